@@ -1,0 +1,250 @@
+/**
+ * ByteWriter and ByteReader: the two cursors that every coder works on. Both are reused, so that coding an element
+ * allocates nothing but the value itself.
+ */
+
+const INITIAL_CAPACITY = 1024;
+
+/** Thrown when input bytes end early or cannot be what the coder expects. */
+export class CorruptBytesError extends Error {
+  override readonly name = "CorruptBytesError";
+}
+
+/** A growing buffer with a write position. */
+export class ByteWriter {
+  buffer: Buffer;
+  /** Number of bytes written. */
+  length = 0;
+
+  constructor(capacity = INITIAL_CAPACITY) {
+    this.buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Forgets what was written; keeps the memory. */
+  reset(): void {
+    this.length = 0;
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(grown, 0, 0, this.length);
+    this.buffer = grown;
+  }
+
+  writeByte(byte: number): void {
+    if (this.length === this.buffer.length) this.reserve(1);
+    this.buffer[this.length++] = byte;
+  }
+
+  /** Appends `source[start, end)`. */
+  writeBytes(source: Uint8Array, start = 0, end = source.length): void {
+    const count = end - start;
+    this.reserve(count);
+    if (count <= 48) {
+      const { buffer } = this;
+      let at = this.length;
+      for (let i = start; i < end; i++) buffer[at++] = source[i]!;
+    } else {
+      this.buffer.set(
+        start === 0 && end === source.length ? source : source.subarray(start, end),
+        this.length,
+      );
+    }
+    this.length += count;
+  }
+
+  /**
+   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement,
+   * seven bits a byte, lowest first (negative values take ten bytes).
+   */
+  writeVarint(value: number): void {
+    this.reserve(10);
+    const { buffer } = this;
+    let at = this.length;
+    if (value >= 0 && value < 0x10000000) {
+      let rest = value;
+      while (rest > 0x7f) {
+        buffer[at++] = (rest & 0x7f) | 0x80;
+        rest >>>= 7;
+      }
+      buffer[at++] = rest;
+    } else if (value >= 0) {
+      let rest = value;
+      while (rest > 0x7f) {
+        buffer[at++] = (rest % 128) | 0x80;
+        rest = Math.floor(rest / 128);
+      }
+      buffer[at++] = rest;
+    } else {
+      let rest = BigInt.asUintN(64, BigInt(value));
+      while (rest > 0x7fn) {
+        buffer[at++] = Number(rest & 0x7fn) | 0x80;
+        rest >>= 7n;
+      }
+      buffer[at++] = Number(rest);
+    }
+    this.length = at;
+  }
+
+  writeInt32(value: number): void {
+    this.reserve(4);
+    this.buffer.writeInt32BE(value, this.length);
+    this.length += 4;
+  }
+
+  writeInt64(value: bigint): void {
+    this.reserve(8);
+    this.buffer.writeBigInt64BE(value, this.length);
+    this.length += 8;
+  }
+
+  writeDouble(value: number): void {
+    this.reserve(8);
+    this.buffer.writeDoubleBE(value, this.length);
+    this.length += 8;
+  }
+
+  /** UTF-8 bytes with no length in front. Returns their count. */
+  writeUtf8(text: string): number {
+    this.reserve(text.length * 3);
+    const count = this.buffer.write(text, this.length, "utf8");
+    this.length += count;
+    return count;
+  }
+
+  /** Varint byte length, then the UTF-8 bytes. */
+  writeString(text: string): void {
+    // A short string's length fits one byte: write the text behind it first, then the length in front.
+    if (text.length <= 42) {
+      this.reserve(128);
+      const at = this.length;
+      const count = this.buffer.write(text, at + 1, "utf8");
+      this.buffer[at] = count;
+      this.length = at + 1 + count;
+    } else {
+      this.writeVarint(Buffer.byteLength(text));
+      this.writeUtf8(text);
+    }
+  }
+
+  /** What was written, as a view that the next write may overwrite. */
+  view(): Buffer {
+    return this.buffer.subarray(0, this.length);
+  }
+
+  /** What was written, as bytes of its own. */
+  toBytes(): Buffer {
+    return Buffer.from(this.view());
+  }
+}
+
+/** A read position over `buffer[position, limit)`. Reading past `limit` throws CorruptBytesError. */
+export class ByteReader {
+  buffer: Buffer;
+  position: number;
+  limit: number;
+
+  constructor(buffer: Buffer = Buffer.alloc(0), position = 0, limit: number = buffer.length) {
+    this.buffer = buffer;
+    this.position = position;
+    this.limit = limit;
+  }
+
+  /** Points this reader at other bytes. */
+  reset(buffer: Buffer, position = 0, limit: number = buffer.length): this {
+    this.buffer = buffer;
+    this.position = position;
+    this.limit = limit;
+    return this;
+  }
+
+  get remaining(): number {
+    return this.limit - this.position;
+  }
+
+  /** Moves past `count` bytes and returns where they start. */
+  skip(count: number): number {
+    const at = this.position;
+    if (count < 0 || at + count > this.limit) {
+      throw new CorruptBytesError(`${count} more bytes expected, ${this.limit - at} left`);
+    }
+    this.position = at + count;
+    return at;
+  }
+
+  readByte(): number {
+    return this.buffer[this.skip(1)]!;
+  }
+
+  /** Beam's 64-bit varint, as a number; throws when it does not fit 53 bits. */
+  readVarint(): number {
+    const { buffer, limit } = this;
+    let at = this.position;
+    let value = 0;
+    let scale = 1;
+    for (let count = 0; count < 10; count++) {
+      if (at >= limit) throw new CorruptBytesError("a varint ends early");
+      const byte = buffer[at++]!;
+      if (count === 9) return this.#readBigVarint();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) return this.#readBigVarint();
+        this.position = at;
+        return value;
+      }
+      scale *= 128;
+    }
+    throw new CorruptBytesError("a varint has more than ten bytes");
+  }
+
+  #readBigVarint(): number {
+    const value = this.readBigVarint();
+    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) {
+      throw new CorruptBytesError(`the varint ${value} does not fit 53 bits`);
+    }
+    return Number(value);
+  }
+
+  /** Beam's 64-bit varint, whole range. */
+  readBigVarint(): bigint {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = this.readByte();
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return BigInt.asIntN(64, value);
+    }
+    throw new CorruptBytesError("a varint has more than ten bytes");
+  }
+
+  readInt32(): number {
+    return this.buffer.readInt32BE(this.skip(4));
+  }
+
+  readInt64(): bigint {
+    return this.buffer.readBigInt64BE(this.skip(8));
+  }
+
+  readDouble(): number {
+    return this.buffer.readDoubleBE(this.skip(8));
+  }
+
+  /** `count` UTF-8 bytes as text. */
+  readUtf8(count: number): string {
+    const at = this.skip(count);
+    return this.buffer.toString("utf8", at, at + count);
+  }
+
+  /** Varint byte length, then UTF-8. */
+  readString(): string {
+    return this.readUtf8(this.readVarint());
+  }
+
+  /** `count` bytes as a view on the input. */
+  readView(count: number): Buffer {
+    const at = this.skip(count);
+    return this.buffer.subarray(at, at + count);
+  }
+}

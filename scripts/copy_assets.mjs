@@ -1,0 +1,15 @@
+// Copies what tsc leaves behind (Avro schemas, service recipes) beside the compiled code, and marks the command executable.
+import { chmodSync, cpSync, readdirSync } from "node:fs";
+import { extname, join } from "node:path";
+
+const ASSETS = new Set([".avsc", ".xml", ".java", ".properties"]);
+
+for (const folder of ["schemas", "services"]) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && ASSETS.has(extname(entry.name))) {
+      const from = join(entry.parentPath, entry.name);
+      cpSync(from, join("dist", from));
+    }
+  }
+}
+chmodSync("dist/pipeline/main.js", 0o755);
