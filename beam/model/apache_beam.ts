@@ -7,6 +7,7 @@ import "apache-beam";
 export { Pipeline } from "apache-beam/internal/pipeline";
 export * as fnApi from "apache-beam/proto/beam_fn_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
+export * as windowFnsApi from "apache-beam/proto/standard_window_fns";
 export { P, PCollection, Root } from "apache-beam/pvalue";
 export { flatten } from "apache-beam/transforms/flatten";
 export { impulse } from "apache-beam/transforms/internal";

@@ -1,9 +1,14 @@
 /**
  * ByteWriter and ByteReader: the two cursors that every coder works on. Both are reused, so that coding an element
- * allocates nothing but the value itself.
+ * allocates nothing but the value itself. After a CorruptBytesError a reader's position and limit are anywhere:
+ * `reset` it.
  */
+import { isUtf8 } from "node:buffer";
 
 const INITIAL_CAPACITY = 1024;
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+/** How the decoder of UTF-8 shows a byte that it cannot read; also a character that a text may hold. */
+const REPLACEMENT_CHARACTER = "\ufffd";
 
 /** Thrown when input bytes end early or cannot be what the coder expects. */
 export class CorruptBytesError extends Error {
@@ -79,14 +84,30 @@ export class ByteWriter {
       }
       buffer[at++] = rest;
     } else {
-      let rest = BigInt.asUintN(64, BigInt(value));
-      while (rest > 0x7fn) {
-        buffer[at++] = Number(rest & 0x7fn) | 0x80;
-        rest >>= 7n;
-      }
-      buffer[at++] = Number(rest);
+      this.writeBigVarint(BigInt(value));
+      return;
     }
     this.length = at;
+  }
+
+  /** Any 64-bit integer as Beam's varint (see `writeVarint`). */
+  writeBigVarint(value: bigint): void {
+    this.reserve(10);
+    const { buffer } = this;
+    let at = this.length;
+    let rest = BigInt.asUintN(64, value);
+    while (rest > 0x7fn) {
+      buffer[at++] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    buffer[at++] = Number(rest);
+    this.length = at;
+  }
+
+  writeInt16(value: number): void {
+    this.reserve(2);
+    this.buffer.writeInt16BE(value, this.length);
+    this.length += 2;
   }
 
   writeInt32(value: number): void {
@@ -101,13 +122,19 @@ export class ByteWriter {
     this.length += 8;
   }
 
+  writeFloat(value: number): void {
+    this.reserve(4);
+    this.buffer.writeFloatBE(value, this.length);
+    this.length += 4;
+  }
+
   writeDouble(value: number): void {
     this.reserve(8);
     this.buffer.writeDoubleBE(value, this.length);
     this.length += 8;
   }
 
-  /** UTF-8 bytes with no length in front. Returns their count. */
+  /** UTF-8 bytes with no length in front; a lone surrogate becomes U+FFFD. Returns their count. */
   writeUtf8(text: string): number {
     this.reserve(text.length * 3);
     const count = this.buffer.write(text, this.length, "utf8");
@@ -128,6 +155,33 @@ export class ByteWriter {
       this.writeVarint(Buffer.byteLength(text));
       this.writeUtf8(text);
     }
+  }
+
+  /**
+   * Opens a block whose byte length goes in front of it. Write the block, then call `endLengthPrefix` with the
+   * number returned. Blocks nest.
+   */
+  beginLengthPrefix(): number {
+    this.writeByte(0);
+    return this.length;
+  }
+
+  /** Puts the varint length in front of what was written since `start`, moving it if one byte is not enough. */
+  endLengthPrefix(start: number): void {
+    const { length } = this;
+    const count = length - start;
+    if (count < 0x80) {
+      this.buffer[start - 1] = count;
+      return;
+    }
+    let prefix = 1;
+    for (let rest = count; rest > 0x7f; rest = Math.floor(rest / 128)) prefix++;
+    this.reserve(prefix);
+    this.buffer.copyWithin(start - 1 + prefix, start, length);
+    // The block is behind `length` for a moment; nothing grows the buffer here, since it holds 128 bytes at least.
+    this.length = start - 1;
+    this.writeVarint(count);
+    this.length = length - 1 + prefix;
   }
 
   /** What was written, as a view that the next write may overwrite. */
@@ -181,42 +235,57 @@ export class ByteReader {
 
   /** Beam's 64-bit varint, as a number; throws when it does not fit 53 bits. */
   readVarint(): number {
+    const value = this.tryReadVarint();
+    if (Number.isNaN(value)) {
+      throw new CorruptBytesError(`the varint ${this.readBigVarint()} does not fit 53 bits`);
+    }
+    return value;
+  }
+
+  /** As `readVarint`, but NaN, and the position left alone, when the value does not fit 53 bits. */
+  tryReadVarint(): number {
     const { buffer, limit } = this;
     let at = this.position;
     let value = 0;
     let scale = 1;
-    for (let count = 0; count < 10; count++) {
+    // Seven bytes hold 49 bits; what is longer is rare.
+    for (let count = 0; count < 7; count++) {
       if (at >= limit) throw new CorruptBytesError("a varint ends early");
       const byte = buffer[at++]!;
-      if (count === 9) return this.#readBigVarint();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) return this.#readBigVarint();
         this.position = at;
         return value;
       }
       scale *= 128;
     }
-    throw new CorruptBytesError("a varint has more than ten bytes");
-  }
-
-  #readBigVarint(): number {
-    const value = this.readBigVarint();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) {
-      throw new CorruptBytesError(`the varint ${value} does not fit 53 bits`);
-    }
-    return Number(value);
+    const start = this.position;
+    const big = this.readBigVarint();
+    if (big <= MAX_SAFE && big >= -MAX_SAFE) return Number(big);
+    this.position = start;
+    return Number.NaN;
   }
 
   /** Beam's 64-bit varint, whole range. */
   readBigVarint(): bigint {
+    const { buffer, limit } = this;
+    let at = this.position;
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.readByte();
+      if (at >= limit) throw new CorruptBytesError("a varint ends early");
+      const byte = buffer[at++]!;
+      if (shift === 63n && byte > 1) break;
       value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asIntN(64, value);
+      if (byte < 0x80) {
+        this.position = at;
+        return BigInt.asIntN(64, value);
+      }
     }
-    throw new CorruptBytesError("a varint has more than ten bytes");
+    throw new CorruptBytesError("a varint has more than 64 bits");
+  }
+
+  readInt16(): number {
+    return this.buffer.readInt16BE(this.skip(2));
   }
 
   readInt32(): number {
@@ -227,19 +296,35 @@ export class ByteReader {
     return this.buffer.readBigInt64BE(this.skip(8));
   }
 
+  readFloat(): number {
+    return this.buffer.readFloatBE(this.skip(4));
+  }
+
   readDouble(): number {
     return this.buffer.readDoubleBE(this.skip(8));
   }
 
-  /** `count` UTF-8 bytes as text. */
+  /** `count` UTF-8 bytes as text; throws when they are no UTF-8. */
   readUtf8(count: number): string {
     const at = this.skip(count);
-    return this.buffer.toString("utf8", at, at + count);
+    const text = this.buffer.toString("utf8", at, at + count);
+    if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(this.buffer.subarray(at, at + count))) {
+      throw new CorruptBytesError("a text is not valid UTF-8");
+    }
+    return text;
   }
 
   /** Varint byte length, then UTF-8. */
   readString(): string {
     return this.readUtf8(this.readVarint());
+  }
+
+  /** `count` bytes as a copy, which stays valid when the input is reused. */
+  readBytes(count: number): Buffer {
+    const at = this.skip(count);
+    const copy = Buffer.allocUnsafe(count);
+    this.buffer.copy(copy, 0, at, at + count);
+    return copy;
   }
 
   /** `count` bytes as a view on the input. */

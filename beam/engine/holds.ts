@@ -1,0 +1,35 @@
+/** A multiset of timestamps with its smallest at hand: what keeps an output watermark back. */
+import { MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
+import { TimerQueue } from "./timer_queue.js";
+
+export class Holds {
+  readonly #counts = new Map<TimestampMs, number>();
+  /** The held timestamps as times of a queue; one whose count is gone is stale and skipped. */
+  readonly #order = new TimerQueue();
+
+  add(timestamp: TimestampMs): void {
+    const count = this.#counts.get(timestamp);
+    this.#counts.set(timestamp, (count ?? 0) + 1);
+    if (count === undefined) this.#order.insert(timestamp, 0);
+  }
+
+  remove(timestamp: TimestampMs): void {
+    const count = this.#counts.get(timestamp);
+    if (count === undefined) throw new Error(`no hold at ${timestamp}`);
+    if (count === 1) this.#counts.delete(timestamp);
+    else this.#counts.set(timestamp, count - 1);
+  }
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  /** The earliest hold; MAX_TIMESTAMP when nothing is held. */
+  min(): TimestampMs {
+    for (;;) {
+      const earliest = this.#order.nextTime();
+      if (earliest === MAX_TIMESTAMP || this.#counts.has(earliest)) return earliest;
+      this.#order.pop(earliest);
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Which timer is next. An entry is a hint, { time, reference }: whoever sets, moves or clears a timer leaves the old
+ * entry where it is, and whoever pops one checks it against the timer itself. Entries are never searched for.
+ *
+ * Entries lie unsorted in buckets of about a second; only the earliest bucket is a heap. Inserting into the future is
+ * therefore a push onto an array, and sorting happens in small pieces.
+ */
+import { MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
+
+const BUCKET_MS = 1024;
+
+interface Bucket {
+  readonly times: number[];
+  readonly references: number[];
+}
+
+export class TimerQueue {
+  /** Binary heap of the entries before `#heapEnd`, by time. */
+  readonly #times: number[] = [];
+  readonly #references: number[] = [];
+  #heapEnd = Number.NEGATIVE_INFINITY;
+  readonly #buckets = new Map<number, Bucket>();
+  /** Binary heap of the numbers of all buckets. */
+  readonly #bucketNumbers: number[] = [];
+  #size = 0;
+
+  /** Entries, stale ones included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  insert(time: TimestampMs, reference: number): void {
+    this.#size++;
+    if (time < this.#heapEnd) {
+      this.#heapPush(time, reference);
+      return;
+    }
+    const number = Math.floor(time / BUCKET_MS);
+    let bucket = this.#buckets.get(number);
+    if (bucket === undefined) {
+      bucket = { times: [], references: [] };
+      this.#buckets.set(number, bucket);
+      pushNumber(this.#bucketNumbers, number);
+    }
+    bucket.times.push(time);
+    bucket.references.push(reference);
+  }
+
+  /** The time of the earliest entry; MAX_TIMESTAMP when there is none. An entry may be stale. */
+  nextTime(): TimestampMs {
+    if (this.#times.length > 0) return this.#times[0]!;
+    if (this.#bucketNumbers.length === 0) return MAX_TIMESTAMP;
+    let earliest = MAX_TIMESTAMP;
+    for (const time of this.#buckets.get(this.#bucketNumbers[0]!)!.times) if (time < earliest) earliest = time;
+    return earliest;
+  }
+
+  /** Removes the earliest entry not after `limit` and returns its reference, or -1. */
+  pop(limit: TimestampMs): number {
+    while (this.#times.length === 0) {
+      const number = this.#bucketNumbers[0];
+      if (number === undefined || number * BUCKET_MS > limit) return -1;
+      this.#loadBucket(number);
+    }
+    if (this.#times[0]! > limit) return -1;
+    const reference = this.#references[0]!;
+    this.#heapPop();
+    this.#size--;
+    return reference;
+  }
+
+  clear(): void {
+    this.#times.length = 0;
+    this.#references.length = 0;
+    this.#buckets.clear();
+    this.#bucketNumbers.length = 0;
+    this.#heapEnd = Number.NEGATIVE_INFINITY;
+    this.#size = 0;
+  }
+
+  #loadBucket(number: number): void {
+    popNumber(this.#bucketNumbers);
+    const bucket = this.#buckets.get(number)!;
+    this.#buckets.delete(number);
+    this.#heapEnd = (number + 1) * BUCKET_MS;
+    for (let i = 0; i < bucket.times.length; i++) this.#heapPush(bucket.times[i]!, bucket.references[i]!);
+  }
+
+  #heapPush(time: number, reference: number): void {
+    const times = this.#times;
+    const references = this.#references;
+    let at = times.length;
+    times.push(time);
+    references.push(reference);
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (times[parent]! <= time) break;
+      times[at] = times[parent]!;
+      references[at] = references[parent]!;
+      at = parent;
+    }
+    times[at] = time;
+    references[at] = reference;
+  }
+
+  #heapPop(): void {
+    const times = this.#times;
+    const references = this.#references;
+    const time = times.pop()!;
+    const reference = references.pop()!;
+    const count = times.length;
+    if (count === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= count) break;
+      if (child + 1 < count && times[child + 1]! < times[child]!) child++;
+      if (times[child]! >= time) break;
+      times[at] = times[child]!;
+      references[at] = references[child]!;
+      at = child;
+    }
+    times[at] = time;
+    references[at] = reference;
+  }
+}
+
+function pushNumber(heap: number[], value: number): void {
+  let at = heap.length;
+  heap.push(value);
+  while (at > 0) {
+    const parent = (at - 1) >>> 1;
+    if (heap[parent]! <= value) break;
+    heap[at] = heap[parent]!;
+    at = parent;
+  }
+  heap[at] = value;
+}
+
+function popNumber(heap: number[]): void {
+  const value = heap.pop()!;
+  const count = heap.length;
+  if (count === 0) return;
+  let at = 0;
+  for (;;) {
+    let child = at * 2 + 1;
+    if (child >= count) break;
+    if (child + 1 < count && heap[child + 1]! < heap[child]!) child++;
+    if (heap[child]! >= value) break;
+    heap[at] = heap[child]!;
+    at = child;
+  }
+  heap[at] = value;
+}

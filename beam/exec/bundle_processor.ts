@@ -1,0 +1,156 @@
+/**
+ * Turns a process bundle descriptor into connected operators and runs bundles through them. One processor runs one
+ * bundle at a time; after a bundle that failed it must be torn down, not used again.
+ */
+import type { fnApi, runnerApi } from "../model/apache_beam.js";
+import type { Coder } from "../model/coders/coder.js";
+import { coderFromProto } from "../model/coders/registry.js";
+import { KVCoder } from "../model/coders/kv_coder.js";
+import { urns } from "../model/urns.js";
+import { createOperator, type FiredTimer, type NamedMetric, type Operator, type OperatorContext, type Windowing } from "./operator.js";
+import { PCollectionReceiver, type Receiver } from "./receiver.js";
+import type { ExecServices } from "./services.js";
+import "./standard_operators.js";
+
+/** The part of a ProcessBundleDescriptor that execution needs. */
+export type BundleDescriptor = Pick<
+  fnApi.ProcessBundleDescriptor,
+  "id" | "transforms" | "pcollections" | "windowingStrategies" | "coders"
+>;
+
+/** A user metric with the transform that it belongs to. */
+export interface TransformMetric extends NamedMetric {
+  readonly transform: string;
+}
+
+export class BundleProcessor {
+  readonly #operators: readonly Operator[];
+  readonly #byTransform = new Map<string, Operator>();
+  readonly #receivers = new Map<string, PCollectionReceiver>();
+  readonly metrics: readonly TransformMetric[];
+
+  /** Throws for a transform that nothing registered can run. */
+  constructor(
+    readonly descriptor: BundleDescriptor,
+    services: ExecServices,
+  ) {
+    for (const id of Object.keys(descriptor.pcollections)) this.#receivers.set(id, new PCollectionReceiver());
+    const order = topologicalOrder(descriptor);
+    for (const id of order) {
+      this.#byTransform.set(id, createOperator(this.#context(id, descriptor.transforms[id]!, services)));
+    }
+    this.#operators = order.map((id) => this.#byTransform.get(id)!);
+    for (const id of order) this.#connect(descriptor.transforms[id]!, this.#byTransform.get(id)!);
+    this.metrics = order.flatMap((id) =>
+      this.#byTransform
+        .get(id)!
+        .metrics()
+        .map((metric) => ({ ...metric, transform: descriptor.transforms[id]!.uniqueName })),
+    );
+  }
+
+  /** Where the elements of a source transform go in. */
+  source(transformId: string): Receiver {
+    const [pcollection] = Object.values(this.descriptor.transforms[transformId]!.outputs);
+    return this.#receivers.get(pcollection!)!;
+  }
+
+  /** Elements that passed each PCollection in the present bundle. */
+  elementCount(pcollectionId: string): number {
+    return this.#receivers.get(pcollectionId)!.elementCount;
+  }
+
+  async setup(): Promise<void> {
+    for (const operator of this.#operators) await operator.setup();
+  }
+
+  /** Consumers start before their producers. Answers a promise only if an operator has to wait. */
+  startBundle(): void | Promise<void> {
+    for (const receiver of this.#receivers.values()) receiver.elementCount = 0;
+    return runAll([...this.#operators].reverse(), (operator) => operator.startBundle());
+  }
+
+  onTimer(transformId: string, family: string, timer: FiredTimer): void {
+    this.#byTransform.get(transformId)!.onTimer(family, timer);
+  }
+
+  /** Producers finish before their consumers. Answers a promise only if an operator has to wait. */
+  finishBundle(): void | Promise<void> {
+    return runAll(this.#operators, (operator) => operator.finishBundle());
+  }
+
+  async teardown(): Promise<void> {
+    for (const operator of this.#operators) await operator.teardown();
+  }
+
+  #context(transformId: string, transform: runnerApi.PTransform, services: ExecServices): OperatorContext {
+    const { descriptor } = this;
+    return {
+      transformId,
+      transform,
+      services,
+      output: (localName) => this.#receivers.get(transform.outputs[localName]!)!,
+      coder: (pcollectionId) => this.#coder(pcollectionId),
+      kvCoders: (pcollectionId) => {
+        const coder = this.#coder(pcollectionId);
+        if (!(coder instanceof KVCoder)) {
+          throw new Error(`${transform.uniqueName}: its input is no collection of KVs`);
+        }
+        return { key: coder.key, value: coder.value };
+      },
+      windowing: (pcollectionId) => windowingOf(descriptor, pcollectionId),
+    };
+  }
+
+  #coder(pcollectionId: string): Coder<any> {
+    const { pcollections, coders } = this.descriptor;
+    return coderFromProto(pcollections[pcollectionId]!.coderId, coders);
+  }
+
+  #connect(transform: runnerApi.PTransform, operator: Operator): void {
+    if (operator.input === undefined) return;
+    for (const pcollection of Object.values(transform.inputs)) {
+      this.#receivers.get(pcollection)!.addConsumer(operator.input);
+    }
+  }
+}
+
+function windowingOf(descriptor: BundleDescriptor, pcollectionId: string): Windowing {
+  const strategy = descriptor.windowingStrategies[descriptor.pcollections[pcollectionId]!.windowingStrategyId]!;
+  const isGlobal = strategy.windowFn?.urn === urns.globalWindows;
+  return {
+    strategy,
+    windowCoder: isGlobal ? undefined : coderFromProto(strategy.windowCoderId, descriptor.coders),
+    allowedLatenessMs: Number(strategy.allowedLateness),
+  };
+}
+
+/** Runs `step` on each operator in turn; goes on synchronously as long as nothing has to be waited for. */
+function runAll(operators: readonly Operator[], step: (operator: Operator) => void | Promise<void>): void | Promise<void> {
+  for (let i = 0; i < operators.length; i++) {
+    const waiting = step(operators[i]!);
+    if (waiting !== undefined) return waiting.then(() => runAll(operators.slice(i + 1), step));
+  }
+}
+
+/** Transform ids, producers before consumers; transforms that only group others are left out. */
+function topologicalOrder(descriptor: BundleDescriptor): string[] {
+  const leaves = Object.entries(descriptor.transforms).filter(([, transform]) => transform.subtransforms.length === 0);
+  const producers = new Map<string, string>();
+  for (const [id, transform] of leaves) {
+    for (const pcollection of Object.values(transform.outputs)) producers.set(pcollection, id);
+  }
+  const order: string[] = [];
+  const seen = new Set<string>();
+  const visit = (id: string): void => {
+    if (seen.has(id)) return;
+    seen.add(id);
+    for (const pcollection of Object.values(descriptor.transforms[id]!.inputs)) {
+      const producer = producers.get(pcollection);
+      if (producer !== undefined) visit(producer);
+    }
+    order.push(id);
+  };
+  for (const [id] of leaves) visit(id);
+  return order;
+}

@@ -1,0 +1,86 @@
+/**
+ * An operator runs one transform of a bundle. A bundle's life: setup (once) → startBundle → elements and timers →
+ * finishBundle, in topological order, so that what an operator emits while finishing still finds its consumers open →
+ * … → teardown (once). Operators are found by the URN of their transform.
+ */
+import type { runnerApi } from "../model/apache_beam.js";
+import type { ByteReader } from "../model/bytes.js";
+import type { Coder } from "../model/coders/coder.js";
+import type { TimestampMs } from "../model/timestamps.js";
+import type { BoundedWindow } from "../model/windows.js";
+import type { MetricCell } from "../sdk/metrics.js";
+import type { PCollectionReceiver, Receiver } from "./receiver.js";
+import type { ExecServices } from "./services.js";
+
+/** A PCollection's windowing, as far as an operator needs it. */
+export interface Windowing {
+  readonly strategy: runnerApi.WindowingStrategy;
+  /** Undefined for the global window, which encodes to nothing. */
+  readonly windowCoder: Coder<BoundedWindow> | undefined;
+  readonly allowedLatenessMs: number;
+}
+
+/** What the processor hands to the factory of an operator. */
+export interface OperatorContext {
+  readonly transformId: string;
+  readonly transform: runnerApi.PTransform;
+  readonly services: ExecServices;
+  /** The receiver of an output, by its local name. */
+  output(localName: string): PCollectionReceiver;
+  /** Coder of the PCollection behind a local input or output name. */
+  coder(pcollectionId: string): Coder<any>;
+  /** Coders of key and value of a PCollection of KVs. Throws for any other. */
+  kvCoders(pcollectionId: string): { readonly key: Coder<any>; readonly value: Coder<any> };
+  windowing(pcollectionId: string): Windowing;
+}
+
+/** A user metric and what the present bundle added to it. */
+export interface NamedMetric {
+  readonly namespace: string;
+  readonly name: string;
+  readonly cell: MetricCell;
+}
+
+/** A timer that fired: its key and window as encoded, its tag, its times. Reused: do not keep it. */
+export interface FiredTimer {
+  /** At the encoded key; what follows it are the encoded window and the tag. */
+  readonly identity: ByteReader;
+  /** Bytes of key and window together. */
+  keyAndWindowLength: number;
+  tag: string;
+  fireTimestamp: TimestampMs;
+  outputTimestamp: TimestampMs;
+}
+
+export abstract class Operator {
+  /** Receives the elements of the main input (or of all inputs, for a flatten). Undefined: a source. */
+  readonly input: Receiver | undefined;
+
+  setup(): void | Promise<void> {}
+  startBundle(): void | Promise<void> {}
+  finishBundle(): void | Promise<void> {}
+  teardown(): void | Promise<void> {}
+  onTimer(family: string, _timer: FiredTimer): void {
+    throw new Error(`this operator has no timer family ${family}`);
+  }
+  metrics(): readonly NamedMetric[] {
+    return [];
+  }
+}
+
+export type OperatorFactory = (context: OperatorContext) => Operator;
+
+const factories = new Map<string, OperatorFactory>();
+
+export function registerOperator(urn: string, factory: OperatorFactory): void {
+  factories.set(urn, factory);
+}
+
+export function createOperator(context: OperatorContext): Operator {
+  const urn = context.transform.spec?.urn ?? "";
+  const factory = factories.get(urn);
+  if (factory === undefined) {
+    throw new Error(`transform ${context.transform.uniqueName}: nothing here runs ${urn === "" ? "a transform without URN" : urn}`);
+  }
+  return factory(context);
+}

@@ -1,0 +1,217 @@
+/**
+ * The state cells of a stateful DoFn, bound to the key and window of the element at hand. A cell reads its bytes when
+ * it is first asked, and writes back once, after the element: code that writes three times stores one value.
+ */
+import { ByteReader, ByteWriter } from "../model/bytes.js";
+import type { Coder } from "../model/coders/coder.js";
+import type { BagState, MapState, StateSpec, ValueState } from "../sdk/state.js";
+import type { StateTable } from "./services.js";
+
+export interface StateCell {
+  /** Turns to another key: the writer's bytes are the encoded key and window, and stay until the next `flush`. */
+  bind(key: ByteWriter): void;
+  /** Writes what changed. */
+  flush(): void;
+  clear(): void;
+}
+
+export function createCell(spec: StateSpec, table: StateTable): StateCell {
+  switch (spec.kind) {
+    case "value":
+      return new ValueCell(spec.coder, table);
+    case "bag":
+      return new BagCell(spec.coder, table);
+    case "map":
+      return new MapCell(spec.keyCoder, spec.valueCoder, table);
+  }
+}
+
+// Coding runs to its end before another cell's begins, so one reader and one writer serve all cells.
+const reader = new ByteReader();
+const writer = new ByteWriter();
+
+class ValueCell<T> implements StateCell, ValueState<T> {
+  #key!: ByteWriter;
+  #isLoaded = false;
+  #isDirty = false;
+  #value: T | undefined;
+
+  constructor(
+    private readonly coder: Coder<T>,
+    private readonly table: StateTable,
+  ) {}
+
+  bind(key: ByteWriter): void {
+    this.#key = key;
+    this.#isLoaded = false;
+    this.#isDirty = false;
+    this.#value = undefined;
+  }
+
+  read(): T | undefined {
+    if (!this.#isLoaded) {
+      this.#value = this.table.get(this.#key, reader) ? this.coder.decode(reader, "nested") : undefined;
+      this.#isLoaded = true;
+    }
+    return this.#value;
+  }
+
+  write(value: T): void {
+    this.#value = value;
+    this.#isLoaded = true;
+    this.#isDirty = true;
+  }
+
+  clear(): void {
+    this.#value = undefined;
+    this.#isLoaded = true;
+    this.#isDirty = true;
+  }
+
+  flush(): void {
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    if (this.#value === undefined) {
+      this.table.delete(this.#key);
+      return;
+    }
+    writer.reset();
+    this.coder.encode(this.#value, writer, "nested");
+    this.table.put(this.#key, writer);
+  }
+}
+
+class BagCell<T> implements StateCell, BagState<T> {
+  #key!: ByteWriter;
+  #isCleared = false;
+  /** What this element added, encoded. */
+  readonly #added = new ByteWriter(64);
+
+  constructor(
+    private readonly coder: Coder<T>,
+    private readonly table: StateTable,
+  ) {}
+
+  bind(key: ByteWriter): void {
+    this.#key = key;
+    this.#isCleared = false;
+    this.#added.reset();
+  }
+
+  read(): T[] {
+    const values: T[] = [];
+    if (!this.#isCleared && this.table.get(this.#key, reader)) this.#decodeAll(values);
+    reader.reset(this.#added.buffer, 0, this.#added.length);
+    this.#decodeAll(values);
+    return values;
+  }
+
+  #decodeAll(values: T[]): void {
+    while (reader.remaining > 0) values.push(this.coder.decode(reader, "nested"));
+  }
+
+  add(value: T): void {
+    this.coder.encode(value, this.#added, "nested");
+  }
+
+  isEmpty(): boolean {
+    return this.#added.length === 0 && (this.#isCleared || !this.table.get(this.#key, reader));
+  }
+
+  clear(): void {
+    this.#isCleared = true;
+    this.#added.reset();
+  }
+
+  flush(): void {
+    if (this.#isCleared) {
+      this.table.delete(this.#key);
+      this.#isCleared = false;
+    }
+    if (this.#added.length > 0) {
+      this.table.append(this.#key, this.#added);
+      this.#added.reset();
+    }
+  }
+}
+
+/** All entries in one record: key, value, key, value, …; found by their encoded keys. */
+class MapCell<K, V> implements StateCell, MapState<K, V> {
+  #key!: ByteWriter;
+  #entries: Map<string, [K, V]> | undefined;
+  #isDirty = false;
+
+  constructor(
+    private readonly keyCoder: Coder<K>,
+    private readonly valueCoder: Coder<V>,
+    private readonly table: StateTable,
+  ) {}
+
+  bind(key: ByteWriter): void {
+    this.#key = key;
+    this.#entries = undefined;
+    this.#isDirty = false;
+  }
+
+  #loaded(): Map<string, [K, V]> {
+    if (this.#entries === undefined) {
+      this.#entries = new Map();
+      if (this.table.get(this.#key, reader)) {
+        while (reader.remaining > 0) {
+          const key = this.keyCoder.decode(reader, "nested");
+          const value = this.valueCoder.decode(reader, "nested");
+          this.#entries.set(this.#identity(key), [key, value]);
+        }
+      }
+    }
+    return this.#entries;
+  }
+
+  #identity(key: K): string {
+    writer.reset();
+    this.keyCoder.encode(key, writer, "nested");
+    return writer.view().toString("latin1");
+  }
+
+  get(key: K): V | undefined {
+    return this.#loaded().get(this.#identity(key))?.[1];
+  }
+
+  set(key: K, value: V): void {
+    this.#loaded().set(this.#identity(key), [key, value]);
+    this.#isDirty = true;
+  }
+
+  delete(key: K): void {
+    if (this.#loaded().delete(this.#identity(key))) this.#isDirty = true;
+  }
+
+  entries(): [K, V][] {
+    return [...this.#loaded().values()].map(([key, value]) => [key, value]);
+  }
+
+  isEmpty(): boolean {
+    return this.#loaded().size === 0;
+  }
+
+  clear(): void {
+    this.#entries = new Map();
+    this.#isDirty = true;
+  }
+
+  flush(): void {
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    const entries = this.#loaded();
+    if (entries.size === 0) {
+      this.table.delete(this.#key);
+      return;
+    }
+    writer.reset();
+    for (const [key, value] of entries.values()) {
+      this.keyCoder.encode(key, writer, "nested");
+      this.valueCoder.encode(value, writer, "nested");
+    }
+    this.table.put(this.#key, writer);
+  }
+}

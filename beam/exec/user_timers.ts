@@ -1,0 +1,48 @@
+/** The timers of a stateful DoFn, bound to the key and window at hand: the rules of what may be set. */
+import type { ByteWriter } from "../model/bytes.js";
+import { formatTimestamp, type TimestampMs } from "../model/timestamps.js";
+import type { Timer } from "../sdk/timer.js";
+import type { ElementContextCell } from "./element_context.js";
+import type { TimeDomain, TimerTable } from "./services.js";
+
+export class TimerHandle implements Timer {
+  constructor(
+    private readonly name: string,
+    private readonly timeDomain: TimeDomain,
+    private readonly table: TimerTable,
+    private readonly key: ByteWriter,
+    private readonly ctx: ElementContextCell,
+    private readonly allowedLatenessMs: number,
+  ) {}
+
+  set(fireAt: TimestampMs, tag = "", outputTimestamp?: TimestampMs): void {
+    if (!Number.isFinite(fireAt)) throw new TypeError(`timer ${this.name}: set(${fireAt}) is no time`);
+    const { ctx } = this;
+    const windowEnd = ctx.window.maxTimestamp + this.allowedLatenessMs;
+    if (this.timeDomain === "event") {
+      // State is gone once its window has expired, so a timer fires by then at the latest.
+      const fire = Math.min(Math.ceil(fireAt), windowEnd);
+      const output = outputTimestamp ?? fire;
+      if (outputTimestamp !== undefined) this.#checkOutput(outputTimestamp, fire);
+      this.table.set(this.key, tag, fire, output);
+    } else {
+      const output = outputTimestamp ?? ctx.timestamp;
+      if (outputTimestamp !== undefined) this.#checkOutput(outputTimestamp, windowEnd);
+      this.table.set(this.key, tag, Math.ceil(fireAt), output);
+    }
+  }
+
+  clear(tag = ""): void {
+    this.table.clear(this.key, tag);
+  }
+
+  /** Source: the rules of Java's FnApiDoFnRunner; an earlier timestamp could lie behind the watermark already. */
+  #checkOutput(output: TimestampMs, latest: TimestampMs): void {
+    if (output < this.ctx.timestamp || output > latest) {
+      throw new Error(
+        `timer ${this.name}: output timestamp ${formatTimestamp(output)} must lie between the element's ` +
+          `${formatTimestamp(this.ctx.timestamp)} and ${formatTimestamp(latest)}`,
+      );
+    }
+  }
+}

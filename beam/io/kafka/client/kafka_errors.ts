@@ -1,0 +1,97 @@
+/**
+ * What can go wrong with Kafka, by what the reader of the message has to do about it. Outages have been retried within
+ * their bound before one of these is thrown.
+ */
+
+/** Any failure of this client. */
+export class KafkaError extends Error {
+  override readonly name: string = "KafkaError";
+}
+
+/** Outage, or a wrong address: no broker answered in time. */
+export class KafkaUnreachableError extends KafkaError {
+  override readonly name = "KafkaUnreachableError";
+
+  constructor(
+    readonly brokers: readonly string[],
+    cause: unknown,
+    hint = "",
+  ) {
+    super(`Kafka cannot be reached at ${brokers.join(", ")}: ${messageOf(cause)}${hint}`, { cause });
+  }
+}
+
+/** The brokers refuse these credentials, or this mechanism. Not retried. */
+export class KafkaAuthenticationError extends KafkaError {
+  override readonly name = "KafkaAuthenticationError";
+
+  constructor(
+    readonly brokers: readonly string[],
+    cause: unknown,
+  ) {
+    super(`Kafka at ${brokers.join(", ")} refused the login: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** The login is good, but may not do this. Not retried. */
+export class KafkaAuthorizationError extends KafkaError {
+  override readonly name = "KafkaAuthorizationError";
+
+  constructor(resource: string, code: string) {
+    super(`Kafka does not allow access to ${resource} (${code})`);
+  }
+}
+
+/** The topic, or one of its partitions, does not exist. */
+export class TopicNotFoundError extends KafkaError {
+  override readonly name = "TopicNotFoundError";
+
+  constructor(
+    readonly topic: string,
+    brokers: readonly string[],
+    readonly partition?: number,
+  ) {
+    const what = partition === undefined ? `topic "${topic}"` : `partition ${partition} of topic "${topic}"`;
+    super(`Kafka at ${brokers.join(", ")} has no ${what}`);
+  }
+}
+
+/** Records that were to be read are gone from the log, or were never there. */
+export class OffsetOutOfRangeError extends KafkaError {
+  override readonly name = "OffsetOutOfRangeError";
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    readonly wantedOffset: number,
+    readonly earliestOffset: number,
+    readonly latestOffset: number,
+  ) {
+    super(
+      `${topic}[${partition}] has no offset ${wantedOffset}: the log holds ${earliestOffset} to ${latestOffset}`,
+    );
+  }
+}
+
+/** Bytes that are no record batch this client can read. Retrying gives the same bytes. */
+export class RecordFormatError extends KafkaError {
+  override readonly name = "RecordFormatError";
+}
+
+/** A broker answers a request with an error, still after the retries where they make sense. */
+export class KafkaRequestError extends KafkaError {
+  override readonly name = "KafkaRequestError";
+}
+
+/** The client was closed. */
+export class KafkaClosedError extends KafkaError {
+  override readonly name = "KafkaClosedError";
+
+  constructor() {
+    super("the Kafka client is closed");
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,234 @@
+/**
+ * The one door to the inside of kafkajs, which has no public way to read a partition without a consumer group.
+ * Written for kafkajs 2.2.4, the pinned and last release; the types below are ours and cover what is used.
+ * Loading this file also repairs a fault of kafkajs for the whole process, see `RequestQueue` at the end.
+ */
+import { createRequire } from "node:module";
+import type { Socket } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+
+const require = createRequire(import.meta.url);
+
+/** A request ready to be sent, and how its answer is read. */
+export interface ProtocolCall<T> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    encode(): Promise<ProtocolEncoder>;
+  };
+  readonly response: {
+    /** Must answer `clientSideThrottleTime` (ms) among others: kafkajs holds back further requests that long. */
+    decode(payload: Buffer): Promise<{ clientSideThrottleTime?: number }>;
+    parse(decoded: any): Promise<T>;
+  };
+  readonly logResponseError?: boolean;
+}
+
+export interface ProtocolEncoder {
+  writeInt8(value: number): this;
+  writeInt16(value: number): this;
+  writeInt32(value: number): this;
+  writeInt64(value: number): this;
+  writeBoolean(value: boolean): this;
+  writeString(value: string): this;
+  writeArray(values: readonly (ProtocolEncoder | string | number)[]): this;
+  readonly buffer: Buffer;
+}
+
+export interface KafkaJsConnection {
+  isConnected(): boolean;
+}
+
+/** Two connections to one broker: one for everything but Fetch, and one for Fetch alone. */
+export interface KafkaJsConnectionPool {
+  readonly pool: readonly [KafkaJsConnection, KafkaJsConnection];
+  getConnection(index: number): Promise<KafkaJsConnection>;
+  send<T>(call: ProtocolCall<T>): Promise<T>;
+}
+
+export interface KafkaJsBroker {
+  readonly connectionPool: KafkaJsConnectionPool;
+  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number }>> | null;
+  connect(): Promise<void>;
+  listOffsets(request: {
+    replicaId: number;
+    isolationLevel: number;
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+  findGroupCoordinator(request: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<{ coordinator: { nodeId: number; host: string; port: number } }>;
+  offsetFetch(request: {
+    groupId: string;
+    topics: { topic: string; partitions: { partition: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+  offsetCommit(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+    topics: { topic: string; partitions: { partition: number; offset: string }[] }[];
+  }): Promise<unknown>;
+}
+
+/** Made by `createKafkaJsLogger`, handed through. */
+export interface KafkaJsLogger {
+  namespace(name: string): KafkaJsLogger;
+}
+
+export type SocketFactory = (target: {
+  host: string;
+  port: number;
+  ssl: ConnectionOptions | boolean | null;
+  onConnect: () => void;
+}) => Socket;
+
+export interface MetadataAnswer {
+  readonly brokers: readonly { nodeId: number; host: string; port: number }[];
+  readonly topicMetadata: readonly {
+    topicErrorCode: number;
+    topic: string;
+    partitionMetadata: readonly { partitionErrorCode: number; partitionId: number; leader: number }[];
+  }[];
+}
+
+export const apiKeys: { readonly Fetch: number; readonly Metadata: number } = require(
+  "kafkajs/src/protocol/requests/apiKeys",
+);
+
+export const Encoder: new () => ProtocolEncoder = require("kafkajs/src/protocol/encoder");
+
+const Broker: new (options: object) => KafkaJsBroker = require("kafkajs/src/broker");
+const ConnectionPool: new (options: object) => KafkaJsConnectionPool = require("kafkajs/src/network/connectionPool");
+const createSocketFactory: () => SocketFactory = require("kafkajs/src/network/socketFactory");
+const loggers: {
+  LEVELS: { WARN: number };
+  createLogger(options: { level: number; logCreator: () => (entry: KafkaJsLogEntry) => void }): KafkaJsLogger;
+} = require("kafkajs/src/loggers");
+const decodeMetadata: { decode(payload: Buffer): Promise<MetadataAnswer> } = require(
+  "kafkajs/src/protocol/requests/metadata/v6/response",
+);
+const protocolErrors: { errorCodes: readonly { code: number; type: string; message: string }[] } = require(
+  "kafkajs/src/protocol/error",
+);
+
+interface KafkaJsLogEntry {
+  readonly namespace: string;
+  readonly label: string;
+  readonly log: { readonly message: string };
+}
+
+/** A stand-alone broker, not connected yet, outside any of kafkajs's clusters. Times in ms. */
+export function createBroker(options: {
+  host: string;
+  port: number;
+  clientId: string;
+  ssl: ConnectionOptions | boolean | null;
+  sasl: object | null;
+  connectionTimeoutMs: number;
+  requestTimeoutMs: number;
+  logger: KafkaJsLogger;
+  socketFactory: SocketFactory;
+}): KafkaJsBroker {
+  const { host, port, clientId, ssl, sasl, logger, socketFactory } = options;
+  const connectionPool = new ConnectionPool({
+    host,
+    port,
+    clientId,
+    ssl,
+    sasl,
+    socketFactory,
+    connectionTimeout: options.connectionTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+    enforceRequestTimeout: true,
+    logger,
+  });
+  return new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
+}
+
+/** kafkajs's sockets, without the delay of small writes, and announced to `onSocket`. */
+export function socketFactory(onSocket: (socket: Socket) => void): SocketFactory {
+  const create = createSocketFactory();
+  return (target) => {
+    const socket = create(target);
+    socket.setNoDelay(true);
+    onSocket(socket);
+    return socket;
+  };
+}
+
+/** Warnings and errors of kafkajs go to `write`; nothing goes to the console. */
+export function createKafkaJsLogger(write: (message: string, fields: Record<string, unknown>) => void): KafkaJsLogger {
+  return loggers.createLogger({
+    level: loggers.LEVELS.WARN,
+    logCreator: () => (entry) => write(entry.log.message, { namespace: entry.namespace, label: entry.label }),
+  });
+}
+
+/**
+ * Metadata v6 of exactly these topics (none: only the brokers). Never creates a topic; the errors of topics and
+ * partitions stay in the answer, where kafkajs would throw the first one.
+ */
+export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAnswer> {
+  return {
+    request: {
+      apiKey: apiKeys.Metadata,
+      apiVersion: 6,
+      apiName: "Metadata",
+      encode: async () => new Encoder().writeArray(topics).writeBoolean(false),
+    },
+    response: { decode: decodeMetadata.decode, parse: async (decoded: MetadataAnswer) => decoded },
+  };
+}
+
+/** Decompresses the records of a batch. */
+export interface RecordCodec {
+  decompress(bytes: Buffer): Promise<Buffer>;
+}
+
+/** By the lowest three bits of a batch's attributes; throws for codecs that are not registered with kafkajs. */
+export const lookupCodecByAttributes: (attributes: number) => RecordCodec | null =
+  require("kafkajs/src/protocol/message/compression").lookupCodecByAttributes;
+
+/** The protocol's name of an error code, such as NOT_LEADER_FOR_PARTITION. */
+export function errorName(code: number): string {
+  return protocolErrors.errorCodes.find((known) => known.code === code)?.type ?? `error code ${code}`;
+}
+
+/** What kafkajs throws, as far as decisions depend on it. */
+export type KafkaJsFailure =
+  | { readonly kind: "authentication" }
+  | { readonly kind: "protocol"; readonly type: string; readonly retriable: boolean }
+  | { readonly kind: "connection"; readonly code: string | undefined };
+
+/** "connection" stands for everything that leaves the connection in doubt: refused, closed, timed out, unreadable. */
+export function classifyFailure(error: unknown): KafkaJsFailure {
+  const { name, type, code, retriable } = error as {
+    name?: string;
+    type?: string;
+    code?: unknown;
+    retriable?: boolean;
+  };
+  if (name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
+    return { kind: "authentication" };
+  }
+  if (type === "UNSUPPORTED_SASL_MECHANISM") return { kind: "authentication" };
+  if (typeof type === "string") return { kind: "protocol", type, retriable: retriable === true };
+  return { kind: "connection", code: typeof code === "string" ? code : undefined };
+}
+
+/**
+ * kafkajs asks for a timer after every answer even when nothing waits to be sent. The delay is then negative: Node
+ * turns it to 1 ms, the timer sets itself up again, and each connection wakes the process a thousand times a second
+ * for ever (Node 24 also warns, tulios/kafkajs#1751). A timer is needed only while something is pending.
+ */
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  scheduleCheckPendingRequests(): void;
+}
+const requestQueue: RequestQueue = require("kafkajs/src/network/requestQueue").prototype;
+const scheduleCheckPendingRequests = requestQueue.scheduleCheckPendingRequests;
+requestQueue.scheduleCheckPendingRequests = function (this: RequestQueue): void {
+  if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
+};

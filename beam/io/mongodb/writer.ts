@@ -1,0 +1,481 @@
+/**
+ * MongoWriter: puts documents into one collection, each once, whatever is repeated or fails on the way.
+ * Documents carry deterministic `_id`s and never change, so an insert that meets its own `_id` has been done
+ * before: that is success. Beside it: opening a client and creating indexes with errors that a person can act on.
+ */
+import {
+  BSON,
+  type Collection,
+  type Db,
+  type Document,
+  type IndexDescription,
+  MongoBulkWriteError,
+  MongoClient,
+  type WriteError,
+} from "mongodb";
+import {
+  classifyMongoError,
+  classifyWriteError,
+  DOCUMENT_TOO_LARGE,
+  DUPLICATE_KEY,
+  describeError,
+  MongoConfigurationError,
+  MongoUnavailableError,
+  numericCode,
+  serverName,
+  unwrapBulkError,
+} from "./errors.js";
+
+/** MongoDB's own limit for one document; the driver refuses a document of exactly this size. */
+export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+
+// Not 1,000: a server may announce that as its largest batch, and the driver then cuts at 999 and sends one
+// document in a round trip of its own.
+const CHUNK_DOCUMENTS_MAX = 999;
+
+export interface MongoWriterLogger {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface MongoWriterOptions {
+  readonly collection: Collection;
+  /** Documents in one insert. Default 999. */
+  readonly chunkDocumentsMax?: number;
+  /** Bytes in one insert, estimated from above. One document alone may exceed it. Default 16 MiB. */
+  readonly chunkBytesMax?: number;
+  /** Inserts that one `write` has under way at once. Default 2. */
+  readonly chunksInFlightMax?: number;
+  /** A failing insert is repeated for this long, counted from its first failure. Default 5 min. */
+  readonly retryTimeMaxMs?: number;
+  /** Attempt n waits a random time in [0, min(backoffMaxMs, backoffMinMs · 2ⁿ)]. Default 100 ms. */
+  readonly backoffMinMs?: number;
+  /** Default 10 s. */
+  readonly backoffMaxMs?: number;
+  /** One attempt against a server that does not answer ends after this. Default 30 s. */
+  readonly attemptTimeoutMs?: number;
+  readonly logger?: MongoWriterLogger;
+  /** Waits between attempts. A wait that rejects ends the write with its error, so that a stop need not wait. */
+  readonly sleep?: (ms: number) => Promise<void>;
+  /** Monotonic clock, ms. */
+  readonly now?: () => number;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+/** A document that the collection will never take. It is not written; the caller owes it a dead letter. */
+export interface RejectedDocument {
+  /** Position in the array given to `write`. */
+  readonly index: number;
+  /** The server's error code; undefined when the document could not even be encoded. */
+  readonly code: number | undefined;
+  readonly message: string;
+}
+
+/** Every document is counted once: inserted + alreadyThere + rejected.length = documents given. */
+export interface WriteResult {
+  /** Lower bound: documents of an attempt whose answer was lost count as `alreadyThere` in the next. */
+  readonly inserted: number;
+  readonly alreadyThere: number;
+  /** In the order of their indexes. */
+  readonly rejected: readonly RejectedDocument[];
+  /** Attempts beyond the first, over all inserts. */
+  readonly retries: number;
+}
+
+class Tally implements WriteResult {
+  inserted = 0;
+  alreadyThere = 0;
+  retries = 0;
+  readonly rejected: RejectedDocument[] = [];
+
+  reject(index: number, code: number | undefined, message: string): void {
+    this.rejected.push({ index, code, message });
+  }
+}
+
+/** Documents of one insert, and where each stands in the array given to `write`. */
+class Chunk {
+  readonly documents: Document[] = [];
+  readonly indexes: number[] = [];
+
+  get size(): number {
+    return this.documents.length;
+  }
+
+  add(document: Document, index: number): void {
+    this.documents.push(document);
+    this.indexes.push(index);
+  }
+
+  slice(start: number, end: number): Chunk {
+    const part = new Chunk();
+    for (let i = start; i < end; i++) part.add(this.documents[i]!, this.indexes[i]!);
+    return part;
+  }
+}
+
+/** What is left of a chunk after an attempt, and why. */
+interface Remainder {
+  readonly chunk: Chunk;
+  readonly error: unknown;
+}
+
+export class MongoWriter {
+  private readonly collection: Collection;
+  private readonly server: string;
+  private readonly chunkDocumentsMax: number;
+  private readonly chunkBytesMax: number;
+  private readonly chunksInFlightMax: number;
+  private readonly retryTimeMaxMs: number;
+  private readonly backoffMinMs: number;
+  private readonly backoffMaxMs: number;
+  private readonly attemptTimeoutMs: number;
+  private readonly logger: MongoWriterLogger | undefined;
+  private readonly sleep: (ms: number) => Promise<void>;
+  private readonly now: () => number;
+  private readonly random: () => number;
+
+  constructor(options: MongoWriterOptions) {
+    this.collection = options.collection;
+    this.server = serverName(options.collection.db.client);
+    this.chunkDocumentsMax = options.chunkDocumentsMax ?? CHUNK_DOCUMENTS_MAX;
+    this.chunkBytesMax = options.chunkBytesMax ?? DOCUMENT_BYTES_MAX;
+    this.chunksInFlightMax = options.chunksInFlightMax ?? 2;
+    this.retryTimeMaxMs = options.retryTimeMaxMs ?? 5 * 60_000;
+    this.backoffMinMs = options.backoffMinMs ?? 100;
+    this.backoffMaxMs = options.backoffMaxMs ?? 10_000;
+    this.attemptTimeoutMs = options.attemptTimeoutMs ?? 30_000;
+    this.logger = options.logger;
+    this.sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    this.now = options.now ?? (() => performance.now());
+    this.random = options.random ?? Math.random;
+    if (this.chunkDocumentsMax < 1 || this.chunksInFlightMax < 1) {
+      throw new RangeError("chunkDocumentsMax and chunksInFlightMax must be at least 1");
+    }
+  }
+
+  /**
+   * Returns when every document is in the collection on a majority of its servers, or rejected. May be called
+   * again before an earlier call returned.
+   *
+   * Throws MongoUnavailableError after an outage longer than `retryTimeMaxMs`, MongoConfigurationError at once
+   * when no waiting can help, TypeError for a document without `_id`. Some documents are written even then;
+   * writing all of them again is safe.
+   */
+  async write(documents: readonly Document[]): Promise<WriteResult> {
+    const tally = new Tally();
+    if (documents.length === 0) return tally;
+    const chunks = this.cut(documents, tally);
+    const laneCount = Math.min(this.chunksInFlightMax, Math.ceil(documents.length / this.chunkDocumentsMax));
+    // All lanes draw from one generator, and a lane that throws closes it, so that no other begins a new chunk.
+    const lanes = Array.from({ length: laneCount }, async () => {
+      for (const chunk of chunks) await this.writeChunk(chunk, tally);
+    });
+    for (const lane of await Promise.allSettled(lanes)) {
+      if (lane.status === "rejected") throw lane.reason;
+    }
+    tally.rejected.sort((a, b) => a.index - b.index);
+    return tally;
+  }
+
+  /** Cuts the documents into chunks, and rejects those that cannot be sent. */
+  private *cut(documents: readonly Document[], tally: Tally): Generator<Chunk, void, void> {
+    let chunk = new Chunk();
+    let chunkBytes = 0;
+    for (let index = 0; index < documents.length; index++) {
+      const document = documents[index]!;
+      if (document._id === undefined) {
+        throw new TypeError(`document ${index} for ${this.collection.namespace} has no _id`);
+      }
+      let bytes: number;
+      try {
+        bytes = documentBytes(document);
+      } catch (error) {
+        tally.reject(index, undefined, describeError(error));
+        continue;
+      }
+      if (bytes >= DOCUMENT_BYTES_MAX) {
+        tally.reject(
+          index,
+          DOCUMENT_TOO_LARGE,
+          `the document has ${bytes} bytes, MongoDB takes less than 16 MiB`,
+        );
+        continue;
+      }
+      const full = chunk.size === this.chunkDocumentsMax || chunkBytes + bytes > this.chunkBytesMax;
+      if (full && chunk.size > 0) {
+        yield chunk;
+        chunk = new Chunk();
+        chunkBytes = 0;
+      }
+      chunk.add(document, index);
+      chunkBytes += bytes;
+    }
+    if (chunk.size > 0) yield chunk;
+  }
+
+  private async writeChunk(chunk: Chunk, tally: Tally): Promise<void> {
+    let pending = chunk;
+    let failingSinceMs: number | undefined;
+    for (let attempt = 0; ; attempt++) {
+      const remainder = await this.insert(pending, tally);
+      if (remainder === undefined) {
+        if (failingSinceMs !== undefined) this.logRecovery(attempt, failingSinceMs);
+        return;
+      }
+      pending = remainder.chunk;
+      failingSinceMs ??= this.now();
+      const leftMs = this.retryTimeMaxMs - (this.now() - failingSinceMs);
+      if (leftMs <= 0) throw this.unavailable(remainder);
+      const ceilingMs = Math.min(this.backoffMaxMs, this.backoffMinMs * 2 ** attempt);
+      const delayMs = Math.min(leftMs, this.random() * ceilingMs);
+      this.logger?.warn("MongoDB did not take documents, trying again", {
+        server: this.server,
+        collection: this.collection.namespace,
+        documents: pending.size,
+        attempt: attempt + 1,
+        delayMs: Math.round(delayMs),
+        error: describeError(remainder.error),
+      });
+      tally.retries++;
+      await this.sleep(delayMs);
+    }
+  }
+
+  /** One attempt. Returns what a later attempt may still write, or undefined when all is settled. */
+  private async insert(chunk: Chunk, tally: Tally): Promise<Remainder | undefined> {
+    try {
+      const { insertedCount } = await this.collection.insertMany(chunk.documents, {
+        ordered: false,
+        writeConcern: { w: "majority" },
+        timeoutMS: this.attemptTimeoutMs,
+      });
+      tally.inserted += insertedCount;
+      return undefined;
+    } catch (error) {
+      if (error instanceof MongoBulkWriteError && unwrapBulkError(error) === error) {
+        return this.judgeDocuments(chunk, error, tally);
+      }
+      return this.judgeOperation(chunk, error, tally);
+    }
+  }
+
+  /** The server did the insert and reported on single documents, or on the write concern. */
+  private judgeDocuments(chunk: Chunk, error: MongoBulkWriteError, tally: Tally): Remainder | undefined {
+    const { result } = error;
+    const concernError = result.getWriteConcernError();
+    if (concernError && classifyWriteError(concernError.code) === "configuration") {
+      throw this.misconfigured(error);
+    }
+    const refused = new Set<number>();
+    const again = new Chunk();
+    let alreadyThere = 0;
+    for (const writeError of result.getWriteErrors()) {
+      const at = writeError.index;
+      const failure = classifyWriteError(writeError.code);
+      if (failure === "configuration") throw this.misconfigured(error);
+      if (isOwnIdAlreadyThere(writeError)) {
+        alreadyThere++;
+      } else if (failure === "transient") {
+        again.add(chunk.documents[at]!, chunk.indexes[at]!);
+      } else {
+        refused.add(at);
+        tally.reject(chunk.indexes[at]!, writeError.code, writeError.errmsg ?? "no message");
+      }
+    }
+    if (concernError) {
+      // Written, but perhaps not on a majority: only an insert without this error proves that it is.
+      const unproven = new Chunk();
+      for (let at = 0; at < chunk.size; at++) {
+        if (!refused.has(at)) unproven.add(chunk.documents[at]!, chunk.indexes[at]!);
+      }
+      return unproven.size === 0 ? undefined : { chunk: unproven, error };
+    }
+    tally.inserted += result.insertedCount;
+    tally.alreadyThere += alreadyThere;
+    return again.size === 0 ? undefined : { chunk: again, error };
+  }
+
+  /** The insert as a whole failed: nothing is known of any document. */
+  private async judgeOperation(chunk: Chunk, error: unknown, tally: Tally): Promise<Remainder | undefined> {
+    switch (classifyMongoError(error)) {
+      case "transient":
+        return { chunk, error };
+      case "configuration":
+        throw this.misconfigured(error);
+      case "programmer":
+        throw error;
+      case "data":
+        break;
+    }
+    if (chunk.size === 1) {
+      const cause = unwrapBulkError(error);
+      tally.reject(chunk.indexes[0]!, numericCode(cause), describeError(cause));
+      return undefined;
+    }
+    // One document spoils the insert of all: halving finds it in log2(size) steps and saves the others.
+    const middle = chunk.size >>> 1;
+    await this.writeChunk(chunk.slice(0, middle), tally);
+    await this.writeChunk(chunk.slice(middle, chunk.size), tally);
+    return undefined;
+  }
+
+  private unavailable({ chunk, error }: Remainder): MongoUnavailableError {
+    const cause = unwrapBulkError(error);
+    return new MongoUnavailableError(
+      `MongoDB at ${this.server} did not take ${chunk.size} documents for ${this.collection.namespace} ` +
+        `within ${this.retryTimeMaxMs / 1000} s: ${describeError(cause)}`,
+      causeOf(cause),
+    );
+  }
+
+  private misconfigured(error: unknown): MongoConfigurationError {
+    const cause = unwrapBulkError(error);
+    return new MongoConfigurationError(
+      `MongoDB at ${this.server} refuses writes to ${this.collection.namespace}: ${describeError(cause)}`,
+      causeOf(cause),
+    );
+  }
+
+  private logRecovery(attempts: number, failingSinceMs: number): void {
+    this.logger?.info("MongoDB takes documents again", {
+      server: this.server,
+      collection: this.collection.namespace,
+      attempts,
+      outageMs: Math.round(this.now() - failingSinceMs),
+    });
+  }
+}
+
+/** A bulk error is left out: it carries every document, and a logger would print them all. */
+function causeOf(cause: unknown): ErrorOptions {
+  return cause instanceof MongoBulkWriteError ? {} : { cause };
+}
+
+/**
+ * Whether a duplicate is of `_id` and not of another unique index. The driver drops the answer's keyPattern, so
+ * the message decides; user data only comes after the index name:
+ * `E11000 duplicate key error collection: db.name index: _id_ dup key: { _id: "…" }`.
+ */
+function isOwnIdAlreadyThere({ code, errmsg }: WriteError): boolean {
+  return code === DUPLICATE_KEY && /^.*? index: (?:\S*\$)?_id_(?: |$)/s.test(errmsg ?? "");
+}
+
+/**
+ * Size of a document in BSON: exact, or for a small flat document an estimate from above that costs no walk over
+ * its text. Throws for a document that BSON cannot write.
+ */
+function documentBytes(document: Document): number {
+  let bytes = 5;
+  for (const key in document) {
+    const value: unknown = document[key];
+    bytes += 2 + key.length * 3;
+    if (typeof value === "string") bytes += 5 + value.length * 3;
+    else if (typeof value === "number" || typeof value === "bigint" || value instanceof Date) bytes += 8;
+    else if (value instanceof Uint8Array) bytes += 5 + value.length;
+    else if (value !== null && typeof value !== "boolean") return BSON.calculateObjectSize(document);
+  }
+  return bytes < DOCUMENT_BYTES_MAX ? bytes : BSON.calculateObjectSize(document);
+}
+
+export interface CollectionIndexes {
+  readonly collection: string;
+  readonly indexes: readonly IndexDescription[];
+}
+
+/**
+ * Creates the indexes that are not there yet; their collections too. Throws MongoConfigurationError when an index
+ * contradicts an existing one or the data, or may not be created; MongoUnavailableError in an outage.
+ */
+export async function ensureIndexes(db: Db, spec: readonly CollectionIndexes[]): Promise<void> {
+  const server = serverName(db.client);
+  for (const { collection, indexes } of spec) {
+    if (indexes.length === 0) continue;
+    try {
+      await db.collection(collection).createIndexes([...indexes]);
+    } catch (error) {
+      const what = `the indexes of ${db.databaseName}.${collection} at ${server}`;
+      throw startError(error, `MongoDB cannot create ${what}`, `MongoDB did not create ${what}`);
+    }
+  }
+}
+
+export interface ConnectOptions {
+  /** Bound on the whole call, ms. It also stays the client's bound on finding a server. Default 5,000. */
+  readonly timeoutMs?: number;
+  /** How the server's log and currentOp name this client. */
+  readonly appName?: string;
+}
+
+/**
+ * A connected client whose server has answered a ping. Throws MongoConfigurationError for a URI that cannot be
+ * read or credentials that are refused, MongoUnavailableError when no server answers in time. Messages name the
+ * hosts and never a password.
+ */
+export async function connectMongo(uri: string, options: ConnectOptions = {}): Promise<MongoClient> {
+  const timeoutMs = options.timeoutMs ?? 5_000;
+  let client: MongoClient;
+  try {
+    client = new MongoClient(uri, {
+      serverSelectionTimeoutMS: timeoutMs,
+      connectTimeoutMS: timeoutMs,
+      ...(options.appName === undefined ? {} : { appName: options.appName }),
+    });
+  } catch (error) {
+    throw new MongoConfigurationError(
+      `${maskUri(uri)} is not a MongoDB URI (mongodb://host:port or mongodb+srv://host): ${describeError(error)}`,
+    );
+  }
+  const server = serverName(client);
+  try {
+    await within(timeoutMs, ping(client));
+    return client;
+  } catch (error) {
+    // Not awaited: closing may wait for the same silent host.
+    client.close().catch(() => undefined);
+    throw startError(
+      error,
+      `MongoDB at ${server} refuses the connection`,
+      `no MongoDB answers at ${server} within ${timeoutMs / 1000} s`,
+    );
+  }
+}
+
+async function ping(client: MongoClient): Promise<void> {
+  await client.connect();
+  await client.db("admin").command({ ping: 1 });
+}
+
+/** Server selection has its own bound, but looking up a mongodb+srv name and a ping's answer have none. */
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  // Server selection, which knows more about the cause, is to report first.
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new MongoUnavailableError("no answer")), timeoutMs + 250);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function startError(error: unknown, refused: string, unavailable: string): Error {
+  if (error instanceof MongoUnavailableError)
+    return new MongoUnavailableError(`${unavailable}: ${error.message}`);
+  switch (classifyMongoError(error)) {
+    case "transient":
+      return new MongoUnavailableError(`${unavailable}: ${describeError(error)}`, { cause: error });
+    case "configuration":
+    case "data":
+      return new MongoConfigurationError(`${refused}: ${describeError(error)}`, { cause: error });
+    case "programmer":
+      return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** Scheme and hosts only: neither credentials nor options, which can hold secrets too. */
+function maskUri(uri: string): string {
+  return JSON.stringify(uri.replace(/^(\w[\w+]*:\/\/)?.*@/s, "$1***@").replace(/\?.*$/s, ""));
+}

@@ -1,0 +1,109 @@
+/**
+ * What a user writes. A DoFn is a class with a stable URN and a JSON configuration; a worker makes its own instance
+ * from these two, so nothing else of the object that built the graph is ever sent. One instance serves one bundle at a
+ * time, and `process` is synchronous: work that waits belongs into startBundle and finishBundle.
+ */
+import type { Clock } from "../model/clock.js";
+import type { Coder } from "../model/coders/coder.js";
+import type { KV } from "../model/kv.js";
+import type { PaneInfo } from "../model/pane.js";
+import type { TimestampMs } from "../model/timestamps.js";
+import type { BoundedWindow } from "../model/windows.js";
+import type { MetricCells } from "./metrics.js";
+import type { StateCells, StateSpecs } from "./state.js";
+import type { Timers, TimerSpecs } from "./timer.js";
+
+/** A value that JSON can carry: what a DoFn's configuration is made of. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json | undefined };
+
+/** The outputs of a DoFn: a name and a coder each. */
+export type OutputSpecs = Readonly<Record<string, Coder<any>>>;
+export type ValueOf<C> = C extends Coder<infer T> ? T : never;
+
+/**
+ * `ctx.emit.NAME(value)` sends a value to an output, by default with the timestamp and window of what is being
+ * processed. In finishBundle nothing is being processed: give a timestamp there, and a window if it is not the global.
+ */
+export type Emitters<O extends OutputSpecs> = {
+  readonly [N in keyof O]: (value: ValueOf<O[N]>, timestamp?: TimestampMs, window?: BoundedWindow) => void;
+};
+
+export interface BundleContext<O extends OutputSpecs> {
+  readonly emit: Emitters<O>;
+  readonly clock: Clock;
+  /**
+   * Has `callback` called once the results of this bundle are safe. Best effort: it is not called after a crash.
+   * Only where the DoFn declares `requestsFinalization`.
+   */
+  onFinalize(callback: () => void | Promise<void>): void;
+}
+
+/** Reused for every element: do not keep it. */
+export interface ElementContext<O extends OutputSpecs> extends BundleContext<O> {
+  readonly timestamp: TimestampMs;
+  readonly window: BoundedWindow;
+  readonly pane: PaneInfo;
+}
+
+/** What every kind of DoFn has. `C` is its configuration. */
+export abstract class BaseDoFn<O extends OutputSpecs, C extends Json> {
+  constructor(readonly config: C) {}
+  abstract readonly outputs: O;
+  readonly metrics: MetricCells = {};
+  readonly requestsFinalization: boolean = false;
+  /** Once for each instance, before its first bundle. */
+  setup?(): void | Promise<void>;
+  startBundle?(ctx: BundleContext<O>): void | Promise<void>;
+  /** The bundle commits after this; what it awaits (a flush) is done by then. */
+  finishBundle?(ctx: BundleContext<O>): void | Promise<void>;
+  /** Once, after the last bundle, or after one that failed. */
+  teardown?(): void | Promise<void>;
+}
+
+/** One element in, any number out. */
+export abstract class DoFn<I, O extends OutputSpecs, C extends Json = null> extends BaseDoFn<O, C> {
+  abstract process(element: I, ctx: ElementContext<O>): void;
+}
+
+export interface StatefulContext<O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
+  extends ElementContext<O> {
+  readonly state: StateCells<S>;
+  readonly timers: Timers<T>;
+}
+
+export interface TimerContext<K, O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
+  extends StatefulContext<O, S, T> {
+  /** Decoded when first asked for. */
+  readonly key: K;
+  readonly tag: string;
+  /** The time that the timer was set for; `timestamp` is its output timestamp. */
+  readonly fireTimestamp: TimestampMs;
+}
+
+/**
+ * A DoFn over KV<K, V> with state and timers, both per key and window. Every declared timer has its callback in
+ * `onTimer`, under the same name.
+ */
+export abstract class StatefulDoFn<
+  K,
+  V,
+  O extends OutputSpecs,
+  S extends StateSpecs,
+  T extends TimerSpecs,
+  C extends Json = null,
+> extends BaseDoFn<O, C> {
+  abstract readonly state: S;
+  abstract readonly timers: T;
+  abstract readonly onTimer: { readonly [N in keyof T]: (ctx: TimerContext<K, O, S, T>) => void };
+  abstract process(element: KV<K, V>, ctx: StatefulContext<O, S, T>): void;
+}
+
+/** The class side of a DoFn: where its URN stands. */
+export interface DoFnClass {
+  readonly urn: string;
+  readonly name: string;
+  new (config: any): AnyDoFn;
+}
+
+/** Any DoFn, splittable ones too. */
+export type AnyDoFn = BaseDoFn<OutputSpecs, any>;

@@ -1,0 +1,45 @@
+/**
+ * What a DoFn counts. Declared as `metrics = { paired: counter() }` on the DoFn; a cell holds only what the present
+ * bundle added, and the runner takes and resets it when the bundle ends, so an abandoned bundle counts nothing.
+ */
+
+/** A sum that only the DoFn changes. */
+export class Counter {
+  readonly kind = "counter";
+  /** What the present bundle added. */
+  delta = 0;
+  inc(by = 1): void {
+    this.delta += by;
+  }
+}
+
+/** Count, sum, smallest and largest of the values seen. */
+export class Distribution {
+  readonly kind = "distribution";
+  count = 0;
+  sum = 0;
+  min = Number.POSITIVE_INFINITY;
+  max = Number.NEGATIVE_INFINITY;
+  update(value: number): void {
+    this.count++;
+    this.sum += value;
+    if (value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+  }
+}
+
+/** The latest value told. */
+export class Gauge {
+  readonly kind = "gauge";
+  value: number | undefined;
+  set(value: number): void {
+    this.value = value;
+  }
+}
+
+export type MetricCell = Counter | Distribution | Gauge;
+export type MetricCells = Readonly<Record<string, MetricCell>>;
+
+export const counter = (): Counter => new Counter();
+export const distribution = (): Distribution => new Distribution();
+export const gauge = (): Gauge => new Gauge();

@@ -1,0 +1,100 @@
+/**
+ * Splittable DoFns: sources, and whatever else works through one element in pieces that can be cut, put off and
+ * resumed. A restriction says which part of an element's work is meant; a tracker hands it out claim by claim; what is
+ * not claimed when `process` returns is the residual. Source: https://s.apache.org/splittable-do-fn.
+ */
+import type { Coder } from "../model/coders/coder.js";
+import type { TimestampMs } from "../model/timestamps.js";
+import { BaseDoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
+
+export interface Split<R> {
+  readonly primary: R;
+  readonly residual: R;
+}
+
+/** Hands out one restriction. `R` is the restriction, `P` a position in it. */
+export interface RestrictionTracker<R, P> {
+  /** What is left of the original restriction after the splits so far. */
+  readonly restriction: R;
+  /** True: everything up to `position` is this call's to do. False: stop, and return; it is somebody else's. */
+  tryClaim(position: P): boolean;
+  /**
+   * Keeps the claimed part and `fractionOfRemainder` of the rest, and gives the remaining part away.
+   * 0 = keep only what is claimed. Undefined: nothing left to give.
+   */
+  trySplit(fractionOfRemainder: number): Split<R> | undefined;
+  /** Throws when `process` said that it finished, but left work that it neither claimed nor put off. */
+  checkDone(): void;
+  /** Work done and left, in any unit. */
+  progress(): { readonly completed: number; readonly remaining: number };
+}
+
+/** A watermark that `process` moves by hand; it never goes back, and a residual takes it along. */
+export interface ManualWatermark {
+  readonly current: TimestampMs;
+  /** Ignored when it would go back. */
+  set(watermark: TimestampMs): void;
+}
+
+/** What `process` answers. */
+export type ProcessContinuation =
+  | { readonly kind: "stop" }
+  | {
+      readonly kind: "resume";
+      /** Come back after this time at the latest. */
+      readonly delayMs: number;
+      /**
+       * A hint for runners in the same process: calls its argument as soon as coming back pays, and returns a
+       * function that ends the watch.
+       */
+      readonly onReady: ((wake: () => void) => () => void) | undefined;
+    };
+
+const STOP: ProcessContinuation = { kind: "stop" };
+
+/** The restriction is done. */
+export const stop = (): ProcessContinuation => STOP;
+
+/** More may come: call again with the residual. */
+export function resume(delayMs = 0, onReady?: (wake: () => void) => () => void): ProcessContinuation {
+  return { kind: "resume", delayMs, onReady };
+}
+
+export interface SplittableContext<O extends OutputSpecs> extends ElementContext<O> {
+  readonly watermark: ManualWatermark;
+}
+
+/** `E` element, `R` restriction, `P` position. */
+export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends Json = null> extends BaseDoFn<O, C> {
+  abstract readonly restrictionCoder: Coder<R>;
+  /** Whether every restriction ends by itself. */
+  abstract readonly isBounded: boolean;
+
+  abstract initialRestriction(element: E): R | Promise<R>;
+  /** The parts to start with. Default: the whole. */
+  split(_element: E, restriction: R): readonly R[] | Promise<readonly R[]> {
+    return [restriction];
+  }
+  /** Amount of work, never negative, in a unit that is the same for all restrictions of this DoFn. */
+  size(_element: E, _restriction: R): number {
+    return 1;
+  }
+  abstract newTracker(restriction: R): RestrictionTracker<R, P>;
+  /** Where the watermark of a fresh restriction stands. Default: the element's timestamp. */
+  initialWatermark(_element: E, _restriction: R, elementTimestamp: TimestampMs): TimestampMs {
+    return elementTimestamp;
+  }
+  /** On drain: what is still to be done. Default: all of a bounded restriction, nothing of an unbounded one. */
+  truncate(_element: E, restriction: R): R | undefined {
+    return this.isBounded ? restriction : undefined;
+  }
+  /**
+   * Works until a claim fails or nothing is at hand. Synchronous where it can be; a runner cannot split, or look at
+   * the progress of, what does not yield.
+   */
+  abstract process(
+    element: E,
+    tracker: RestrictionTracker<R, P>,
+    ctx: SplittableContext<O>,
+  ): ProcessContinuation | Promise<ProcessContinuation>;
+}

@@ -1,0 +1,74 @@
+/**
+ * The state cells that a StatefulDoFn can declare, and what it sees of them. Cells belong to one key and window; all
+ * access is synchronous, since the cells of a key are at hand before user code runs.
+ * Source: beam_runner_api.proto, StateSpec.
+ */
+import type { Coder } from "../model/coders/coder.js";
+
+/** One value, or none. */
+export interface ValueState<T> {
+  read(): T | undefined;
+  write(value: T): void;
+  clear(): void;
+}
+
+/** A growing collection in no particular order. Adding does not read. */
+export interface BagState<T> {
+  /** Everything added, in a fresh array. */
+  read(): T[];
+  add(value: T): void;
+  isEmpty(): boolean;
+  clear(): void;
+}
+
+/** A map for a handful of entries: it is loaded and written back whole. */
+export interface MapState<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): void;
+  delete(key: K): void;
+  /** All entries, in a fresh array. */
+  entries(): [K, V][];
+  isEmpty(): boolean;
+  clear(): void;
+}
+
+export interface ValueStateSpec<T> {
+  readonly kind: "value";
+  readonly coder: Coder<T>;
+}
+export interface BagStateSpec<T> {
+  readonly kind: "bag";
+  readonly coder: Coder<T>;
+}
+export interface MapStateSpec<K, V> {
+  readonly kind: "map";
+  readonly keyCoder: Coder<K>;
+  readonly valueCoder: Coder<V>;
+}
+export type StateSpec = ValueStateSpec<any> | BagStateSpec<any> | MapStateSpec<any, any>;
+export type StateSpecs = Readonly<Record<string, StateSpec>>;
+
+/** What `ctx.state` holds for each declared cell. */
+export type StateCells<S extends StateSpecs> = {
+  readonly [N in keyof S]: S[N] extends ValueStateSpec<infer T>
+    ? ValueState<T>
+    : S[N] extends BagStateSpec<infer T>
+      ? BagState<T>
+      : S[N] extends MapStateSpec<infer K, infer V>
+        ? MapState<K, V>
+        : never;
+};
+
+export function valueState<T>(coder: Coder<T>): ValueStateSpec<T> {
+  return { kind: "value", coder };
+}
+
+export function bagState<T>(coder: Coder<T>): BagStateSpec<T> {
+  return { kind: "bag", coder };
+}
+
+/** The key coder must be deterministic: entries are found by their encoded key. */
+export function mapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): MapStateSpec<K, V> {
+  if (!keyCoder.isDeterministic) throw new TypeError("mapState needs a deterministic key coder");
+  return { kind: "map", keyCoder, valueCoder };
+}

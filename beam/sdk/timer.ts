@@ -1,0 +1,34 @@
+/**
+ * The timers that a StatefulDoFn can declare, and what it sees of them. A timer is known by key, window, family (its
+ * declared name) and tag; setting it again replaces it. Source: beam_runner_api.proto, TimerFamilySpec.
+ */
+import type { TimestampMs } from "../model/timestamps.js";
+
+export interface Timer {
+  /**
+   * Fires once, when the input watermark (event time) or the clock (processing time) has reached `fireAt`.
+   *
+   * @param tag tells several timers of one family and key apart
+   * @param outputTimestamp event time of what the callback emits; holds the output watermark until then. Default:
+   *   `fireAt` for an event-time timer, the present element's timestamp for a processing-time timer.
+   */
+  set(fireAt: TimestampMs, tag?: string, outputTimestamp?: TimestampMs): void;
+  clear(tag?: string): void;
+}
+
+export interface TimerSpec {
+  readonly kind: "timer";
+  readonly timeDomain: "event" | "processing";
+}
+export type TimerSpecs = Readonly<Record<string, TimerSpec>>;
+export type Timers<T extends TimerSpecs> = { readonly [N in keyof T]: Timer };
+
+/** Fires when the watermark says that event time has come. Needs no traffic. */
+export function eventTimeTimer(): TimerSpec {
+  return { kind: "timer", timeDomain: "event" };
+}
+
+/** Fires by the clock. */
+export function processingTimeTimer(): TimerSpec {
+  return { kind: "timer", timeDomain: "processing" };
+}

@@ -1,0 +1,164 @@
+/**
+ * Memory for very many small byte records outside the JavaScript heap: no object for each record, so a garbage
+ * collection costs the same with five million of them as with none.
+ *
+ * Block = { u32 units, u32 owner, u32 keyLength, u32 valueLength } key value padding
+ *
+ * `units` is the block's size in 16-byte units and `owner` the number of the table that holds it, 0 when it is free.
+ * A block is addressed by its position in 16-byte units over all chunks (64 GiB in all). Blocks are neither split nor
+ * merged: an address that was once a block stays the address of a block, free or not, which timer queues rely on.
+ */
+
+const CHUNK_BYTES = 1 << 20;
+const UNIT_BYTES = 16;
+const UNITS_PER_CHUNK = CHUNK_BYTES / UNIT_BYTES;
+const UNIT_BITS = 16;
+const SMALL_CLASSES = 64;
+export const HEADER_BYTES = 16;
+
+export class Slab {
+  /** The bytes of each chunk, by chunk number; a large block's chunk spans several numbers. */
+  readonly #bytes: Buffer[] = [];
+  readonly #words: Uint32Array[] = [];
+  /** Head of the list of free blocks for each size class; a free block's keyLength word links to the next. */
+  readonly #free: number[] = [];
+  #nextUnit = 0;
+  #endUnit = 0;
+  #usedBlocks = 0;
+  #chunkBytes = 0;
+  #smallestChunkBytes = 1 << 16;
+
+  /** Bytes reserved from the operating system. */
+  get reservedBytes(): number {
+    return this.#chunkBytes;
+  }
+
+  get usedBlocks(): number {
+    return this.#usedBlocks;
+  }
+
+  /** A block with room for `keyLength + valueLength` bytes. */
+  allocate(owner: number, keyLength: number, valueLength: number): number {
+    const wanted = (HEADER_BYTES + keyLength + valueLength + UNIT_BYTES - 1) >>> 4;
+    const sizeClass = classOf(wanted);
+    const units = unitsOf(sizeClass, wanted);
+    let address = this.#free[sizeClass] ?? 0;
+    if (address !== 0) {
+      this.#free[sizeClass] = this.words(address)[this.wordAt(address) + 2]!;
+    } else {
+      address = this.#carve(units);
+    }
+    const words = this.words(address);
+    const at = this.wordAt(address);
+    words[at] = units;
+    words[at + 1] = owner;
+    words[at + 2] = keyLength;
+    words[at + 3] = valueLength;
+    this.#usedBlocks++;
+    return address;
+  }
+
+  release(address: number): void {
+    const words = this.words(address);
+    const at = this.wordAt(address);
+    const sizeClass = classOf(words[at]!);
+    words[at + 1] = 0;
+    words[at + 2] = this.#free[sizeClass] ?? 0;
+    this.#free[sizeClass] = address;
+    this.#usedBlocks--;
+  }
+
+  /** The chunk that a block lies in, as bytes. */
+  bytes(address: number): Buffer {
+    return this.#bytes[address >>> UNIT_BITS]!;
+  }
+
+  /** The same chunk as 32-bit words. */
+  words(address: number): Uint32Array {
+    return this.#words[address >>> UNIT_BITS]!;
+  }
+
+  /** Index of a block's first word in `words`. */
+  wordAt(address: number): number {
+    return (address & (UNITS_PER_CHUNK - 1)) << 2;
+  }
+
+  /** Index of a block's key in `bytes`. */
+  keyAt(address: number): number {
+    return ((address & (UNITS_PER_CHUNK - 1)) << 4) + HEADER_BYTES;
+  }
+
+  owner(address: number): number {
+    return this.words(address)[this.wordAt(address) + 1]!;
+  }
+
+  keyLength(address: number): number {
+    return this.words(address)[this.wordAt(address) + 2]!;
+  }
+
+  valueLength(address: number): number {
+    return this.words(address)[this.wordAt(address) + 3]!;
+  }
+
+  setValueLength(address: number, length: number): void {
+    this.words(address)[this.wordAt(address) + 3] = length;
+  }
+
+  /** Bytes that key and value of this block may take together. */
+  capacity(address: number): number {
+    return this.words(address)[this.wordAt(address)]! * UNIT_BYTES - HEADER_BYTES;
+  }
+
+  #carve(units: number): number {
+    if (units > UNITS_PER_CHUNK) return this.#carveLarge(units);
+    if (this.#nextUnit + units > this.#endUnit) {
+      // The first chunks are small, so that a store with little in it takes little memory.
+      const bytes = Math.min(CHUNK_BYTES, Math.max(this.#smallestChunkBytes, units * UNIT_BYTES));
+      this.#smallestChunkBytes = Math.min(CHUNK_BYTES, this.#smallestChunkBytes * 2);
+      const chunk = this.#bytes.length;
+      this.#addChunk(bytes);
+      // Address 0 means "none": the very first unit is left out.
+      this.#nextUnit = chunk * UNITS_PER_CHUNK + (chunk === 0 ? 1 : 0);
+      this.#endUnit = chunk * UNITS_PER_CHUNK + bytes / UNIT_BYTES;
+      if (this.#nextUnit + units > this.#endUnit) return this.#carve(units);
+    }
+    const address = this.#nextUnit;
+    this.#nextUnit += units;
+    return address;
+  }
+
+  #carveLarge(units: number): number {
+    // Chunk 0 holds address 0, which means "none", so it is never a large block's.
+    if (this.#bytes.length === 0) this.#addChunk(this.#smallestChunkBytes);
+    const first = this.#bytes.length;
+    this.#addChunk(units * UNIT_BYTES);
+    const numbers = Math.ceil(units / UNITS_PER_CHUNK);
+    for (let i = 1; i < numbers; i++) {
+      this.#bytes.push(this.#bytes[first]!);
+      this.#words.push(this.#words[first]!);
+    }
+    return first * UNITS_PER_CHUNK;
+  }
+
+  #addChunk(bytes: number): void {
+    const memory = new ArrayBuffer(bytes);
+    this.#bytes.push(Buffer.from(memory));
+    this.#words.push(new Uint32Array(memory));
+    this.#chunkBytes += bytes;
+  }
+}
+
+/** Classes 0..63 hold 1..64 units; from there each class is a quarter larger than the one before. */
+function classOf(units: number): number {
+  if (units <= SMALL_CLASSES) return units - 1;
+  const power = 31 - Math.clz32(units - 1);
+  const quarter = ((units - 1) >>> (power - 2)) & 3;
+  return SMALL_CLASSES + (power - 6) * 4 + quarter;
+}
+
+function unitsOf(sizeClass: number, wanted: number): number {
+  if (sizeClass < SMALL_CLASSES) return wanted;
+  const above = sizeClass - SMALL_CLASSES;
+  const power = 6 + (above >>> 2);
+  return (5 + (above & 3)) << (power - 2);
+}

@@ -1,0 +1,146 @@
+/**
+ * From the bytes of a Kafka value to an event, or to the reason why it is none. The first byte tells the
+ * format. Nothing here throws on any input, and the Avro path allocates only the event and its strings.
+ *
+ *   C3 01, fingerprint (8 bytes, little-endian), Avro body   single-object encoding
+ *   00, schema id (4 bytes, big-endian), Avro body           Confluent frame
+ *   "{" …                                                    a JSON object
+ */
+import { AvroReader } from "./avro_reader.js";
+import { eventTypes } from "./avro_types.js";
+import type { EventKind, EventOfKind, Order, Payment } from "./events.js";
+import { TIMESTAMP_MAX_MS } from "./iso_timestamp.js";
+import { orderFromJson, paymentFromJson } from "./json_event.js";
+import { invalid, type Malformed, NULL_VALUE, undecodable } from "./malformed.js";
+
+/** Decodes `buffer[start, end)`, which must lie inside the buffer. The result keeps no reference to it. */
+export type EventDecoder<T> = (buffer: Buffer, start: number, end: number) => T | Malformed;
+
+const HEADER_LENGTH = 10;
+const CONFLUENT_HEADER_LENGTH = 5;
+
+const reader = new AvroReader();
+
+export const decodeOrder: EventDecoder<Order> = (buffer, start, end) => {
+  if (!hasHeader(orderHeader, buffer, start, end)) {
+    if (isJson(buffer, start, end)) return orderFromJson(buffer.subarray(start, end));
+    return explainHeader("order", buffer, start, end);
+  }
+  reader.reset(buffer, start + HEADER_LENGTH, end);
+  const order_id = reader.string("order_id");
+  const order_date = reader.long("order_date");
+  const created_at = reader.long("created_at");
+  const customer_id = reader.string("customer_id");
+  const amount = reader.int("amount");
+  const fault = reader.finish();
+  if (fault !== undefined) return fault;
+  if (order_id.length === 0) return invalid("order_id", "is empty");
+  if (!isTimestamp(order_date)) return outOfRange("order_date", order_date);
+  if (!isTimestamp(created_at)) return outOfRange("created_at", created_at);
+  return { order_id, order_date, created_at, customer_id, amount };
+};
+
+export const decodePayment: EventDecoder<Payment> = (buffer, start, end) => {
+  if (!hasHeader(paymentHeader, buffer, start, end)) {
+    if (isJson(buffer, start, end)) return paymentFromJson(buffer.subarray(start, end));
+    return explainHeader("payment", buffer, start, end);
+  }
+  reader.reset(buffer, start + HEADER_LENGTH, end);
+  const payment_id = reader.string("payment_id");
+  const order_id = reader.string("order_id");
+  const payment_date = reader.long("payment_date");
+  const created_at = reader.long("created_at");
+  const amount = reader.int("amount");
+  const fault = reader.finish();
+  if (fault !== undefined) return fault;
+  if (payment_id.length === 0) return invalid("payment_id", "is empty");
+  if (order_id.length === 0) return invalid("order_id", "is empty");
+  if (!isTimestamp(payment_date)) return outOfRange("payment_date", payment_date);
+  if (!isTimestamp(created_at)) return outOfRange("created_at", created_at);
+  return { payment_id, order_id, payment_date, created_at, amount };
+};
+
+const decoders: { readonly [K in EventKind]: EventDecoder<EventOfKind[K]> } = {
+  order: decodeOrder,
+  payment: decodePayment,
+};
+
+/** The decoder that a pipeline's configuration names. Throws a TypeError on an unknown name. */
+export function decoderByName<K extends EventKind>(name: K): EventDecoder<EventOfKind[K]>;
+export function decoderByName(name: string): EventDecoder<Order | Payment>;
+export function decoderByName(name: string): EventDecoder<Order | Payment> {
+  if (name === "order" || name === "payment") return decoders[name];
+  throw new TypeError(`no decoder is named "${name}"; there are: ${Object.keys(decoders).join(", ")}`);
+}
+
+/** Decodes a whole Kafka value, which may be null. */
+export function decodeValue<T>(decode: EventDecoder<T>, value: Buffer | null): T | Malformed {
+  return value === null ? NULL_VALUE : decode(value, 0, value.length);
+}
+
+/** The fingerprint of a single-object header as two integers, so that comparing takes no loop. */
+interface Header {
+  readonly low: number;
+  readonly high: number;
+}
+
+const orderHeader = headerOf("order");
+const paymentHeader = headerOf("payment");
+
+function headerOf(kind: EventKind): Header {
+  const { header } = eventTypes[kind];
+  return { low: header.readInt32LE(2), high: header.readInt32LE(6) };
+}
+
+function hasHeader(header: Header, buffer: Buffer, start: number, end: number): boolean {
+  return (
+    end - start >= HEADER_LENGTH &&
+    buffer[start] === 0xc3 &&
+    buffer[start + 1] === 0x01 &&
+    int32At(buffer, start + 2) === header.low &&
+    int32At(buffer, start + 6) === header.high
+  );
+}
+
+function int32At(buffer: Buffer, at: number): number {
+  return buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24);
+}
+
+function isJson(buffer: Buffer, start: number, end: number): boolean {
+  return start < end && buffer[start] === 0x7b;
+}
+
+function isTimestamp(value: number): boolean {
+  return value >= -TIMESTAMP_MAX_MS && value <= TIMESTAMP_MAX_MS;
+}
+
+function outOfRange(field: string, value: number): Malformed {
+  return invalid(field, `is ${value} ms since the epoch, which no date can hold`);
+}
+
+/** Why the value begins like none of the formats that can be read. */
+function explainHeader(kind: EventKind, buffer: Buffer, start: number, end: number): Malformed {
+  const length = end - start;
+  if (length <= 0) return undecodable("the value is empty");
+  const first = buffer[start]!;
+  if (first === 0x00) {
+    if (length < CONFLUENT_HEADER_LENGTH)
+      return undecodable("Confluent frame that ends within its schema id");
+    const schemaId = buffer.readUInt32BE(start + 1);
+    return undecodable(`Confluent frame with schema id ${schemaId}, and no schema registry is configured`);
+  }
+  if (first === 0xc3 && length > 1 && buffer[start + 1] === 0x01) {
+    if (length < HEADER_LENGTH)
+      return undecodable("Avro single-object value that ends within its fingerprint");
+    const found = hex(buffer.readBigUInt64LE(start + 2));
+    const expected = hex(eventTypes[kind].fingerprint);
+    return undecodable(`Avro schema fingerprint ${found} is unknown; the ${kind} schema's is ${expected}`);
+  }
+  return undecodable(
+    `the value begins with byte 0x${first.toString(16).padStart(2, "0")}: neither Avro nor JSON`,
+  );
+}
+
+function hex(fingerprint: bigint): string {
+  return fingerprint.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,7 @@
+/** Real Kafka and MongoDB for a laptop: found where they run already, started where they do not. */
+export { servicesDown, servicesStatus, servicesUp } from "./commands.js";
+export { type EnsureOptions, ensureServices, type Running, type ServiceInUse } from "./ensure.js";
+export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.js";
+export { startKafka } from "./kafka.js";
+export type { LocalServer, LocalServerOptions } from "./local_server.js";
+export { type MongodbOptions, startMongodb } from "./mongodb.js";

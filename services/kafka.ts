@@ -1,0 +1,85 @@
+/**
+ * A real one-node Kafka (KRaft, broker and controller in one process) from Maven's jars. It listens on 127.0.0.1 only,
+ * without TLS or SASL, and creates no topics by itself. Acknowledged records survive kill().
+ */
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { freePort, probeKafka } from "./discovery.js";
+import { ServiceFailed } from "./errors.js";
+import { servicesHome } from "./home.js";
+import { LocalServer, type LocalServerOptions } from "./local_server.js";
+import { javaCommand, resolveJars } from "./maven.js";
+
+const run = promisify(execFile);
+
+export const KAFKA_VERSION = "4.4.0";
+
+const POM = fileURLToPath(new URL("kafka/pom.xml", import.meta.url));
+const PROPERTIES = fileURLToPath(new URL("kafka/server.properties", import.meta.url));
+
+/** Starts the broker; its address is host:port. Throws RequirementMissing or ServiceFailed. */
+export async function startKafka(options: LocalServerOptions): Promise<LocalServer> {
+  const log = options.log ?? (() => {});
+  const home = options.home ?? servicesHome();
+  const dataDir = resolve(options.dataDir);
+  const jars = await resolveJars({ name: "kafka", pom: POM, home, log, signal: options.signal });
+  const classPath = join(jars, "lib", "*");
+  const properties = join(dataDir, "server.properties");
+  const port = options.port ?? (await freePort());
+  const server = new LocalServer({
+    name: "Kafka",
+    version: KAFKA_VERSION,
+    dataDir,
+    port,
+    address: `127.0.0.1:${port}`,
+    javaArgs: [
+      "-Xms256m",
+      "-Xmx768m",
+      "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+      "-Dorg.slf4j.simpleLogger.showDateTime=true",
+      "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+      "-cp",
+      classPath,
+      "kafka.Kafka",
+      properties,
+    ],
+    prepare: async () => {
+      mkdirSync(dataDir, { recursive: true });
+      const values = { port, controllerPort: await freePort(), dataDir };
+      writeFileSync(properties, fillIn(readFileSync(PROPERTIES, "utf8"), values));
+      if (!existsSync(join(dataDir, "log", "meta.properties"))) await format(classPath, properties);
+    },
+    probe: probeKafka,
+  });
+  await server.start(options.signal);
+  return server;
+}
+
+/** Writes the identity of a new cluster to the log folder; a broker refuses to start without. */
+async function format(classPath: string, properties: string): Promise<void> {
+  const level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
+  const args = ["format", "--ignore-formatted", "-t", newClusterId(), "-c", properties];
+  try {
+    await run(javaCommand(), [level, "-cp", classPath, "kafka.tools.StorageTool", ...args]);
+  } catch (error) {
+    throw new ServiceFailed(
+      `Kafka: cannot format its log folder: ${(error as { stderr?: string }).stderr ?? error}`,
+    );
+  }
+}
+
+/** 16 random bytes in base64url, not beginning with the dash that would make it an option. */
+function newClusterId(): string {
+  const id = randomBytes(16).toString("base64url");
+  return id.startsWith("-") ? newClusterId() : id;
+}
+
+function fillIn(template: string, values: Readonly<Record<string, string | number>>): string {
+  return template.replaceAll(/^(?!#).*$/gm, (line) =>
+    line.replaceAll(/\{(\w+)\}/g, (_, name) => `${values[name]}`),
+  );
+}

@@ -1,0 +1,74 @@
+/**
+ * A server that speaks the MongoDB protocol, from Maven's jars: mongo-java-server, not mongod. It has no transactions,
+ * no change streams and no authentication, and as a file backend it may lose the last 100 ms of writes on kill().
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, readdirSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { freePort, probeMongodb } from "./discovery.js";
+import { servicesHome } from "./home.js";
+import { LocalServer, type LocalServerOptions } from "./local_server.js";
+import { javaCommand, resolveJars } from "./maven.js";
+
+const run = promisify(execFile);
+
+export const MONGO_JAVA_SERVER_VERSION = "1.47.0";
+
+const POM = fileURLToPath(new URL("mongodb/pom.xml", import.meta.url));
+const MAIN = fileURLToPath(new URL("mongodb/MongoServerMain.java", import.meta.url));
+
+export interface MongodbOptions extends LocalServerOptions {
+  /** Where documents live: `file` survives a restart, `memory` is several times faster and does not. */
+  readonly backend: "file" | "memory";
+  /** Heap of the JVM in MiB; default 1024. */
+  readonly heapMaxMb?: number;
+}
+
+/** Starts the server; its address is a mongodb:// URI. Throws RequirementMissing or ServiceFailed. */
+export async function startMongodb(options: MongodbOptions): Promise<LocalServer> {
+  const log = options.log ?? (() => {});
+  const home = options.home ?? servicesHome();
+  const dataDir = resolve(options.dataDir);
+  const request = {
+    name: "mongodb",
+    pom: POM,
+    sources: [MAIN],
+    build: compile,
+    home,
+    log,
+    signal: options.signal,
+  };
+  const jars = await resolveJars(request);
+  const port = options.port ?? (await freePort());
+  const file = options.backend === "file" ? [join(dataDir, "documents.h2")] : [];
+  const server = new LocalServer({
+    name: "MongoDB",
+    version: MONGO_JAVA_SERVER_VERSION,
+    dataDir,
+    port,
+    address: `mongodb://127.0.0.1:${port}`,
+    javaArgs: [
+      `-Xmx${options.heapMaxMb ?? 1024}m`,
+      "-cp",
+      [join(jars, "classes"), join(jars, "lib", "*")].join(delimiter),
+      "MongoServerMain",
+      String(port),
+      ...file,
+    ],
+    prepare: async () => {
+      mkdirSync(dataDir, { recursive: true });
+    },
+    probe: probeMongodb,
+  });
+  await server.start(options.signal);
+  return server;
+}
+
+async function compile(folder: string): Promise<void> {
+  const jars = readdirSync(join(folder, "lib")).map((jar) => join(folder, "lib", jar));
+  const classPath = jars.join(delimiter);
+  const args = ["-17", "-proc:none", "-nowarn", "-cp", classPath, "-d", join(folder, "classes"), MAIN];
+  await run(javaCommand(), ["-cp", classPath, "org.eclipse.jdt.internal.compiler.batch.Main", ...args]);
+}
