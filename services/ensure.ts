@@ -13,14 +13,15 @@ import { freePort, isListening } from "./discovery.js";
 import { messageOf, ServiceUnreachable } from "./errors.js";
 import { servicesHome } from "./home.js";
 import { withLock } from "./lock.js";
-import { isMarked, stopMarked } from "./process.js";
+import { isMarked, killMarked } from "./process.js";
 import { markOf, readRecord, removeRecord, writeRecord } from "./record.js";
 import { KAFKA, MONGODB, type ServiceKind } from "./service_kind.js";
 
-const PROBE_TIMEOUT_MS = 5_000;
+const NAMED_TIMEOUT_MS = 5_000;
+const PROBE_TIMEOUT_MS = 3_000;
 const CONTAINER_READY_TIMEOUT_MS = 60_000;
 /** How long a server of ours that listens or lives already may take until it answers. */
-const OWN_READY_TIMEOUT_MS = 20_000;
+const OWN_READY_TIMEOUT_MS = 10_000;
 const POLL_MS = 100;
 
 export interface EnsureOptions {
@@ -108,7 +109,7 @@ async function takeNamed(
   log: (line: string) => void,
 ): Promise<Found> {
   try {
-    await kind.probeNamed(address, PROBE_TIMEOUT_MS, env);
+    await kind.probeNamed(address, NAMED_TIMEOUT_MS, env);
   } catch (error) {
     const where = `${kind.variable}=${withoutPassword(address)}`;
     throw new ServiceUnreachable(
@@ -170,7 +171,7 @@ async function takeOwn(
     }
     log(`the one of an earlier run (${who}) does not answer; ending it`);
   }
-  if (record.kind === "process") await stopMarked(record.pid, markOf(dataDir));
+  if (record.kind === "process") await killMarked(record.pid, markOf(dataDir));
   else await stopContainer(record.engine, record.container);
   removeRecord(dataDir);
   return undefined;

@@ -79,6 +79,9 @@ export class LocalServer {
   async start(signal?: AbortSignal): Promise<void> {
     if (this.running !== undefined)
       throw new Error(`${this.recipe.name} is running already (pid ${this.running.pid})`);
+    // Otherwise what answers there would be taken for this server.
+    if (await isListening(this.port))
+      throw new ServiceFailed(`${this.recipe.name}: port ${this.port} is taken`);
     await this.recipe.prepare?.();
     signal?.throwIfAborted();
     const args = [markOf(this.dataDir), ...this.recipe.javaArgs];

@@ -6,7 +6,7 @@
  * process is ended by pid only when its command line holds the mark it was started with.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -61,14 +61,14 @@ export function isMarked(pid: number, mark: string): boolean {
 export async function stopMarked(pid: number, mark: string, graceMs = STOP_GRACE_MS): Promise<void> {
   if (!isMarked(pid, mark)) return;
   signalQuietly(pid, "SIGTERM");
-  if (!(await untilGone(pid, mark, graceMs))) await killMarked(pid, mark);
+  if (!(await untilGone(pid, graceMs))) await killMarked(pid, mark);
 }
 
 /** Ends a process by SIGKILL, as a crash would. Resolves when it is gone; one without the mark is left alone. */
 export async function killMarked(pid: number, mark: string): Promise<void> {
   if (!isMarked(pid, mark)) return;
   signalQuietly(pid, "SIGKILL");
-  if (!(await untilGone(pid, mark, STOP_GRACE_MS))) throw new Error(`process ${pid} does not end on SIGKILL`);
+  if (!(await untilGone(pid, STOP_GRACE_MS))) throw new Error(`process ${pid} does not end on SIGKILL`);
 }
 
 /** The last lines of a log file, for an error message. */
@@ -77,13 +77,30 @@ export function logTail(logFile: string): string {
   return readFileSync(logFile).subarray(-LOG_TAIL_BYTES).toString("utf8").trim();
 }
 
-async function untilGone(pid: number, mark: string, withinMs: number): Promise<boolean> {
+async function untilGone(pid: number, withinMs: number): Promise<boolean> {
   const deadline = Date.now() + withinMs;
-  while (isMarked(pid, mark)) {
+  while (!isGone(pid)) {
     if (Date.now() > deadline) return false;
     await sleep(POLL_MS);
   }
   return true;
+}
+
+/**
+ * True when the process holds no port or file any more. A dying process loses its command line first and its sockets
+ * last, so the mark is no evidence here; a zombie that nobody collects has lost everything.
+ */
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    if (process.platform === "linux") {
+      const [state] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!;
+      return state === "Z" && readdirSync(`/proc/${pid}/task`).length === 1;
+    }
+    return execFileSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" }).startsWith("Z");
+  } catch {
+    return true;
+  }
 }
 
 function signalQuietly(pid: number, signal: NodeJS.Signals): void {

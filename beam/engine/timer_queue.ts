@@ -55,6 +55,22 @@ export class TimerQueue {
     return earliest;
   }
 
+  /** Whether an entry, perhaps a stale one, is due by `limit`. */
+  hasDue(limit: TimestampMs): boolean {
+    if (this.#times.length > 0) return this.#times[0]! <= limit;
+    const number = this.#bucketNumbers[0];
+    return number !== undefined && number * BUCKET_MS <= limit && this.nextTime() <= limit;
+  }
+
+  /** The earlier of `limit` and the time of the earliest entry. Looks into no bucket that begins after `limit`. */
+  earliestUpTo(limit: TimestampMs): TimestampMs {
+    if (this.#times.length === 0) {
+      const number = this.#bucketNumbers[0];
+      if (number === undefined || number * BUCKET_MS > limit) return limit;
+    }
+    return Math.min(limit, this.nextTime());
+  }
+
   /** Removes the earliest entry not after `limit` and returns its reference, or -1. */
   pop(limit: TimestampMs): number {
     while (this.#times.length === 0) {

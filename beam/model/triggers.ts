@@ -7,7 +7,9 @@ import { runnerApi } from "./apache_beam.js";
 export type OutputTime = "END_OF_WINDOW" | "EARLIEST_IN_PANE" | "LATEST_IN_PANE";
 
 /** When a group emits: at the end of its window (and for each late element), or whenever so many elements wait. */
-export type Trigger = { readonly kind: "default" } | { readonly kind: "repeated-count"; readonly count: number };
+export type Trigger =
+  | { readonly kind: "default" }
+  | { readonly kind: "repeated-count"; readonly count: number };
 
 export function triggerToProto(trigger: Trigger): runnerApi.Trigger {
   if (trigger.kind === "default") return { trigger: { oneofKind: "default", default: {} } };

@@ -23,6 +23,7 @@ import {
   ensureServices,
   type LocalServer,
   RequirementMissing,
+  ServiceFailed,
   ServiceUnreachable,
   servicesDown,
   servicesStatus,
@@ -142,13 +143,25 @@ describe("services", function () {
       assert.equal(runs(pid, dataDir), false);
     });
 
-    it("tells why it did not come up", async () => {
+    it("tells why it did not come up, with the end of its log", async () => {
+      const dataDir = join(folder, "mongodb");
+      mkdirSync(join(dataDir, "documents.h2"), { recursive: true });
+      await assert.rejects(startMongodb({ dataDir, backend: "file" }), (error) => {
+        assert.ok(error instanceof ServiceFailed);
+        assert.match(
+          error.message,
+          /^MongoDB ended while starting \(exit code 1\); its log .*server\.log ends:\n.*H2Backend/s,
+        );
+        return true;
+      });
+    });
+
+    it("is not mistaken for what has its port", async () => {
       const dataDir = join(folder, "mongodb");
       const first = await started(startMongodb({ dataDir: join(folder, "other"), backend: "memory" }));
-      // Its port is taken, so it ends at once; what answers there is the first one and must not be taken for it.
       await assert.rejects(startMongodb({ dataDir, backend: "memory", port: first.port }), {
         name: "ServiceFailed",
-        message: /MongoDB .*server\.log/s,
+        message: `MongoDB: port ${first.port} is taken`,
       });
       await probeMongodb(first.address, 2_000);
     });
@@ -349,7 +362,7 @@ case $1 in
     echo $! > ${folder}/container.pid ;;
   stop)
     [ -f ${folder}/container.pid ] || { echo "Error: No such container: $2" >&2; exit 1; }
-    kill $(cat ${folder}/container.pid); rm ${folder}/container.pid ;;
+    kill -9 $(cat ${folder}/container.pid); rm ${folder}/container.pid; sleep 0.3 ;;
 esac
 `;
       writeFileSync(engine, script);

@@ -165,7 +165,6 @@ export class MongoWriter {
    */
   async write(documents: readonly Document[]): Promise<WriteResult> {
     const tally = new Tally();
-    if (documents.length === 0) return tally;
     const chunks = this.cut(documents, tally);
     const laneCount = Math.min(this.chunksInFlightMax, Math.ceil(documents.length / this.chunkDocumentsMax));
     // All lanes draw from one generator, and a lane that throws closes it, so that no other begins a new chunk.
@@ -176,7 +175,7 @@ export class MongoWriter {
       if (lane.status === "rejected") throw lane.reason;
     }
     tally.rejected.sort((a, b) => a.index - b.index);
-    return tally;
+    return { ...tally };
   }
 
   /** Cuts the documents into chunks, and rejects those that cannot be sent. */
@@ -246,15 +245,15 @@ export class MongoWriter {
   /** One attempt. Returns what a later attempt may still write, or undefined when all is settled. */
   private async insert(chunk: Chunk, tally: Tally): Promise<Remainder | undefined> {
     try {
-      const { insertedCount } = await this.collection.insertMany(chunk.documents, {
+      await this.collection.insertMany(chunk.documents, {
         ordered: false,
         writeConcern: { w: "majority" },
         timeoutMS: this.attemptTimeoutMs,
       });
-      tally.inserted += insertedCount;
+      tally.inserted += chunk.size;
       return undefined;
     } catch (error) {
-      if (error instanceof MongoBulkWriteError && unwrapBulkError(error) === error) {
+      if (error instanceof MongoBulkWriteError && tellsOfDocuments(error)) {
         return this.judgeDocuments(chunk, error, tally);
       }
       return this.judgeOperation(chunk, error, tally);
@@ -292,7 +291,8 @@ export class MongoWriter {
       }
       return unproven.size === 0 ? undefined : { chunk: unproven, error };
     }
-    tally.inserted += result.insertedCount;
+    // Not result.insertedCount: some servers count the duplicates in.
+    tally.inserted += chunk.size - alreadyThere - refused.size - again.size;
     tally.alreadyThere += alreadyThere;
     return again.size === 0 ? undefined : { chunk: again, error };
   }
@@ -354,12 +354,24 @@ function causeOf(cause: unknown): ErrorOptions {
 }
 
 /**
+ * Whether the server answered for every document, rather than the insert as a whole having failed. To look into
+ * `result` would not do: the driver may send one insert in several batches, and when a later one is lost, `result`
+ * has the faults of the earlier. `writeErrors` is set only after the last batch.
+ */
+function tellsOfDocuments({ result, writeErrors }: MongoBulkWriteError): boolean {
+  if (result.getWriteConcernError() !== undefined) return true;
+  return !Array.isArray(writeErrors) || writeErrors.length > 0;
+}
+
+/**
  * Whether a duplicate is of `_id` and not of another unique index. The driver drops the answer's keyPattern, so
- * the message decides; user data only comes after the index name:
+ * the message decides. User data comes only behind the index name:
  * `E11000 duplicate key error collection: db.name index: _id_ dup key: { _id: "…" }`.
  */
 function isOwnIdAlreadyThere({ code, errmsg }: WriteError): boolean {
-  return code === DUPLICATE_KEY && /^.*? index: (?:\S*\$)?_id_(?: |$)/s.test(errmsg ?? "");
+  if (code !== DUPLICATE_KEY) return false;
+  const index = / index: (\S+)/.exec(errmsg ?? "")?.[1] ?? "";
+  return index === "_id_" || index.endsWith("$_id_");
 }
 
 /**

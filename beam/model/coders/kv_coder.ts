@@ -1,14 +1,9 @@
 import type { ByteReader, ByteWriter } from "../bytes.js";
+import type { KV } from "../kv.js";
 import type { Coder, CoderIds, Context } from "./coder.js";
 import { coderProto } from "./coder_proto.js";
 import { CoderUrn } from "./urns.js";
 import { wrongType } from "./wrong_type.js";
-
-/** A key with a value: what groups and state are partitioned by. */
-export interface KV<K, V> {
-  readonly key: K;
-  readonly value: V;
-}
 
 /**
  *     key, nested | value, in the context of the pair

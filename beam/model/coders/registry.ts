@@ -28,8 +28,8 @@ export interface CoderHooks {
 
 /** Makes a coder from its payload and its components, whose number is the factory's to check. */
 export type CoderFactory = (
-  components: readonly Coder<any>[],
   payload: Uint8Array,
+  components: readonly Coder<any>[],
   hooks: CoderHooks,
 ) => Coder<any>;
 
@@ -41,30 +41,30 @@ export class UnknownCoderError extends Error {
 const standard = new Map<string, CoderFactory>([
   [CoderUrn.BYTES, leaf(BytesCoder.INSTANCE)],
   [CoderUrn.STRING_UTF8, leaf(StringUtf8Coder.INSTANCE)],
-  [CoderUrn.VARINT, components(0, (_, payload) => varint(payload))],
+  [CoderUrn.VARINT, components(0, varint)],
   [CoderUrn.BOOL, leaf(BoolCoder.INSTANCE)],
   [CoderUrn.DOUBLE, leaf(DoubleCoder.INSTANCE)],
-  [CoderUrn.KV, components(2, ([key, value]) => new KVCoder(key!, value!))],
-  [CoderUrn.ITERABLE, components(1, ([element]) => new IterableCoder(element!))],
+  [CoderUrn.KV, components(2, (_, [key, value]) => new KVCoder(key!, value!))],
+  [CoderUrn.ITERABLE, components(1, (_, [element]) => new IterableCoder(element!))],
   [
     CoderUrn.STATE_BACKED_ITERABLE,
-    components(1, ([element], _, hooks) => new StateBackedIterableCoder(element!, hooks.readContinuation)),
+    components(1, (_, [element], hooks) => new StateBackedIterableCoder(element!, hooks.readContinuation)),
   ],
-  [CoderUrn.LENGTH_PREFIX, components(1, ([value]) => new LengthPrefixCoder(value!))],
-  [CoderUrn.NULLABLE, components(1, ([value]) => new NullableCoder(value!))],
+  [CoderUrn.LENGTH_PREFIX, components(1, (_, [value]) => new LengthPrefixCoder(value!))],
+  [CoderUrn.NULLABLE, components(1, (_, [value]) => new NullableCoder(value!))],
   [CoderUrn.GLOBAL_WINDOW, leaf(GlobalWindowCoder.INSTANCE)],
   [CoderUrn.INTERVAL_WINDOW, leaf(IntervalWindowCoder.INSTANCE)],
-  [CoderUrn.CUSTOM_WINDOW, components(1, ([window]) => new CustomWindowCoder(window!))],
-  [CoderUrn.WINDOWED_VALUE, components(2, ([value, window]) => new WindowedValueCoder(value!, window!))],
+  [CoderUrn.CUSTOM_WINDOW, components(1, (_, [window]) => new CustomWindowCoder(window!))],
+  [CoderUrn.WINDOWED_VALUE, components(2, (_, [value, window]) => new WindowedValueCoder(value!, window!))],
   [
     CoderUrn.PARAM_WINDOWED_VALUE,
-    components(2, ([value, window], payload) =>
+    components(2, (payload, [value, window]) =>
       ParamWindowedValueCoder.fromPayload(value!, window!, payload),
     ),
   ],
-  [CoderUrn.TIMER, components(2, ([key, window]) => new TimerCoder(key!, window!))],
-  [CoderUrn.SHARDED_KEY, components(1, ([key]) => new ShardedKeyCoder(key!))],
-  [CoderUrn.ROW, components(0, (_, payload) => RowCoder.fromPayload(payload))],
+  [CoderUrn.TIMER, components(2, (_, [key, window]) => new TimerCoder(key!, window!))],
+  [CoderUrn.SHARDED_KEY, components(1, (_, [key]) => new ShardedKeyCoder(key!))],
+  [CoderUrn.ROW, components(0, (payload) => RowCoder.fromPayload(payload))],
 ]);
 
 const custom = new Map<string, CoderFactory>();
@@ -129,7 +129,7 @@ export class ProtoCoders {
       throw new UnknownCoderError(`the coder "${coderId}" has the unknown URN "${urn}"`);
     const parts = proto.componentCoderIds.map((id) => this.get(id));
     try {
-      return factory(parts, proto.spec?.payload ?? new Uint8Array(0), this.hooks);
+      return factory(proto.spec?.payload ?? new Uint8Array(0), parts, this.hooks);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new UnknownCoderError(`the coder "${coderId}" (${urn}) cannot be made: ${reason}`, {
@@ -144,9 +144,9 @@ function leaf(coder: Coder<any>): CoderFactory {
 }
 
 function components(count: number, factory: CoderFactory): CoderFactory {
-  return (parts, payload, hooks) => {
+  return (payload, parts, hooks) => {
     if (parts.length !== count) throw new Error(`${parts.length} components instead of ${count}`);
-    return factory(parts, payload, hooks);
+    return factory(payload, parts, hooks);
   };
 }
 

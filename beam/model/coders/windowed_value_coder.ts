@@ -17,9 +17,9 @@ import { CoderUrn } from "./urns.js";
 import { GlobalWindowCoder, readWindows, writeWindows } from "./window_coders.js";
 import { wrongType } from "./wrong_type.js";
 
-/** Takes elements apart. Called once for each; what it gets is shared and must not be changed. */
+/** Takes elements in parts. Called once for each; the windows and the pane are shared and must not be changed. */
 export interface WindowedValueSink<T> {
-  receive(value: T, timestamp: TimestampMs, windows: readonly BoundedWindow[], pane: PaneInfo): void;
+  accept(value: T, timestamp: TimestampMs, windows: readonly BoundedWindow[], pane: PaneInfo): void;
 }
 
 /** What `beam:runner:source:v1` and `beam:runner:sink:v1` need of their coder: either of the two below. */
@@ -104,7 +104,7 @@ export class WindowedValueCoder<T> implements ElementCoder<T> {
     const isPlain = this.skipPlainHeader(input);
     const windows = isPlain ? IN_GLOBAL_WINDOW : readWindows(this.window, input);
     const pane = isPlain ? NO_FIRING : readPaneInfo(input);
-    sink.receive(this.value.decode(input, context), timestamp, windows, pane);
+    sink.accept(this.value.decode(input, context), timestamp, windows, pane);
   }
 
   /** Steps over "one window, NO_FIRING" if the windows are global and this is what comes. */
@@ -152,8 +152,9 @@ export class ParamWindowedValueCoder<T> implements ElementCoder<T> {
 
   /** Throws CorruptBytesError for a payload that is no windowed value. */
   static fromPayload<T>(value: Coder<T>, window: Coder<BoundedWindow>, payload: Uint8Array) {
-    const params = decodeFromBytes(new WindowedValueCoder(BytesCoder.INSTANCE, window), payload, "nested");
-    return new ParamWindowedValueCoder(value, window, params);
+    const constant = decodeFromBytes(new WindowedValueCoder(BytesCoder.INSTANCE, window), payload, "outer");
+    const { timestamp, windows, pane } = constant;
+    return new ParamWindowedValueCoder(value, window, { timestamp, windows, pane });
   }
 
   encode(element: WindowedValue<T>, out: ByteWriter, context: Context): void {
@@ -181,7 +182,7 @@ export class ParamWindowedValueCoder<T> implements ElementCoder<T> {
 
   decodeInto(input: ByteReader, context: Context, sink: WindowedValueSink<T>): void {
     const { params } = this;
-    sink.receive(this.value.decode(input, context), params.timestamp, params.windows, params.pane);
+    sink.accept(this.value.decode(input, context), params.timestamp, params.windows, params.pane);
   }
 
   toProto(ids: CoderIds) {

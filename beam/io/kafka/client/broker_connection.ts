@@ -53,6 +53,7 @@ export class BrokerConnection {
       logger,
       socketFactory: socketFactory((socket) => {
         this.#sockets.add(socket);
+        if (this.#isDestroyed) socket.destroy(new Error("connection given up"));
         socket.once("close", () => this.#sockets.delete(socket));
       }),
     });
@@ -64,13 +65,13 @@ export class BrokerConnection {
   }
 
   async send<T>(call: ProtocolCall<T>, use: ConnectionUse = OTHER): Promise<T> {
-    await this.open(use);
+    await this.#ready(use);
     return this.#pool.send(call);
   }
 
   /** For kafkajs's own requests, which all go by the connection for other than fetches. */
   async broker(): Promise<KafkaJsBroker> {
-    await this.open(OTHER);
+    await this.#ready(OTHER);
     return this.#broker;
   }
 
@@ -91,7 +92,7 @@ export class BrokerConnection {
     for (const socket of this.#sockets) socket.destroy(new Error("connection given up"));
   }
 
-  private async open(use: ConnectionUse): Promise<void> {
+  async #ready(use: ConnectionUse): Promise<void> {
     if (this.#isDestroyed) throw new Error("connection given up");
     if (this.#pool.pool[use].isConnected()) return;
     this.#opening[use] ??= this.#open(use).finally(() => {

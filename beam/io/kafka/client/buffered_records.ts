@@ -112,7 +112,8 @@ export class BufferedRecords implements RecordCursor {
 
       this.offset = offset;
       this.nextOffset = offset + 1;
-      this.timestampMs = this.logAppendTimeMs >= 0 ? this.logAppendTimeMs : this.baseTimestampMs + timestampDelta;
+      this.timestampMs =
+        this.logAppendTimeMs >= 0 ? this.logAppendTimeMs : this.baseTimestampMs + timestampDelta;
       this.keyStart = keyLength < 0 ? -1 : keyStart;
       this.keyEnd = keyLength < 0 ? -1 : keyStart + keyLength;
       this.valueStart = valueLength < 0 ? -1 : valueStart;

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../../model/clock.js";
 import { backoffMs } from "./backoff.js";
-import { BrokerConnection, type ConnectionUse, forOther } from "./broker_connection.js";
+import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
 import { FETCH_VERSION } from "./fetch_protocol.js";
 import type { KafkaConfig, KafkaLimits } from "./kafka_client.js";
 import {
@@ -144,16 +144,19 @@ export class Cluster {
     if (error instanceof KafkaError) return error;
     const failure = classifyFailure(error);
     if (failure.kind === "authentication") return new KafkaAuthenticationError(this.brokers, error);
-    if (failure.kind === "connection") return new KafkaUnreachableError(this.brokers, error, this.#hint(error));
+    if (failure.kind === "connection")
+      return new KafkaUnreachableError(this.brokers, error, this.#hint(error));
     const { message } = error as Error;
-    if (failure.type.endsWith("AUTHORIZATION_FAILED")) return new KafkaAuthorizationError("this", failure.type);
+    if (failure.type.endsWith("AUTHORIZATION_FAILED"))
+      return new KafkaAuthorizationError("what was asked for", failure.type);
     return new KafkaRequestError(`Kafka answered ${failure.type}: ${message}`, { cause: error });
   }
 
   /** A broker that hangs up on the first request usually speaks another protocol on that port. */
   #hint(error: unknown): string {
-    if (!/clos|reset|no answer/i.test(String(error))) return "";
     const { ssl, sasl } = this.config;
+    if (/SASL state/.test(String(error))) return " (does this port take no login?)";
+    if (!/clos|reset|disconnect|no answer/i.test(String(error))) return "";
     return ` (does this port expect ${ssl ? "plain text" : "TLS"}${sasl ? "" : ", or a SASL login"}?)`;
   }
 
@@ -180,7 +183,14 @@ export class Cluster {
     const name = addressName(host, port);
     let connection = this.#connections.get(name);
     if (connection === undefined) {
-      connection = new BrokerConnection(host, port, this.config, this.limits, this.#kafkaJsLogger, this.clock);
+      connection = new BrokerConnection(
+        host,
+        port,
+        this.config,
+        this.limits,
+        this.#kafkaJsLogger,
+        this.clock,
+      );
       this.#connections.set(name, connection);
     }
     return connection;

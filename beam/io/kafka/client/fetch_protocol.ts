@@ -16,7 +16,11 @@ export interface FetchRequest {
   readonly maxBytes: number;
   readonly partitionMaxBytes: number;
   /** The broker fills its answer in this order. */
-  readonly partitions: readonly { readonly topic: string; readonly partition: number; readonly fetchOffset: number }[];
+  readonly partitions: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly fetchOffset: number;
+  }[];
 }
 
 /** What a fetch says of one partition. Records are buffer[recordsStart, recordsEnd). */
@@ -64,7 +68,10 @@ export function fetchCall(fetch: FetchRequest): ProtocolCall<FetchAnswer> {
           .writeArray([])
           .writeString(""),
     },
-    response: { decode: async (payload) => decodeFetchAnswer(payload), parse: async (answer: FetchAnswer) => answer },
+    response: {
+      decode: async (payload) => decodeFetchAnswer(payload),
+      parse: async (answer: FetchAnswer) => answer,
+    },
   };
 }
 
@@ -97,50 +104,74 @@ function encodeTopics({ partitions, partitionMaxBytes }: FetchRequest) {
  *   string => length int16, bytes;   [..] => count int32, items
  */
 export function decodeFetchAnswer(payload: Buffer): FetchAnswer {
-  let at = 0;
-  const int16 = () => payload.readInt16BE((at += 2) - 2);
-  const int32 = () => payload.readInt32BE((at += 4) - 4);
-  const int64 = () => readInt64(payload, (at += 8) - 8);
-  const string = () => {
-    const length = int16();
-    return payload.toString("utf8", at, (at += Math.max(0, length)));
-  };
-
   try {
-    const clientSideThrottleTime = int32();
-    const errorCode = int16();
-    int32(); // session id
-    const partitions: FetchedPartition[] = [];
-    for (let topics = int32(); topics > 0; topics--) {
-      const topic = string();
-      for (let count = int32(); count > 0; count--) {
-        const partition = int32();
-        const partitionError = int16();
-        int64(); // high watermark, which read_committed may not read up to
-        const lastStableOffset = int64();
-        int64(); // log start offset
-        const aborted: AbortedTransaction[] = [];
-        for (let transactions = int32(); transactions > 0; transactions--) {
-          aborted.push({ producerId: int64(), firstOffset: int64() });
-        }
-        int32(); // preferred read replica: never set without a rack id
-        const length = Math.max(0, int32());
-        if (at + length > payload.length) throw new RangeError("records longer than the answer");
-        partitions.push({
-          topic,
-          partition,
-          errorCode: partitionError,
-          lastStableOffset,
-          aborted,
-          buffer: payload,
-          recordsStart: at,
-          recordsEnd: at + length,
-        });
-        at += length;
-      }
-    }
-    return { clientSideThrottleTime, errorCode, partitions };
+    return readAnswer(new AnswerReader(payload));
   } catch (cause) {
     throw new KafkaRequestError("malformed answer to a fetch", { cause });
+  }
+}
+
+function readAnswer(reader: AnswerReader): FetchAnswer {
+  const clientSideThrottleTime = reader.int32();
+  const errorCode = reader.int16();
+  reader.int32(); // session id
+  const partitions: FetchedPartition[] = [];
+  for (let topics = reader.int32(); topics > 0; topics--) {
+    const topic = reader.string();
+    for (let count = reader.int32(); count > 0; count--) partitions.push(readPartition(topic, reader));
+  }
+  return { clientSideThrottleTime, errorCode, partitions };
+}
+
+function readPartition(topic: string, reader: AnswerReader): FetchedPartition {
+  const partition = reader.int32();
+  const errorCode = reader.int16();
+  reader.int64(); // high watermark, which read_committed may not read up to
+  const lastStableOffset = reader.int64();
+  reader.int64(); // log start offset
+  const aborted: AbortedTransaction[] = [];
+  for (let transactions = reader.int32(); transactions > 0; transactions--) {
+    aborted.push({ producerId: reader.int64(), firstOffset: reader.int64() });
+  }
+  reader.int32(); // preferred read replica: never set without a rack id
+  const recordsEnd = reader.skip(reader.int32());
+  const recordsStart = reader.lastSkipStart;
+  const { payload: buffer } = reader;
+  return { topic, partition, errorCode, lastStableOffset, aborted, buffer, recordsStart, recordsEnd };
+}
+
+/** Steps through the fixed fields of an answer. Throws a RangeError at its end. */
+class AnswerReader {
+  lastSkipStart = 0;
+  #at = 0;
+
+  constructor(readonly payload: Buffer) {}
+
+  int16(): number {
+    this.#at += 2;
+    return this.payload.readInt16BE(this.#at - 2);
+  }
+
+  int32(): number {
+    this.#at += 4;
+    return this.payload.readInt32BE(this.#at - 4);
+  }
+
+  int64(): number {
+    this.#at += 8;
+    return readInt64(this.payload, this.#at - 8);
+  }
+
+  string(): string {
+    const end = this.skip(this.int16());
+    return this.payload.toString("utf8", this.lastSkipStart, end);
+  }
+
+  /** Steps over bytes; a negative length, for null, is none. Returns where they end. */
+  skip(length: number): number {
+    this.lastSkipStart = this.#at;
+    this.#at += Math.max(0, length);
+    if (this.#at > this.payload.length) throw new RangeError("the answer ends early");
+    return this.#at;
   }
 }

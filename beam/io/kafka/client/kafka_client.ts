@@ -45,10 +45,11 @@ export interface PartitionOffset {
 }
 
 /**
- * One partition being read. `onData` is called, once each time, when
- * - records have arrived after `take` had returned undefined,
- * - `caughtUpAtMs` has changed because of the broker (also for each empty answer: the time goes on), or
- * - `error` was set.
+ * One partition being read. `onData` is called when
+ * - records have arrived while there was none left to take,
+ * - the broker has changed `caughtUpAtMs` (each empty answer does: the time goes on), or
+ * - `error` was set. Records fetched before can still be taken then.
+ * It is called by the event loop, never from inside a call of the reader's.
  */
 export interface PartitionSubscription {
   readonly topic: string;
@@ -124,7 +125,7 @@ export interface KafkaLimits {
   readonly requestTimeoutMs: number;
   /** How long a metadata or offset request is retried. */
   readonly requestRetryMaxMs: number;
-  /** How long a topic may be unknown to the brokers: a new one is not known to all of them at once. */
+  /** How long a subscribed partition may be unknown to the brokers, as it may be after a broker's restart. */
   readonly topicMissingMaxMs: number;
   /** How long a partition is retried without one success, before its subscription fails. */
   readonly retryMaxMs: number;
@@ -144,7 +145,7 @@ export const defaultKafkaLimits: KafkaLimits = {
   connectTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   requestRetryMaxMs: 30_000,
-  topicMissingMaxMs: 2_000,
+  topicMissingMaxMs: 30_000,
   retryMaxMs: 300_000,
   fetchMaxWaitMs: 250,
   fetchPartitionMaxBytes: 1 << 20,

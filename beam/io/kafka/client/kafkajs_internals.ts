@@ -85,6 +85,7 @@ export type SocketFactory = (target: {
 }) => Socket;
 
 export interface MetadataAnswer {
+  readonly clientSideThrottleTime?: number;
   readonly brokers: readonly { nodeId: number; host: string; port: number }[];
   readonly topicMetadata: readonly {
     topicErrorCode: number;
@@ -93,25 +94,28 @@ export interface MetadataAnswer {
   }[];
 }
 
-export const apiKeys: { readonly Fetch: number; readonly Metadata: number } = require(
-  "kafkajs/src/protocol/requests/apiKeys",
-);
+export const apiKeys: {
+  readonly Fetch: number;
+  readonly Metadata: number;
+} = require("kafkajs/src/protocol/requests/apiKeys");
 
 export const Encoder: new () => ProtocolEncoder = require("kafkajs/src/protocol/encoder");
 
 const Broker: new (options: object) => KafkaJsBroker = require("kafkajs/src/broker");
-const ConnectionPool: new (options: object) => KafkaJsConnectionPool = require("kafkajs/src/network/connectionPool");
+const ConnectionPool: new (
+  options: object,
+) => KafkaJsConnectionPool = require("kafkajs/src/network/connectionPool");
 const createSocketFactory: () => SocketFactory = require("kafkajs/src/network/socketFactory");
 const loggers: {
   LEVELS: { WARN: number };
   createLogger(options: { level: number; logCreator: () => (entry: KafkaJsLogEntry) => void }): KafkaJsLogger;
 } = require("kafkajs/src/loggers");
-const decodeMetadata: { decode(payload: Buffer): Promise<MetadataAnswer> } = require(
-  "kafkajs/src/protocol/requests/metadata/v6/response",
-);
-const protocolErrors: { errorCodes: readonly { code: number; type: string; message: string }[] } = require(
-  "kafkajs/src/protocol/error",
-);
+const decodeMetadata: {
+  decode(payload: Buffer): Promise<MetadataAnswer>;
+} = require("kafkajs/src/protocol/requests/metadata/v6/response");
+const protocolErrors: {
+  errorCodes: readonly { code: number; type: string; message: string }[];
+} = require("kafkajs/src/protocol/error");
 
 interface KafkaJsLogEntry {
   readonly namespace: string;
@@ -159,7 +163,9 @@ export function socketFactory(onSocket: (socket: Socket) => void): SocketFactory
 }
 
 /** Warnings and errors of kafkajs go to `write`; nothing goes to the console. */
-export function createKafkaJsLogger(write: (message: string, fields: Record<string, unknown>) => void): KafkaJsLogger {
+export function createKafkaJsLogger(
+  write: (message: string, fields: Record<string, unknown>) => void,
+): KafkaJsLogger {
   return loggers.createLogger({
     level: loggers.LEVELS.WARN,
     logCreator: () => (entry) => write(entry.log.message, { namespace: entry.namespace, label: entry.label }),
@@ -214,6 +220,7 @@ export function classifyFailure(error: unknown): KafkaJsFailure {
     return { kind: "authentication" };
   }
   if (type === "UNSUPPORTED_SASL_MECHANISM") return { kind: "authentication" };
+  if (type === "ILLEGAL_SASL_STATE") return { kind: "connection", code: undefined };
   if (typeof type === "string") return { kind: "protocol", type, retriable: retriable === true };
   return { kind: "connection", code: typeof code === "string" ? code : undefined };
 }

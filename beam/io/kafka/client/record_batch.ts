@@ -98,14 +98,19 @@ export function readRecordSet(
     }
     const length = buffer.readInt32BE(at + LENGTH_AT);
     if (length < RECORDS_AT - LENGTH_COUNTS_FROM) {
-      throw new RecordFormatError(`record batch of impossible length ${length} at about offset ${nextOffset}`);
+      throw new RecordFormatError(
+        `record batch of impossible length ${length} at about offset ${nextOffset}`,
+      );
     }
     const batchEnd = at + LENGTH_COUNTS_FROM + length;
     if (batchEnd > end) break;
 
     const baseOffset = readInt64(buffer, at);
     const lastOffset = baseOffset + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT);
-    if (verifyChecksums && crc32c(buffer, at + ATTRIBUTES_AT, batchEnd) !== buffer.readUInt32BE(at + CRC_AT)) {
+    if (
+      verifyChecksums &&
+      crc32c(buffer, at + ATTRIBUTES_AT, batchEnd) !== buffer.readUInt32BE(at + CRC_AT)
+    ) {
       throw new RecordFormatError(`record batch at offset ${baseOffset} does not match its checksum`);
     }
     const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
@@ -177,7 +182,9 @@ export function readInt64(buffer: Buffer, at: number): number {
 
 function checkCount(recordCount: number, bytes: number, baseOffset: number): void {
   if (recordCount * SMALLEST_RECORD_BYTES > bytes) {
-    throw new RecordFormatError(`record batch at offset ${baseOffset} has ${recordCount} records in ${bytes} bytes`);
+    throw new RecordFormatError(
+      `record batch at offset ${baseOffset} has ${recordCount} records in ${bytes} bytes`,
+    );
   }
 }
 

@@ -1,0 +1,66 @@
+# Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
+.DEFAULT_GOAL := help
+.PHONY: help setup build check types lint test unit types-test conformance integration e2e run-local producers services services-down bench clean
+
+PROGRAM := node dist/pipeline/main.js
+
+help: ## This list
+	@echo "Joins orders and payments from Kafka and writes each pair once to MongoDB. Two commands to begin with:"
+	@echo "  make run-local    see it work        make test    see it tested"
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: node_modules/.package-lock.json ## Install the packages (done by every target that needs them)
+
+node_modules/.package-lock.json: package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error("Node 20.19 or newer is needed; this is " + process.version); process.exit(1); }'
+	npm ci --no-audit --no-fund
+	@touch $@
+
+build: setup ## Compile to dist/
+	@npm run --silent build
+
+check: types lint unit ## Types, lint and unit tests, in under a minute
+
+types: setup
+	npx tsc --noEmit
+
+lint: setup
+	npx biome check --error-on-warnings .
+
+test: types lint build ## Everything; the last line counts what passed, failed and was skipped
+	@node scripts/run_tests.mjs
+
+unit: setup ## Unit tests
+	@node scripts/run_tests.mjs unit
+
+types-test: setup ## What must not compile does not
+	@node scripts/run_tests.mjs types
+
+conformance: setup ## The rules of the Beam model
+	@node scripts/run_tests.mjs conformance
+
+integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
+	@node scripts/run_tests.mjs integration
+
+e2e: build ## Producers, pipeline and MongoDB together, against an independent oracle
+	@node scripts/run_tests.mjs e2e
+
+run-local: build ## Bring up what is missing, offer load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
+	@$(PROGRAM) run-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
+
+producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
+	@$(PROGRAM) produce all $(ARGS)
+
+services: build ## Start Kafka and MongoDB in the background, unless they run
+	@$(PROGRAM) services up
+
+services-down: build ## End them, if they were started from here
+	@$(PROGRAM) services down
+
+bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
+	@npx tsx bench/main.ts $(ARGS)
+
+clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
+	@if [ -d .local ] && [ -x node_modules/.bin/tsx ]; then node_modules/.bin/tsx pipeline/main.ts services down; fi
+	rm -rf dist .local

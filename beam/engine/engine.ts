@@ -1,0 +1,476 @@
+/**
+ * Decides what runs next. A turn goes once through the stages, producers first: each runs the elements pending at it,
+ * then the timers that its watermark has made due; sources run one bundle of what is ready. A turn ends when all of its
+ * bundles have finished, and commits after every turn before it; a few turns may be open at once, so that a sink's
+ * flush overlaps with the next turn's work. When nothing can run, the engine waits for the next thing that can; when
+ * nothing ever will, it fails and tells why.
+ *
+ * Invariants
+ * - Turns commit in the order in which they began; finalizers run after their turn's commit.
+ * - No source bundle starts while `turnsOpenMax` turns are open: what is in flight is bounded.
+ * - A failure of any bundle ends the run; nothing after it is committed.
+ */
+import type { Clock } from "../model/clock.js";
+import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
+import type { Store } from "../store/store.js";
+import type { ElementBatch } from "./element_batch.js";
+import { type BundleResult, type Residual, type Restriction, Stage, type StageProcessor, type StageSpec } from "./stage.js";
+import { StageTimers } from "./stage_timers.js";
+
+export interface EngineOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  /** Elements that a bundle of a source may bring, and that a bundle of another stage takes. */
+  readonly bundleSizeMax: number;
+  /** Time that a source bundle may take. */
+  readonly bundleTimeMaxMs: number;
+  readonly turnsOpenMax: number;
+  /** A source this far ahead of the slowest, in event time, waits for it. */
+  readonly sourceSkewMaxMs: number;
+  /** Moves a virtual clock on: for scripted processing time. */
+  readonly advanceClock?: (byMs: number) => void;
+}
+
+export const DEFAULT_ENGINE_OPTIONS = {
+  bundleSizeMax: 4096,
+  bundleTimeMaxMs: 50,
+  turnsOpenMax: 4,
+  sourceSkewMaxMs: 60_000,
+} as const;
+
+/** How long a source that is behind may have nothing to read before the others go on without it. */
+const SKEW_PATIENCE_MS = 1_000;
+/** How often a source that is ahead looks whether it may go on. */
+const SKEW_RETRY_MS = 20;
+/** Processors of one stage: one works while the others wait for their flush. */
+const PROCESSORS_MAX = 4;
+
+/** Nothing can progress although work is left: a bug in a runner or a DoFn, told with all that is known. */
+export class StuckError extends Error {
+  override readonly name = "StuckError";
+}
+
+/** Bundles that commit together. */
+class Turn {
+  bundles = 0;
+  openBundles = 0;
+  isClosed = false;
+  readonly finalizers: (() => void | Promise<void>)[] = [];
+}
+
+type StopMode = "keep" | "expire";
+
+export class Engine {
+  readonly stages: readonly Stage[];
+  readonly #consumers = new Map<string, { stage: Stage; input: number }[]>();
+  readonly #turns: Turn[] = [];
+  #committing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+  #isAwake = false;
+  #stop: StopMode | undefined;
+  /** When the slowest source last had something to read. */
+  #slowestActiveAtMs = Number.NEGATIVE_INFINITY;
+  commits = 0;
+
+  /** @param specs in topological order: producers before consumers */
+  constructor(
+    specs: readonly StageSpec[],
+    private readonly options: EngineOptions,
+  ) {
+    this.stages = specs.map((spec) => new Stage(spec, new StageTimers(spec.name, options.store)));
+    const producers = new Map<string, Stage>();
+    for (const stage of this.stages) for (const output of stage.spec.outputs) producers.set(output, stage);
+    for (const stage of this.stages) {
+      stage.spec.inputs.forEach((collection, input) => {
+        const consumers = this.#consumers.get(collection) ?? [];
+        consumers.push({ stage, input });
+        this.#consumers.set(collection, consumers);
+        const producer = producers.get(collection);
+        if (producer !== undefined && !stage.upstream.includes(producer)) stage.upstream.push(producer);
+      });
+    }
+  }
+
+  /** Puts elements in front of a stage before the run: an impulse, or what a restart left pending. */
+  seed(collection: string, batch: ElementBatch): void {
+    for (const { stage, input } of this.#consumers.get(collection) ?? []) stage.enqueue(input, batch);
+  }
+
+  /** Ends when all is done or `stop` has taken effect. Throws what a bundle threw, or a StuckError. */
+  async run(): Promise<void> {
+    try {
+      for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
+      await this.#loop();
+    } finally {
+      for (const stage of this.stages) {
+        for (const restriction of stage.restrictions) restriction.endWatch?.();
+        for (const processor of stage.idleProcessors) await processor.teardown();
+      }
+    }
+  }
+
+  /**
+   * Ends the run soon. "keep": what is in flight is finished and committed, state stays. "expire": sources end, their
+   * watermark goes to +∞, and the run goes on until every timer has fired.
+   */
+  stop(mode: StopMode): void {
+    this.#stop = mode;
+    this.#wakeUp();
+  }
+
+  /** Every stage's watermarks, holds and pending work. */
+  describe(): string {
+    return this.stages.map((stage) => stage.describe()).join("\n");
+  }
+
+  get #isScripted(): boolean {
+    return this.options.advanceClock !== undefined && this.stages.some(({ spec }) => spec.kind === "scripted");
+  }
+
+  async #loop(): Promise<void> {
+    const { clock } = this.options;
+    for (;;) {
+      this.#throwFailure();
+      if (this.#stop === "expire") this.#endSources();
+      if (this.#runTurn()) {
+        await clock.yield();
+        continue;
+      }
+      this.#throwFailure();
+      if (this.#turns.length > 0 || this.stages.some((stage) => stage.isStarting)) {
+        await this.#waitUntil(this.#nextEventAt());
+      } else if (this.stages.every((stage) => stage.isDone)) {
+        return;
+      } else if (this.#stop === "keep") {
+        return;
+      } else if (!this.#playScript()) {
+        await this.#waitForSources();
+      }
+    }
+  }
+
+  async #waitForSources(): Promise<void> {
+    const nextAt = this.#nextEventAt();
+    if (this.#isScripted && nextAt < MAX_TIMESTAMP) {
+      // The script is over and only the clock can bring more: no one else moves a virtual one.
+      this.options.advanceClock!(nextAt - this.options.clock.now());
+      return;
+    }
+    const isWatching = this.stages.some((stage) => [...stage.restrictions].some((r) => r.endWatch !== undefined));
+    if (nextAt === MAX_TIMESTAMP && !isWatching) {
+      throw new StuckError(`nothing can progress, and work is left:\n${this.describe()}`);
+    }
+    await this.#waitUntil(nextAt);
+  }
+
+  /** One pass over the stages. False when nothing ran. */
+  #runTurn(): boolean {
+    const turn = new Turn();
+    this.#turns.push(turn);
+    for (const stage of this.stages) {
+      stage.refreshWatermarks();
+      if (stage.spec.kind === "splittable") {
+        this.#takeRestrictions(stage);
+        this.#runSource(stage, turn);
+      } else {
+        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn)) stage.refreshWatermarks();
+      }
+      stage.refreshWatermarks();
+    }
+    turn.isClosed = true;
+    if (turn.bundles === 0) {
+      this.#turns.pop();
+      return false;
+    }
+    this.#commitReady();
+    return true;
+  }
+
+  #hasWork(stage: Stage): boolean {
+    if (stage.isStarting || this.#failure !== undefined) return false;
+    return stage.pending.length > 0 || this.#dueTimers(stage);
+  }
+
+  #dueTimers(stage: Stage): boolean {
+    return (
+      stage.timers.hasDue("event", stage.inputWatermark) || stage.timers.hasDue("processing", this.options.clock.now())
+    );
+  }
+
+  /** A bundle of pending elements, then of due timers. False when no processor is free. */
+  #runOrdinary(stage: Stage, turn: Turn): boolean {
+    return this.#runBundle(stage, turn, (processor) => {
+      let left = this.options.bundleSizeMax;
+      while (left > 0 && stage.pending.length > 0) {
+        const head = stage.pending[0]!;
+        const { batch, input } = head;
+        const end = Math.min(batch.length, head.next + left);
+        left -= end - head.next;
+        stage.elementsIn += end - head.next;
+        for (let index = head.next; index < end; index++) processor.process(input, batch, index);
+        head.next = end;
+        if (end === batch.length) stage.pending.shift();
+      }
+      if (stage.pending.length > 0) return;
+      // All that came before the watermark has been seen, so the watermark may act.
+      stage.refreshWatermarks();
+      const fire = (transformId: string, family: string, timer: any): void =>
+        processor.onTimer(transformId, family, timer);
+      left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire);
+      stage.timers.fireDue("processing", this.options.clock.now(), Math.max(1, left), fire);
+    });
+  }
+
+  /** Pending elements of a splittable stage are restrictions that have not begun. */
+  #takeRestrictions(stage: Stage): void {
+    for (const { batch, next } of stage.pending) {
+      for (let i = next; i < batch.length; i++) {
+        stage.elementsIn++;
+        const value = batch.values[i];
+        stage.restrictions.add({
+          residual: {
+            value,
+            timestamp: batch.timestamps[i]!,
+            windows: batch.windowsAt(i),
+            pane: batch.paneAt(i),
+            watermark: batch.timestamps[i]!,
+            delayMs: 0,
+            onReady: undefined,
+          },
+          resumeAtMs: Number.NEGATIVE_INFINITY,
+          isReady: true,
+          endWatch: undefined,
+        });
+      }
+    }
+    stage.pending.length = 0;
+  }
+
+  #runSource(stage: Stage, turn: Turn): void {
+    if (this.#stop === "keep" || stage.isStarting || this.#turns.length > this.options.turnsOpenMax) return;
+    const now = this.options.clock.now();
+    const ready = this.#readyRestrictions(stage, now);
+    if (ready.length === 0) return;
+    const claims = Math.max(1, Math.floor(this.options.bundleSizeMax / ready.length));
+    this.#runBundle(stage, turn, (processor) => {
+      const deadline = now + this.options.bundleTimeMaxMs;
+      for (const restriction of ready) {
+        restriction.endWatch?.();
+        stage.restrictions.delete(restriction);
+        processor.processRestriction(restriction.residual, claims, deadline);
+      }
+    });
+  }
+
+  /** Those that have something to do, less those that are too far ahead of the slowest. */
+  #readyRestrictions(stage: Stage, now: TimestampMs): Restriction[] {
+    const ready: Restriction[] = [];
+    for (const restriction of stage.restrictions) {
+      if (restriction.isReady || restriction.resumeAtMs <= now) ready.push(restriction);
+    }
+    if (ready.length === 0) return ready;
+    let slowest = MAX_TIMESTAMP;
+    let slowestIsReady = false;
+    for (const other of this.stages) {
+      if (other.spec.kind !== "splittable") continue;
+      for (const restriction of other.restrictions) {
+        const { watermark } = restriction.residual;
+        if (watermark > slowest) continue;
+        const isReady = restriction.isReady || restriction.resumeAtMs <= now;
+        slowestIsReady = watermark === slowest ? slowestIsReady || isReady : isReady;
+        slowest = watermark;
+      }
+    }
+    if (slowestIsReady) this.#slowestActiveAtMs = now;
+    // A source whose watermark is unknown has not begun; one that stays silent must not stop the others for long.
+    if (slowest === MIN_TIMESTAMP || now - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
+    const furthest = slowest + this.options.sourceSkewMaxMs;
+    // What stands at the end of time reads no events (it looks for partitions, say), so it is never ahead of others.
+    return ready.filter(({ residual: { watermark } }) => watermark <= furthest || watermark >= GLOBAL_WINDOW_MAX);
+  }
+
+  /** False when no processor is free. */
+  #runBundle(stage: Stage, turn: Turn, body: (processor: StageProcessor) => void): boolean {
+    const processor = stage.idleProcessors.pop();
+    if (processor === undefined) {
+      if (stage.processorCount < PROCESSORS_MAX && !stage.isStarting) {
+        stage.isStarting = true;
+        this.#await(this.#addProcessor(stage), () => {
+          stage.isStarting = false;
+        });
+      }
+      return false;
+    }
+    const open = { hold: stage.outputWatermark };
+    stage.bundleHolds.add(open);
+    stage.bundles++;
+    turn.bundles++;
+    turn.openBundles++;
+    const finish = (): void => {
+      const result = processor.takeResult();
+      stage.bundleHolds.delete(open);
+      this.#deliver(stage, result.outputs);
+      for (const residual of result.residuals) this.#addResidual(stage, residual);
+      turn.finalizers.push(...result.finalizers);
+      stage.idleProcessors.push(processor);
+      turn.openBundles--;
+    };
+    const work = (): void | Promise<void> => {
+      body(processor);
+      return processor.finishBundle();
+    };
+    try {
+      const started = processor.startBundle();
+      if (started !== undefined) {
+        stage.isStarting = true;
+        const whole = started.then(() => {
+          stage.isStarting = false;
+          return work();
+        });
+        this.#await(whole, finish);
+        return true;
+      }
+      const finished = work();
+      if (finished !== undefined) this.#await(finished, finish);
+      else finish();
+    } catch (error) {
+      this.#fail(error);
+    }
+    return true;
+  }
+
+  /** Goes on with `then` when the promise is kept; a broken one ends the run. */
+  #await(promise: Promise<void>, then: () => void): void {
+    promise.then(() => {
+      then();
+      this.#commitReady();
+      this.#wakeUp();
+    }).catch((error) => this.#fail(error));
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wakeUp();
+  }
+
+  async #addProcessor(stage: Stage): Promise<void> {
+    stage.processorCount++;
+    const processor = stage.spec.newProcessor(stage);
+    await processor.setup();
+    stage.idleProcessors.push(processor);
+  }
+
+  #deliver(stage: Stage, outputs: BundleResult["outputs"]): void {
+    stage.spec.outputs.forEach((collection, index) => {
+      const batch = outputs[index]!;
+      if (batch.length === 0) return;
+      for (const consumer of this.#consumers.get(collection) ?? []) consumer.stage.enqueue(consumer.input, batch);
+    });
+  }
+
+  #addResidual(stage: Stage, residual: Residual): void {
+    const restriction: Restriction = {
+      residual,
+      resumeAtMs: this.options.clock.now() + residual.delayMs,
+      isReady: residual.delayMs <= 0,
+      endWatch: undefined,
+    };
+    stage.restrictions.add(restriction);
+    if (residual.onReady !== undefined && !restriction.isReady) {
+      restriction.endWatch = residual.onReady(() => {
+        restriction.isReady = true;
+        this.#wakeUp();
+      });
+    }
+  }
+
+  /** Commits the turns at the head of the line that are complete, one after the other. */
+  #commitReady(): void {
+    if (this.#committing !== undefined || this.#failure !== undefined) return;
+    const head = this.#turns[0];
+    if (head === undefined || !head.isClosed || head.openBundles > 0) return;
+    this.#committing = this.options.store
+      .commit()
+      .then(() => {
+        this.commits++;
+        this.#turns.shift();
+        this.#committing = undefined;
+        for (const finalizer of head.finalizers) this.#finalize(finalizer);
+        this.#commitReady();
+        this.#wakeUp();
+      })
+      .catch((error) => this.#fail(error));
+  }
+
+  /** Finalization is a courtesy: what fails here was committed all the same. */
+  #finalize(finalizer: () => void | Promise<void>): void {
+    Promise.resolve()
+      .then(finalizer)
+      .catch(() => undefined);
+  }
+
+  #endSources(): void {
+    for (const stage of this.stages) {
+      if (stage.spec.kind !== "splittable") continue;
+      for (const restriction of stage.restrictions) restriction.endWatch?.();
+      stage.restrictions.clear();
+      stage.pending.length = 0;
+    }
+  }
+
+  /** The next step of each script, once everything before it has had its effect. */
+  #playScript(): boolean {
+    for (const stage of this.stages) {
+      const event = stage.spec.script?.[stage.scriptPosition];
+      if (event === undefined) continue;
+      stage.scriptPosition++;
+      if (event.kind === "watermark") stage.scriptWatermark = event.watermark;
+      else if (event.kind === "processing-time") this.options.advanceClock?.(event.advanceByMs);
+      else this.#deliver(stage, [event.elements]);
+      if (stage.scriptPosition === stage.spec.script!.length) stage.scriptWatermark = MAX_TIMESTAMP;
+      return true;
+    }
+    return false;
+  }
+
+  /** When a restriction or a processing-time timer is due next. */
+  #nextEventAt(): TimestampMs {
+    const now = this.options.clock.now();
+    let next = MAX_TIMESTAMP;
+    for (const stage of this.stages) {
+      if (this.#stop === undefined) {
+        for (const { isReady, resumeAtMs } of stage.restrictions) {
+          // One that is ready but did not run waits for a commit, which wakes, or for a slower source.
+          next = Math.min(next, isReady || resumeAtMs <= now ? now + SKEW_RETRY_MS : resumeAtMs);
+        }
+      }
+      next = Math.min(next, stage.timers.nextTime("processing"));
+    }
+    return next;
+  }
+
+  #wakeUp(): void {
+    this.#isAwake = true;
+    this.#wake?.();
+  }
+
+  /** Until something happens, or the clock says so. */
+  async #waitUntil(timestamp: TimestampMs): Promise<void> {
+    if (!this.#isAwake) {
+      const { clock } = this.options;
+      let cancel: (() => void) | undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        if (timestamp < MAX_TIMESTAMP) cancel = clock.schedule(Math.max(0, timestamp - clock.now()), resolve);
+      });
+      cancel?.();
+      this.#wake = undefined;
+    }
+    this.#isAwake = false;
+  }
+}

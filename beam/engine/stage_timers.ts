@@ -1,0 +1,217 @@
+/**
+ * The timers of one stage: which are set, and which are due. A timer lives in a table of the store, one for each
+ * family; the queues hold hints to it by its address (see timer_queue.ts). So a timer that is moved, cleared or fired
+ * leaves its old hints behind, and each hint is checked against the record when its time comes.
+ *
+ * Record: key = { encoded key, encoded window, tag }, value = { f64 fire time, f64 output timestamp, u32 length of
+ * key and window }, little endian.
+ */
+import { ByteReader, ByteWriter } from "../model/bytes.js";
+import type { TimestampMs } from "../model/timestamps.js";
+import type { ByteTable } from "../store/byte_table.js";
+import type { Store } from "../store/store.js";
+import { Holds } from "./holds.js";
+import { TimerQueue } from "./timer_queue.js";
+
+export type TimeDomain = "event" | "processing";
+
+/** A timer that fired. Reused: valid until the next one. */
+export interface DueTimer {
+  readonly identity: ByteReader;
+  keyAndWindowLength: number;
+  tag: string;
+  fireTimestamp: TimestampMs;
+  outputTimestamp: TimestampMs;
+}
+
+interface Family {
+  readonly transformId: string;
+  readonly name: string;
+  readonly timeDomain: TimeDomain;
+  readonly table: ByteTable;
+}
+
+const VALUE_BYTES = 20;
+/** Below this many entries a queue is not worth clearing of stale hints. */
+const QUEUE_SIZE_MIN = 1024;
+
+export class StageTimers {
+  readonly holds = new Holds();
+  readonly #families: Family[] = [];
+  readonly #byOwner = new Map<number, Family>();
+  readonly #queues: Record<TimeDomain, TimerQueue> = { event: new TimerQueue(), processing: new TimerQueue() };
+  readonly #value = new ByteReader();
+  readonly #due: DueTimer = {
+    identity: new ByteReader(),
+    keyAndWindowLength: 0,
+    tag: "",
+    fireTimestamp: 0,
+    outputTimestamp: 0,
+  };
+
+  constructor(
+    private readonly stageName: string,
+    private readonly store: Store,
+  ) {}
+
+  /** Timers that are set. */
+  count(timeDomain: TimeDomain): number {
+    let count = 0;
+    for (const family of this.#families) if (family.timeDomain === timeDomain) count += family.table.size;
+    return count;
+  }
+
+  family(transformId: string, name: string, timeDomain: TimeDomain): TimerFamily {
+    let family = this.#families.find((known) => known.transformId === transformId && known.name === name);
+    if (family === undefined) {
+      const table = this.store.table(`${this.stageName}/${transformId}/timer:${name}`);
+      family = { transformId, name, timeDomain, table };
+      this.#families.push(family);
+      this.#byOwner.set(table.owner, family);
+    }
+    return new TimerFamily(family, this.#queues[timeDomain], this.holds, () => this.#tidy(timeDomain));
+  }
+
+  /** The earlier of `limit` and the next timer; a hint that is stale counts until its time has come. */
+  earliestUpTo(timeDomain: TimeDomain, limit: TimestampMs): TimestampMs {
+    return this.#queues[timeDomain].earliestUpTo(limit);
+  }
+
+  /** Whether a timer is due by `limit`; a stale hint counts until its time has come. */
+  hasDue(timeDomain: TimeDomain, limit: TimestampMs): boolean {
+    return this.#queues[timeDomain].hasDue(limit);
+  }
+
+  /** The time of the next timer, stale hints included; MAX_TIMESTAMP when there is none. */
+  nextTime(timeDomain: TimeDomain): TimestampMs {
+    return this.#queues[timeDomain].nextTime();
+  }
+
+  /**
+   * Takes out the timers due by `limit` one by one, in the order of their times, `countMax` at most, and fires each.
+   * A timer that a callback sets takes its place in the order. Returns how many fired.
+   */
+  fireDue(
+    timeDomain: TimeDomain,
+    limit: TimestampMs,
+    countMax: number,
+    fire: (transformId: string, family: string, timer: DueTimer) => void,
+  ): number {
+    const queue = this.#queues[timeDomain];
+    let fired = 0;
+    while (fired < countMax) {
+      const address = queue.pop(limit);
+      if (address === -1) break;
+      const family = this.#takeDue(address, timeDomain, limit);
+      if (family === undefined) continue;
+      fired++;
+      fire(family.transformId, family.name, this.#due);
+    }
+    return fired;
+  }
+
+  /** Reads the timer at `address` into `#due` and removes it; undefined when the hint was stale. */
+  #takeDue(address: number, timeDomain: TimeDomain, limit: TimestampMs): Family | undefined {
+    const { slab } = this.#families[0]!.table;
+    const family = this.#byOwner.get(slab.owner(address));
+    if (family === undefined || family.timeDomain !== timeDomain) return undefined;
+    const { table } = family;
+    table.readValue(address, this.#value);
+    const { buffer, position } = this.#value;
+    const fireTimestamp = buffer.readDoubleLE(position);
+    if (fireTimestamp > limit) return undefined;
+    const due = this.#due;
+    due.fireTimestamp = fireTimestamp;
+    due.outputTimestamp = buffer.readDoubleLE(position + 8);
+    due.keyAndWindowLength = buffer.readUInt32LE(position + 16);
+    table.readKey(address, due.identity);
+    const { identity } = due;
+    const tagAt = identity.position + due.keyAndWindowLength;
+    due.tag = tagAt === identity.limit ? "" : identity.buffer.toString("utf8", tagAt, identity.limit);
+    this.#key.reset();
+    this.#key.writeBytes(identity.buffer, identity.position, identity.limit);
+    table.delete(this.#key.buffer, this.#key.length);
+    // The record's memory may be used again by the callback; the copy of its key is not.
+    identity.reset(this.#key.buffer, 0, this.#key.length);
+    if (due.outputTimestamp !== due.fireTimestamp || timeDomain === "processing") this.holds.remove(due.outputTimestamp);
+    return family;
+  }
+
+  readonly #key = new ByteWriter(256);
+
+  /** Rebuilds a queue that is mostly stale hints, so that timers set again and again take bounded memory. */
+  #tidy(timeDomain: TimeDomain): void {
+    const queue = this.#queues[timeDomain];
+    if (queue.size < QUEUE_SIZE_MIN || queue.size < 4 * this.count(timeDomain)) return;
+    queue.clear();
+    for (const family of this.#families) {
+      if (family.timeDomain !== timeDomain) continue;
+      family.table.forEach((address) => {
+        family.table.readValue(address, this.#value);
+        queue.insert(this.#value.buffer.readDoubleLE(this.#value.position), address);
+      });
+    }
+  }
+}
+
+/** One family, as the operator that owns it sees it. */
+export class TimerFamily {
+  readonly #identity = new ByteWriter(256);
+  readonly #value = new ByteWriter(VALUE_BYTES);
+  readonly #old = new ByteReader();
+  #untilTidy = QUEUE_SIZE_MIN;
+
+  constructor(
+    private readonly family: Family,
+    private readonly queue: TimerQueue,
+    private readonly holds: Holds,
+    private readonly tidy: () => void,
+  ) {}
+
+  set(key: ByteWriter, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
+    const { table } = this.family;
+    const identity = this.#identify(key, tag);
+    if (table.get(identity, this.#old)) {
+      const { buffer, position } = this.#old;
+      if (buffer.readDoubleLE(position) === fireAt && buffer.readDoubleLE(position + 8) === outputTimestamp) return;
+      this.#releaseHold();
+    }
+    const value = this.#value;
+    value.length = VALUE_BYTES;
+    value.buffer.writeDoubleLE(fireAt, 0);
+    value.buffer.writeDoubleLE(outputTimestamp, 8);
+    value.buffer.writeUInt32LE(key.length, 16);
+    const address = table.put(identity, value);
+    this.queue.insert(fireAt, address);
+    // An event-time timer that emits at its own time holds nothing that the timer queue does not hold already.
+    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing") this.holds.add(outputTimestamp);
+    if (--this.#untilTidy === 0) {
+      this.#untilTidy = QUEUE_SIZE_MIN;
+      this.tidy();
+    }
+  }
+
+  clear(key: ByteWriter, tag: string): void {
+    const { table } = this.family;
+    const identity = this.#identify(key, tag);
+    if (!table.get(identity, this.#old)) return;
+    this.#releaseHold();
+    table.delete(identity.buffer, identity.length);
+  }
+
+  #identify(key: ByteWriter, tag: string): ByteWriter {
+    const identity = this.#identity;
+    identity.reset();
+    identity.writeBytes(key.buffer, 0, key.length);
+    if (tag !== "") identity.writeUtf8(tag);
+    return identity;
+  }
+
+  /** Of the timer that `#old` shows. */
+  #releaseHold(): void {
+    const { buffer, position } = this.#old;
+    const fireAt = buffer.readDoubleLE(position);
+    const outputTimestamp = buffer.readDoubleLE(position + 8);
+    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing") this.holds.remove(outputTimestamp);
+  }
+}

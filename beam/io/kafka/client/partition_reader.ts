@@ -1,0 +1,117 @@
+/** One subscription: what is buffered of a partition, what is known of its end, and how fetching it has gone lately. */
+import { BufferedRecords } from "./buffered_records.js";
+import type { PartitionSubscription, RecordCursor } from "./kafka_client.js";
+import type { RecordBatch } from "./record_batch.js";
+
+/** The fetcher, as its readers see it. */
+export interface ReaderOwner {
+  /** A reader that was left out of a fetch has room again. */
+  hasRoom(): void;
+  closed(reader: PartitionReader): void;
+}
+
+export class PartitionReader implements PartitionSubscription {
+  highWatermark = -1;
+  error: Error | undefined;
+  isClosed = false;
+
+  /** Node id of the broker to fetch from; -1: to be found out. */
+  leader = -1;
+  /** A fetch, or another request on its behalf, is under way. */
+  isBusy = false;
+  /** Was left out of the last fetch because its buffer was full. */
+  isPaused = false;
+  /** No attempt before this time. */
+  retryAtMs = 0;
+  /** Failures since the last success, and since when. */
+  failures = 0;
+  failingSinceMs = 0;
+  /** Since when every answer has been that there is no such partition; -1: not so. */
+  missingSinceMs = -1;
+
+  readonly #records: BufferedRecords;
+  #fetchOffset: number;
+  #endConfirmedAtMs: number | undefined;
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    offset: number,
+    readonly onData: () => void,
+    private readonly bufferMaxBytes: number,
+    private readonly owner: ReaderOwner,
+  ) {
+    this.#fetchOffset = offset;
+    this.#records = new BufferedRecords(offset, this.name);
+  }
+
+  get name(): string {
+    return `${this.topic}[${this.partition}]`;
+  }
+
+  /** First offset that is not in the buffer. */
+  get fetchOffset(): number {
+    return this.#fetchOffset;
+  }
+
+  get isFull(): boolean {
+    return this.#records.bufferedBytes >= this.bufferMaxBytes;
+  }
+
+  take(maxRecords: number): RecordCursor | undefined {
+    const records = this.#records;
+    records.allow(maxRecords);
+    if (this.isPaused && !this.isFull) {
+      this.isPaused = false;
+      this.owner.hasRoom();
+    }
+    return records.isExhausted ? undefined : records;
+  }
+
+  get position(): number {
+    return this.#records.isExhausted ? this.#fetchOffset : this.#records.position;
+  }
+
+  get caughtUpAtMs(): number | undefined {
+    return this.#records.isExhausted ? this.#endConfirmedAtMs : undefined;
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#endConfirmedAtMs = undefined;
+    this.#records.clear();
+    this.owner.closed(this);
+  }
+
+  /** Takes in an answer to a fetch sent at `sentAtMs`. True: the subscriber has something to see. */
+  accept(
+    batches: readonly RecordBatch[],
+    nextOffset: number,
+    lastStableOffset: number,
+    sentAtMs: number,
+  ): boolean {
+    const wasExhausted = this.#records.isExhausted;
+    const caughtUpBefore = this.caughtUpAtMs;
+    this.#records.push(batches);
+    this.#fetchOffset = nextOffset;
+    this.highWatermark = lastStableOffset;
+    this.#endConfirmedAtMs = nextOffset >= lastStableOffset ? sentAtMs : undefined;
+    return (wasExhausted && batches.length > 0) || this.caughtUpAtMs !== caughtUpBefore;
+  }
+
+  /** The end of the log is not known any more. True: the subscriber has something to see. */
+  disconnect(): boolean {
+    const caughtUpBefore = this.caughtUpAtMs;
+    this.leader = -1;
+    this.#endConfirmedAtMs = undefined;
+    return caughtUpBefore !== undefined;
+  }
+
+  /** Gives up. Always something to see. */
+  fail(error: Error): true {
+    this.disconnect();
+    this.error = error;
+    return true;
+  }
+}

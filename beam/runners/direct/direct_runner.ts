@@ -1,0 +1,189 @@
+/**
+ * Runs a pipeline in this process: fuses it to stages, and lets the engine run them. Bounded pipelines end by
+ * themselves; unbounded ones run until `stop`.
+ */
+import { ElementBatch } from "../../engine/element_batch.js";
+import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
+import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
+import type { BundleDescriptor } from "../../exec/bundle_processor.js";
+import { type Pipeline, runnerApi } from "../../model/apache_beam.js";
+import { ByteReader } from "../../model/bytes.js";
+import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
+import { coderFromProto } from "../../model/coders/registry.js";
+import { NO_FIRING } from "../../model/pane.js";
+import { MAX_TIMESTAMP, MAX_TIMESTAMP_WIRE, MIN_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
+import { urns } from "../../model/urns.js";
+import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
+import { MemoryStore } from "../../store/memory_store.js";
+import type { Store } from "../../store/store.js";
+import { type FusedPipeline, type FusedStage, fuse, UnsupportedPipelineError } from "./fusion.js";
+import { RunMetrics } from "./metrics.js";
+import { DirectStageProcessor, sinkId, sourceId } from "./stage_processor.js";
+
+export interface DirectRunnerOptions {
+  readonly clock?: Clock;
+  readonly store?: Store;
+  readonly bundleSizeMax?: number;
+  readonly bundleTimeMaxMs?: number;
+  readonly turnsOpenMax?: number;
+  readonly sourceSkewMaxMs?: number;
+}
+
+/** Where a stage stands. */
+export interface StageStatus {
+  readonly name: string;
+  readonly inputWatermark: TimestampMs;
+  readonly outputWatermark: TimestampMs;
+  readonly pending: number;
+  readonly eventTimers: number;
+  readonly processingTimers: number;
+  readonly elementsIn: number;
+  readonly bundles: number;
+}
+
+/** A pipeline under way. */
+export class DirectRun {
+  readonly metrics = new RunMetrics();
+  readonly store: Store;
+  readonly #engine: Engine;
+  /** Settles when the run ends; breaks with what a bundle threw. */
+  readonly finished: Promise<void>;
+
+  /** Throws an UnsupportedPipelineError for a pipeline that this runner cannot run. */
+  constructor(pipeline: Pipeline, options: DirectRunnerOptions = {}) {
+    const fused = fuse(pipeline.getProto());
+    const isScripted = fused.stages.some(({ kind }) => kind === "scripted");
+    const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
+    const clock = options.clock ?? virtualClock ?? systemClock;
+    this.store = options.store ?? new MemoryStore();
+    this.#engine = new Engine(
+      fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
+      {
+        ...DEFAULT_ENGINE_OPTIONS,
+        ...options,
+        clock,
+        store: this.store,
+        advanceClock: (byMs) => {
+          if (!(clock instanceof VirtualClock)) {
+            throw new UnsupportedPipelineError("a test stream that advances processing time needs a VirtualClock");
+          }
+          clock.advanceTo(clock.now() + byMs);
+        },
+      },
+    );
+    for (const collection of fused.impulses) {
+      const batch = new ElementBatch();
+      batch.accept(new Uint8Array(), MIN_TIMESTAMP, IN_GLOBAL_WINDOW, NO_FIRING);
+      this.#engine.seed(collection, batch);
+    }
+    this.finished = this.#engine.run();
+    // A caller that only stops the run later must not be taken for one that ignores its failure.
+    this.finished.catch(() => undefined);
+  }
+
+  /**
+   * "keep" finishes and commits what is in flight, and leaves state as it is; "expire" ends the sources and lets every
+   * timer fire first. Resolves when the run has ended.
+   */
+  async stop(mode: "keep" | "expire" = "keep"): Promise<void> {
+    this.#engine.stop(mode);
+    await this.finished;
+  }
+
+  status(): readonly StageStatus[] {
+    return this.#engine.stages.map((stage) => ({
+      name: stage.spec.name,
+      inputWatermark: stage.inputWatermark,
+      outputWatermark: stage.outputWatermark,
+      pending: stage.pendingCount,
+      eventTimers: stage.timers.count("event"),
+      processingTimers: stage.timers.count("processing"),
+      elementsIn: stage.elementsIn,
+      bundles: stage.bundles,
+    }));
+  }
+
+  /** For a person: every stage's watermarks, holds and pending work. */
+  describe(): string {
+    return this.#engine.describe();
+  }
+
+  #stageSpec(fused: FusedStage, pipeline: FusedPipeline, clock: Clock): StageSpec {
+    const { name, kind, inputs, outputs } = fused;
+    const { components } = pipeline;
+    if (kind === "scripted") {
+      const transform = components.transforms[fused.transforms[0]!]!;
+      return { name, kind, inputs, outputs, script: scriptOf(transform, components), newProcessor: neverRuns };
+    }
+    const descriptor = descriptorOf(fused, components);
+    return {
+      name,
+      kind,
+      inputs,
+      outputs,
+      newProcessor: (stage: Stage) => new DirectStageProcessor(stage, descriptor, clock, this.store, this.metrics),
+    };
+  }
+}
+
+/** Starts a pipeline. */
+export function runDirect(pipeline: Pipeline, options?: DirectRunnerOptions): DirectRun {
+  return new DirectRun(pipeline, options);
+}
+
+/** The stage as a bundle descriptor: its transforms between sources and sinks. */
+function descriptorOf(stage: FusedStage, components: runnerApi.Components): BundleDescriptor {
+  const transforms: Record<string, runnerApi.PTransform> = {};
+  for (const collection of stage.inputs) {
+    transforms[sourceId(collection)] = boundary(urns.source, {}, { out: collection });
+  }
+  for (const id of stage.transforms) transforms[id] = components.transforms[id]!;
+  for (const collection of stage.outputs) {
+    transforms[sinkId(collection)] = boundary(urns.sink, { in: collection }, {});
+  }
+  const used = Object.values(transforms).flatMap(({ inputs, outputs }) => [
+    ...Object.values(inputs),
+    ...Object.values(outputs),
+  ]);
+  return {
+    id: stage.name,
+    transforms,
+    pcollections: Object.fromEntries(used.map((id) => [id, components.pcollections[id]!])),
+    windowingStrategies: components.windowingStrategies,
+    coders: components.coders,
+  };
+}
+
+function boundary(urn: string, inputs: Record<string, string>, outputs: Record<string, string>): runnerApi.PTransform {
+  return runnerApi.PTransform.create({ uniqueName: urn, spec: { urn, payload: new Uint8Array() }, inputs, outputs });
+}
+
+/** Source: TestStreamPayload in beam_runner_api.proto. */
+function scriptOf(transform: runnerApi.PTransform, components: runnerApi.Components): ScriptedEvent[] {
+  const payload = runnerApi.TestStreamPayload.fromBinary(transform.spec!.payload);
+  const coder = coderFromProto(payload.coderId, components.coders);
+  return payload.events.map(({ event }): ScriptedEvent => {
+    switch (event.oneofKind) {
+      case "elementEvent": {
+        const elements = new ElementBatch();
+        for (const { encodedElement, timestamp } of event.elementEvent.elements) {
+          const value = coder.decode(new ByteReader(Buffer.from(encodedElement)), "nested");
+          elements.accept(value, Number(timestamp), IN_GLOBAL_WINDOW, NO_FIRING);
+        }
+        return { kind: "elements", elements };
+      }
+      case "watermarkEvent": {
+        const { newWatermark } = event.watermarkEvent;
+        return { kind: "watermark", watermark: newWatermark >= MAX_TIMESTAMP_WIRE ? MAX_TIMESTAMP : Number(newWatermark) };
+      }
+      case "processingTimeEvent":
+        return { kind: "processing-time", advanceByMs: Number(event.processingTimeEvent.advanceDuration) };
+      default:
+        throw new UnsupportedPipelineError(`${transform.uniqueName}: test stream event ${event.oneofKind}`);
+    }
+  });
+}
+
+function neverRuns(): never {
+  throw new Error("a scripted stage runs no bundles");
+}

@@ -1,0 +1,224 @@
+/**
+ * Cuts a pipeline into stages. A step joins the stage of its producer unless one of these makes it begin a new one:
+ * - it is the process step of a splittable DoFn, whose input the runner must be able to put off and resume;
+ * - it reads several collections of several stages (a flatten), or the impulse;
+ * - it holds the watermark back (state and timers, or a group that buffers), and its producer's stage already does so
+ *   or is a source: the watermark is known between stages only.
+ */
+import { runnerApi } from "../../model/apache_beam.js";
+import { parDoPayload } from "../../exec/do_fn_operator.js";
+import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
+import { urns } from "../../model/urns.js";
+
+export interface FusedStage {
+  readonly name: string;
+  readonly kind: "ordinary" | "splittable" | "scripted";
+  /** Transform ids. */
+  readonly transforms: string[];
+  readonly inputs: string[];
+  readonly outputs: string[];
+  /** Some step of it holds the watermark back. */
+  holds: boolean;
+}
+
+export interface FusedPipeline {
+  readonly components: runnerApi.Components;
+  /** Producers before consumers. */
+  readonly stages: readonly FusedStage[];
+  /** Collections that an impulse fills. */
+  readonly impulses: readonly string[];
+}
+
+const SUPPORTED_REQUIREMENTS: ReadonlySet<string> = new Set([
+  urns.requirementStateful,
+  urns.requirementSplittable,
+  urns.requirementFinalization,
+]);
+
+/** The runner cannot run this pipeline; says what it is that it cannot. */
+export class UnsupportedPipelineError extends Error {
+  override readonly name = "UnsupportedPipelineError";
+}
+
+export function fuse(pipeline: runnerApi.Pipeline): FusedPipeline {
+  for (const requirement of pipeline.requirements) {
+    if (!SUPPORTED_REQUIREMENTS.has(requirement)) {
+      throw new UnsupportedPipelineError(`the direct runner does not support ${requirement}`);
+    }
+  }
+  const components = runnerApi.Components.clone(pipeline.components!);
+  expandSplittable(components);
+  const order = topologicalOrder(components);
+  const stages: FusedStage[] = [];
+  const impulses: string[] = [];
+  const producer = new Map<string, FusedStage>();
+
+  for (const id of order) {
+    const transform = components.transforms[id]!;
+    check(transform, components);
+    const inputs = Object.values(transform.inputs);
+    if (transform.spec!.urn === urns.impulse) {
+      impulses.push(...Object.values(transform.outputs));
+      continue;
+    }
+    const stage = stageFor(transform, inputs, components, producer) ?? newStage(transform, inputs, stages);
+    stage.transforms.push(id);
+    stage.holds ||= holdsWatermark(transform, components);
+    for (const output of Object.values(transform.outputs)) producer.set(output, stage);
+  }
+  for (const stage of stages) {
+    for (const input of stage.inputs) {
+      const from = producer.get(input);
+      if (from !== undefined && !from.outputs.includes(input)) from.outputs.push(input);
+    }
+  }
+  return { components, stages, impulses };
+}
+
+/** The stage of the producers, if the step may join it. */
+function stageFor(
+  transform: runnerApi.PTransform,
+  inputs: readonly string[],
+  components: runnerApi.Components,
+  producer: ReadonlyMap<string, FusedStage>,
+): FusedStage | undefined {
+  const stage = inputs.length === 0 ? undefined : producer.get(inputs[0]!);
+  if (stage === undefined || stage.kind === "scripted") return undefined;
+  if (transform.spec!.urn === urns.sdfProcess) return undefined;
+  if (inputs.some((input) => producer.get(input) !== stage)) return undefined;
+  if (holdsWatermark(transform, components) && (stage.holds || stage.kind === "splittable")) return undefined;
+  return stage;
+}
+
+function newStage(transform: runnerApi.PTransform, inputs: readonly string[], stages: FusedStage[]): FusedStage {
+  const { urn } = transform.spec!;
+  const stage: FusedStage = {
+    name: transform.uniqueName,
+    kind: urn === urns.sdfProcess ? "splittable" : urn === urns.testStream ? "scripted" : "ordinary",
+    transforms: [],
+    inputs: [...inputs],
+    outputs: [],
+    holds: false,
+  };
+  stages.push(stage);
+  return stage;
+}
+
+function holdsWatermark(transform: runnerApi.PTransform, components: runnerApi.Components): boolean {
+  const { urn } = transform.spec!;
+  if (urn === urns.groupByKey) {
+    const { windowingStrategyId } = components.pcollections[Object.values(transform.inputs)[0]!]!;
+    const strategy = components.windowingStrategies[windowingStrategyId]!;
+    return !(firesForEveryElement(strategy) && strategy.windowFn?.urn === urns.globalWindows);
+  }
+  if (urn !== urns.parDo) return false;
+  const payload = parDoPayload(transform);
+  return Object.keys(payload.stateSpecs).length > 0 || Object.keys(payload.timerFamilySpecs).length > 0;
+}
+
+/** Throws for what this runner cannot run, by name. */
+function check(transform: runnerApi.PTransform, components: runnerApi.Components): void {
+  const name = transform.uniqueName;
+  const { urn } = transform.spec!;
+  switch (urn) {
+    case urns.groupByKey: {
+      const { windowingStrategyId } = components.pcollections[Object.values(transform.inputs)[0]!]!;
+      try {
+        checkGroupable(name, components.windowingStrategies[windowingStrategyId]!);
+      } catch (error) {
+        throw new UnsupportedPipelineError((error as Error).message);
+      }
+      return;
+    }
+    case urns.parDo: {
+      const payload = parDoPayload(transform);
+      const sideInputs = Object.keys(payload.sideInputs);
+      if (sideInputs.length > 0) {
+        throw new UnsupportedPipelineError(`${name}: side inputs are not supported (${sideInputs.join(", ")})`);
+      }
+      if (payload.requiresTimeSortedInput || payload.requiresStableInput) {
+        throw new UnsupportedPipelineError(`${name}: time-sorted or stable input is not supported`);
+      }
+      if (payload.onWindowExpirationTimerFamilySpec !== "") {
+        throw new UnsupportedPipelineError(`${name}: a callback on window expiration is not supported`);
+      }
+      return;
+    }
+    case urns.impulse:
+    case urns.flatten:
+    case urns.windowInto:
+    case urns.reshuffle:
+    case urns.testStream:
+    case urns.sdfPair:
+    case urns.sdfSplitAndSize:
+    case urns.sdfProcess:
+      return;
+    default:
+      throw new UnsupportedPipelineError(`${name}: the direct runner does not run ${urn === "" ? "a transform without URN" : urn}`);
+  }
+}
+
+/** Replaces each splittable ParDo by its three steps; all carry the ParDo's own payload. */
+function expandSplittable(components: runnerApi.Components): void {
+  for (const [id, transform] of Object.entries(components.transforms)) {
+    if (transform.subtransforms.length > 0 || transform.spec?.urn !== urns.parDo) continue;
+    const payload = parDoPayload(transform);
+    if (payload.restrictionCoderId === "") continue;
+    const [[inputName, input] = []] = Object.entries(transform.inputs);
+    const from = components.pcollections[input!]!;
+    components.coders[`${id}/paired`] = kvCoder(from.coderId, payload.restrictionCoderId);
+    components.coders[`${id}/double`] = {
+      spec: { urn: "beam:coder:double:v1", payload: new Uint8Array() },
+      componentCoderIds: [],
+    };
+    components.coders[`${id}/sized`] = kvCoder(`${id}/paired`, `${id}/double`);
+    for (const step of ["paired", "sized"]) {
+      components.pcollections[`${id}/${step}`] = {
+        ...from,
+        uniqueName: `${transform.uniqueName}/${step}`,
+        coderId: `${id}/${step}`,
+      };
+    }
+    const part = (name: string, urn: string, inputs: Record<string, string>, outputs: Record<string, string>) => {
+      components.transforms[`${id}/${name}`] = {
+        ...transform,
+        uniqueName: `${transform.uniqueName}/${name}`,
+        spec: { urn, payload: transform.spec!.payload },
+        inputs,
+        outputs,
+      };
+    };
+    part("pair", urns.sdfPair, { [inputName!]: input! }, { out: `${id}/paired` });
+    part("split", urns.sdfSplitAndSize, { in: `${id}/paired` }, { out: `${id}/sized` });
+    part("process", urns.sdfProcess, { in: `${id}/sized` }, transform.outputs);
+    delete components.transforms[id];
+  }
+}
+
+function kvCoder(key: string, value: string): runnerApi.Coder {
+  return { spec: { urn: "beam:coder:kv:v1", payload: new Uint8Array() }, componentCoderIds: [key, value] };
+}
+
+/** Leaf transforms, producers before consumers, otherwise in the order of the graph. */
+function topologicalOrder(components: runnerApi.Components): string[] {
+  const leaves = Object.entries(components.transforms).filter(
+    ([, transform]) => transform.subtransforms.length === 0 && transform.spec !== undefined,
+  );
+  const producers = new Map<string, string>();
+  for (const [id, transform] of leaves) {
+    for (const output of Object.values(transform.outputs)) producers.set(output, id);
+  }
+  const order: string[] = [];
+  const seen = new Set<string>();
+  const visit = (id: string): void => {
+    if (seen.has(id)) return;
+    seen.add(id);
+    for (const input of Object.values(components.transforms[id]!.inputs)) {
+      const from = producers.get(input);
+      if (from !== undefined) visit(from);
+    }
+    order.push(id);
+  };
+  for (const [id] of leaves) visit(id);
+  return order;
+}

@@ -1,0 +1,148 @@
+/** Between engine and exec: runs a fused stage's bundles through a BundleProcessor, and serves it from the store. */
+import { ElementBatch } from "../../engine/element_batch.js";
+import type { BundleResult, Residual, Stage, StageProcessor } from "../../engine/stage.js";
+import type { DueTimer } from "../../engine/stage_timers.js";
+import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
+import type { Receiver } from "../../exec/receiver.js";
+import type { ClaimBudget, ExecServices, Residual as ExecResidual, StateTable, TimeDomain, TimerTable } from "../../exec/services.js";
+import type { SizedElement } from "../../exec/splittable_par_do.js";
+import type { ByteReader, ByteWriter } from "../../model/bytes.js";
+import type { Clock } from "../../model/clock.js";
+import type { TimestampMs } from "../../model/timestamps.js";
+import type { ByteTable } from "../../store/byte_table.js";
+import type { Store } from "../../store/store.js";
+import type { RunMetrics } from "./metrics.js";
+
+/** Ids of the transforms that stand for a stage's inputs and outputs in its descriptor. */
+export const sourceId = (collection: string): string => `source:${collection}`;
+export const sinkId = (collection: string): string => `sink:${collection}`;
+
+export class DirectStageProcessor implements StageProcessor, ExecServices {
+  readonly dropsExpiredState = false;
+  readonly #processor: BundleProcessor;
+  readonly #inputs: readonly Receiver[];
+  readonly #outputs: ElementBatch[];
+  #residuals: Residual[] = [];
+  #finalizers: (() => void | Promise<void>)[] = [];
+  #element: Residual | undefined;
+  #budget: ClaimBudget = { claims: 0, deadlineMs: 0 };
+
+  constructor(
+    private readonly stage: Stage,
+    descriptor: BundleDescriptor,
+    readonly clock: Clock,
+    private readonly store: Store,
+    private readonly metrics: RunMetrics,
+  ) {
+    this.#outputs = stage.spec.outputs.map(() => new ElementBatch());
+    this.#processor = new BundleProcessor(descriptor, this);
+    this.#inputs = stage.spec.inputs.map((collection) => this.#processor.source(sourceId(collection)));
+  }
+
+  setup(): Promise<void> {
+    return this.#processor.setup();
+  }
+
+  startBundle(): void | Promise<void> {
+    return this.#processor.startBundle();
+  }
+
+  process(input: number, batch: ElementBatch, index: number): void {
+    this.#inputs[input]!.accept(
+      batch.values[index],
+      batch.timestamps[index]!,
+      batch.windowsAt(index),
+      batch.paneAt(index),
+    );
+  }
+
+  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs): void {
+    this.#element = residual;
+    this.#budget = { claims, deadlineMs };
+    this.#inputs[0]!.accept(residual.value, residual.timestamp, residual.windows, residual.pane);
+  }
+
+  onTimer(transformId: string, family: string, timer: DueTimer): void {
+    this.#processor.onTimer(transformId, family, timer);
+  }
+
+  finishBundle(): void | Promise<void> {
+    return this.#processor.finishBundle();
+  }
+
+  takeResult(): BundleResult {
+    for (const metric of this.#processor.metrics) this.metrics.take(metric);
+    const result = { outputs: [...this.#outputs], residuals: this.#residuals, finalizers: this.#finalizers };
+    for (let i = 0; i < this.#outputs.length; i++) {
+      if (this.#outputs[i]!.length > 0) this.#outputs[i] = new ElementBatch();
+    }
+    this.#residuals = [];
+    this.#finalizers = [];
+    return result;
+  }
+
+  teardown(): Promise<void> {
+    return this.#processor.teardown();
+  }
+
+  inputWatermark(): TimestampMs {
+    return this.stage.inputWatermark;
+  }
+
+  stateTable(transformId: string, cell: string): StateTable {
+    return new StoreStateTable(this.store.table(`${this.stage.spec.name}/${transformId}/state:${cell}`));
+  }
+
+  timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
+    return this.stage.timers.family(transformId, family, timeDomain);
+  }
+
+  openSink(transformId: string): Receiver {
+    const index = this.stage.spec.outputs.findIndex((collection) => sinkId(collection) === transformId);
+    return {
+      accept: (value, timestamp, windows, pane) => this.#outputs[index]!.accept(value, timestamp, windows, pane),
+    };
+  }
+
+  onFinalize(callback: () => void | Promise<void>): void {
+    this.#finalizers.push(callback);
+  }
+
+  deferResidual({ element, restriction, watermark, continuation }: ExecResidual): void {
+    const { timestamp, windows, pane } = this.#element!;
+    const value: SizedElement = { key: { key: element, value: { key: restriction, value: watermark } }, value: 1 };
+    this.#residuals.push({
+      value,
+      timestamp,
+      windows,
+      pane,
+      watermark,
+      delayMs: continuation.delayMs,
+      onReady: continuation.onReady,
+    });
+  }
+
+  claimBudget(): ClaimBudget {
+    return this.#budget;
+  }
+}
+
+class StoreStateTable implements StateTable {
+  constructor(private readonly table: ByteTable) {}
+
+  get(key: ByteWriter, out: ByteReader): boolean {
+    return this.table.get(key, out);
+  }
+
+  put(key: ByteWriter, value: ByteWriter): void {
+    this.table.put(key, value);
+  }
+
+  append(key: ByteWriter, value: ByteWriter): void {
+    this.table.append(key, value);
+  }
+
+  delete(key: ByteWriter): void {
+    this.table.delete(key.buffer, key.length);
+  }
+}

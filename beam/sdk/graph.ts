@@ -1,0 +1,257 @@
+/**
+ * Building graphs: `parDo`, `flattenAll`, `groupByKey`, `windowInto` put a step behind collections and return what
+ * comes out. The result is an ordinary portable pipeline proto in an apache-beam Pipeline, requirements filled in.
+ */
+import { impulse as beamImpulse, P, PCollection, Pipeline, Root, runnerApi, withName } from "../model/apache_beam.js";
+import { BytesCoder } from "../model/coders/bytes_coder.js";
+import type { Coder } from "../model/coders/coder.js";
+import { IterableCoder } from "../model/coders/iterable_coder.js";
+import { KVCoder } from "../model/coders/kv_coder.js";
+import { ALL_STANDARD_CODER_URNS, coderFromProto } from "../model/coders/registry.js";
+import { GlobalWindowCoder, IntervalWindowCoder } from "../model/coders/window_coders.js";
+import type { KV } from "../model/kv.js";
+import { continuationTrigger, type OutputTime, type Trigger, triggerFromProto, triggerToProto } from "../model/triggers.js";
+import { urns } from "../model/urns.js";
+import { globalWindows, type WindowFn } from "../model/window_fns.js";
+import { RestrictionCoder } from "./restriction_coder.js";
+import { type AnyDoFn, type DoFn, type OutputSpecs, StatefulDoFn, type ValueOf } from "./do_fn.js";
+import { urnOf } from "./registry.js";
+import { SplittableDoFn } from "./splittable.js";
+import type { StateSpec } from "./state.js";
+
+declare const elementType: unique symbol;
+
+/** A collection of `T`s in a graph. */
+export type Collection<T> = PCollection<T> & { readonly [elementType]?: T };
+export type OutputCollections<O extends OutputSpecs> = { readonly [N in keyof O]: Collection<ValueOf<O[N]>> };
+type ElementOf<C> = C extends Collection<infer T> ? T : never;
+
+/** `unknown` when a DoFn `D` can read elements `I`; otherwise a sentence that says why not. */
+export type Accepts<D, I> =
+  D extends StatefulDoFn<infer K, infer V, any, any, any, any>
+    ? [I] extends [KV<any, any>]
+      ? [I] extends [KV<K, V>]
+        ? unknown
+        : "This stateful DoFn reads KVs of other types than this collection holds"
+      : "A stateful DoFn needs a keyed collection: its elements must be KV<K, V>"
+    : D extends SplittableDoFn<infer E, any, any, any, any>
+      ? [I] extends [E]
+        ? unknown
+        : "This splittable DoFn reads other elements than this collection holds"
+      : D extends DoFn<infer E, any, any>
+        ? [I] extends [E]
+          ? unknown
+          : "This DoFn reads other elements than this collection holds"
+        : "This is no DoFn, StatefulDoFn or SplittableDoFn";
+
+export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
+  const pipeline = new Pipeline();
+  for (const environment of Object.values(pipeline.getProto().components!.environments)) {
+    environment.capabilities = [...ALL_STANDARD_CODER_URNS, "beam:protocol:sibling_workers:v1"];
+  }
+  return { pipeline, root: new Root(pipeline) };
+}
+
+/** One empty element: where a graph begins. */
+export function impulse(name: string, root: Root): Collection<Uint8Array> {
+  return root.apply(withName(name, beamImpulse()));
+}
+
+/** Runs a DoFn on each element. Returns one collection for each of its outputs, under their names. */
+export function parDo<I, D extends AnyDoFn>(
+  name: string,
+  input: Collection<I>,
+  doFn: D & Accepts<D, I>,
+): OutputCollections<D["outputs"]> {
+  return applyParDo(name, input, doFn as AnyDoFn, (doFn as AnyDoFn).outputs) as OutputCollections<D["outputs"]>;
+}
+
+/** As `parDo`, with the coders of the outputs given apart: for DoFns whose types depend on their place in a graph. */
+export function applyParDo(
+  name: string,
+  input: PCollection<any>,
+  doFn: AnyDoFn,
+  outputs: OutputSpecs,
+): Record<string, Collection<any>> {
+  return input.apply(
+    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+      const payload = runnerApi.ParDoPayload.create({
+        doFn: { urn: urnOf(doFn), payload: Buffer.from(JSON.stringify(doFn.config ?? null)) },
+        requestsFinalization: doFn.requestsFinalization,
+      });
+      if (doFn instanceof StatefulDoFn) declareState(pipeline, source, payload, doFn);
+      if (doFn instanceof SplittableDoFn) {
+        payload.restrictionCoderId = pipeline.getCoderId(new RestrictionCoder(doFn.restrictionCoder) as any);
+        require(pipeline, urns.requirementSplittable);
+      }
+      if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
+      transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
+      const isUnbounded = isUnboundedCollection(source) || (doFn instanceof SplittableDoFn && !doFn.isBounded);
+      return Object.fromEntries(
+        Object.entries(outputs).map(([output, coder]) => [
+          output,
+          pipeline.createPCollectionInternal(coder as any, undefined, boundedness(isUnbounded)),
+        ]),
+      );
+    }),
+  );
+}
+
+/** The elements of all inputs. They must have the same windowing. */
+export function flattenAll<T>(name: string, inputs: readonly [Collection<T>, ...Collection<T>[]]): Collection<T> {
+  return P([...inputs] as PCollection<any>[]).apply(
+    withName(name, (sources: PCollection<any>[], pipeline: Pipeline, transform: runnerApi.PTransform) => {
+      transform.spec = { urn: urns.flatten, payload: new Uint8Array() };
+      transform.environmentId = "";
+      const components = pipeline.getProto().components!;
+      const first = components.pcollections[sources[0]!.getId()]!;
+      return pipeline.createPCollectionInternal(
+        first.coderId,
+        first.windowingStrategyId,
+        boundedness(sources.some(isUnboundedCollection)),
+      );
+    }) as any,
+  ) as Collection<T>;
+}
+
+export interface Windowing {
+  readonly windowFn?: WindowFn;
+  readonly trigger?: Trigger;
+  readonly outputTime?: OutputTime;
+  readonly allowedLatenessMs?: number;
+}
+
+/** Puts each element into its windows, and says how groups behind it emit. Panes are discarding. */
+export function windowInto<T>(name: string, input: Collection<T>, windowing: Windowing): Collection<T> {
+  return input.apply(
+    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+      const windowFn = (windowing.windowFn ?? globalWindows()).toProto();
+      transform.spec = {
+        urn: urns.windowInto,
+        payload: runnerApi.WindowIntoPayload.toBinary({ windowFn }),
+      };
+      const isGlobal = windowFn.urn === urns.globalWindows;
+      const windowCoder: Coder<any> = isGlobal ? new GlobalWindowCoder() : new IntervalWindowCoder();
+      const strategy = runnerApi.WindowingStrategy.create({
+        windowFn,
+        mergeStatus: runnerApi.MergeStatus_Enum.NON_MERGING,
+        windowCoderId: pipeline.getCoderId(windowCoder as any),
+        trigger: triggerToProto(windowing.trigger ?? { kind: "default" }),
+        accumulationMode: runnerApi.AccumulationMode_Enum.DISCARDING,
+        outputTime: runnerApi.OutputTime_Enum[windowing.outputTime ?? "END_OF_WINDOW"],
+        closingBehavior: runnerApi.ClosingBehavior_Enum.EMIT_IF_NONEMPTY,
+        onTimeBehavior: runnerApi.OnTimeBehavior_Enum.FIRE_IF_NONEMPTY,
+        allowedLateness: BigInt(windowing.allowedLatenessMs ?? 0),
+        assignsToOneWindow: windowFn.urn !== urns.slidingWindows,
+        environmentId: pipeline.defaultEnvironment,
+      });
+      const from = pipeline.getProto().components!.pcollections[source.getId()]!;
+      return pipeline.createPCollectionInternal(from.coderId, strategy, from.isBounded);
+    }),
+  ) as Collection<T>;
+}
+
+/** The values of each key and window, in panes as the trigger of the input's windowing says. */
+export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Collection<KV<K, Iterable<V>>> {
+  return input.apply(
+    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+      const components = pipeline.getProto().components!;
+      const from = components.pcollections[source.getId()]!;
+      const coder = coderFromProto(from.coderId, components.coders);
+      if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: its input is no collection of KVs`);
+      if (!coder.key.isDeterministic) throw new TypeError(`${name}: the key coder must be deterministic`);
+      transform.spec = { urn: urns.groupByKey, payload: new Uint8Array() };
+      transform.environmentId = "";
+      const strategy = components.windowingStrategies[from.windowingStrategyId]!;
+      const continued = runnerApi.WindowingStrategy.create({
+        ...strategy,
+        trigger: triggerToProto(continuationTrigger(triggerFromProto(strategy.trigger))),
+      });
+      const grouped = new KVCoder(coder.key, new IterableCoder(coder.value));
+      return pipeline.createPCollectionInternal(grouped as any, continued, from.isBounded);
+    }),
+  ) as Collection<KV<K, Iterable<V>>>;
+}
+
+/** A named group of steps. */
+export function composite<I extends Record<string, Collection<any>>, O>(
+  name: string,
+  inputs: I,
+  expand: (inputs: I) => O,
+): O {
+  return P(inputs as any).apply(withName(name, (sources: any) => expand(sources)) as any) as O;
+}
+
+export type { ElementOf };
+
+export function coderOf(collection: PCollection<any>): Coder<any> {
+  const components = collection.pipeline.getProto().components!;
+  return coderFromProto(components.pcollections[collection.getId()]!.coderId, components.coders);
+}
+
+function declareState(
+  pipeline: Pipeline,
+  input: PCollection<any>,
+  payload: runnerApi.ParDoPayload,
+  doFn: StatefulDoFn<any, any, any, any, any, any>,
+): void {
+  const components = pipeline.getProto().components!;
+  const from = components.pcollections[input.getId()]!;
+  const inputCoder = components.coders[from.coderId]!;
+  const keyCoderId = inputCoder.componentCoderIds[0];
+  if (keyCoderId === undefined) throw new TypeError(`${doFn.constructor.name} needs a collection of KVs`);
+  for (const [name, spec] of Object.entries(doFn.state)) {
+    payload.stateSpecs[name] = stateSpecProto(pipeline, spec as StateSpec);
+  }
+  const windowCoderId = components.windowingStrategies[from.windowingStrategyId]!.windowCoderId;
+  for (const [name, spec] of Object.entries(doFn.timers)) {
+    const isEventTime = (spec as { timeDomain: string }).timeDomain === "event";
+    payload.timerFamilySpecs[name] = {
+      timeDomain: isEventTime
+        ? runnerApi.TimeDomain_Enum.EVENT_TIME
+        : runnerApi.TimeDomain_Enum.PROCESSING_TIME,
+      timerFamilyCoderId: pipeline.getCoderId({
+        toProto: () => ({
+          spec: { urn: urns.timerCoder, payload: new Uint8Array() },
+          componentCoderIds: [keyCoderId, windowCoderId],
+        }),
+      } as any),
+    };
+  }
+  require(pipeline, urns.requirementStateful);
+}
+
+/** Every cell is a bag on the wire: a value is a bag of one, a map a bag of its entries. */
+function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpec {
+  const protocol = { urn: urns.bagUserState, payload: new Uint8Array() };
+  switch (spec.kind) {
+    case "value": {
+      const coderId = pipeline.getCoderId(spec.coder as any);
+      return { protocol, spec: { oneofKind: "readModifyWriteSpec", readModifyWriteSpec: { coderId } } };
+    }
+    case "bag": {
+      const elementCoderId = pipeline.getCoderId(spec.coder as any);
+      return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
+    }
+    case "map": {
+      const elementCoderId = pipeline.getCoderId(new KVCoder(spec.keyCoder, spec.valueCoder) as any);
+      return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
+    }
+  }
+}
+
+function require(pipeline: Pipeline, requirement: string): void {
+  const { requirements } = pipeline.getProto();
+  if (!requirements.includes(requirement)) requirements.push(requirement);
+}
+
+function isUnboundedCollection(collection: PCollection<any>): boolean {
+  const { pcollections } = collection.pipeline.getProto().components!;
+  return pcollections[collection.getId()]!.isBounded === runnerApi.IsBounded_Enum.UNBOUNDED;
+}
+
+function boundedness(isUnbounded: boolean): runnerApi.IsBounded_Enum {
+  return isUnbounded ? runnerApi.IsBounded_Enum.UNBOUNDED : runnerApi.IsBounded_Enum.BOUNDED;
+}
+
+export { BytesCoder };

@@ -1,0 +1,92 @@
+/**
+ * Sets the two clocks of a run: where event time starts and how fast it goes, and when each message is sent.
+ *
+ *   start of event time | rate | count  | event time                            | sending
+ *   given               | > 0  |        | from the start, at the rate           | evenly, at the rate
+ *   given               | 0    |        | from the start, at the default pace   | as fast as possible
+ *   not given           | > 0  |        | the wall clock                        | when due on the wall clock
+ *   not given           | 0    | finite | ends about one timeout before now     | as fast as possible
+ *   not given           | 0    | none   | from now, behind the wall clock       | as fast as possible
+ *
+ * Without a given start, no event is ever created in the future. On the wall clock, therefore, a run of finite
+ * count lasts until its last delayed payment is due, up to the timeout after its last order.
+ */
+import {
+  DEFAULT_EVENT_RATE_PER_SECOND,
+  DEFAULT_OUT_OF_ORDERNESS_MS,
+  DEFAULT_TIMEOUT_MS,
+  type ScenarioMessage,
+  type ScenarioOptions,
+} from "./scenario.js";
+import { completeShares, messagesPerOrder, type Shares } from "./shares.js";
+
+export interface ScheduleOptions {
+  which: "orders" | "payments" | "all";
+  /** Orders; may be Infinity. */
+  count: number;
+  /** Messages per second; 0 = as fast as possible. */
+  rate: number;
+  /** Event time of the first order, ms since the epoch. */
+  startMs?: number | undefined;
+  /** Orders per second of event time, in place of what the table says. */
+  eventRatePerSecond?: number | undefined;
+  shares?: Partial<Shares> | undefined;
+  outOfOrdernessMs?: number | undefined;
+  timeoutMs?: number | undefined;
+}
+
+export interface Schedule {
+  startMs: number;
+  eventRatePerSecond: number;
+  /** When to send a message, ms since the epoch; undefined: at once. */
+  dueMs?: (message: ScenarioMessage, index: number) => number;
+}
+
+/** More orders than can be sent in a second, so that event time falls behind the wall clock. */
+const UNREACHED_RATE_PER_SECOND = 200_000;
+
+export function schedule(options: ScheduleOptions, nowMs: number): Schedule {
+  const { which, count, rate, startMs, eventRatePerSecond } = options;
+  if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY)) {
+    throw new RangeError(`rate is ${rate}, not a number of messages per second`);
+  }
+  if (rate > 0) {
+    // One topic alone is paced by its orders, so that two processes with the same rate stay in step.
+    const perOrder = which === "all" ? messagesPerOrder(completeShares(options.shares), "all") : 1;
+    const pace = eventRatePerSecond ?? rate / perOrder;
+    if (startMs === undefined) {
+      return { startMs: nowMs, eventRatePerSecond: pace, dueMs: (message) => message.arrivalMs };
+    }
+    const dueMs = (_: ScenarioMessage, index: number): number => nowMs + (index * 1000) / rate;
+    return { startMs, eventRatePerSecond: pace, dueMs };
+  }
+  if (startMs !== undefined) {
+    return { startMs, eventRatePerSecond: eventRatePerSecond ?? DEFAULT_EVENT_RATE_PER_SECOND };
+  }
+  if (count === Number.POSITIVE_INFINITY) {
+    return { startMs: nowMs, eventRatePerSecond: eventRatePerSecond ?? UNREACHED_RATE_PER_SECOND };
+  }
+  const pace = eventRatePerSecond ?? DEFAULT_EVENT_RATE_PER_SECOND;
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const outOfOrdernessMs = options.outOfOrdernessMs ?? DEFAULT_OUT_OF_ORDERNESS_MS;
+  const durationMs = Math.ceil((count / pace) * 1000);
+  return { startMs: nowMs - durationMs - 2 * (timeoutMs + outOfOrdernessMs), eventRatePerSecond: pace };
+}
+
+/** What a scenario needs of a schedule. */
+export function scenarioOptions(
+  options: ScheduleOptions & { seed: number },
+  { startMs, eventRatePerSecond }: Schedule,
+): ScenarioOptions {
+  const { seed, count, which, shares, outOfOrdernessMs, timeoutMs } = options;
+  return {
+    seed,
+    orders: count,
+    startMs,
+    eventRatePerSecond,
+    which,
+    ...(shares !== undefined && { shares }),
+    ...(outOfOrdernessMs !== undefined && { outOfOrdernessMs }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  };
+}
