@@ -14,7 +14,14 @@ import type { Clock } from "../model/clock.js";
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { Store } from "../store/store.js";
 import type { ElementBatch } from "./element_batch.js";
-import { type BundleResult, type Residual, type Restriction, Stage, type StageProcessor, type StageSpec } from "./stage.js";
+import {
+  type BundleResult,
+  type Residual,
+  type Restriction,
+  Stage,
+  type StageProcessor,
+  type StageSpec,
+} from "./stage.js";
 import { StageTimers } from "./stage_timers.js";
 
 export interface EngineOptions {
@@ -125,7 +132,9 @@ export class Engine {
   }
 
   get #isScripted(): boolean {
-    return this.options.advanceClock !== undefined && this.stages.some(({ spec }) => spec.kind === "scripted");
+    return (
+      this.options.advanceClock !== undefined && this.stages.some(({ spec }) => spec.kind === "scripted")
+    );
   }
 
   async #loop(): Promise<void> {
@@ -157,7 +166,9 @@ export class Engine {
       this.options.advanceClock!(nextAt - this.options.clock.now());
       return;
     }
-    const isWatching = this.stages.some((stage) => [...stage.restrictions].some((r) => r.endWatch !== undefined));
+    const isWatching = this.stages.some((stage) =>
+      [...stage.restrictions].some((r) => r.endWatch !== undefined),
+    );
     if (nextAt === MAX_TIMESTAMP && !isWatching) {
       throw new StuckError(`nothing can progress, and work is left:\n${this.describe()}`);
     }
@@ -194,7 +205,8 @@ export class Engine {
 
   #dueTimers(stage: Stage): boolean {
     return (
-      stage.timers.hasDue("event", stage.inputWatermark) || stage.timers.hasDue("processing", this.options.clock.now())
+      stage.timers.hasDue("event", stage.inputWatermark) ||
+      stage.timers.hasDue("processing", this.options.clock.now())
     );
   }
 
@@ -287,7 +299,9 @@ export class Engine {
     if (slowest === MIN_TIMESTAMP || now - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
     const furthest = slowest + this.options.sourceSkewMaxMs;
     // What stands at the end of time reads no events (it looks for partitions, say), so it is never ahead of others.
-    return ready.filter(({ residual: { watermark } }) => watermark <= furthest || watermark >= GLOBAL_WINDOW_MAX);
+    return ready.filter(
+      ({ residual: { watermark } }) => watermark <= furthest || watermark >= GLOBAL_WINDOW_MAX,
+    );
   }
 
   /** False when no processor is free. */
@@ -342,11 +356,13 @@ export class Engine {
 
   /** Goes on with `then` when the promise is kept; a broken one ends the run. */
   #await(promise: Promise<void>, then: () => void): void {
-    promise.then(() => {
-      then();
-      this.#commitReady();
-      this.#wakeUp();
-    }).catch((error) => this.#fail(error));
+    promise
+      .then(() => {
+        then();
+        this.#commitReady();
+        this.#wakeUp();
+      })
+      .catch((error) => this.#fail(error));
   }
 
   #throwFailure(): void {
@@ -369,7 +385,8 @@ export class Engine {
     stage.spec.outputs.forEach((collection, index) => {
       const batch = outputs[index]!;
       if (batch.length === 0) return;
-      for (const consumer of this.#consumers.get(collection) ?? []) consumer.stage.enqueue(consumer.input, batch);
+      for (const consumer of this.#consumers.get(collection) ?? [])
+        consumer.stage.enqueue(consumer.input, batch);
     });
   }
 

@@ -39,7 +39,10 @@ export class StageTimers {
   readonly holds = new Holds();
   readonly #families: Family[] = [];
   readonly #byOwner = new Map<number, Family>();
-  readonly #queues: Record<TimeDomain, TimerQueue> = { event: new TimerQueue(), processing: new TimerQueue() };
+  readonly #queues: Record<TimeDomain, TimerQueue> = {
+    event: new TimerQueue(),
+    processing: new TimerQueue(),
+  };
   readonly #value = new ByteReader();
   readonly #due: DueTimer = {
     identity: new ByteReader(),
@@ -133,7 +136,8 @@ export class StageTimers {
     table.delete(this.#key.buffer, this.#key.length);
     // The record's memory may be used again by the callback; the copy of its key is not.
     identity.reset(this.#key.buffer, 0, this.#key.length);
-    if (due.outputTimestamp !== due.fireTimestamp || timeDomain === "processing") this.holds.remove(due.outputTimestamp);
+    if (due.outputTimestamp !== due.fireTimestamp || timeDomain === "processing")
+      this.holds.remove(due.outputTimestamp);
     return family;
   }
 
@@ -173,7 +177,8 @@ export class TimerFamily {
     const identity = this.#identify(key, tag);
     if (table.get(identity, this.#old)) {
       const { buffer, position } = this.#old;
-      if (buffer.readDoubleLE(position) === fireAt && buffer.readDoubleLE(position + 8) === outputTimestamp) return;
+      if (buffer.readDoubleLE(position) === fireAt && buffer.readDoubleLE(position + 8) === outputTimestamp)
+        return;
       this.#releaseHold();
     }
     const value = this.#value;
@@ -184,7 +189,8 @@ export class TimerFamily {
     const address = table.put(identity, value);
     this.queue.insert(fireAt, address);
     // An event-time timer that emits at its own time holds nothing that the timer queue does not hold already.
-    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing") this.holds.add(outputTimestamp);
+    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing")
+      this.holds.add(outputTimestamp);
     if (--this.#untilTidy === 0) {
       this.#untilTidy = QUEUE_SIZE_MIN;
       this.tidy();
@@ -212,6 +218,7 @@ export class TimerFamily {
     const { buffer, position } = this.#old;
     const fireAt = buffer.readDoubleLE(position);
     const outputTimestamp = buffer.readDoubleLE(position + 8);
-    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing") this.holds.remove(outputTimestamp);
+    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing")
+      this.holds.remove(outputTimestamp);
   }
 }

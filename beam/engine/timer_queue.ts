@@ -51,7 +51,8 @@ export class TimerQueue {
     if (this.#times.length > 0) return this.#times[0]!;
     if (this.#bucketNumbers.length === 0) return MAX_TIMESTAMP;
     let earliest = MAX_TIMESTAMP;
-    for (const time of this.#buckets.get(this.#bucketNumbers[0]!)!.times) if (time < earliest) earliest = time;
+    for (const time of this.#buckets.get(this.#bucketNumbers[0]!)!.times)
+      if (time < earliest) earliest = time;
     return earliest;
   }
 

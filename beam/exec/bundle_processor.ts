@@ -4,10 +4,17 @@
  */
 import type { fnApi, runnerApi } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
-import { coderFromProto } from "../model/coders/registry.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
+import { coderFromProto } from "../model/coders/registry.js";
 import { urns } from "../model/urns.js";
-import { createOperator, type FiredTimer, type NamedMetric, type Operator, type OperatorContext, type Windowing } from "./operator.js";
+import {
+  createOperator,
+  type FiredTimer,
+  type NamedMetric,
+  type Operator,
+  type OperatorContext,
+  type Windowing,
+} from "./operator.js";
 import { PCollectionReceiver, type Receiver } from "./receiver.js";
 import type { ExecServices } from "./services.js";
 import "./standard_operators.js";
@@ -116,7 +123,8 @@ export class BundleProcessor {
 }
 
 function windowingOf(descriptor: BundleDescriptor, pcollectionId: string): Windowing {
-  const strategy = descriptor.windowingStrategies[descriptor.pcollections[pcollectionId]!.windowingStrategyId]!;
+  const strategy =
+    descriptor.windowingStrategies[descriptor.pcollections[pcollectionId]!.windowingStrategyId]!;
   const isGlobal = strategy.windowFn?.urn === urns.globalWindows;
   return {
     strategy,
@@ -126,7 +134,10 @@ function windowingOf(descriptor: BundleDescriptor, pcollectionId: string): Windo
 }
 
 /** Runs `step` on each operator in turn; goes on synchronously as long as nothing has to be waited for. */
-function runAll(operators: readonly Operator[], step: (operator: Operator) => void | Promise<void>): void | Promise<void> {
+function runAll(
+  operators: readonly Operator[],
+  step: (operator: Operator) => void | Promise<void>,
+): void | Promise<void> {
   for (let i = 0; i < operators.length; i++) {
     const waiting = step(operators[i]!);
     if (waiting !== undefined) return waiting.then(() => runAll(operators.slice(i + 1), step));
@@ -135,7 +146,9 @@ function runAll(operators: readonly Operator[], step: (operator: Operator) => vo
 
 /** Transform ids, producers before consumers; transforms that only group others are left out. */
 function topologicalOrder(descriptor: BundleDescriptor): string[] {
-  const leaves = Object.entries(descriptor.transforms).filter(([, transform]) => transform.subtransforms.length === 0);
+  const leaves = Object.entries(descriptor.transforms).filter(
+    ([, transform]) => transform.subtransforms.length === 0,
+  );
   const producers = new Map<string, string>();
   for (const [id, transform] of leaves) {
     for (const pcollection of Object.values(transform.outputs)) producers.set(pcollection, id);

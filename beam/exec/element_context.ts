@@ -24,7 +24,8 @@ export class ElementContextCell {
   constructor(context: OperatorContext) {
     this.clock = context.services.clock;
     this.onFinalize = (callback) => context.services.onFinalize(callback);
-    const emit: Record<string, (value: unknown, timestamp?: TimestampMs, window?: BoundedWindow) => void> = {};
+    const emit: Record<string, (value: unknown, timestamp?: TimestampMs, window?: BoundedWindow) => void> =
+      {};
     for (const name of Object.keys(context.transform.outputs)) {
       emit[name] = this.#emitter(context.transform.uniqueName, name, context.output(name));
     }

@@ -80,7 +80,9 @@ export function createOperator(context: OperatorContext): Operator {
   const urn = context.transform.spec?.urn ?? "";
   const factory = factories.get(urn);
   if (factory === undefined) {
-    throw new Error(`transform ${context.transform.uniqueName}: nothing here runs ${urn === "" ? "a transform without URN" : urn}`);
+    throw new Error(
+      `transform ${context.transform.uniqueName}: nothing here runs ${urn === "" ? "a transform without URN" : urn}`,
+    );
   }
   return factory(context);
 }

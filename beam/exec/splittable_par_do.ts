@@ -10,8 +10,8 @@ import type { TimestampMs } from "../model/timestamps.js";
 import {
   type ManualWatermark,
   type ProcessContinuation,
-  resume,
   type RestrictionTracker,
+  resume,
   type Split,
   type SplittableDoFn,
 } from "../sdk/splittable.js";
@@ -60,12 +60,25 @@ export class PairWithRestrictionOperator extends Operator implements Receiver {
   accept(element: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
     this.#waiting.run(this.doFn.initialRestriction(element), (restriction) => {
       const watermark = this.doFn.initialWatermark(element, restriction, timestamp);
-      this.#output.accept({ key: element, value: { key: restriction, value: watermark } }, timestamp, windows, pane);
+      this.#output.accept(
+        { key: element, value: { key: restriction, value: watermark } },
+        timestamp,
+        windows,
+        pane,
+      );
     });
+  }
+
+  override setup(): void | Promise<void> {
+    return this.doFn.setup?.();
   }
 
   override finishBundle(): void | Promise<void> {
     return this.#waiting.done();
+  }
+
+  override teardown(): void | Promise<void> {
+    return this.doFn.teardown?.();
   }
 }
 
@@ -90,14 +103,25 @@ export class SplitAndSizeOperator extends Operator implements Receiver {
         const size = this.doFn.size(element, restriction);
         if (!(size >= 0)) throw new Error(`size ${size} of a restriction is negative or no number`);
         const watermark = this.doFn.initialWatermark(element, restriction, timestamp);
-        const sized: SizedElement = { key: { key: element, value: { key: restriction, value: watermark } }, value: size };
+        const sized: SizedElement = {
+          key: { key: element, value: { key: restriction, value: watermark } },
+          value: size,
+        };
         this.#output.accept(sized, timestamp, windows, pane);
       }
     });
   }
 
+  override setup(): void | Promise<void> {
+    return this.doFn.setup?.();
+  }
+
   override finishBundle(): void | Promise<void> {
     return this.#waiting.done();
+  }
+
+  override teardown(): void | Promise<void> {
+    return this.doFn.teardown?.();
   }
 }
 
@@ -187,9 +211,12 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const ctx = this.ctx as SplittableContextCell;
     ctx.enter(timestamp, windows, pane);
     ctx.watermark = watermark;
-    this.#waiting.run<ProcessContinuation>(this.doFn.process(element, tracker, ctx as any), (continuation) => {
-      this.#settle(element, tracker, watermark, continuation);
-    });
+    this.#waiting.run<ProcessContinuation>(
+      this.doFn.process(element, tracker, ctx as any),
+      (continuation) => {
+        this.#settle(element, tracker, watermark, continuation);
+      },
+    );
   }
 
   #settle(
@@ -208,7 +235,12 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     }
   }
 
-  #defer(element: unknown, restriction: unknown, watermark: WatermarkCell, continuation: ProcessContinuation): void {
+  #defer(
+    element: unknown,
+    restriction: unknown,
+    watermark: WatermarkCell,
+    continuation: ProcessContinuation,
+  ): void {
     if (continuation.kind === "stop") throw new Error("a residual is resumed, not stopped");
     this.#services.deferResidual({ element, restriction, watermark: watermark.current, continuation });
   }
@@ -222,6 +254,7 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
 
 function onlyOutput(context: OperatorContext): string {
   const names = Object.keys(context.transform.outputs);
-  if (names.length !== 1) throw new Error(`${context.transform.uniqueName}: one output expected, not ${names.length}`);
+  if (names.length !== 1)
+    throw new Error(`${context.transform.uniqueName}: one output expected, not ${names.length}`);
   return names[0]!;
 }

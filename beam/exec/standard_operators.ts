@@ -20,7 +20,9 @@ registerOperator(urns.parDo, (context) => {
   const doFn = doFnOf(parDoPayload(context.transform));
   if (doFn instanceof StatefulDoFn) return new StatefulParDoOperator(doFn, context);
   if (doFn instanceof DoFn) return new ParDoOperator(doFn, context);
-  throw new Error(`${context.transform.uniqueName}: ${doFn.constructor.name} must be expanded before it runs`);
+  throw new Error(
+    `${context.transform.uniqueName}: ${doFn.constructor.name} must be expanded before it runs`,
+  );
 });
 registerOperator(urns.sdfPair, (context) => new PairWithRestrictionOperator(splittable(context), context));
 registerOperator(urns.sdfSplitAndSize, (context) => new SplitAndSizeOperator(splittable(context), context));

@@ -33,7 +33,10 @@ class StatefulContextCell extends ElementContextCell {
 
   get key(): unknown {
     if (!this.#hasKey) {
-      this.#key = this.keyCoder.decode(this.#reader.reset(this.keyBytes.buffer, 0, this.keyBytes.length), "nested");
+      this.#key = this.keyCoder.decode(
+        this.#reader.reset(this.keyBytes.buffer, 0, this.keyBytes.length),
+        "nested",
+      );
       this.#hasKey = true;
     }
     return this.#key;

@@ -1,10 +1,11 @@
 /** Assigns windows by timestamp. Source: beam_runner_api.proto, WindowIntoPayload and standard_window_fns.proto. */
+
+import { runnerApi } from "../model/apache_beam.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
+import { type WindowFn, windowFnFromProto } from "../model/window_fns.js";
 import { Operator, type OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import { windowFnFromProto, type WindowFn } from "../model/window_fns.js";
-import { runnerApi } from "../model/apache_beam.js";
 
 export class WindowIntoOperator extends Operator implements Receiver {
   override readonly input: Receiver = this;

@@ -41,9 +41,13 @@ export function coGroupByKey<const I extends Record<string, Collection<KV<any, a
     });
     const tagged = new KVCoder(coders[0]!.key, new UnionCoder(coders.map((coder) => coder.value)));
     const parts = names.map(
-      (input, tag) => applyParDo(`Tag ${input}`, sources[input]!, new TagUnion({ tag }), { main: tagged }).main!,
+      (input, tag) =>
+        applyParDo(`Tag ${input}`, sources[input]!, new TagUnion({ tag }), { main: tagged }).main!,
     );
-    const grouped = groupByKey("Group", flattenAll("Flatten", parts as [Collection<any>]) as Collection<KV<any, any>>);
+    const grouped = groupByKey(
+      "Group",
+      flattenAll("Flatten", parts as [Collection<any>]) as Collection<KV<any, any>>,
+    );
     const result = new KVCoder(
       coders[0]!.key,
       new CoGroupedCoder(
@@ -142,7 +146,8 @@ class CoGroupedCoder implements Coder<Record<string, unknown[]>> {
     const grouped: Record<string, unknown[]> = {};
     for (let i = 0; i < this.names.length; i++) {
       const values: unknown[] = [];
-      for (let left = input.readVarint(); left > 0; left--) values.push(this.coders[i]!.decode(input, "nested"));
+      for (let left = input.readVarint(); left > 0; left--)
+        values.push(this.coders[i]!.decode(input, "nested"));
       grouped[this.names[i]!] = values;
     }
     return grouped;

@@ -2,7 +2,15 @@
  * Building graphs: `parDo`, `flattenAll`, `groupByKey`, `windowInto` put a step behind collections and return what
  * comes out. The result is an ordinary portable pipeline proto in an apache-beam Pipeline, requirements filled in.
  */
-import { impulse as beamImpulse, P, PCollection, Pipeline, Root, runnerApi, withName } from "../model/apache_beam.js";
+import {
+  impulse as beamImpulse,
+  P,
+  type PCollection,
+  Pipeline,
+  Root,
+  runnerApi,
+  withName,
+} from "../model/apache_beam.js";
 import { BytesCoder } from "../model/coders/bytes_coder.js";
 import type { Coder } from "../model/coders/coder.js";
 import { IterableCoder } from "../model/coders/iterable_coder.js";
@@ -10,12 +18,18 @@ import { KVCoder } from "../model/coders/kv_coder.js";
 import { ALL_STANDARD_CODER_URNS, coderFromProto } from "../model/coders/registry.js";
 import { GlobalWindowCoder, IntervalWindowCoder } from "../model/coders/window_coders.js";
 import type { KV } from "../model/kv.js";
-import { continuationTrigger, type OutputTime, type Trigger, triggerFromProto, triggerToProto } from "../model/triggers.js";
+import {
+  continuationTrigger,
+  type OutputTime,
+  type Trigger,
+  triggerFromProto,
+  triggerToProto,
+} from "../model/triggers.js";
 import { urns } from "../model/urns.js";
 import { globalWindows, type WindowFn } from "../model/window_fns.js";
-import { RestrictionCoder } from "./restriction_coder.js";
 import { type AnyDoFn, type DoFn, type OutputSpecs, StatefulDoFn, type ValueOf } from "./do_fn.js";
 import { urnOf } from "./registry.js";
+import { RestrictionCoder } from "./restriction_coder.js";
 import { SplittableDoFn } from "./splittable.js";
 import type { StateSpec } from "./state.js";
 
@@ -63,7 +77,9 @@ export function parDo<I, D extends AnyDoFn>(
   input: Collection<I>,
   doFn: D & Accepts<D, I>,
 ): OutputCollections<D["outputs"]> {
-  return applyParDo(name, input, doFn as AnyDoFn, (doFn as AnyDoFn).outputs) as OutputCollections<D["outputs"]>;
+  return applyParDo(name, input, doFn as AnyDoFn, (doFn as AnyDoFn).outputs) as OutputCollections<
+    D["outputs"]
+  >;
 }
 
 /** As `parDo`, with the coders of the outputs given apart: for DoFns whose types depend on their place in a graph. */
@@ -86,7 +102,8 @@ export function applyParDo(
       }
       if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
       transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
-      const isUnbounded = isUnboundedCollection(source) || (doFn instanceof SplittableDoFn && !doFn.isBounded);
+      const isUnbounded =
+        isUnboundedCollection(source) || (doFn instanceof SplittableDoFn && !doFn.isBounded);
       return Object.fromEntries(
         Object.entries(outputs).map(([output, coder]) => [
           output,
@@ -98,7 +115,10 @@ export function applyParDo(
 }
 
 /** The elements of all inputs. They must have the same windowing. */
-export function flattenAll<T>(name: string, inputs: readonly [Collection<T>, ...Collection<T>[]]): Collection<T> {
+export function flattenAll<T>(
+  name: string,
+  inputs: readonly [Collection<T>, ...Collection<T>[]],
+): Collection<T> {
   return P([...inputs] as PCollection<any>[]).apply(
     withName(name, (sources: PCollection<any>[], pipeline: Pipeline, transform: runnerApi.PTransform) => {
       transform.spec = { urn: urns.flatten, payload: new Uint8Array() };

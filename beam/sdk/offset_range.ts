@@ -1,6 +1,5 @@
 /** The restriction of everything that is numbered: [start, end), with an end that may be open (Infinity). */
-import type { Split } from "./splittable.js";
-import type { RestrictionTracker } from "./splittable.js";
+import type { RestrictionTracker, Split } from "./splittable.js";
 
 export interface OffsetRange {
   readonly start: number;

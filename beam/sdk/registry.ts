@@ -10,7 +10,9 @@ const classes = new Map<string, DoFnClass>();
 export function registerDoFn(doFnClass: DoFnClass): void {
   const known = classes.get(doFnClass.urn);
   if (known !== undefined && known !== doFnClass) {
-    throw new Error(`the URN ${doFnClass.urn} belongs to ${known.name}; ${doFnClass.name} needs one of its own`);
+    throw new Error(
+      `the URN ${doFnClass.urn} belongs to ${known.name}; ${doFnClass.name} needs one of its own`,
+    );
   }
   classes.set(doFnClass.urn, doFnClass);
 }
@@ -19,7 +21,9 @@ export function registerDoFn(doFnClass: DoFnClass): void {
 export function instantiateDoFn(urn: string, configJson: Uint8Array): AnyDoFn {
   const doFnClass = classes.get(urn);
   if (doFnClass === undefined) {
-    throw new Error(`no DoFn is registered under ${urn}: load the module that defines it before the worker starts`);
+    throw new Error(
+      `no DoFn is registered under ${urn}: load the module that defines it before the worker starts`,
+    );
   }
   return new doFnClass(JSON.parse(Buffer.from(configJson).toString("utf8")));
 }
@@ -28,7 +32,9 @@ export function instantiateDoFn(urn: string, configJson: Uint8Array): AnyDoFn {
 export function urnOf(doFn: AnyDoFn): string {
   const doFnClass = doFn.constructor as unknown as DoFnClass;
   if (classes.get(doFnClass.urn) !== doFnClass) {
-    throw new Error(`${doFnClass.name} is not registered: give it a static urn and call registerDoFn(${doFnClass.name})`);
+    throw new Error(
+      `${doFnClass.name} is not registered: give it a static urn and call registerDoFn(${doFnClass.name})`,
+    );
   }
   return doFnClass.urn;
 }

@@ -65,7 +65,10 @@ export interface SplittableContext<O extends OutputSpecs> extends ElementContext
 }
 
 /** `E` element, `R` restriction, `P` position. */
-export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends Json = null> extends BaseDoFn<O, C> {
+export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends Json = null> extends BaseDoFn<
+  O,
+  C
+> {
   abstract readonly restrictionCoder: Coder<R>;
   /** Whether every restriction ends by itself. */
   abstract readonly isBounded: boolean;

@@ -2,9 +2,9 @@
  * A source that a test plays step by step: elements, watermarks and the passing of time, each once everything before
  * it has had its effect. Source: beam_runner_api.proto, TestStreamPayload.
  */
-import { type Pipeline, type PCollection, type Root, runnerApi, withName } from "../model/apache_beam.js";
-import { encodeToBytes } from "../model/coders/encode_to_bytes.js";
+import { type PCollection, type Pipeline, type Root, runnerApi, withName } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
+import { encodeToBytes } from "../model/coders/encode_to_bytes.js";
 import { MAX_TIMESTAMP_WIRE, type TimestampMs } from "../model/timestamps.js";
 import { urns } from "../model/urns.js";
 import type { Collection } from "./graph.js";
@@ -29,11 +29,17 @@ export class TestStream<T> {
   }
 
   advanceWatermarkTo(timestamp: TimestampMs): this {
-    return this.#push({ oneofKind: "watermarkEvent", watermarkEvent: { tag: "", newWatermark: BigInt(timestamp) } });
+    return this.#push({
+      oneofKind: "watermarkEvent",
+      watermarkEvent: { tag: "", newWatermark: BigInt(timestamp) },
+    });
   }
 
   advanceProcessingTimeBy(ms: number): this {
-    return this.#push({ oneofKind: "processingTimeEvent", processingTimeEvent: { advanceDuration: BigInt(ms) } });
+    return this.#push({
+      oneofKind: "processingTimeEvent",
+      processingTimeEvent: { advanceDuration: BigInt(ms) },
+    });
   }
 
   /** Puts the stream into a graph; after the last step its watermark goes to +∞. */

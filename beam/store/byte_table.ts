@@ -112,7 +112,13 @@ export class ByteTable {
     let target = address;
     if (key.length + newLength > slab.capacity(address)) {
       target = slab.allocate(this.owner, key.length, newLength + (newLength >>> 1));
-      copy(slab.bytes(address), slab.keyAt(address), slab.keyAt(address) + key.length + oldLength, slab.bytes(target), slab.keyAt(target));
+      copy(
+        slab.bytes(address),
+        slab.keyAt(address),
+        slab.keyAt(address) + key.length + oldLength,
+        slab.bytes(target),
+        slab.keyAt(target),
+      );
       slab.release(address);
       segment.addresses[slot] = target;
     }

@@ -17,7 +17,13 @@ public final class MongoServerMain {
     MongoBackend backend = args.length > 1 ? fileBackend(args[1]) : new MemoryBackend().version(new Version7());
     MongoServer server = new MongoServer(backend);
     Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
-    server.bind("127.0.0.1", port);
+    try {
+      server.bind("127.0.0.1", port);
+    } catch (Exception taken) {
+      // The server's own threads would keep the process alive, listening to nothing.
+      taken.printStackTrace();
+      System.exit(1);
+    }
   }
 
   private static MongoBackend fileBackend(String file) {

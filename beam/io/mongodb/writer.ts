@@ -253,15 +253,46 @@ export class MongoWriter {
       tally.inserted += chunk.size;
       return undefined;
     } catch (error) {
-      if (error instanceof MongoBulkWriteError && tellsOfDocuments(error)) {
-        return this.judgeDocuments(chunk, error, tally);
+      if (!(error instanceof MongoBulkWriteError && tellsOfDocuments(error))) {
+        return this.judgeOperation(chunk, error, tally);
       }
-      return this.judgeOperation(chunk, error, tally);
+      let alreadyThere: ReadonlySet<number>;
+      try {
+        alreadyThere = await this.findAlreadyThere(chunk, error.result.getWriteErrors());
+      } catch (lookupError) {
+        return this.judgeOperation(chunk, lookupError, tally);
+      }
+      return this.judgeDocuments(chunk, error, alreadyThere, tally);
     }
   }
 
+  /** Positions in the chunk of the duplicates that are of `_id`, and not of another unique index. */
+  private async findAlreadyThere(chunk: Chunk, writeErrors: readonly WriteError[]): Promise<Set<number>> {
+    const found = new Set<number>();
+    const unnamed: number[] = [];
+    for (const { code, errmsg, index } of writeErrors) {
+      if (code !== DUPLICATE_KEY) continue;
+      const name = duplicateIndexName(errmsg);
+      if (name === undefined) unnamed.push(index);
+      else if (name === "_id_" || name.endsWith("$_id_")) found.add(index);
+    }
+    if (unnamed.length === 0) return found;
+    // Azure Cosmos DB does not name the index ("Failed _id or unique index constraint"): ask the collection.
+    const ids = unnamed.map((at) => chunk.documents[at]!._id);
+    const options = { projection: { _id: 1 }, timeoutMS: this.attemptTimeoutMs };
+    const stored = this.collection.find({ _id: { $in: ids } }, options);
+    const keys = new Set((await stored.toArray()).map(idKey));
+    for (const at of unnamed) if (keys.has(idKey(chunk.documents[at]!))) found.add(at);
+    return found;
+  }
+
   /** The server did the insert and reported on single documents, or on the write concern. */
-  private judgeDocuments(chunk: Chunk, error: MongoBulkWriteError, tally: Tally): Remainder | undefined {
+  private judgeDocuments(
+    chunk: Chunk,
+    error: MongoBulkWriteError,
+    alreadyThere: ReadonlySet<number>,
+    tally: Tally,
+  ): Remainder | undefined {
     const { result } = error;
     const concernError = result.getWriteConcernError();
     if (concernError && classifyWriteError(concernError.code) === "configuration") {
@@ -269,14 +300,12 @@ export class MongoWriter {
     }
     const refused = new Set<number>();
     const again = new Chunk();
-    let alreadyThere = 0;
     for (const writeError of result.getWriteErrors()) {
       const at = writeError.index;
+      if (alreadyThere.has(at)) continue;
       const failure = classifyWriteError(writeError.code);
       if (failure === "configuration") throw this.misconfigured(error);
-      if (isOwnIdAlreadyThere(writeError)) {
-        alreadyThere++;
-      } else if (failure === "transient") {
+      if (failure === "transient") {
         again.add(chunk.documents[at]!, chunk.indexes[at]!);
       } else {
         refused.add(at);
@@ -292,8 +321,8 @@ export class MongoWriter {
       return unproven.size === 0 ? undefined : { chunk: unproven, error };
     }
     // Not result.insertedCount: some servers count the duplicates in.
-    tally.inserted += chunk.size - alreadyThere - refused.size - again.size;
-    tally.alreadyThere += alreadyThere;
+    tally.inserted += chunk.size - alreadyThere.size - refused.size - again.size;
+    tally.alreadyThere += alreadyThere.size;
     return again.size === 0 ? undefined : { chunk: again, error };
   }
 
@@ -364,14 +393,16 @@ function tellsOfDocuments({ result, writeErrors }: MongoBulkWriteError): boolean
 }
 
 /**
- * Whether a duplicate is of `_id` and not of another unique index. The driver drops the answer's keyPattern, so
- * the message decides. User data comes only behind the index name:
+ * The unique index that a duplicate is of. The driver drops the answer's keyPattern, so the message decides. User
+ * data comes only behind the name:
  * `E11000 duplicate key error collection: db.name index: _id_ dup key: { _id: "…" }`.
  */
-function isOwnIdAlreadyThere({ code, errmsg }: WriteError): boolean {
-  if (code !== DUPLICATE_KEY) return false;
-  const index = / index: (\S+)/.exec(errmsg ?? "")?.[1] ?? "";
-  return index === "_id_" || index.endsWith("$_id_");
+function duplicateIndexName(errmsg: string | undefined): string | undefined {
+  return / index: (\S+)/.exec(errmsg ?? "")?.[1];
+}
+
+function idKey({ _id }: Document): string {
+  return BSON.EJSON.stringify({ _id });
 }
 
 /**

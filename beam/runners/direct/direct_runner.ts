@@ -11,7 +11,12 @@ import { ByteReader } from "../../model/bytes.js";
 import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
 import { coderFromProto } from "../../model/coders/registry.js";
 import { NO_FIRING } from "../../model/pane.js";
-import { MAX_TIMESTAMP, MAX_TIMESTAMP_WIRE, MIN_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
+import {
+  MAX_TIMESTAMP,
+  MAX_TIMESTAMP_WIRE,
+  MIN_TIMESTAMP,
+  type TimestampMs,
+} from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
 import { MemoryStore } from "../../store/memory_store.js";
@@ -65,7 +70,9 @@ export class DirectRun {
         store: this.store,
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {
-            throw new UnsupportedPipelineError("a test stream that advances processing time needs a VirtualClock");
+            throw new UnsupportedPipelineError(
+              "a test stream that advances processing time needs a VirtualClock",
+            );
           }
           clock.advanceTo(clock.now() + byMs);
         },
@@ -113,7 +120,14 @@ export class DirectRun {
     const { components } = pipeline;
     if (kind === "scripted") {
       const transform = components.transforms[fused.transforms[0]!]!;
-      return { name, kind, inputs, outputs, script: scriptOf(transform, components), newProcessor: neverRuns };
+      return {
+        name,
+        kind,
+        inputs,
+        outputs,
+        script: scriptOf(transform, components),
+        newProcessor: neverRuns,
+      };
     }
     const descriptor = descriptorOf(fused, components);
     return {
@@ -121,7 +135,8 @@ export class DirectRun {
       kind,
       inputs,
       outputs,
-      newProcessor: (stage: Stage) => new DirectStageProcessor(stage, descriptor, clock, this.store, this.metrics),
+      newProcessor: (stage: Stage) =>
+        new DirectStageProcessor(stage, descriptor, clock, this.store, this.metrics),
     };
   }
 }
@@ -154,8 +169,17 @@ function descriptorOf(stage: FusedStage, components: runnerApi.Components): Bund
   };
 }
 
-function boundary(urn: string, inputs: Record<string, string>, outputs: Record<string, string>): runnerApi.PTransform {
-  return runnerApi.PTransform.create({ uniqueName: urn, spec: { urn, payload: new Uint8Array() }, inputs, outputs });
+function boundary(
+  urn: string,
+  inputs: Record<string, string>,
+  outputs: Record<string, string>,
+): runnerApi.PTransform {
+  return runnerApi.PTransform.create({
+    uniqueName: urn,
+    spec: { urn, payload: new Uint8Array() },
+    inputs,
+    outputs,
+  });
 }
 
 /** Source: TestStreamPayload in beam_runner_api.proto. */
@@ -174,7 +198,10 @@ function scriptOf(transform: runnerApi.PTransform, components: runnerApi.Compone
       }
       case "watermarkEvent": {
         const { newWatermark } = event.watermarkEvent;
-        return { kind: "watermark", watermark: newWatermark >= MAX_TIMESTAMP_WIRE ? MAX_TIMESTAMP : Number(newWatermark) };
+        return {
+          kind: "watermark",
+          watermark: newWatermark >= MAX_TIMESTAMP_WIRE ? MAX_TIMESTAMP : Number(newWatermark),
+        };
       }
       case "processingTimeEvent":
         return { kind: "processing-time", advanceByMs: Number(event.processingTimeEvent.advanceDuration) };

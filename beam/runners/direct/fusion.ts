@@ -5,9 +5,10 @@
  * - it holds the watermark back (state and timers, or a group that buffers), and its producer's stage already does so
  *   or is a source: the watermark is known between stages only.
  */
-import { runnerApi } from "../../model/apache_beam.js";
+
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
+import { runnerApi } from "../../model/apache_beam.js";
 import { urns } from "../../model/urns.js";
 
 export interface FusedStage {
@@ -90,7 +91,11 @@ function stageFor(
   return stage;
 }
 
-function newStage(transform: runnerApi.PTransform, inputs: readonly string[], stages: FusedStage[]): FusedStage {
+function newStage(
+  transform: runnerApi.PTransform,
+  inputs: readonly string[],
+  stages: FusedStage[],
+): FusedStage {
   const { urn } = transform.spec!;
   const stage: FusedStage = {
     name: transform.uniqueName,
@@ -134,7 +139,9 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
       const payload = parDoPayload(transform);
       const sideInputs = Object.keys(payload.sideInputs);
       if (sideInputs.length > 0) {
-        throw new UnsupportedPipelineError(`${name}: side inputs are not supported (${sideInputs.join(", ")})`);
+        throw new UnsupportedPipelineError(
+          `${name}: side inputs are not supported (${sideInputs.join(", ")})`,
+        );
       }
       if (payload.requiresTimeSortedInput || payload.requiresStableInput) {
         throw new UnsupportedPipelineError(`${name}: time-sorted or stable input is not supported`);
@@ -154,7 +161,9 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
     case urns.sdfProcess:
       return;
     default:
-      throw new UnsupportedPipelineError(`${name}: the direct runner does not run ${urn === "" ? "a transform without URN" : urn}`);
+      throw new UnsupportedPipelineError(
+        `${name}: the direct runner does not run ${urn === "" ? "a transform without URN" : urn}`,
+      );
   }
 }
 
@@ -179,7 +188,12 @@ function expandSplittable(components: runnerApi.Components): void {
         coderId: `${id}/${step}`,
       };
     }
-    const part = (name: string, urn: string, inputs: Record<string, string>, outputs: Record<string, string>) => {
+    const part = (
+      name: string,
+      urn: string,
+      inputs: Record<string, string>,
+      outputs: Record<string, string>,
+    ) => {
       components.transforms[`${id}/${name}`] = {
         ...transform,
         uniqueName: `${transform.uniqueName}/${name}`,

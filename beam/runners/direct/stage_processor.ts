@@ -4,7 +4,14 @@ import type { BundleResult, Residual, Stage, StageProcessor } from "../../engine
 import type { DueTimer } from "../../engine/stage_timers.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
-import type { ClaimBudget, ExecServices, Residual as ExecResidual, StateTable, TimeDomain, TimerTable } from "../../exec/services.js";
+import type {
+  ClaimBudget,
+  Residual as ExecResidual,
+  ExecServices,
+  StateTable,
+  TimeDomain,
+  TimerTable,
+} from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
 import type { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Clock } from "../../model/clock.js";
@@ -100,7 +107,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   openSink(transformId: string): Receiver {
     const index = this.stage.spec.outputs.findIndex((collection) => sinkId(collection) === transformId);
     return {
-      accept: (value, timestamp, windows, pane) => this.#outputs[index]!.accept(value, timestamp, windows, pane),
+      accept: (value, timestamp, windows, pane) =>
+        this.#outputs[index]!.accept(value, timestamp, windows, pane),
     };
   }
 
@@ -110,7 +118,10 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   deferResidual({ element, restriction, watermark, continuation }: ExecResidual): void {
     const { timestamp, windows, pane } = this.#element!;
-    const value: SizedElement = { key: { key: element, value: { key: restriction, value: watermark } }, value: 1 };
+    const value: SizedElement = {
+      key: { key: element, value: { key: restriction, value: watermark } },
+      value: 1,
+    };
     this.#residuals.push({
       value,
       timestamp,

@@ -31,6 +31,8 @@ export class BufferedRecords implements RecordCursor {
   private batch: RecordBatch | undefined;
   private unreadInBatch = 0;
   private recordAt = 0;
+  /** Where the record that `next` stepped to begins. */
+  private recordStart = 0;
   private batchEnd = 0;
   private baseOffset = 0;
   private baseTimestampMs = 0;
@@ -91,6 +93,7 @@ export class BufferedRecords implements RecordCursor {
       if (this.unreadInBatch === 0 && !this.enterNextBatch()) return false;
       const { buffer } = this;
       this.at = this.recordAt;
+      this.recordStart = this.recordAt;
       const length = this.readVarint();
       const end = this.at + length;
       if (length < 0 || end > this.batchEnd) this.failAtRecord();
@@ -121,6 +124,13 @@ export class BufferedRecords implements RecordCursor {
       this.allowance--;
       return true;
     }
+  }
+
+  unread(): void {
+    this.recordAt = this.recordStart;
+    this.unreadInBatch++;
+    this.nextOffset = this.offset;
+    this.allowance++;
   }
 
   private enterNextBatch(): boolean {

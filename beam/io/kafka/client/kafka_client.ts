@@ -80,6 +80,8 @@ export interface PartitionSubscription {
 export interface RecordCursor {
   /** Steps to the next record; false: no more in this take. Throws RecordFormatError. */
   next(): boolean;
+  /** Takes the last step back: its record comes again. Once after a `next` that returned true. */
+  unread(): void;
   readonly offset: number;
   /** Milliseconds since the epoch: the producer's time, or the broker's where the topic says LogAppendTime. */
   readonly timestampMs: number;
@@ -119,7 +121,7 @@ export interface KafkaConfig {
 }
 
 export interface KafkaLimits {
-  /** How long `connectKafka` tries. */
+  /** How long `connectKafka` starts new attempts; opening one connection may take 0.4 of it. */
   readonly connectTimeoutMs: number;
   /** How long one request may stay unanswered; its connection is given up then. */
   readonly requestTimeoutMs: number;
@@ -129,7 +131,7 @@ export interface KafkaLimits {
   readonly topicMissingMaxMs: number;
   /** How long a partition is retried without one success, before its subscription fails. */
   readonly retryMaxMs: number;
-  /** How long a broker holds back the answer to a fetch while there is no record. */
+  /** How long a broker holds back the answer to a fetch while there is no record; well below requestTimeoutMs. */
   readonly fetchMaxWaitMs: number;
   /** Bytes per partition in one fetch; a larger record batch still comes, alone. */
   readonly fetchPartitionMaxBytes: number;

@@ -84,7 +84,7 @@ describe("ByteWriter and ByteReader", () => {
 
   it("keeps what was written when it grows", () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 200 })), (parts) => {
+      fc.property(fc.array(fc.uint8Array({ maxLength: 200, size: "max" })), (parts) => {
         const bytes = written((out) => {
           for (const part of parts) out.writeBytes(part);
         });
@@ -110,7 +110,7 @@ describe("ByteWriter and ByteReader", () => {
 
   it("writes and reads any text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+      fc.property(fc.string({ unit: "binary", maxLength: 300, size: "max" }), (text) => {
         const bytes = written((out) => out.writeString(text));
         assert.equal(new ByteReader(bytes).readString(), text);
       }),

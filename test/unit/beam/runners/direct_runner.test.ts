@@ -1,25 +1,31 @@
 import assert from "node:assert/strict";
 import type { Coder } from "../../../../beam/model/coders/coder.js";
+import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../../../beam/model/coders/varint_coder.js";
-import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import type { KV } from "../../../../beam/model/kv.js";
+import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
+import { coGroupByKey } from "../../../../beam/sdk/co_group_by_key.js";
 import { create } from "../../../../beam/sdk/create.js";
 import {
   DoFn,
   type ElementContext,
-  StatefulDoFn,
   type StatefulContext,
+  StatefulDoFn,
   type TimerContext,
 } from "../../../../beam/sdk/do_fn.js";
-import { type Collection, createPipeline, groupByKey, parDo, windowInto } from "../../../../beam/sdk/graph.js";
+import {
+  type Collection,
+  createPipeline,
+  groupByKey,
+  parDo,
+  windowInto,
+} from "../../../../beam/sdk/graph.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import { bagState, valueState } from "../../../../beam/sdk/state.js";
-import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
-import { fixedWindows } from "../../../../beam/model/window_fns.js";
-import { coGroupByKey } from "../../../../beam/sdk/co_group_by_key.js";
+import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
 
 const strings = StringUtf8Coder.INSTANCE;
 const ints = VarintCoder.INSTANCE;
@@ -67,7 +73,13 @@ registerDoFn(SumPerKey);
 const seenState = { seen: bagState(ints) };
 const laterTimers = { later: processingTimeTimer() };
 
-class EmitAfter10Ms extends StatefulDoFn<string, number, typeof outputs, typeof seenState, typeof laterTimers> {
+class EmitAfter10Ms extends StatefulDoFn<
+  string,
+  number,
+  typeof outputs,
+  typeof seenState,
+  typeof laterTimers
+> {
   static readonly urn = "test:buffer";
   readonly outputs = outputs;
   readonly state = seenState;
@@ -162,8 +174,16 @@ describe("direct runner", () => {
       trigger: { kind: "repeated-count", count: 1 },
       outputTime: "EARLIEST_IN_PANE",
     } as const;
-    const left = windowInto("L", new TestStream(keyed).add([{ key: "a", value: 1 }, 5]).read("SL", root), everyElement);
-    const right = windowInto("R", new TestStream(keyed).add([{ key: "a", value: 2 }, 6]).read("SR", root), everyElement);
+    const left = windowInto(
+      "L",
+      new TestStream(keyed).add([{ key: "a", value: 1 }, 5]).read("SL", root),
+      everyElement,
+    );
+    const right = windowInto(
+      "R",
+      new TestStream(keyed).add([{ key: "a", value: 2 }, 6]).read("SR", root),
+      everyElement,
+    );
     const grouped = coGroupByKey("Join", { left, right });
     parDo("Collect", grouped, new Collect("out"));
     await runDirect(pipeline).finished;

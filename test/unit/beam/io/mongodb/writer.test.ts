@@ -25,6 +25,9 @@ class Script {
   readonly batches: string[][] = [];
   readonly delays: number[] = [];
   readonly log: string[] = [];
+  /** The `_id`s that a look-up finds. */
+  readonly stored: string[] = [];
+  readonly lookupErrors: Error[] = [];
   timeMs = 0;
   inFlight = 0;
   inFlightMax = 0;
@@ -36,6 +39,7 @@ class Script {
       namespace: "db.c",
       db: { client: { options: { hosts: ["mongo.example:27017"] } } },
       insertMany: (documents: Document[]) => this.insertMany(documents),
+      find: () => ({ toArray: () => this.lookUp() }),
     };
     return new MongoWriter({
       collection: collection as unknown as Collection,
@@ -51,6 +55,12 @@ class Script {
       },
       ...options,
     });
+  }
+
+  private async lookUp(): Promise<Document[]> {
+    const error = this.lookupErrors.shift();
+    if (error !== undefined) throw error;
+    return this.stored.map((_id) => ({ _id }));
   }
 
   private async insertMany(documents: Document[]): Promise<{ insertedCount: number }> {
@@ -81,7 +91,7 @@ function faults(documents: readonly Document[], list: readonly Fault[], concern?
     {
       message: list[0]?.errmsg ?? "concern",
       code: list[0]?.code ?? concern ?? 0,
-      writeErrors: concern === undefined ? [...list] : [],
+      writeErrors: concern === undefined ? ([...list] as unknown as WriteError[]) : [],
     },
     result as unknown as ConstructorParameters<typeof MongoBulkWriteError>[1],
   );
@@ -153,6 +163,27 @@ describe("MongoWriter", () => {
     assert.equal(summary(result), "1 inserted, 2 already there, 1 rejected, 0 retries");
     assert.equal(result.rejected[0]?.index, 1);
     assert.equal(result.rejected[0]?.code, 11000);
+  });
+
+  it("asks the collection when the server does not name the index of a duplicate", async () => {
+    const errmsg = "E11000 duplicate key error collection: db.c. Failed _id or unique index constraint.";
+    const all: Answer = (sent) =>
+      faults(
+        sent,
+        sent.map((_, index) => ({ index, code: 11000, errmsg })),
+      );
+    const script = new Script([all]);
+    script.stored.push("b");
+    const result = await script.writer().write(documents("a", "b"));
+    assert.equal(summary(result), "0 inserted, 1 already there, 1 rejected, 0 retries");
+    assert.equal(result.rejected[0]?.index, 0);
+
+    const failing = new Script([all]);
+    failing.lookupErrors.push(new MongoNetworkError("connection lost"));
+    assert.equal(
+      summary(await failing.writer().write(documents("a", "b"))),
+      "2 inserted, 0 already there, 0 rejected, 1 retries",
+    );
   });
 
   it("rejects a refused document with index, code and message, and does not send it again", async () => {

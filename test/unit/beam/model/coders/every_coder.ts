@@ -34,8 +34,8 @@ export interface CoderCase<T> {
   readonly values: fc.Arbitrary<T>;
 }
 
-const text = fc.string({ unit: "binary", maxLength: 60 });
-const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+const text = fc.string({ unit: "binary", maxLength: 60, size: "max" });
+const bytes = fc.uint8Array({ maxLength: 200, size: "max" }).map((array) => Buffer.from(array));
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 const safeInteger = fc.oneof(fc.maxSafeInteger(), fc.integer()).map((value) => value + 0);
 

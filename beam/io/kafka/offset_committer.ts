@@ -1,0 +1,41 @@
+/**
+ * Tells a consumer group how far we are, for lag tools only: where a restart begins is in our own state. Offsets are
+ * gathered and sent once a second at most; a commit that fails is left to the next one.
+ */
+import type { KafkaClient } from "./client/kafka_client.js";
+
+const INTERVAL_MS = 1_000;
+
+export class OffsetCommitter {
+  #offsets = new Map<string, { topic: string; partition: number; offset: number }>();
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly client: KafkaClient,
+    private readonly groupId: string,
+  ) {}
+
+  /** @param offset of the next record to read */
+  note(topic: string, partition: number, offset: number): void {
+    this.#offsets.set(`${topic}/${partition}`, { topic, partition, offset });
+    this.#timer ??= setTimeout(() => this.#send(), INTERVAL_MS);
+  }
+
+  #send(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const offsets = [...this.#offsets.values()];
+    this.#offsets.clear();
+    if (offsets.length === 0) return;
+    this.#sending = this.#sending
+      .then(() => this.client.commitOffsets(this.groupId, offsets))
+      .catch(() => undefined);
+  }
+
+  /** Sends what is left. */
+  async close(): Promise<void> {
+    this.#send();
+    await this.#sending;
+  }
+}

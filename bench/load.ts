@@ -1,0 +1,82 @@
+/**
+ * Fills the two topics, once for all subjects, in a process of its own: whoever starts the subjects stays small,
+ * because Linux counts the memory of the process that starts another into the peak of the other.
+ */
+import { Kafka, logLevel } from "kafkajs";
+import { produce } from "../producers/producer.js";
+import { completeShares, messagesPerOrder, type Shares } from "../producers/shares.js";
+import { createMissingTopics } from "../producers/topics.js";
+
+export interface LoadInput {
+  readonly brokers: readonly string[];
+  readonly topics: { readonly orders: string; readonly payments: string };
+  /** About how many records both topics shall hold together; 0 leaves them empty. */
+  readonly events: number;
+  readonly seed: number;
+  /** Orders per second of event time. */
+  readonly eventRatePerSecond: number;
+  readonly timeoutMs: number;
+  readonly outOfOrdernessMs: number;
+}
+
+export interface LoadResult {
+  /** Records that the topics hold. */
+  readonly orders: number;
+  readonly payments: number;
+  readonly seconds: number;
+}
+
+/**
+ * Two orders to a payment, as in the load that the other engines were measured with. All records are Avro, the
+ * cheapest to decode: the share of the engine in the time is then the largest.
+ */
+const SHARES: Partial<Shares> = {
+  paid: 0.42,
+  multiplePayments: 0.01,
+  early: 0.02,
+  delayed: 0.03,
+  missing: 0.52,
+  orphan: 0.02,
+  json: 0,
+};
+
+/** A fixed date: the same seed gives the same bytes on any day. */
+const START_MS = Date.parse("2026-01-01T00:00:00Z");
+
+const input = JSON.parse(process.argv[2] ?? "{}") as LoadInput;
+process.stdout.write(`${JSON.stringify(await load(input))}\n`);
+
+async function load(input: LoadInput): Promise<LoadResult> {
+  const { brokers, topics, events, seed, eventRatePerSecond, timeoutMs, outOfOrdernessMs } = input;
+  const kafka = { clientId: "bench-load", brokers: [...brokers], logLevel: logLevel.NOTHING };
+  const startMs = performance.now();
+  await createMissingTopics(new Kafka(kafka), [topics.orders, topics.payments]);
+  await produce({
+    kafka,
+    topics,
+    which: "all",
+    seed,
+    count: Math.round(events / messagesPerOrder(completeShares(SHARES), "all")),
+    rate: 0,
+    startMs: START_MS,
+    eventRatePerSecond,
+    shares: SHARES,
+    timeoutMs,
+    outOfOrdernessMs,
+  });
+  const orders = await records(kafka.brokers, topics.orders);
+  const payments = await records(kafka.brokers, topics.payments);
+  return { orders, payments, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** What the log says it holds, not what was sent. */
+async function records(brokers: string[], topic: string): Promise<number> {
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+  } finally {
+    await admin.disconnect();
+  }
+}

@@ -1,0 +1,91 @@
+/** The whole graph. */
+import { readFromKafka, type StartPoint } from "../beam/io/kafka/read_from_kafka.js";
+import type { Pipeline } from "../beam/model/apache_beam.js";
+import { type Collection, createPipeline, flattenAll, parDo } from "../beam/sdk/graph.js";
+import { coGroupByOrderId } from "../transforms/co_group.js";
+import type { DeadLetter } from "../transforms/dead_letter.js";
+import { ORDER_DECODER, type OrderById, PAYMENT_DECODER, type PaymentById } from "../transforms/decode.js";
+import { JoinOrdersPayments } from "../transforms/join.js";
+import type { Pair, Unmatched } from "../transforms/outcomes.js";
+import { WriteDeadLetters, WriteJoined, WriteUnmatched } from "../transforms/write.js";
+
+/** Names under which a process registers its connections before it runs the graph. */
+export const KAFKA_CONNECTION = "kafka";
+export const MONGODB_CONNECTION = "mongodb";
+
+export interface GraphOptions {
+  readonly orderTopic: string;
+  readonly paymentTopic: string;
+  readonly isBounded: boolean;
+  readonly start: StartPoint;
+  readonly groupId: string | undefined;
+  /** T */
+  readonly timeoutMs: number;
+  /** D */
+  readonly maxOutOfOrdernessMs: number;
+  /** How far ahead of the clock an event may be in an unbounded run. */
+  readonly futureMaxMs: number;
+  readonly database: string;
+  readonly joinedCollection: string;
+  readonly unmatchedCollection: string;
+  readonly deadLetterCollection: string;
+}
+
+/** What the join and the reads give, before it is written. */
+export interface Results {
+  readonly joined: Collection<Pair>;
+  readonly unmatched: Collection<Unmatched>;
+  readonly deadLetters: readonly [Collection<DeadLetter>, ...Collection<DeadLetter>[]];
+}
+
+/** @param write where the results go; MongoDB unless a benchmark or a test says otherwise */
+export function buildPipeline(
+  options: GraphOptions,
+  write: (results: Results) => void = writeToMongo(options),
+): Pipeline {
+  const { pipeline, root } = createPipeline();
+  const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, groupId } = options;
+  const decoderConfig = { timeoutMs, futureMaxMs: isBounded ? null : options.futureMaxMs };
+  const common = {
+    connection: KAFKA_CONNECTION,
+    isBounded,
+    start,
+    groupId,
+    maxOutOfOrdernessMs,
+    decoderConfig,
+  };
+
+  const orders = readFromKafka<OrderById, DeadLetter>("ReadOrders", root, {
+    ...common,
+    topic: options.orderTopic,
+    decoder: ORDER_DECODER,
+  });
+  const payments = readFromKafka<PaymentById, DeadLetter>("ReadPayments", root, {
+    ...common,
+    topic: options.paymentTopic,
+    decoder: PAYMENT_DECODER,
+  });
+  const byOrderId = coGroupByOrderId(orders.events, payments.events);
+  const { joined, unmatched, deadLetters } = parDo(
+    "JoinOrdersPayments",
+    byOrderId,
+    new JoinOrdersPayments({ timeoutMs }),
+  );
+  write({ joined, unmatched, deadLetters: [orders.rejected, payments.rejected, deadLetters] });
+  return pipeline;
+}
+
+function writeToMongo(options: GraphOptions): (results: Results) => void {
+  const { database, joinedCollection, unmatchedCollection, deadLetterCollection } = options;
+  const sink = (collection: string) => ({ connection: MONGODB_CONNECTION, database, collection });
+  return ({ joined, unmatched, deadLetters }) => {
+    const refusedPairs = parDo("WriteJoined", joined, new WriteJoined(sink(joinedCollection)));
+    const refusedEvents = parDo("WriteUnmatched", unmatched, new WriteUnmatched(sink(unmatchedCollection)));
+    const all = flattenAll("DeadLetters", [
+      ...deadLetters,
+      refusedPairs.deadLetters,
+      refusedEvents.deadLetters,
+    ]);
+    parDo("WriteDeadLetters", all, new WriteDeadLetters(sink(deadLetterCollection)));
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * Brings orders and payments together under their order_id, as they come: in the global window a group without a
+ * trigger would never emit, and with the default output time its panes would lie at the end of time.
+ */
+import type { KV } from "../beam/model/kv.js";
+import { coGroupByKey } from "../beam/sdk/co_group_by_key.js";
+import { type Collection, type Windowing, windowInto } from "../beam/sdk/graph.js";
+import type { OrderById, PaymentById } from "./decode.js";
+import type { Arrivals } from "./join.js";
+
+const AS_THEY_COME: Windowing = {
+  trigger: { kind: "repeated-count", count: 1 },
+  outputTime: "EARLIEST_IN_PANE",
+};
+
+export function coGroupByOrderId(
+  orders: Collection<OrderById>,
+  payments: Collection<PaymentById>,
+): Collection<KV<string, Arrivals>> {
+  return coGroupByKey("CoGroupByOrderId", {
+    orders: windowInto("TriggerOrders", orders, AS_THEY_COME),
+    payments: windowInto("TriggerPayments", payments, AS_THEY_COME),
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * From Kafka records to events by order_id, or to dead letters: what a record must be to take part in the join. Here
+ * are the rules LATE and FUTURE_TIMESTAMP; the bytes themselves are read in schemas/decode.ts.
+ */
+import type { RecordCursor } from "../beam/io/kafka/client/kafka_client.js";
+import {
+  type RecordDecoder,
+  Rejected,
+  registerRecordDecoder,
+  type TopicPartition,
+} from "../beam/io/kafka/record_decoder.js";
+import type { Coder } from "../beam/model/coders/coder.js";
+import { KVCoder } from "../beam/model/coders/kv_coder.js";
+import { StringUtf8Coder } from "../beam/model/coders/string_utf8_coder.js";
+import type { KV } from "../beam/model/kv.js";
+import { decodeOrder, decodePayment, type EventDecoder } from "../schemas/decode.js";
+import type { Order, Payment } from "../schemas/events.js";
+import { Malformed, NULL_VALUE } from "../schemas/malformed.js";
+import type { DeadLetter, RecordReason } from "./dead_letter.js";
+import { deadLetterCoder } from "./dead_letter_coder.js";
+import { isExpired } from "./expiry.js";
+import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./received_event.js";
+
+/** Names of the decoders, for a read's configuration. */
+export const ORDER_DECODER = "order-payment-stream:orders";
+export const PAYMENT_DECODER = "order-payment-stream:payments";
+
+export interface EventDecoderConfig {
+  readonly timeoutMs: number;
+  /** How far ahead of the clock an event may be; null: no bound, as for a bounded read of old data. */
+  readonly futureMaxMs: number | null;
+}
+
+export type OrderById = KV<string, ReceivedEvent<Order>>;
+export type PaymentById = KV<string, ReceivedEvent<Payment>>;
+
+class EventRecordDecoder<E extends Order | Payment>
+  implements RecordDecoder<KV<string, ReceivedEvent<E>>, DeadLetter>
+{
+  readonly coder: Coder<KV<string, ReceivedEvent<E>>>;
+  readonly rejectedCoder = deadLetterCoder;
+  readonly #timeoutMs: number;
+  readonly #futureMaxMs: number;
+
+  constructor(
+    private readonly decodeBytes: EventDecoder<E>,
+    coder: Coder<ReceivedEvent<E>>,
+    { timeoutMs, futureMaxMs }: EventDecoderConfig,
+  ) {
+    this.coder = new KVCoder(StringUtf8Coder.INSTANCE, coder);
+    this.#timeoutMs = timeoutMs;
+    this.#futureMaxMs = futureMaxMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  decode(
+    record: RecordCursor,
+    from: TopicPartition,
+    watermark: number,
+    now: number,
+  ): KV<string, ReceivedEvent<E>> | Rejected<DeadLetter> {
+    const event =
+      record.valueStart < 0
+        ? NULL_VALUE
+        : this.decodeBytes(record.buffer, record.valueStart, record.valueEnd);
+    if (event instanceof Malformed) return reject(record, from, event.reason, event.message, event.field);
+    if (event.created_at > now + this.#futureMaxMs) {
+      const aheadMs = event.created_at - now;
+      return reject(
+        record,
+        from,
+        "FUTURE_TIMESTAMP",
+        `created_at is ${aheadMs} ms ahead of the clock`,
+        "created_at",
+      );
+    }
+    if (isExpired(event, watermark, this.#timeoutMs)) {
+      const message = `its time to find a partner ended before the partition's watermark, ${new Date(watermark).toISOString()}`;
+      return reject(record, from, "LATE", message);
+    }
+    const received = new ReceivedEvent(
+      event,
+      watermark,
+      from,
+      record.offset,
+      record.timestampMs,
+      record.buffer,
+      record.keyStart,
+      record.keyEnd,
+      record.valueStart,
+      record.valueEnd,
+    );
+    return { key: event.order_id, value: received };
+  }
+
+  eventTime(value: KV<string, ReceivedEvent<E>>): number {
+    return value.value.event.created_at;
+  }
+}
+
+function reject(
+  record: RecordCursor,
+  { topic, partition }: TopicPartition,
+  reason: RecordReason,
+  message: string,
+  field?: string,
+): Rejected<DeadLetter> {
+  const { buffer, keyStart, keyEnd, valueStart, valueEnd } = record;
+  return new Rejected<DeadLetter>({
+    reason,
+    message,
+    ...(field === undefined ? {} : { field }),
+    topic,
+    partition,
+    offset: record.offset,
+    timestamp: record.timestampMs,
+    key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
+    value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
+  });
+}
+
+registerRecordDecoder(
+  ORDER_DECODER,
+  (config: EventDecoderConfig) => new EventRecordDecoder(decodeOrder, receivedOrderCoder, config),
+);
+registerRecordDecoder(
+  PAYMENT_DECODER,
+  (config: EventDecoderConfig) => new EventRecordDecoder(decodePayment, receivedPaymentCoder, config),
+);

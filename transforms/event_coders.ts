@@ -1,0 +1,75 @@
+/**
+ * Binary coders of orders and payments: what travels between steps and waits in state.
+ *
+ *     order   = order_id string | order_date f64 | created_at f64 | customer_id string | amount zig-zag varint
+ *     payment = payment_id string | order_id string | payment_date f64 | created_at f64 | amount zig-zag varint
+ *     string  = varint length | UTF-8
+ */
+import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
+import type { Coder } from "../beam/model/coders/coder.js";
+import { registerCoder } from "../beam/model/coders/registry.js";
+import type { Order, Payment } from "../schemas/events.js";
+
+/** A coder without components, known everywhere under its URN. */
+export function leafCoder<T>(
+  urn: string,
+  encode: (value: T, out: ByteWriter) => void,
+  decode: (input: ByteReader) => T,
+): Coder<T> {
+  const coder: Coder<T> = {
+    isDeterministic: true,
+    encode,
+    decode,
+    toProto: () => ({ spec: { urn, payload: new Uint8Array() }, componentCoderIds: [] }),
+  };
+  registerCoder(urn, () => coder);
+  return coder;
+}
+
+function writeAmount(amount: number, out: ByteWriter): void {
+  out.writeVarint(amount >= 0 ? amount * 2 : -amount * 2 - 1);
+}
+
+function readAmount(input: ByteReader): number {
+  const zigZag = input.readVarint();
+  return zigZag % 2 === 0 ? zigZag / 2 : -(zigZag + 1) / 2;
+}
+
+export function writeOrder(order: Order, out: ByteWriter): void {
+  out.writeString(order.order_id);
+  out.writeDouble(order.order_date);
+  out.writeDouble(order.created_at);
+  out.writeString(order.customer_id);
+  writeAmount(order.amount, out);
+}
+
+export function readOrder(input: ByteReader): Order {
+  return {
+    order_id: input.readString(),
+    order_date: input.readDouble(),
+    created_at: input.readDouble(),
+    customer_id: input.readString(),
+    amount: readAmount(input),
+  };
+}
+
+export function writePayment(payment: Payment, out: ByteWriter): void {
+  out.writeString(payment.payment_id);
+  out.writeString(payment.order_id);
+  out.writeDouble(payment.payment_date);
+  out.writeDouble(payment.created_at);
+  writeAmount(payment.amount, out);
+}
+
+export function readPayment(input: ByteReader): Payment {
+  return {
+    payment_id: input.readString(),
+    order_id: input.readString(),
+    payment_date: input.readDouble(),
+    created_at: input.readDouble(),
+    amount: readAmount(input),
+  };
+}
+
+export const orderCoder = leafCoder("order-payment-stream:coder:order:v1", writeOrder, readOrder);
+export const paymentCoder = leafCoder("order-payment-stream:coder:payment:v1", writePayment, readPayment);

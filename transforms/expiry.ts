@@ -1,0 +1,23 @@
+/**
+ * The timer rule. Every event gets one timer, set once, from its own timestamp; nothing that arrives later moves or
+ * cancels it. A payment at exactly expiry is still in time, so the timer fires one millisecond behind it: when the
+ * watermark has passed the expiry, and not when it has only reached it.
+ */
+import type { Timer } from "../beam/sdk/timer.js";
+import type { Order, Payment } from "../schemas/events.js";
+import { expiryOf } from "./match.js";
+
+/** Whether a watermark has passed an event's expiry: the event is late, or its time in state is over. */
+export function isExpired(event: Order | Payment, watermark: number, timeoutMs: number): boolean {
+  return watermark > expiryOf(event, timeoutMs);
+}
+
+/** Events of one key that expire in the same millisecond share a timer. */
+export function setExpiryTimer(timer: Timer, event: Order | Payment, timeoutMs: number): void {
+  timer.set(expiryOf(event, timeoutMs) + 1, String(event.created_at));
+}
+
+/** Whether the timer that fired at `fireTimestamp` ends the event's time in state. */
+export function isExpiredBy(event: Order | Payment, fireTimestamp: number, timeoutMs: number): boolean {
+  return expiryOf(event, timeoutMs) < fireTimestamp;
+}

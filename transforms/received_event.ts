@@ -1,0 +1,122 @@
+/**
+ * An event with where it was read: the join needs the place if it has to refuse the event, and the partition's
+ * watermark to tell whether an earlier event of the same id still stands.
+ *
+ *     event | watermark f64 | topic string | partition varint | offset varint | timestamp f64
+ *           | key: 0, or 1 varint length bytes | value: the same
+ */
+
+import type { TopicPartition } from "../beam/io/kafka/record_decoder.js";
+import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
+import type { Coder } from "../beam/model/coders/coder.js";
+import type { Order, Payment } from "../schemas/events.js";
+import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
+
+/** One object for an event on its way: key and value stay where they were fetched to until somebody asks. */
+export class ReceivedEvent<E> {
+  constructor(
+    readonly event: E,
+    /** Of the event's partition, as the records before it left it. */
+    readonly partitionWatermark: number,
+    readonly from: TopicPartition,
+    readonly offset: number,
+    /** Kafka's, ms. */
+    readonly timestamp: number,
+    private readonly buffer: Buffer,
+    private readonly keyStart: number,
+    private readonly keyEnd: number,
+    private readonly valueStart: number,
+    private readonly valueEnd: number,
+  ) {}
+
+  /** As received. */
+  get key(): Buffer | null {
+    return this.keyStart < 0 ? null : this.buffer.subarray(this.keyStart, this.keyEnd);
+  }
+
+  /** As received. */
+  get value(): Buffer | null {
+    return this.valueStart < 0 ? null : this.buffer.subarray(this.valueStart, this.valueEnd);
+  }
+}
+
+function receivedEventCoder<E>(
+  urn: string,
+  write: (event: E, out: ByteWriter) => void,
+  read: (input: ByteReader) => E,
+): Coder<ReceivedEvent<E>> {
+  return leafCoder(
+    urn,
+    (received, out) => {
+      write(received.event, out);
+      out.writeDouble(received.partitionWatermark);
+      out.writeString(received.from.topic);
+      out.writeVarint(received.from.partition);
+      out.writeVarint(received.offset);
+      out.writeDouble(received.timestamp);
+      writeNullableBytes(received.key, out);
+      writeNullableBytes(received.value, out);
+    },
+    (input) => {
+      const event = read(input);
+      const watermark = input.readDouble();
+      const from = { topic: input.readString(), partition: input.readVarint() };
+      const offset = input.readVarint();
+      const timestamp = input.readDouble();
+      const { buffer } = input;
+      const [keyStart, keyEnd] = skipNullableBytes(input);
+      const [valueStart, valueEnd] = skipNullableBytes(input);
+      // Copied: the reader's buffer is used again.
+      const start = keyStart < 0 ? Math.max(valueStart, 0) : keyStart;
+      const end = Math.max(keyEnd, valueEnd, start);
+      const bytes = Buffer.from(buffer.subarray(start, end));
+      const at = (position: number): number => (position < 0 ? -1 : position - start);
+      return new ReceivedEvent(
+        event,
+        watermark,
+        from,
+        offset,
+        timestamp,
+        bytes,
+        at(keyStart),
+        at(keyEnd),
+        at(valueStart),
+        at(valueEnd),
+      );
+    },
+  );
+}
+
+export function writeNullableBytes(bytes: Uint8Array | null, out: ByteWriter): void {
+  if (bytes === null) {
+    out.writeByte(0);
+    return;
+  }
+  out.writeByte(1);
+  out.writeVarint(bytes.length);
+  out.writeBytes(bytes);
+}
+
+/** Start and end in the reader's buffer; -1 for null. */
+function skipNullableBytes(input: ByteReader): [number, number] {
+  if (input.readByte() === 0) return [-1, -1];
+  const length = input.readVarint();
+  const start = input.skip(length);
+  return [start, start + length];
+}
+
+export function readNullableBytes(input: ByteReader): Buffer | null {
+  const [start, end] = skipNullableBytes(input);
+  return start < 0 ? null : Buffer.from(input.buffer.subarray(start, end));
+}
+
+export const receivedOrderCoder = receivedEventCoder<Order>(
+  "order-payment-stream:coder:received_order:v1",
+  writeOrder,
+  readOrder,
+);
+export const receivedPaymentCoder = receivedEventCoder<Payment>(
+  "order-payment-stream:coder:received_payment:v1",
+  writePayment,
+  readPayment,
+);
