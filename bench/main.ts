@@ -13,7 +13,7 @@ import { type LocalServer, startKafka, startMongodb } from "../services/index.js
 import { build } from "./build.js";
 import type { LoadInput, LoadResult } from "./load.js";
 import { type BenchOptions, benchOptions } from "./options.js";
-import { machine, oneLine, report } from "./report.js";
+import { conditionsOf, oneLine, report } from "./report.js";
 import { runScript } from "./run_script.js";
 import type { SubjectInput, SubjectResult } from "./subject.js";
 import type { Subject } from "./subjects.js";
@@ -37,8 +37,6 @@ try {
 
 async function bench(options: BenchOptions): Promise<void> {
   const { signal } = cancel;
-  say(`order-payment-stream bench ${process.argv.slice(2).join(" ")}`.trimEnd());
-  say(machine());
   const scripts = build();
   const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-bench-"));
   const servers: LocalServer[] = [];
@@ -53,36 +51,20 @@ async function bench(options: BenchOptions): Promise<void> {
       signal,
     });
     servers.push(mongodb);
-
-    const join_ = { timeoutMs: DEFAULT_TIMEOUT_MS, outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS };
     const load: LoadInput = {
       brokers: [kafka.address],
       topics: TOPICS,
       events: options.events,
       seed: SEED,
       eventRatePerSecond: options.eventRatePerSecond,
-      ...join_,
+      timeoutMs: DEFAULT_TIMEOUT_MS,
+      outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS,
     };
-    const { orders, payments, seconds } = await runScript<LoadResult>({
-      script: join(scripts, "load.js"),
-      input: load,
-      signal,
-    });
-    say(
-      `${orders} orders and ${payments} payments in ${2 * PARTITIONS} partitions (${seconds.toFixed(0)} s)`,
-    );
+    const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
+    say(`The topics are filled (${loaded.seconds.toFixed(0)} s).`);
 
     const results = new Map<string, SubjectResult[]>(options.subjects.map(({ name }) => [name, []]));
-    const input: SubjectInput = {
-      brokers: load.brokers,
-      topics: TOPICS,
-      partitions: PARTITIONS,
-      expected: { orders, payments },
-      ...join_,
-      mongodbUri: mongodb.address,
-      database: DATABASE,
-      latencySeconds: options.latencySeconds,
-    };
+    const input = subjectInput(load, loaded, mongodb.address, options);
     // One after the other within each run, so that a machine that slows down slows all of them down.
     for (let run = 1; run <= options.runs; run++) {
       for (const subject of options.subjects) {
@@ -92,21 +74,34 @@ async function bench(options: BenchOptions): Promise<void> {
         say(`run ${run}  ${subject.name.padEnd(16)}  ${oneLine(subject, result)}`);
       }
     }
-    console.log(`\n${report(results)}`);
+    const conditions = conditionsOf(options, load, loaded);
+    console.log(`\n${conditions}\n\n${report(results)}`);
     const file = join(servicesHome(), "bench", "latest.json");
-    write(file, {
-      machine: machine(),
-      options,
-      load,
-      orders,
-      payments,
-      results: Object.fromEntries(results),
-    });
+    write(file, { conditions, options, load, loaded, results: Object.fromEntries(results) });
     say(`\nEvery figure of every run: ${file}`);
   } finally {
     for (const server of servers.reverse()) await server.kill();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function subjectInput(
+  { brokers, topics, timeoutMs, outOfOrdernessMs }: LoadInput,
+  { orders, payments }: LoadResult,
+  mongodbUri: string,
+  { latencySeconds }: BenchOptions,
+): SubjectInput {
+  return {
+    brokers,
+    topics,
+    partitions: PARTITIONS,
+    expected: { orders, payments },
+    timeoutMs,
+    outOfOrdernessMs,
+    mongodbUri,
+    database: DATABASE,
+    latencySeconds,
+  };
 }
 
 function measure(

@@ -1,23 +1,34 @@
 /** The bench's result as text. Nothing here decides what is good: it shows figures and what they are compared with. */
 import { cpus, totalmem } from "node:os";
+import type { LoadInput, LoadResult } from "./load.js";
+import type { BenchOptions } from "./options.js";
 import { medianRatio, spreadOf } from "./statistics.js";
 import type { JoinCounts, SubjectResult } from "./subject.js";
-import { BASELINE, SUBJECTS, type Subject } from "./subjects.js";
+import { BASELINE, PIPELINE_TO_MONGODB, RAW_INSERT, SUBJECTS, type Subject } from "./subjects.js";
 
 /** By subject, then by run; undefined where a subject did not run. */
 export type Results = ReadonlyMap<string, readonly (SubjectResult | undefined)[]>;
 
 const MEBIBYTE = 1024 * 1024;
 
-export function machine(): string {
+/** What a reader must know to repeat the figures. */
+export function conditionsOf(
+  { runs, eventRatePerSecond }: BenchOptions,
+  { timeoutMs, outOfOrdernessMs }: LoadInput,
+  { orders, payments }: LoadResult,
+): string {
   const processors = cpus();
-  const memory = (totalmem() / 1024 ** 3).toFixed(0);
   const model = processors[0]?.model.trim() ?? "unknown processor";
-  return `${processors.length} × ${model}, ${memory} GiB, ${process.platform} ${process.arch}, Node ${process.version}`;
+  const memory = (totalmem() / 1024 ** 3).toFixed(0);
+  return [
+    `${processors.length} × ${model}, ${memory} GiB, ${process.platform} ${process.arch}, Node ${process.version}`,
+    `${count(orders)} orders and ${count(payments)} payments, ${count(eventRatePerSecond)} orders per second of event time`,
+    `T = ${timeoutMs / 1000} s, D = ${outOfOrdernessMs / 1000} s; ${runs} run${runs === 1 ? "" : "s"}, one subject after the other in each`,
+  ].join("\n");
 }
 
 export function report(results: Results): string {
-  return [throughputTable(results), latencyTable(results), agreement(results)]
+  return [throughputTable(results), mongodbShare(results), latencyTable(results), agreement(results)]
     .filter((part) => part !== "")
     .join("\n\n");
 }
@@ -56,14 +67,30 @@ function throughputTable(results: Results): string {
   return rows.length === 1 ? "" : table(rows);
 }
 
+/** Events and documents are not the same number, so the two rows of the way to MongoDB cannot be compared as they stand. */
+function mongodbShare(results: Results): string {
+  const through = (results.get(PIPELINE_TO_MONGODB) ?? []).map(documentRate);
+  const raw = (results.get(RAW_INSERT) ?? []).map(rateOf);
+  const present = through.filter((rate) => rate !== undefined);
+  const share = medianRatio(through, raw);
+  if (present.length === 0 || share === undefined) return "";
+  return `${PIPELINE_TO_MONGODB} writes ${count(spreadOf(present).median)} documents/s, ${ratio(share)} × ${RAW_INSERT}.`;
+}
+
 function latencyTable(results: Results): string {
-  const rows = [["from payment sent to document found", "p50 ms", "p99 ms", "max ms", "payments", "missing"]];
-  for (const { name } of SUBJECTS) {
-    for (const [run, result] of (results.get(name) ?? []).entries()) {
-      if (result?.latencyMs === undefined) continue;
-      const { p50, p99, max, samples, missing } = result.latencyMs;
-      rows.push([`${name}, run ${run + 1}`, ms(p50), ms(p99), ms(max), count(samples), count(missing)]);
-    }
+  const rows = [
+    ["payment to document", "p50 ms: median", "max", "p99 ms: median", "max", "max", "missing", ""],
+  ];
+  for (const { name, what } of SUBJECTS) {
+    const runs = (results.get(name) ?? []).flatMap((run) => run?.latencyMs ?? []);
+    if (runs.length === 0) continue;
+    const p50 = spreadOf(runs.map((run) => run.p50));
+    const p99 = spreadOf(runs.map((run) => run.p99));
+    const max = spreadOf(runs.map((run) => run.max));
+    const missing = runs.reduce((sum, run) => sum + run.missing, 0);
+    const samples = runs.reduce((sum, run) => sum + run.samples, 0);
+    const figures = [p50.median, p50.max, p99.median, p99.max, max.max].map(ms);
+    rows.push([name, ...figures, count(missing), `${count(samples)} payments at 1,000 events/s; ${what}`]);
   }
   return rows.length === 1 ? "" : table(rows);
 }
@@ -95,6 +122,12 @@ function perSecond({ events, seconds }: SubjectResult): number {
 
 function rateOf(result: SubjectResult | undefined): number | undefined {
   return result === undefined ? undefined : perSecond(result);
+}
+
+function documentRate(result: SubjectResult | undefined): number | undefined {
+  if (result?.counts === undefined) return undefined;
+  const { pairs, unmatched, deadLetters } = result.counts;
+  return (pairs + unmatched + deadLetters) / result.seconds;
 }
 
 function peakOf(result: SubjectResult | undefined): number | undefined {

@@ -11,10 +11,11 @@ export interface Subject {
   readonly usesMongodb: boolean;
 }
 
-/** The subject that others are compared with. */
+/** What the other readers of the same records are compared with. */
 export const BASELINE = "bare-join";
-/** The subject that is compared, and must come to the same counts. */
-export const PIPELINE = "pipeline-count";
+export const RAW_INSERT = "raw-insert";
+/** Compared with raw-insert. */
+export const PIPELINE_TO_MONGODB = "pipeline-mongodb";
 
 export const SUBJECTS: readonly Subject[] = [
   {
@@ -32,30 +33,37 @@ export const SUBJECTS: readonly Subject[] = [
     usesMongodb: false,
   },
   {
-    name: PIPELINE,
+    name: "pipeline-count",
     script: "pipeline_count",
     what: "direct runner, state in memory, counting sink",
     unit: "events",
     usesMongodb: false,
   },
   {
-    name: "raw-insert",
+    name: RAW_INSERT,
     script: "raw_insert",
     what: "ceiling: insertMany of the same documents",
     unit: "documents",
     usesMongodb: true,
   },
   {
-    name: "pipeline-mongodb",
+    name: PIPELINE_TO_MONGODB,
     script: "pipeline_mongodb",
     what: "direct runner, state in memory, to MongoDB",
     unit: "events",
     usesMongodb: true,
   },
   {
+    name: "bare-latency",
+    script: "bare_latency",
+    what: "to compare: kafkajs, Map, insertMany",
+    unit: "latency",
+    usesMongodb: true,
+  },
+  {
     name: "latency",
     script: "latency",
-    what: "direct runner at 1,000 events/s, to MongoDB",
+    what: "direct runner, state in memory",
     unit: "latency",
     usesMongodb: true,
   },

@@ -1,12 +1,14 @@
 /**
  * Binary coders of orders and payments: what travels between steps and waits in state.
  *
- *     order   = order_id string | order_date f64 | created_at f64 | customer_id string | amount zig-zag varint
- *     payment = payment_id string | order_id string | payment_date f64 | created_at f64 | amount zig-zag varint
+ *     order   = order_id string | order_date instant | created_at instant | customer_id string | amount zig-zag varint
+ *     payment = payment_id string | order_id string | payment_date instant | created_at instant | amount zig-zag varint
+ *     instant = 8 bytes, as everywhere in Beam
  *     string  = varint length | UTF-8
  */
 import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
 import type { Coder } from "../beam/model/coders/coder.js";
+import { readInstant, writeInstant } from "../beam/model/coders/instant.js";
 import { registerCoder } from "../beam/model/coders/registry.js";
 import type { Order, Payment } from "../schemas/events.js";
 
@@ -37,8 +39,8 @@ function readAmount(input: ByteReader): number {
 
 export function writeOrder(order: Order, out: ByteWriter): void {
   out.writeString(order.order_id);
-  out.writeDouble(order.order_date);
-  out.writeDouble(order.created_at);
+  writeInstant(order.order_date, out);
+  writeInstant(order.created_at, out);
   out.writeString(order.customer_id);
   writeAmount(order.amount, out);
 }
@@ -46,8 +48,8 @@ export function writeOrder(order: Order, out: ByteWriter): void {
 export function readOrder(input: ByteReader): Order {
   return {
     order_id: input.readString(),
-    order_date: input.readDouble(),
-    created_at: input.readDouble(),
+    order_date: readInstant(input),
+    created_at: readInstant(input),
     customer_id: input.readString(),
     amount: readAmount(input),
   };
@@ -56,8 +58,8 @@ export function readOrder(input: ByteReader): Order {
 export function writePayment(payment: Payment, out: ByteWriter): void {
   out.writeString(payment.payment_id);
   out.writeString(payment.order_id);
-  out.writeDouble(payment.payment_date);
-  out.writeDouble(payment.created_at);
+  writeInstant(payment.payment_date, out);
+  writeInstant(payment.created_at, out);
   writeAmount(payment.amount, out);
 }
 
@@ -65,8 +67,8 @@ export function readPayment(input: ByteReader): Payment {
   return {
     payment_id: input.readString(),
     order_id: input.readString(),
-    payment_date: input.readDouble(),
-    created_at: input.readDouble(),
+    payment_date: readInstant(input),
+    created_at: readInstant(input),
     amount: readAmount(input),
   };
 }

@@ -12,9 +12,17 @@ export function isExpired(event: Order | Payment, watermark: number, timeoutMs: 
   return watermark > expiryOf(event, timeoutMs);
 }
 
-/** Events of one key that expire in the same millisecond share a timer. */
-export function setExpiryTimer(timer: Timer, event: Order | Payment, timeoutMs: number): void {
-  timer.set(expiryOf(event, timeoutMs) + 1, String(event.created_at));
+/**
+ * The tag keeps the timers of one order_id apart; those that expire in the same millisecond share one. An event that
+ * waits alone needs no tag: whatever used the untagged timer before it has expired, and the timer with it.
+ */
+export function setExpiryTimer(
+  timer: Timer,
+  event: Order | Payment,
+  isAlone: boolean,
+  timeoutMs: number,
+): void {
+  timer.set(expiryOf(event, timeoutMs) + 1, isAlone ? "" : String(event.created_at));
 }
 
 /** Whether the timer that fired at `fireTimestamp` ends the event's time in state. */

@@ -22,7 +22,7 @@ import { isExpired, isExpiredBy, setExpiryTimer } from "./expiry.js";
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
 import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
-import { type Waiting, type WaitingEvent, waitingCoder } from "./waiting.js";
+import { isEmpty, type Waiting, type WaitingEvent, waitingCoder } from "./waiting.js";
 
 const outputs = { joined: pairCoder, unmatched: unmatchedCoder, deadLetters: deadLetterCoder };
 const state = { waiting: valueState(waitingCoder) };
@@ -92,9 +92,9 @@ export class JoinOrdersPayments extends StatefulDoFn<
       return false;
     }
     const arrived: WaitingEvent<Order> = { event: order, isPaired: false };
+    setExpiryTimer(ctx.timers.expiry, order, isEmpty(waiting), this.#timeoutMs);
     waiting.orders.push(arrived);
     this.metrics.waiting_orders.inc();
-    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs);
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
     return true;
   }
@@ -113,9 +113,9 @@ export class JoinOrdersPayments extends StatefulDoFn<
       return false;
     }
     const arrived: WaitingEvent<Payment> = { event: payment, isPaired: false };
+    setExpiryTimer(ctx.timers.expiry, payment, isEmpty(waiting), this.#timeoutMs);
     waiting.payments.push(arrived);
     this.metrics.waiting_payments.inc();
-    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs);
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
     return true;
   }
@@ -159,26 +159,29 @@ export class JoinOrdersPayments extends StatefulDoFn<
   #expire(ctx: ExpiryContext): void {
     const waiting = ctx.state.waiting.read();
     if (waiting === undefined) return;
-    const isOver = ({ event }: WaitingEvent<Order | Payment>): boolean =>
-      isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs);
-    for (const expired of waiting.orders) {
-      if (!isOver(expired) || expired.isPaired) continue;
-      const { event } = expired;
-      ctx.emit.unmatched({ kind: "order", event, expiresAt: expiryOf(event, this.#timeoutMs) });
-      this.metrics.unmatched_orders.inc();
-      this.metrics.waiting_orders.inc(-1);
+    const left: Waiting = { orders: [], payments: [] };
+    for (const order of waiting.orders) {
+      const { event, isPaired } = order;
+      if (!isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs)) {
+        left.orders.push(order);
+      } else if (!isPaired) {
+        ctx.emit.unmatched({ kind: "order", event, expiresAt: expiryOf(event, this.#timeoutMs) });
+        this.metrics.unmatched_orders.inc();
+        this.metrics.waiting_orders.inc(-1);
+      }
     }
-    for (const expired of waiting.payments) {
-      if (!isOver(expired) || expired.isPaired) continue;
-      const { event } = expired;
-      ctx.emit.unmatched({ kind: "payment", event, expiresAt: expiryOf(event, this.#timeoutMs) });
-      this.metrics.unmatched_payments.inc();
-      this.metrics.waiting_payments.inc(-1);
+    for (const payment of waiting.payments) {
+      const { event, isPaired } = payment;
+      if (!isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs)) {
+        left.payments.push(payment);
+      } else if (!isPaired) {
+        ctx.emit.unmatched({ kind: "payment", event, expiresAt: expiryOf(event, this.#timeoutMs) });
+        this.metrics.unmatched_payments.inc();
+        this.metrics.waiting_payments.inc(-1);
+      }
     }
-    waiting.orders = waiting.orders.filter((event) => !isOver(event));
-    waiting.payments = waiting.payments.filter((event) => !isOver(event));
-    if (waiting.orders.length + waiting.payments.length === 0) ctx.state.waiting.clear();
-    else ctx.state.waiting.write(waiting);
+    if (isEmpty(left)) ctx.state.waiting.clear();
+    else ctx.state.waiting.write(left);
   }
 }
 registerDoFn(JoinOrdersPayments);

@@ -18,6 +18,10 @@ export interface Waiting {
   payments: WaitingEvent<Payment>[];
 }
 
+export function isEmpty({ orders, payments }: Waiting): boolean {
+  return orders.length + payments.length === 0;
+}
+
 const PAYMENT = 1;
 const PAIRED = 2;
 

@@ -7,7 +7,8 @@
  *
  * Invariants
  * - Turns commit in the order in which they began; finalizers run after their turn's commit.
- * - No source bundle starts while `turnsOpenMax` turns are open: what is in flight is bounded.
+ * - No source bundle starts while `turnsOpenMax` turns are open, or while a whole bundle of elements waits in front of
+ *   any stage: what is in flight is bounded.
  * - A failure of any bundle ends the run; nothing after it is committed.
  */
 import type { Clock } from "../model/clock.js";
@@ -76,6 +77,10 @@ export class Engine {
   #wake: (() => void) | undefined;
   #isAwake = false;
   #stop: StopMode | undefined;
+  readonly #processors: StageProcessor[] = [];
+  /** Bundles and setups that wait for something. */
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #finalizing = new Set<Promise<void>>();
   /** When the slowest source last had something to read. */
   #slowestActiveAtMs = Number.NEGATIVE_INFINITY;
   commits = 0;
@@ -106,15 +111,30 @@ export class Engine {
 
   /** Ends when all is done or `stop` has taken effect. Throws what a bundle threw, or a StuckError. */
   async run(): Promise<void> {
+    const problems: unknown[] = [];
     try {
       for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
       await this.#loop();
-    } finally {
-      for (const stage of this.stages) {
-        for (const restriction of stage.restrictions) restriction.endWatch?.();
-        for (const processor of stage.idleProcessors) await processor.teardown();
-      }
+      await Promise.all(this.#finalizing);
+    } catch (error) {
+      problems.push(error);
     }
+    problems.push(...(await this.#tearDown()));
+    if (problems.length > 0) throw problems[0];
+  }
+
+  /** Gives back what the stages hold, also after a failure. Returns what went wrong with that. */
+  async #tearDown(): Promise<unknown[]> {
+    for (const stage of this.stages) {
+      for (const restriction of stage.restrictions) restriction.endWatch?.();
+    }
+    // After a failure other bundles may still be flushing with what teardown would take away.
+    await Promise.allSettled(this.#underWay);
+    const problems: unknown[] = [];
+    for (const processor of this.#processors) {
+      await processor.teardown().catch((error: unknown) => problems.push(error));
+    }
+    return problems;
   }
 
   /**
@@ -260,7 +280,8 @@ export class Engine {
   }
 
   #runSource(stage: Stage, turn: Turn): void {
-    if (this.#stop === "keep" || stage.isStarting || this.#turns.length > this.options.turnsOpenMax) return;
+    if (this.#stop === "keep" || this.#failure !== undefined || stage.isStarting) return;
+    if (this.#turns.length > this.options.turnsOpenMax || this.#hasBacklog()) return;
     const now = this.options.clock.now();
     const ready = this.#readyRestrictions(stage, now);
     if (ready.length === 0) return;
@@ -273,6 +294,11 @@ export class Engine {
         processor.processRestriction(restriction.residual, claims, deadline);
       }
     });
+  }
+
+  /** Whether some stage cannot keep up with the sources. */
+  #hasBacklog(): boolean {
+    return this.stages.some((stage) => stage.pendingCount >= this.options.bundleSizeMax);
   }
 
   /** Those that have something to do, less those that are too far ahead of the slowest. */
@@ -356,13 +382,15 @@ export class Engine {
 
   /** Goes on with `then` when the promise is kept; a broken one ends the run. */
   #await(promise: Promise<void>, then: () => void): void {
-    promise
+    const whole = promise
       .then(() => {
         then();
         this.#commitReady();
         this.#wakeUp();
       })
-      .catch((error) => this.#fail(error));
+      .catch((error) => this.#fail(error))
+      .then(() => void this.#underWay.delete(whole));
+    this.#underWay.add(whole);
   }
 
   #throwFailure(): void {
@@ -378,6 +406,7 @@ export class Engine {
     stage.processorCount++;
     const processor = stage.spec.newProcessor(stage);
     await processor.setup();
+    this.#processors.push(processor);
     stage.idleProcessors.push(processor);
   }
 
@@ -426,9 +455,11 @@ export class Engine {
 
   /** Finalization is a courtesy: what fails here was committed all the same. */
   #finalize(finalizer: () => void | Promise<void>): void {
-    Promise.resolve()
+    const done = Promise.resolve()
       .then(finalizer)
-      .catch(() => undefined);
+      .catch(() => undefined)
+      .then(() => void this.#finalizing.delete(done));
+    this.#finalizing.add(done);
   }
 
   #endSources(): void {

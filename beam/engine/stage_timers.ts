@@ -3,10 +3,11 @@
  * family; the queues hold hints to it by its address (see timer_queue.ts). So a timer that is moved, cleared or fired
  * leaves its old hints behind, and each hint is checked against the record when its time comes.
  *
- * Record: key = { encoded key, encoded window, tag }, value = { f64 fire time, f64 output timestamp, u32 length of
- * key and window }, little endian.
+ * Record: key = { encoded key, encoded window, tag }, value = { instant fire time, instant output timestamp,
+ * int32 length of key and window }.
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
+import { readInstant, writeInstant } from "../model/coders/instant.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
 import type { Store } from "../store/store.js";
@@ -64,6 +65,11 @@ export class StageTimers {
     return count;
   }
 
+  /** Entries of the queue, stale ones included. */
+  hints(timeDomain: TimeDomain): number {
+    return this.#queues[timeDomain].size;
+  }
+
   family(transformId: string, name: string, timeDomain: TimeDomain): TimerFamily {
     let family = this.#families.find((known) => known.transformId === transformId && known.name === name);
     if (family === undefined) {
@@ -105,7 +111,7 @@ export class StageTimers {
     while (fired < countMax) {
       const address = queue.pop(limit);
       if (address === -1) break;
-      const family = this.#takeDue(address, timeDomain, limit);
+      const family = this.#takeDue(address, timeDomain, queue.poppedTime);
       if (family === undefined) continue;
       fired++;
       fire(family.transformId, family.name, this.#due);
@@ -113,20 +119,22 @@ export class StageTimers {
     return fired;
   }
 
-  /** Reads the timer at `address` into `#due` and removes it; undefined when the hint was stale. */
-  #takeDue(address: number, timeDomain: TimeDomain, limit: TimestampMs): Family | undefined {
+  /**
+   * Reads the timer at `address` into `#due` and removes it; undefined when the hint was stale. A hint of another time
+   * than the timer's is, also when the timer is due by now: it would fire it out of order.
+   */
+  #takeDue(address: number, timeDomain: TimeDomain, hintTime: TimestampMs): Family | undefined {
     const { slab } = this.#families[0]!.table;
     const family = this.#byOwner.get(slab.owner(address));
     if (family === undefined || family.timeDomain !== timeDomain) return undefined;
     const { table } = family;
     table.readValue(address, this.#value);
-    const { buffer, position } = this.#value;
-    const fireTimestamp = buffer.readDoubleLE(position);
-    if (fireTimestamp > limit) return undefined;
+    const fireTimestamp = readInstant(this.#value);
+    if (fireTimestamp !== hintTime) return undefined;
     const due = this.#due;
     due.fireTimestamp = fireTimestamp;
-    due.outputTimestamp = buffer.readDoubleLE(position + 8);
-    due.keyAndWindowLength = buffer.readUInt32LE(position + 16);
+    due.outputTimestamp = readInstant(this.#value);
+    due.keyAndWindowLength = this.#value.readInt32();
     table.readKey(address, due.identity);
     const { identity } = due;
     const tagAt = identity.position + due.keyAndWindowLength;
@@ -152,7 +160,7 @@ export class StageTimers {
       if (family.timeDomain !== timeDomain) continue;
       family.table.forEach((address) => {
         family.table.readValue(address, this.#value);
-        queue.insert(this.#value.buffer.readDoubleLE(this.#value.position), address);
+        queue.insert(readInstant(this.#value), address);
       });
     }
   }
@@ -173,24 +181,21 @@ export class TimerFamily {
   ) {}
 
   set(key: ByteWriter, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
-    const { table } = this.family;
-    const identity = this.#identify(key, tag);
-    if (table.get(identity, this.#old)) {
-      const { buffer, position } = this.#old;
-      if (buffer.readDoubleLE(position) === fireAt && buffer.readDoubleLE(position + 8) === outputTimestamp)
-        return;
-      this.#releaseHold();
-    }
     const value = this.#value;
-    value.length = VALUE_BYTES;
-    value.buffer.writeDoubleLE(fireAt, 0);
-    value.buffer.writeDoubleLE(outputTimestamp, 8);
-    value.buffer.writeUInt32LE(key.length, 16);
-    const address = table.put(identity, value);
-    this.queue.insert(fireAt, address);
-    // An event-time timer that emits at its own time holds nothing that the timer queue does not hold already.
-    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing")
-      this.holds.add(outputTimestamp);
+    value.reset();
+    writeInstant(fireAt, value);
+    writeInstant(outputTimestamp, value);
+    value.writeInt32(key.length);
+    const address = this.family.table.swap(this.#identify(key, tag), value);
+    if (address > 0) {
+      this.#old.reset(value.buffer, 0, value.length);
+      const oldFireAt = readInstant(this.#old);
+      this.#releaseHold(oldFireAt, readInstant(this.#old));
+      if (oldFireAt !== fireAt) this.queue.insert(fireAt, address);
+    } else {
+      this.queue.insert(fireAt, -address);
+    }
+    if (this.#isHold(fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
     if (--this.#untilTidy === 0) {
       this.#untilTidy = QUEUE_SIZE_MIN;
       this.tidy();
@@ -201,7 +206,8 @@ export class TimerFamily {
     const { table } = this.family;
     const identity = this.#identify(key, tag);
     if (!table.get(identity, this.#old)) return;
-    this.#releaseHold();
+    const fireAt = readInstant(this.#old);
+    this.#releaseHold(fireAt, readInstant(this.#old));
     table.delete(identity.buffer, identity.length);
   }
 
@@ -213,12 +219,12 @@ export class TimerFamily {
     return identity;
   }
 
-  /** Of the timer that `#old` shows. */
-  #releaseHold(): void {
-    const { buffer, position } = this.#old;
-    const fireAt = buffer.readDoubleLE(position);
-    const outputTimestamp = buffer.readDoubleLE(position + 8);
-    if (outputTimestamp !== fireAt || this.family.timeDomain === "processing")
-      this.holds.remove(outputTimestamp);
+  #releaseHold(fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
+    if (this.#isHold(fireAt, outputTimestamp)) this.holds.remove(outputTimestamp);
+  }
+
+  /** An event-time timer that emits at its own time holds nothing that the timer queue does not hold already. */
+  #isHold(fireAt: TimestampMs, outputTimestamp: TimestampMs): boolean {
+    return outputTimestamp !== fireAt || this.family.timeDomain === "processing";
   }
 }

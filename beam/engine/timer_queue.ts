@@ -23,6 +23,8 @@ export class TimerQueue {
   /** Binary heap of the numbers of all buckets. */
   readonly #bucketNumbers: number[] = [];
   #size = 0;
+  /** Time of the entry that was popped last. */
+  poppedTime: TimestampMs = MAX_TIMESTAMP;
 
   /** Entries, stale ones included. */
   get size(): number {
@@ -80,6 +82,7 @@ export class TimerQueue {
       this.#loadBucket(number);
     }
     if (this.#times[0]! > limit) return -1;
+    this.poppedTime = this.#times[0]!;
     const reference = this.#references[0]!;
     this.#heapPop();
     this.#size--;

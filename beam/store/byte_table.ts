@@ -6,16 +6,15 @@
  * reader shows is valid until the next change of the table.
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
-import { HEADER_BYTES, type Slab } from "./slab.js";
+import type { Slab } from "./slab.js";
 
-const SEGMENT_COUNT = 256;
-const SEGMENT_SHIFT = 24;
+const SEGMENT_COUNT = 64;
+const SEGMENT_SHIFT = 26;
 const FIRST_CAPACITY = 8;
 
 interface Segment {
-  /** Parallel arrays of a power of two; address 0 = empty slot. */
-  hashes: Uint32Array;
-  addresses: Uint32Array;
+  /** { hash, address } for each of a power of two of slots; address 0 = empty. Side by side, to share a cache line. */
+  slots: Uint32Array;
   count: number;
 }
 
@@ -38,8 +37,7 @@ export class ByteTable {
     const hash = hashBytes(key, keyLength);
     const segment = this.#segments[hash >>> SEGMENT_SHIFT];
     if (segment === undefined) return 0;
-    const slot = this.#slotOf(segment, hash, key, keyLength);
-    return segment.addresses[slot]!;
+    return segment.slots[this.#slotOf(segment, hash, key, keyLength) + 1]!;
   }
 
   /** Points `out` at the value of this key. False when there is none. */
@@ -70,28 +68,55 @@ export class ByteTable {
   put(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
     const hash = hashBytes(key.buffer, key.length);
-    let segment = this.#segmentFor(hash);
-    let slot = this.#slotOf(segment, hash, key.buffer, key.length);
-    let address = segment.addresses[slot]!;
-    if (address !== 0 && key.length + value.length > slab.capacity(address)) {
+    const segment = this.#segmentFor(hash);
+    const slot = this.#slotOf(segment, hash, key.buffer, key.length);
+    let address = segment.slots[slot + 1]!;
+    if (address === 0) return this.#insert(segment, slot, hash, key, value);
+    if (key.length + value.length > slab.capacity(address)) {
       slab.release(address);
-      address = 0;
-      segment.addresses[slot] = this.#write(key, value);
-      return segment.addresses[slot]!;
-    }
-    if (address !== 0) {
+      address = this.#write(key, value);
+      segment.slots[slot + 1] = address;
+    } else {
       slab.setValueLength(address, value.length);
       copy(value.buffer, 0, value.length, slab.bytes(address), slab.keyAt(address) + key.length);
-      return address;
     }
-    if ((segment.count + 1) * 4 > segment.addresses.length * 3) {
-      segment = this.#grow(hash >>> SEGMENT_SHIFT, segment);
-      slot = this.#slotOf(segment, hash, key.buffer, key.length);
+    return address;
+  }
+
+  /**
+   * As `put`, for values that all have one length; leaves the old value, if there was one, in `value`.
+   * Returns the record's address, negated when the record is new.
+   */
+  swap(key: ByteWriter, value: ByteWriter): number {
+    const { slab } = this;
+    const hash = hashBytes(key.buffer, key.length);
+    const segment = this.#segmentFor(hash);
+    const slot = this.#slotOf(segment, hash, key.buffer, key.length);
+    const address = segment.slots[slot + 1]!;
+    if (address === 0) return -this.#insert(segment, slot, hash, key, value);
+    if (slab.valueLength(address) !== value.length) throw new Error("swap needs values of one length");
+    const bytes = slab.bytes(address);
+    const start = slab.keyAt(address) + key.length;
+    for (let i = 0; i < value.length; i++) {
+      const old = bytes[start + i]!;
+      bytes[start + i] = value.buffer[i]!;
+      value.buffer[i] = old;
     }
-    address = this.#write(key, value);
-    segment.hashes[slot] = hash;
-    segment.addresses[slot] = address;
-    segment.count++;
+    return address;
+  }
+
+  /** A record for a key that has none; `slot` is the empty one that the search ended at. */
+  #insert(segment: Segment, slot: number, hash: number, key: ByteWriter, value: ByteWriter): number {
+    let into = segment;
+    let at = slot;
+    if ((segment.count + 1) * 8 > segment.slots.length * 3) {
+      into = this.#grow(hash >>> SEGMENT_SHIFT, segment);
+      at = this.#slotOf(into, hash, key.buffer, key.length);
+    }
+    const address = this.#write(key, value);
+    into.slots[at] = hash;
+    into.slots[at + 1] = address;
+    into.count++;
     this.#size++;
     return address;
   }
@@ -102,7 +127,7 @@ export class ByteTable {
     const hash = hashBytes(key.buffer, key.length);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key.buffer, key.length);
-    const address = segment.addresses[slot]!;
+    const address = segment.slots[slot + 1]!;
     if (address === 0) {
       this.put(key, value);
       return;
@@ -120,7 +145,7 @@ export class ByteTable {
         slab.keyAt(target),
       );
       slab.release(address);
-      segment.addresses[slot] = target;
+      segment.slots[slot + 1] = target;
     }
     slab.setValueLength(target, newLength);
     copy(value.buffer, 0, value.length, slab.bytes(target), slab.keyAt(target) + key.length + oldLength);
@@ -132,7 +157,7 @@ export class ByteTable {
     const segment = this.#segments[hash >>> SEGMENT_SHIFT];
     if (segment === undefined) return false;
     const slot = this.#slotOf(segment, hash, key, keyLength);
-    const address = segment.addresses[slot]!;
+    const address = segment.slots[slot + 1]!;
     if (address === 0) return false;
     this.slab.release(address);
     this.#vacate(segment, slot);
@@ -145,7 +170,8 @@ export class ByteTable {
   forEach(visit: (address: number) => void): void {
     for (const segment of this.#segments) {
       if (segment === undefined) continue;
-      for (const address of segment.addresses) if (address !== 0) visit(address);
+      const { slots } = segment;
+      for (let slot = 1; slot < slots.length; slot += 2) if (slots[slot] !== 0) visit(slots[slot]!);
     }
   }
 
@@ -159,16 +185,16 @@ export class ByteTable {
     return segment;
   }
 
-  /** The slot that holds this key, or the empty one where it belongs. */
+  /** Index in `slots` of the slot that holds this key, or of the empty one where it belongs. */
   #slotOf(segment: Segment, hash: number, key: Uint8Array, keyLength: number): number {
-    const { hashes, addresses } = segment;
-    const mask = addresses.length - 1;
-    let slot = hash & mask;
+    const { slots } = segment;
+    const mask = slots.length - 2;
+    let slot = (hash << 1) & mask;
     for (;;) {
-      const address = addresses[slot]!;
+      const address = slots[slot + 1]!;
       if (address === 0) return slot;
-      if (hashes[slot] === hash && this.#keyEquals(address, key, keyLength)) return slot;
-      slot = (slot + 1) & mask;
+      if (slots[slot] === hash && this.#keyEquals(address, key, keyLength)) return slot;
+      slot = (slot + 2) & mask;
     }
   }
 
@@ -192,61 +218,66 @@ export class ByteTable {
   }
 
   #grow(number: number, old: Segment): Segment {
-    const grown = newSegment(old.addresses.length * 2);
-    const mask = grown.addresses.length - 1;
-    for (let i = 0; i < old.addresses.length; i++) {
-      const address = old.addresses[i]!;
+    const slots = new Uint32Array(old.slots.length * 2);
+    const mask = slots.length - 2;
+    for (let i = 0; i < old.slots.length; i += 2) {
+      const address = old.slots[i + 1]!;
       if (address === 0) continue;
-      const hash = old.hashes[i]!;
-      let slot = hash & mask;
-      while (grown.addresses[slot] !== 0) slot = (slot + 1) & mask;
-      grown.addresses[slot] = address;
-      grown.hashes[slot] = hash;
+      const hash = old.slots[i]!;
+      let slot = (hash << 1) & mask;
+      while (slots[slot + 1] !== 0) slot = (slot + 2) & mask;
+      slots[slot] = hash;
+      slots[slot + 1] = address;
     }
-    grown.count = old.count;
+    const grown = { slots, count: old.count };
     this.#segments[number] = grown;
     return grown;
   }
 
   /** Empties a slot and moves back what had been pushed past it, so that no probe ever needs a tombstone. */
-  #vacate(segment: Segment, emptied: number): void {
-    const { hashes, addresses } = segment;
-    const mask = addresses.length - 1;
+  #vacate({ slots }: Segment, emptied: number): void {
+    const mask = slots.length - 2;
     let hole = emptied;
     let slot = hole;
     for (;;) {
-      slot = (slot + 1) & mask;
-      const address = addresses[slot]!;
+      slot = (slot + 2) & mask;
+      const address = slots[slot + 1]!;
       if (address === 0) break;
-      const home = hashes[slot]! & mask;
+      const home = (slots[slot]! << 1) & mask;
       if (((slot - home) & mask) >= ((slot - hole) & mask)) {
-        addresses[hole] = address;
-        hashes[hole] = hashes[slot]!;
+        slots[hole] = slots[slot]!;
+        slots[hole + 1] = address;
         hole = slot;
       }
     }
-    addresses[hole] = 0;
+    slots[hole + 1] = 0;
   }
 }
 
-/** Bytes of memory that a record with these lengths takes, for estimates. */
-export function recordBytes(keyLength: number, valueLength: number): number {
-  return HEADER_BYTES + keyLength + valueLength;
-}
-
 function newSegment(capacity: number): Segment {
-  return { hashes: new Uint32Array(capacity), addresses: new Uint32Array(capacity), count: 0 };
+  return { slots: new Uint32Array(capacity * 2), count: 0 };
 }
 
-/** FNV-1a with the finalizer of MurmurHash3: the low bits choose the slot, the high bits the segment. */
+/** MurmurHash3, 32 bits: the low bits choose the slot, the high bits the segment. */
 function hashBytes(bytes: Uint8Array, length: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  hash ^= hash >>> 16;
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash ^= hash >>> 13;
-  hash = Math.imul(hash, 0xc2b2ae35);
+  let hash = 0;
+  let i = 0;
+  for (const last = length - 3; i < last; i += 4) {
+    hash ^= mixBlock(bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+  }
+  let tail = 0;
+  for (let shift = 0; i < length; i++, shift += 8) tail |= bytes[i]! << shift;
+  hash ^= mixBlock(tail) ^ length;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function mixBlock(block: number): number {
+  const scrambled = Math.imul(block, 0xcc9e2d51);
+  return Math.imul((scrambled << 15) | (scrambled >>> 17), 0x1b873593);
 }
 
 /** A loop beats the call into native code for the short ranges that nearly all records are. */

@@ -9,10 +9,10 @@
  * merged: an address that was once a block stays the address of a block, free or not, which timer queues rely on.
  */
 
-const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES = 1 << 23;
 const UNIT_BYTES = 16;
 const UNITS_PER_CHUNK = CHUNK_BYTES / UNIT_BYTES;
-const UNIT_BITS = 16;
+const UNIT_BITS = 19;
 const SMALL_CLASSES = 64;
 export const HEADER_BYTES = 16;
 

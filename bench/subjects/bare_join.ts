@@ -10,6 +10,9 @@ import { type JoinCounts, runSubject } from "../subject.js";
 import { ExpiryHeap } from "./expiry_heap.js";
 import { type Batch, readToEnd } from "./kafkajs_reader.js";
 
+/** Larger answers make the join no faster, and cost memory. */
+const FETCH_PARTITION_MAX_BYTES = 1024 * 1024;
+
 /** An event in state. */
 interface Held<T> {
   readonly event: T;
@@ -19,7 +22,8 @@ interface Held<T> {
 /** State of one order_id. */
 interface Waiting {
   order: Held<Order> | undefined;
-  readonly payments: Held<Payment>[];
+  /** Undefined until the first: most orders here wait for one in vain, and an empty array each costs memory. */
+  payments: Held<Payment>[] | undefined;
 }
 
 class BareJoin {
@@ -89,19 +93,23 @@ class BareJoin {
     const held = { event: order, isPaired: false };
     waiting.order = held;
     this.#expiries.push(order.created_at + this.timeoutMs, held);
-    for (const payment of waiting.payments) this.#pair(held, payment);
+    if (waiting.payments !== undefined) for (const payment of waiting.payments) this.#pair(held, payment);
   }
 
   #addPayment(payment: Payment): void {
     const waiting = this.#waitingOf(payment.order_id);
-    for (const { event } of waiting.payments) {
-      if (event.payment_id !== payment.payment_id) continue;
-      if (isSamePayment(event, payment)) this.duplicates++;
-      else this.deadLetters++;
-      return;
-    }
     const held = { event: payment, isPaired: false };
-    waiting.payments.push(held);
+    if (waiting.payments === undefined) {
+      waiting.payments = [held];
+    } else {
+      for (const { event } of waiting.payments) {
+        if (event.payment_id !== payment.payment_id) continue;
+        if (isSamePayment(event, payment)) this.duplicates++;
+        else this.deadLetters++;
+        return;
+      }
+      waiting.payments.push(held);
+    }
     this.#expiries.push(payment.created_at + this.timeoutMs, held);
     if (waiting.order !== undefined) this.#pair(waiting.order, held);
   }
@@ -109,7 +117,7 @@ class BareJoin {
   #waitingOf(orderId: string): Waiting {
     let waiting = this.#waiting.get(orderId);
     if (waiting === undefined) {
-      waiting = { order: undefined, payments: [] };
+      waiting = { order: undefined, payments: undefined };
       this.#waiting.set(orderId, waiting);
     }
     return waiting;
@@ -126,9 +134,11 @@ class BareJoin {
     if (!held.isPaired) this.unmatched++;
     const orderId = held.event.order_id;
     const waiting = this.#waiting.get(orderId)!;
+    const { payments } = waiting;
     if (waiting.order === held) waiting.order = undefined;
-    else waiting.payments.splice(waiting.payments.indexOf(held as Held<Payment>), 1);
-    if (waiting.order === undefined && waiting.payments.length === 0) this.#waiting.delete(orderId);
+    else if (payments!.length === 1) waiting.payments = undefined;
+    else payments!.splice(payments!.indexOf(held as Held<Payment>), 1);
+    if (waiting.order === undefined && waiting.payments === undefined) this.#waiting.delete(orderId);
   }
 }
 
@@ -155,13 +165,12 @@ await runSubject(async (input) => {
     Array.from({ length: input.partitions }, (_, partition) => partitionName(topic, partition)),
   );
   const join = new BareJoin(partitions, timeoutMs, outOfOrdernessMs);
-  const seconds = await readToEnd(
-    input,
-    (batch) => {
+  const seconds = await readToEnd(input, FETCH_PARTITION_MAX_BYTES, {
+    onBatch: (batch) => {
       if (batch.topic === topics.orders) join.addOrders(batch);
       else join.addPayments(batch);
     },
-    () => join.expireBefore(Number.POSITIVE_INFINITY),
-  );
+    onEnd: () => join.expireBefore(Number.POSITIVE_INFINITY),
+  });
   return { events: expected.orders + expected.payments, seconds, counts: join.counts };
 });

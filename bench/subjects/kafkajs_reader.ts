@@ -6,25 +6,29 @@ import { randomBytes } from "node:crypto";
 import { type EachBatchPayload, Kafka, logLevel } from "kafkajs";
 import type { SubjectInput } from "../subject.js";
 
-// Tried from 0.25 to 8 MiB: larger answers take more memory and bring no more events per second.
-const FETCH_PARTITION_MAX_BYTES = 256 * 1024;
 const FETCH_MAX_BYTES = 16 * 1024 * 1024;
 
 export type Batch = EachBatchPayload["batch"];
 
+export interface Handlers {
+  readonly onBatch: (batch: Batch) => void;
+  /** After the last batch. */
+  readonly onEnd?: () => void;
+}
+
 /**
- * Calls `onBatch` for every batch, then `onEnd` once. Resolves to the seconds from the first fetch request to the
- * return of `onEnd`; joining the consumer group comes before.
+ * Resolves to the seconds from the first fetch request to the return of `onEnd`; joining the consumer group comes
+ * before.
  */
 export async function readToEnd(
   { brokers, topics, expected }: SubjectInput,
-  onBatch: (batch: Batch) => void,
-  onEnd: () => void,
+  fetchPartitionMaxBytes: number,
+  { onBatch, onEnd }: Handlers,
 ): Promise<number> {
   const kafka = new Kafka({ clientId: "bench", brokers: [...brokers], logLevel: logLevel.NOTHING });
   const consumer = kafka.consumer({
     groupId: `bench-${randomBytes(6).toString("hex")}`,
-    maxBytesPerPartition: FETCH_PARTITION_MAX_BYTES,
+    maxBytesPerPartition: fetchPartitionMaxBytes,
     maxBytes: FETCH_MAX_BYTES,
     // A batch is one synchronous call; nothing here takes long enough to lose the membership.
     sessionTimeout: 60_000,
@@ -43,7 +47,7 @@ export async function readToEnd(
         onBatch(batch);
         remaining -= batch.messages.length;
         if (remaining > 0) return;
-        onEnd();
+        onEnd?.();
         resolve(performance.now());
       };
       consumer.run({ autoCommit: false, eachBatch }).catch(reject);

@@ -1,0 +1,43 @@
+/** The product's own graph and runner, as `order-payment-stream run` would start them, for the subjects that measure it. */
+import { registerKafkaConnection } from "../../beam/io/kafka/kafka_connections.js";
+import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
+import { type GraphOptions, KAFKA_CONNECTION } from "../../pipeline/graph.js";
+import type { SubjectInput } from "../subject.js";
+
+const FUTURE_MAX_MS = 5 * 60_000;
+const silent = (): void => {};
+const logger = { debug: silent, info: silent, warn: console.error, error: console.error };
+
+export const COLLECTIONS = { joined: "joined", unmatched: "unmatched", deadLetters: "dead_letters" };
+
+export function registerKafka({ brokers }: SubjectInput): void {
+  registerKafkaConnection(KAFKA_CONNECTION, { brokers, clientId: "bench-pipeline", logger });
+}
+
+export function graphOptions(input: SubjectInput, isBounded: boolean): GraphOptions {
+  return {
+    orderTopic: input.topics.orders,
+    paymentTopic: input.topics.payments,
+    isBounded,
+    start: "earliest",
+    groupId: undefined,
+    timeoutMs: input.timeoutMs,
+    maxOutOfOrdernessMs: input.outOfOrdernessMs,
+    futureMaxMs: FUTURE_MAX_MS,
+    database: input.database,
+    joinedCollection: COLLECTIONS.joined,
+    unmatchedCollection: COLLECTIONS.unmatched,
+    deadLetterCollection: COLLECTIONS.deadLetters,
+  };
+}
+
+/** A duplicate leaves nothing behind but its count. */
+export function duplicatesOf({ metrics }: DirectRun): number {
+  return metrics.counter("duplicate_orders") + metrics.counter("duplicate_payments");
+}
+
+/** Throws when something is left in state after a bounded run: the figure would be that of half the work. */
+export function assertStateEmpty(run: DirectRun): void {
+  const left = [...run.store.sizes()].filter(([, size]) => size > 0);
+  if (left.length > 0) throw new Error(`state is left: ${JSON.stringify(left)}`);
+}

@@ -1,0 +1,128 @@
+/** The settings of each command: those of options.ts that it uses, and flags of its own. */
+import { DEFAULT_SHARES, type Shares } from "../producers/shares.js";
+import { REASONS } from "./figures.js";
+import { KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS, RUN_SETTINGS, TIME_SETTINGS } from "./options.js";
+import { type Setting, settingsTable } from "./setting.js";
+import { decimal, durationMs, oneOf, timestampMs, wholeNumber } from "./setting_values.js";
+
+export const SEED_MAX = 2 ** 32 - 1;
+
+export type ShareName = `${string}_share`;
+
+const SHARE_DESCRIPTIONS: Readonly<Record<keyof Shares, string>> = {
+  paid: "Weight of orders with one payment, soon after.",
+  multiplePayments: "Weight of orders with two or three payments.",
+  early: "Weight of orders whose payment comes first.",
+  delayed: "Weight of orders whose payment comes late in the timeout, now and then at its very end.",
+  missing: "Weight of orders without a payment.",
+  orphan: "Extra payments without an order, for each order.",
+  duplicate: "Events that come twice, soon after each other.",
+  farDuplicate: "Events that come again, much later but before they expire.",
+  conflict: "Events that come again with another amount.",
+  disorder: "Events that come after newer ones, within the bound.",
+  late: "Extra events after their expiry, for each order.",
+  malformed: "Extra values that cannot be read or are invalid, for each order.",
+  nullValue: "Extra messages without a value, for each order.",
+  json: "Events in JSON instead of Avro.",
+};
+
+/** `multiplePayments` is set by --multiple_payments_share. */
+export function shareFlag(share: string): ShareName {
+  return `${share.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`)}_share`;
+}
+
+const SHARE_SETTINGS: Readonly<Record<ShareName, Setting<number> & { readonly default: string }>> =
+  Object.fromEntries(
+    Object.entries(DEFAULT_SHARES).map(([share, value]) => [
+      shareFlag(share),
+      {
+        description: SHARE_DESCRIPTIONS[share as keyof Shares],
+        expected: "a number from 0 to 1",
+        schema: decimal(0, 1),
+        default: String(value),
+        isFlagOnly: true,
+      },
+    ]),
+  );
+
+export const LOAD_SETTINGS = settingsTable({
+  rate: {
+    description: "Messages per second; 0 is as fast as possible.",
+    expected: "a number from 0 to 1000000",
+    schema: decimal(0, 1_000_000),
+    default: "500",
+    isFlagOnly: true,
+  },
+  seed: {
+    description: "The same seed gives the same events, also from two processes, one for each topic.",
+    expected: `a whole number from 0 to ${SEED_MAX}`,
+    schema: wholeNumber(0, SEED_MAX),
+    isFlagOnly: true,
+  },
+});
+
+export const PRODUCE_SETTINGS = settingsTable({
+  ...LOAD_SETTINGS,
+  count: {
+    description: "Orders; payments and faults come on top. Without it, until Ctrl-C.",
+    expected: "a whole number",
+    schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    isFlagOnly: true,
+  },
+  start: {
+    description: "Event time of the first order; without it, the clock's.",
+    expected: "a time such as 2026-01-31T12:00:00Z",
+    schema: timestampMs,
+    isFlagOnly: true,
+  },
+  event_rate: {
+    description: "Orders per second of event time; without it, they keep step with --rate.",
+    expected: "a number above 0",
+    schema: decimal(0.001, 1_000_000),
+    isFlagOnly: true,
+  },
+  ...SHARE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  ...TIME_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const TOPIC_CHOICES = ["orders", "payments", "all"] as const;
+
+const { bounded: _, ...UNBOUNDED_SETTINGS } = RUN_SETTINGS;
+
+/** Short times, so that a newcomer sees events expire within the first minute. */
+export const RUN_LOCAL_SETTINGS = settingsTable({
+  duration: {
+    description: "Ends by itself after this; without it, at Ctrl-C.",
+    expected: "a duration such as 30 (seconds), 30s or 5m",
+    schema: durationMs(1),
+    isFlagOnly: true,
+  },
+  ...LOAD_SETTINGS,
+  ...UNBOUNDED_SETTINGS,
+  state_timeout_minutes: { ...RUN_SETTINGS.state_timeout_minutes, default: "0.5" },
+  max_out_of_orderness: { ...RUN_SETTINGS.max_out_of_orderness, default: "5s" },
+  kafka_start: { ...RUN_SETTINGS.kafka_start, default: "latest" },
+});
+
+export const DEAD_LETTER_SETTINGS = settingsTable({
+  reason: {
+    description: `Only those with this reason: ${REASONS.join(", ")}.`,
+    expected: REASONS.join(", "),
+    schema: oneOf(...REASONS),
+    isFlagOnly: true,
+  },
+  limit: {
+    description: "How many to list, at most.",
+    expected: "a whole number from 1 to 100000",
+    schema: wholeNumber(1, 100_000),
+    default: "20",
+    isFlagOnly: true,
+  },
+  ...MONGODB_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const DEAD_LETTER_CHOICES = ["list", "count"] as const;
+export const SERVICE_CHOICES = ["up", "down", "status"] as const;

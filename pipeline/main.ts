@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+/** The command line. Each command loads its own code only. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { define, EXIT_WRONG_SETTINGS } from "./command.js";
+import {
+  DEAD_LETTER_CHOICES,
+  DEAD_LETTER_SETTINGS,
+  PRODUCE_SETTINGS,
+  RUN_LOCAL_SETTINGS,
+  SERVICE_CHOICES,
+  TOPIC_CHOICES,
+} from "./command_options.js";
+import { checkTogether, RUN_SETTINGS } from "./options.js";
+
+const program = new Command("order-payment-stream")
+  .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
+  .version(version(), "--version")
+  .helpOption("--help", "what there is to set")
+  .helpCommand(false)
+  .addHelpText(
+    "after",
+    "\nEach flag is an environment variable too, in capitals, and may stand in .env: see .env.example.",
+  )
+  .exitOverride();
+
+define(program.command("run").description("read, join and write until stopped, or to the end"), {
+  table: RUN_SETTINGS,
+  together: checkTogether,
+  action: async ({ settings }) => (await import("./run.js")).run(settings),
+});
+
+define(program.command("produce").description("send made-up orders and payments to Kafka"), {
+  table: PRODUCE_SETTINGS,
+  together: checkTogether,
+  choices: TOPIC_CHOICES,
+  action: async ({ settings }, which) => (await import("./produce.js")).produce(settings, which),
+});
+
+define(program.command("run-local").description("bring up what is missing, offer load, and run"), {
+  table: RUN_LOCAL_SETTINGS,
+  together: checkTogether,
+  action: async (invocation) => (await import("./run_local.js")).runLocal(invocation, invocation.environment),
+});
+
+define(program.command("dead-letters").description("show what could not take part in the join"), {
+  table: DEAD_LETTER_SETTINGS,
+  choices: DEAD_LETTER_CHOICES,
+  action: async ({ settings }, what) => (await import("./dead_letters.js")).deadLetters(settings, what),
+});
+
+define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {
+  table: {},
+  choices: SERVICE_CHOICES,
+  action: async ({ environment }, what) => (await import("./services.js")).services(what, environment),
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // It has printed its message; help and version are no mistakes.
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_SETTINGS;
+}
+// Sockets that linger must not keep a command alive that has ended.
+process.exit();
+
+/** Of the package, which is one folder up from the sources and two from what is built. */
+function version(): string {
+  for (const up of ["..", "../.."]) {
+    try {
+      const { version } = JSON.parse(readFileSync(new URL(`${up}/package.json`, import.meta.url), "utf8"));
+      return version;
+    } catch {
+      // Not there.
+    }
+  }
+  return "unknown";
+}

@@ -1,0 +1,77 @@
+/** `produce`: sends made-up orders and payments, with all the faults that real ones have. */
+
+import { connectKafka } from "../beam/io/kafka/client/connect_kafka.js";
+import { type ProduceOptions, produce as send } from "../producers/producer.js";
+import { ProgressLine } from "../producers/progress.js";
+import { DEFAULT_SHARES, type Shares } from "../producers/shares.js";
+import { type PRODUCE_SETTINGS, SEED_MAX, type ShareName, shareFlag } from "./command_options.js";
+import { CLIENT_ID, kafkaConfig, kafkaSecurity } from "./connections.js";
+import { unlessAborted, watchInterrupts } from "./interrupts.js";
+import { createLog } from "./log.js";
+import type { KafkaSettings } from "./options.js";
+import { SettingsError } from "./read_settings.js";
+import type { SettingsOf } from "./setting.js";
+import { Terminal } from "./terminal.js";
+
+/** Resolves with the exit code: 0 also after Ctrl-C. */
+export async function produce(
+  settings: SettingsOf<typeof PRODUCE_SETTINGS>,
+  which: ProduceOptions["which"],
+): Promise<number> {
+  const log = createLog(settings.log_level, new Terminal());
+  const { signal } = watchInterrupts();
+  await unlessAborted(signal, checkKafka(settings, log));
+  const seed = settings.seed ?? randomSeed();
+  log.info("producing", { which, seed, to: settings.kafka_bootstrap.join(",") });
+  const progress = new ProgressLine(`produce ${which}`);
+  try {
+    const summary = await send({
+      ...producerOptions(settings),
+      which,
+      seed,
+      count: settings.count ?? Number.POSITIVE_INFINITY,
+      rate: settings.rate,
+      startMs: settings.start,
+      eventRatePerSecond: settings.event_rate,
+      shares: sharesOf(settings),
+      outOfOrdernessMs: settings.max_out_of_orderness,
+      timeoutMs: settings.state_timeout_minutes,
+      signal,
+      onProgress: (figures) => progress.update(figures),
+    });
+    progress.end(summary);
+    return 0;
+  } catch (error) {
+    if (error instanceof RangeError) throw new SettingsError([error.message]);
+    throw error;
+  }
+}
+
+/** Brokers and topics. */
+export function producerOptions(settings: KafkaSettings): Pick<ProduceOptions, "kafka" | "topics"> {
+  const { sasl, ssl } = kafkaSecurity(settings);
+  return {
+    kafka: {
+      clientId: CLIENT_ID,
+      brokers: [...settings.kafka_bootstrap],
+      ...(ssl !== undefined && { ssl }),
+      ...(sasl !== undefined && { sasl: sasl as NonNullable<ProduceOptions["kafka"]["sasl"]> }),
+    },
+    topics: { orders: settings.kafka_order_topic, payments: settings.kafka_payment_topic },
+  };
+}
+
+/** Another one each time, so that two runs do not send two versions of one order. */
+export function randomSeed(): number {
+  return Math.floor(Math.random() * SEED_MAX);
+}
+
+function sharesOf(settings: Readonly<Record<ShareName, number>>): Partial<Shares> {
+  return Object.fromEntries(Object.keys(DEFAULT_SHARES).map((share) => [share, settings[shareFlag(share)]!]));
+}
+
+/** An unreachable broker or a refused login is told in the words that `run` has for it. */
+async function checkKafka(settings: KafkaSettings, log: ReturnType<typeof createLog>): Promise<void> {
+  const client = await connectKafka(kafkaConfig(settings, log));
+  await client.close();
+}

@@ -1,0 +1,114 @@
+/**
+ * Where settings come from: flags, then the environment, then `.env`, then the default. An empty variable counts as
+ * not set. Everything that is wrong is reported at once, before anything starts.
+ */
+import { readFileSync } from "node:fs";
+import dotenv from "dotenv";
+import { nameOf, type Setting, type SettingsOf, type SettingsTable, shown, variableOf } from "./setting.js";
+import { whyNot } from "./setting_values.js";
+
+export interface Problem {
+  /** The setting. */
+  readonly name: string;
+  /** Goes on after the setting's name: "is …: expected …". */
+  readonly text: string;
+}
+
+/** Finds what no value shows by itself. Settings that are wrong by themselves, or of other commands, are absent. */
+export type CombinationCheck = (settings: Readonly<Record<string, unknown>>) => readonly Problem[];
+
+/** Somebody has to correct what is set. The message lists all that is wrong, without secrets. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+
+  constructor(readonly problems: readonly string[]) {
+    const count = problems.length === 1 ? "1 setting is wrong" : `${problems.length} settings are wrong`;
+    super(`${count}; nothing was started.\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+  }
+}
+
+export interface SettingsSources {
+  /** By name of the setting. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Content of `.env`. */
+  readonly file: Readonly<Record<string, string | undefined>>;
+}
+
+export type Origin = "flag" | "environment" | ".env" | "default";
+
+export interface ReadSettings<Table extends SettingsTable> {
+  readonly settings: SettingsOf<Table>;
+  readonly origins: ReadonlyMap<string, Origin>;
+}
+
+/** The content of `.env` in a folder; empty when there is none. The environment is not touched. */
+export function readEnvFile(path = ".env"): Record<string, string> {
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new SettingsError([`${path} cannot be read: ${(error as Error).message}`]);
+  }
+  return dotenv.parse(content);
+}
+
+/**
+ * @param found problems of the command line that are known already
+ * @throws SettingsError
+ */
+export function readSettings<Table extends SettingsTable>(
+  table: Table,
+  sources: SettingsSources,
+  together: CombinationCheck = () => [],
+  found: readonly string[] = [],
+): ReadSettings<Table> {
+  const values: Record<string, unknown> = {};
+  const origins = new Map<string, Origin>();
+  const problems: Problem[] = [];
+  for (const [name, setting] of Object.entries(table)) {
+    const [text, origin] = findText(name, setting, sources);
+    origins.set(name, origin);
+    if (text === undefined) {
+      values[name] = undefined;
+    } else if (setting.missing !== undefined) {
+      problems.push({ name, text: `is set${from(origin)}, but this version ${setting.missing}` });
+    } else {
+      const result = setting.schema.safeParse(text);
+      if (result.success) values[name] = result.data;
+      else problems.push({ name, text: complaint(text, origin, setting, whyNot(result.error)) });
+    }
+  }
+  problems.push(...together(values));
+  if (found.length + problems.length > 0) {
+    throw new SettingsError([
+      ...found,
+      ...problems.map(({ name, text }) => `${nameOf(name, table[name]!)} ${text}`),
+    ]);
+  }
+  return { settings: values as SettingsOf<Table>, origins };
+}
+
+function findText(name: string, setting: Setting, sources: SettingsSources): [string | undefined, Origin] {
+  const flag = sources.flags[name];
+  if (flag !== undefined) return [flag, "flag"];
+  const variable = variableOf(name);
+  if (!setting.isFlagOnly) {
+    // As dotenv has it, a variable that is set but empty hides the one in the file.
+    const inEnvironment = sources.environment[variable];
+    if (inEnvironment) return [inEnvironment, "environment"];
+    if (inEnvironment === undefined && sources.file[variable]) return [sources.file[variable], ".env"];
+  }
+  return [setting.default, "default"];
+}
+
+function complaint(text: string, origin: Origin, setting: Setting, why: string | undefined): string {
+  // A reason that quotes an address may quote a password in a way that no pattern finds.
+  const reason = why && !setting.isSecret && !why.includes("@") ? ` (${why})` : "";
+  return `is ${shown(text, setting)}${from(origin)}: expected ${setting.expected}${reason}`;
+}
+
+function from(origin: Origin): string {
+  return origin === ".env" ? ", from .env" : "";
+}

@@ -1,0 +1,61 @@
+/**
+ * What a setting is. Its name is its flag (`--kafka_bootstrap`), and in capitals its environment variable, unless it
+ * makes sense on the command line only. Values arrive as text; the schema gives them their type.
+ */
+import type { z } from "zod";
+
+export interface Setting<T = unknown> {
+  readonly description: string;
+  /** Ends the sentence "expected …". */
+  readonly expected: string;
+  readonly schema: z.ZodType<T, string>;
+  /** As a user would write it. Without one the value may be undefined. */
+  readonly default?: string;
+  /** Never shown, wherever it comes from. */
+  readonly isSecret?: true;
+  /** Its flag needs no value. */
+  readonly isSwitch?: true;
+  /** Has no environment variable. */
+  readonly isFlagOnly?: true;
+  /** Its name is taken, but this version cannot do it: what that is. Setting it is an error. */
+  readonly missing?: string;
+}
+
+export type SettingsTable = Readonly<Record<string, Setting>>;
+
+type ValueOf<S> = S extends { readonly schema: z.ZodType<infer T, string> }
+  ? S extends { readonly default: string }
+    ? T
+    : T | undefined
+  : never;
+
+/** The values of a table's settings, by name. */
+export type SettingsOf<Table extends SettingsTable> = { readonly [N in keyof Table]: ValueOf<Table[N]> };
+
+/** Keeps what a table says of each setting, so that its values are typed. */
+export function settingsTable<const Table extends SettingsTable>(table: Table): Table {
+  return table;
+}
+
+export function variableOf(name: string): string {
+  return name.toUpperCase();
+}
+
+/** How a setting is called in messages: "KAFKA_GROUP_ID (--kafka_group_id)". */
+export function nameOf(name: string, { isFlagOnly }: Setting): string {
+  return isFlagOnly ? `--${name}` : `${variableOf(name)} (--${name})`;
+}
+
+/** A value for a message: secrets masked, also those inside addresses. */
+export function shown(text: string, { isSecret }: Setting): string {
+  return isSecret ? "***" : JSON.stringify(withoutSecrets(text));
+}
+
+/**
+ * Cuts credentials and query out of a text that may be an address. Greedy up to the last `@`: a password that was not
+ * escaped may hold anything, and hiding too much is the better mistake.
+ */
+export function withoutSecrets(text: string): string {
+  const withoutQuery = text.includes("//") ? text.replace(/\?.*$/s, "") : text;
+  return withoutQuery.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@");
+}

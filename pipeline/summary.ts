@@ -1,0 +1,82 @@
+/** What a run says at its end: one line of JSON, or a table for a person; and whether the books balance. */
+import { type Book, deadLetterCount, type Figures, isBalanced } from "./figures.js";
+
+/** The JSON form. Orders and payments are records read; pending are events that wait without a partner. */
+export interface Summary {
+  readonly orders: number;
+  readonly payments: number;
+  readonly joined: number;
+  readonly unmatched: number;
+  readonly duplicates: number;
+  /** By reason, those that occurred. */
+  readonly dead_letters: Readonly<Record<string, number>>;
+  readonly pending: number;
+  readonly duration_ms: number;
+}
+
+export function summaryOf(figures: Figures, durationMs: number): Summary {
+  const { orders, payments, joined, unmatched, deadLetters } = figures;
+  return {
+    orders: orders.read,
+    payments: payments.read,
+    joined,
+    unmatched,
+    duplicates: orders.duplicates + payments.duplicates,
+    dead_letters: deadLetters,
+    pending: orders.waiting + payments.waiting,
+    duration_ms: Math.round(durationMs),
+  };
+}
+
+/** The table; no line ends in a blank. */
+export function summaryText(figures: Figures, durationMs: number): string {
+  const { orders, payments } = figures;
+  const columns: readonly [string, (book: Book) => number][] = [
+    ["read", (book) => book.read],
+    ["paired", (book) => book.paired],
+    ["unmatched", (book) => book.unmatched],
+    ["duplicates", (book) => book.duplicates],
+    ["dead letters", (book) => book.deadLetters],
+    ["waiting", (book) => book.waiting],
+  ];
+  const row = (label: string, cells: readonly string[]): string =>
+    label.padEnd(10) +
+    cells.map((cell, i) => cell.padStart(Math.max(10, columns[i]![0].length + 2))).join("");
+  const count = (book: Book): string[] => columns.map(([, of]) => formatCount(of(book)));
+  const events = orders.read + payments.read;
+  const seconds = durationMs / 1000;
+  const letters = Object.entries(figures.deadLetters).map(([reason, n]) => `${reason} ${formatCount(n)}`);
+  return [
+    row(
+      "",
+      columns.map(([name]) => name),
+    ),
+    row("orders", count(orders)),
+    row("payments", count(payments)),
+    "",
+    `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched in MongoDB`,
+    `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
+    `${formatCount(events)} events in ${seconds.toFixed(1)} s`,
+  ].join("\n");
+}
+
+/** For each topic whose books do not balance, a sentence. Each is a bug, or the sign of an abandoned bundle. */
+export function imbalances({ orders, payments }: Figures): string[] {
+  const books: readonly [string, Book][] = [
+    ["orders", orders],
+    ["payments", payments],
+  ];
+  return books
+    .filter(([, book]) => !isBalanced(book))
+    .map(
+      ([kind, book]) =>
+        `THE BOOKS DO NOT BALANCE: of ${book.read} ${kind} read, ${book.paired} were paired, ` +
+        `${book.unmatched} unmatched, ${book.duplicates} duplicates, ${book.deadLetters} dead letters, ` +
+        `and ${book.waiting} wait`,
+    );
+}
+
+/** 1,234,567 */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
