@@ -10,7 +10,12 @@ export type Log = KafkaLogger;
 
 export function createLog(level: LogLevel, terminal: Terminal): Log {
   const format = terminal.isTty
-    ? prettyFactory({ colorize: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" })
+    ? prettyFactory({
+        colorize: true,
+        singleLine: true,
+        ignore: "pid,hostname",
+        translateTime: "SYS:HH:MM:ss",
+      })
     : (line: string) => line;
   const write = (line: string): void => terminal.write(format(line));
   const logger = pino({ level, base: null }, { write });

@@ -109,4 +109,4 @@ function formatLag(lagMs: number): string {
 }
 
 /** The grouping by order_id and the join run as one stage, named after its first step. */
-const JOIN_STAGE = "CoGroupByOrderId";
+export const JOIN_STAGE = "CoGroupByOrderId";

@@ -20,6 +20,16 @@ export async function run(settings: RunSettings): Promise<number> {
   const log = createLog(settings.log_level, terminal);
   const { signal } = watchInterrupts();
   await unlessAborted(signal, checkConnections(settings, log));
+  if (settings.kafka_start === "group") {
+    log.warn(
+      "KAFKA_START=group: events that waited when the run before ended do not come again, for this version keeps state in memory",
+    );
+  }
+  signal.addEventListener("abort", () => {
+    log.info("ending: what was read is finished first; a second signal ends at once", {
+      drain: settings.drain,
+    });
+  });
   await supervise(startPipeline(settings, log), { settings, terminal, log, signal });
   return 0;
 }
@@ -65,15 +75,12 @@ export interface Supervision {
   readonly more?: () => readonly string[];
 }
 
-/** Shows progress until the run ends, then prints the summary. Throws what the run failed with. */
+/** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(direct: DirectRun, supervision: Supervision): Promise<void> {
   const { settings, terminal, log, signal, more } = supervision;
   const startedMs = performance.now();
   const progress = new Progress(direct, terminal, log, more);
   const onAbort = (): void => {
-    log.info("ending: what was read is finished first; a second signal ends at once", {
-      drain: settings.drain,
-    });
     // Its failure is that of `finished`.
     direct.stop(settings.drain).catch(() => undefined);
   };

@@ -50,10 +50,13 @@ export async function runLocal(
     tellChoices(settings, origins, log);
     await unlessAborted(signal, prepare(settings, log));
     await runUnderLoad(settings, given, { terminal, log, signal });
-    for (const line of whereToLook(settings)) terminal.write(`${line}\n`);
+    tell(whereToLook(settings), terminal);
   } finally {
-    if (services.kafka?.source !== "environment" || services.mongodb?.source !== "environment") {
-      log.info("ending the services that were started here; their data stays");
+    const sources = [services.kafka?.source, services.mongodb?.source];
+    if (sources.includes("maven") || sources.includes("container")) {
+      log.info(
+        "ending the services that were started here; `order-payment-stream services up` keeps them running",
+      );
     }
     await services.stop();
   }
@@ -90,7 +93,7 @@ async function runUnderLoad(
   const endOfLoad = new AbortController();
   const endOfRun = new AbortController();
   let sent: ProduceProgress | undefined;
-  const more = (): string[] => ["", `  load           ${loadText(sent)}`, ...whereToLook(settings)];
+  const more = (): string[] => [`  load           ${loadText(sent)}`];
 
   const direct = startPipeline(settings, log);
   const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
@@ -100,7 +103,7 @@ async function runUnderLoad(
     await unlessAborted(signal, Promise.race([untilPartitionsAreFound(direct), supervised]));
     const seed = given.seed ?? randomSeed();
     log.info("offering load", { messagesPerSecond: given.rate, seed });
-    for (const line of whereToLook(settings)) if (!terminal.isTty) log.info(line.trim());
+    tell(whereToLook(settings), terminal);
     produced = produce({
       ...producerOptions(settings),
       which: "all",
@@ -176,6 +179,10 @@ function loadText(sent: ProduceProgress | undefined): string {
   if (sent === undefined) return "begins";
   const errors = sent.errors > 0 ? `, ${formatCount(sent.errors)} errors` : "";
   return `${formatCount(sent.acknowledged)} sent, ${formatCount(sent.ratePerSecond)}/s${errors}`;
+}
+
+function tell(lines: readonly string[], terminal: Terminal): void {
+  terminal.write(lines.map((line) => `${line}\n`).join(""));
 }
 
 /** Where to see the results, for somebody who has mongosh. */

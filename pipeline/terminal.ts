@@ -10,6 +10,7 @@ export interface TerminalStream {
   write(text: string): unknown;
 }
 
+/** Where the stream does not know, or says 0. */
 const COLUMNS_DEFAULT = 80;
 
 export class Terminal {
@@ -29,7 +30,7 @@ export class Terminal {
   /** Replaces the block; on a terminal only. Lines are cut at its width, since a wrapped one could not be erased. */
   show(block: readonly string[]): void {
     const erased = this.#erased();
-    const width = (this.stream.columns ?? COLUMNS_DEFAULT) - 1;
+    const width = (this.stream.columns || COLUMNS_DEFAULT) - 1;
     this.#block = block.map((line) => line.slice(0, width));
     this.stream.write(erased + this.#drawn());
   }

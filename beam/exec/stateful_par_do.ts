@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { KV } from "../model/kv.js";
 import { NO_FIRING, type PaneInfo } from "../model/pane.js";
-import type { TimestampMs } from "../model/timestamps.js";
+import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { type BoundedWindow, IN_GLOBAL_WINDOW } from "../model/windows.js";
 import type { StatefulDoFn } from "../sdk/do_fn.js";
 import { DoFnOperator, mainInput, refusePromise } from "./do_fn_operator.js";
@@ -25,6 +25,7 @@ class StatefulContextCell extends ElementContextCell {
   timers: Record<string, TimerHandle> = {};
   tag = "";
   fireTimestamp: TimestampMs = 0;
+  eventTimerAt: TimestampMs = MIN_TIMESTAMP;
   keyCoder!: Coder<unknown>;
   keyBytes!: ByteWriter;
   readonly #reader = new ByteReader();
@@ -57,6 +58,7 @@ export class StatefulParDoOperator
   readonly #keyCoder: Coder<unknown>;
   readonly #windowing: Windowing;
   readonly #cells: StateCell[] = [];
+  readonly #processingTimers = new Set<string>();
   readonly #expiry: TimerTable | undefined;
   readonly #ctx: StatefulContextCell;
   readonly #keyReader = new ByteReader();
@@ -81,6 +83,7 @@ export class StatefulParDoOperator
       if (typeof doFn.onTimer[name] !== "function") {
         throw new Error(`${this.name}: timer ${name} has no callback in onTimer`);
       }
+      if (timeDomain === "processing") this.#processingTimers.add(name);
       ctx.timers[name] = new TimerHandle(
         name,
         timeDomain,
@@ -111,6 +114,7 @@ export class StatefulParDoOperator
     this.#keyCoder.encode(element.key, this.#key, "nested");
     this.#bindWindow(window);
     this.#ctx.enter(timestamp, windows, pane);
+    this.#ctx.eventTimerAt = MIN_TIMESTAMP;
     const result: unknown = this.doFn.process(element, this.#ctx as any);
     if (result !== undefined) refusePromise(this.name, result);
     this.#flush();
@@ -129,7 +133,12 @@ export class StatefulParDoOperator
       }
       return;
     }
-    this.#ctx.enter(timer.outputTimestamp, this.#windowsOf(identity, keyAndWindowLength), NO_FIRING);
+    const isByClock = this.#processingTimers.has(family);
+    const windows = this.#windowsOf(identity, keyAndWindowLength);
+    // The clock may come to a timer whose window, and with it its state, is gone.
+    if (isByClock && this.#windowing.windowCoder !== undefined && this.#isExpired(windows[0]!)) return;
+    this.#ctx.enter(timer.outputTimestamp, windows, NO_FIRING);
+    this.#ctx.eventTimerAt = isByClock ? MIN_TIMESTAMP : timer.fireTimestamp;
     this.#ctx.tag = timer.tag;
     this.#ctx.fireTimestamp = timer.fireTimestamp;
     const result: unknown = this.doFn.onTimer[family]!(this.#ctx as any);

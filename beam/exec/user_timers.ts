@@ -1,9 +1,17 @@
 /** The timers of a stateful DoFn, bound to the key and window at hand: the rules of what may be set. */
 import type { ByteWriter } from "../model/bytes.js";
 import { formatTimestamp, type TimestampMs } from "../model/timestamps.js";
+import type { BoundedWindow } from "../model/windows.js";
 import type { Timer } from "../sdk/timer.js";
-import type { ElementContextCell } from "./element_context.js";
 import type { TimeDomain, TimerTable } from "./services.js";
+
+/** What is being processed while timers are set. */
+export interface TimerScope {
+  readonly timestamp: TimestampMs;
+  readonly window: BoundedWindow;
+  /** In the callback of an event-time timer the time that it was set for; otherwise MIN_TIMESTAMP. */
+  readonly eventTimerAt: TimestampMs;
+}
 
 export class TimerHandle implements Timer {
   constructor(
@@ -11,7 +19,7 @@ export class TimerHandle implements Timer {
     private readonly timeDomain: TimeDomain,
     private readonly table: TimerTable,
     private readonly key: ByteWriter,
-    private readonly ctx: ElementContextCell,
+    private readonly ctx: TimerScope,
     private readonly allowedLatenessMs: number,
   ) {}
 
@@ -20,7 +28,9 @@ export class TimerHandle implements Timer {
     const { ctx } = this;
     const windowEnd = ctx.window.maxTimestamp + this.allowedLatenessMs;
     if (this.timeDomain === "event") {
-      // State is gone once its window has expired, so a timer fires by then at the latest.
+      // State is gone once its window has expired, so a timer fires by then at the latest; and what fires then has no
+      // time left to set another: a timer that always sets itself anew ends with its window.
+      if (fireAt > windowEnd && ctx.eventTimerAt >= windowEnd) return;
       const fire = Math.min(Math.ceil(fireAt), windowEnd);
       const output = outputTimestamp ?? fire;
       if (outputTimestamp !== undefined) this.#checkOutput(outputTimestamp, fire);

@@ -11,11 +11,11 @@ import {
   runnerApi,
   withName,
 } from "../model/apache_beam.js";
-import { BytesCoder } from "../model/coders/bytes_coder.js";
 import type { Coder } from "../model/coders/coder.js";
 import { IterableCoder } from "../model/coders/iterable_coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { ALL_STANDARD_CODER_URNS, coderFromProto } from "../model/coders/registry.js";
+import { CoderUrn } from "../model/coders/urns.js";
 import { GlobalWindowCoder, IntervalWindowCoder } from "../model/coders/window_coders.js";
 import type { KV } from "../model/kv.js";
 import {
@@ -38,7 +38,6 @@ declare const elementType: unique symbol;
 /** A collection of `T`s in a graph. */
 export type Collection<T> = PCollection<T> & { readonly [elementType]?: T };
 export type OutputCollections<O extends OutputSpecs> = { readonly [N in keyof O]: Collection<ValueOf<O[N]>> };
-type ElementOf<C> = C extends Collection<infer T> ? T : never;
 
 /** `unknown` when a DoFn `D` can read elements `I`; otherwise a sentence that says why not. */
 export type Accepts<D, I> =
@@ -151,7 +150,7 @@ export function windowInto<T>(name: string, input: Collection<T>, windowing: Win
         payload: runnerApi.WindowIntoPayload.toBinary({ windowFn }),
       };
       const isGlobal = windowFn.urn === urns.globalWindows;
-      const windowCoder: Coder<any> = isGlobal ? new GlobalWindowCoder() : new IntervalWindowCoder();
+      const windowCoder: Coder<any> = isGlobal ? GlobalWindowCoder.INSTANCE : IntervalWindowCoder.INSTANCE;
       const strategy = runnerApi.WindowingStrategy.create({
         windowFn,
         mergeStatus: runnerApi.MergeStatus_Enum.NON_MERGING,
@@ -202,8 +201,6 @@ export function composite<I extends Record<string, Collection<any>>, O>(
   return P(inputs as any).apply(withName(name, (sources: any) => expand(sources)) as any) as O;
 }
 
-export type { ElementOf };
-
 export function coderOf(collection: PCollection<any>): Coder<any> {
   const components = collection.pipeline.getProto().components!;
   return coderFromProto(components.pcollections[collection.getId()]!.coderId, components.coders);
@@ -232,7 +229,7 @@ function declareState(
         : runnerApi.TimeDomain_Enum.PROCESSING_TIME,
       timerFamilyCoderId: pipeline.getCoderId({
         toProto: () => ({
-          spec: { urn: urns.timerCoder, payload: new Uint8Array() },
+          spec: { urn: CoderUrn.TIMER, payload: new Uint8Array() },
           componentCoderIds: [keyCoderId, windowCoderId],
         }),
       } as any),
@@ -273,5 +270,3 @@ function isUnboundedCollection(collection: PCollection<any>): boolean {
 function boundedness(isUnbounded: boolean): runnerApi.IsBounded_Enum {
   return isUnbounded ? runnerApi.IsBounded_Enum.UNBOUNDED : runnerApi.IsBounded_Enum.BOUNDED;
 }
-
-export { BytesCoder };

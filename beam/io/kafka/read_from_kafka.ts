@@ -94,6 +94,9 @@ export class FindPartitions extends SplittableDoFn<
   readonly restrictionCoder = offsetRangeCoder;
   readonly isBounded = this.config.isBounded;
   #kafka!: KafkaConnection;
+  /** New partitions that the last look brought. */
+  #found: PartitionSource[] | undefined;
+  #wake: (() => void) | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await acquireKafkaConnection(this.config.connection);
@@ -111,26 +114,40 @@ export class FindPartitions extends SplittableDoFn<
     return new OffsetRangeTracker(range);
   }
 
-  async process(
+  process(
     _impulse: Uint8Array,
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof partitionOutputs>,
-  ): Promise<ProcessContinuation> {
-    const { topic, isBounded, partitionDiscoveryIntervalMs } = this.config;
+  ): ProcessContinuation | Promise<ProcessContinuation> {
     const known = tracker.restriction.start;
-    const partitions = (await this.#kafka.client.partitions(topic)).filter((partition) => partition >= known);
-    if (partitions.length > 0) {
-      // A partition that appears later is new as a whole, wherever the read began.
-      const starts = await this.#startOffsets(known === 0 ? this.config.start : "earliest");
-      const ends = isBounded ? await this.#kafka.client.offsets(topic, "latest") : undefined;
-      for (const partition of partitions) {
-        if (!tracker.tryClaim(partition)) return resume();
-        const start = starts.get(partition) ?? 0;
-        const end =
-          ends === undefined ? Number.POSITIVE_INFINITY : Math.max(start, ends.get(partition) ?? start);
-        ctx.emit.partitions({ topic, partition, range: { start, end } });
-      }
+    if (known === 0) return this.#findFirst(tracker, ctx);
+    // Looking for more happens beside the bundles: an outage of the brokers must not keep one open.
+    const found = this.#found;
+    this.#found = undefined;
+    if (found === undefined) {
+      this.#lookForMore(known);
+    } else if (!this.#emitAll(found, tracker, ctx)) {
+      return resume();
     }
+    return resume(this.config.partitionDiscoveryIntervalMs, found === undefined ? this.#onFound : undefined);
+  }
+
+  /** The read does not begin before it knows its partitions, and where to begin in each. */
+  async #findFirst(
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof partitionOutputs>,
+  ): Promise<ProcessContinuation> {
+    const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
+    const { client } = this.#kafka;
+    const partitions = await client.partitions(topic);
+    const starts = await this.#startOffsets(start);
+    const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
+    const sources = partitions.map((partition) => {
+      const from = starts.get(partition) ?? 0;
+      const to = ends === undefined ? Number.POSITIVE_INFINITY : Math.max(from, ends.get(partition) ?? from);
+      return { topic, partition, range: { start: from, end: to } };
+    });
+    if (!this.#emitAll(sources, tracker, ctx)) return resume();
     if (isBounded) {
       tracker.tryClaim(Number.POSITIVE_INFINITY);
       return stop();
@@ -139,6 +156,46 @@ export class FindPartitions extends SplittableDoFn<
     ctx.watermark.set(GLOBAL_WINDOW_MAX);
     return resume(partitionDiscoveryIntervalMs);
   }
+
+  /** False when the runner took the rest back. */
+  #emitAll(
+    sources: readonly PartitionSource[],
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof partitionOutputs>,
+  ): boolean {
+    for (const source of sources) {
+      if (!tracker.tryClaim(source.partition)) return false;
+      ctx.emit.partitions(source);
+    }
+    return true;
+  }
+
+  /** A partition that appears later is new as a whole, wherever the read began. */
+  #lookForMore(known: number): void {
+    const { topic } = this.config;
+    const { client } = this.#kafka;
+    const look = async (): Promise<void> => {
+      const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
+      if (partitions.length === 0) return;
+      const starts = await client.offsets(topic, "earliest");
+      this.#found = partitions.map((partition) => ({
+        topic,
+        partition,
+        range: { start: starts.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
+      }));
+      this.#wake?.();
+    };
+    // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.
+    look().catch(() => undefined);
+  }
+
+  readonly #onFound = (wake: () => void): (() => void) => {
+    if (this.#found !== undefined) wake();
+    this.#wake = wake;
+    return () => {
+      this.#wake = undefined;
+    };
+  };
 
   async #startOffsets(start: StartPoint): Promise<Map<number, number>> {
     const { topic, groupId } = this.config;

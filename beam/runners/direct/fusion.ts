@@ -9,6 +9,7 @@
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
 import { runnerApi } from "../../model/apache_beam.js";
+import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
 
 export interface FusedStage {
@@ -177,7 +178,7 @@ function expandSplittable(components: runnerApi.Components): void {
     const from = components.pcollections[input!]!;
     components.coders[`${id}/paired`] = kvCoder(from.coderId, payload.restrictionCoderId);
     components.coders[`${id}/double`] = {
-      spec: { urn: "beam:coder:double:v1", payload: new Uint8Array() },
+      spec: { urn: CoderUrn.DOUBLE, payload: new Uint8Array() },
       componentCoderIds: [],
     };
     components.coders[`${id}/sized`] = kvCoder(`${id}/paired`, `${id}/double`);
@@ -210,7 +211,7 @@ function expandSplittable(components: runnerApi.Components): void {
 }
 
 function kvCoder(key: string, value: string): runnerApi.Coder {
-  return { spec: { urn: "beam:coder:kv:v1", payload: new Uint8Array() }, componentCoderIds: [key, value] };
+  return { spec: { urn: CoderUrn.KV, payload: new Uint8Array() }, componentCoderIds: [key, value] };
 }
 
 /** Leaf transforms, producers before consumers, otherwise in the order of the graph. */

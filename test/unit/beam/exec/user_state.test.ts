@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { VirtualClock } from "../../../../beam/model/clock.js";
+import { BoolCoder } from "../../../../beam/model/coders/bool_coder.js";
+import { fixedWindows } from "../../../../beam/model/window_fns.js";
+import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
+import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
+import { bagState, mapState, valueState } from "../../../../beam/sdk/state.js";
+import { TestStream } from "../../../../beam/sdk/test_stream.js";
+import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
+import {
+  at,
+  collect,
+  ints,
+  keyedInts,
+  leftovers,
+  stateful,
+  strings,
+  valuesOf,
+} from "../runners/small_graphs.js";
+
+const cells = {
+  value: valueState(ints),
+  bag: bagState(strings),
+  map: mapState(strings, ints),
+  flag: valueState(BoolCoder.INSTANCE),
+};
+const everyCell = stateful(
+  "test:state:every_cell",
+  { state: cells, timers: {} },
+  ({ value }: { key: string; value: number }, { state, emit }) => {
+    const before = `${state.value.read()} [${state.bag.read()}] {${state.map.entries()}} ${state.flag.read()}`;
+    emit.main(before);
+    if (value === 0) {
+      assert.equal(state.bag.isEmpty(), state.bag.read().length === 0);
+      state.value.clear();
+      state.bag.clear();
+      state.map.clear();
+      state.flag.clear();
+      assert.equal(state.value.read(), undefined);
+      assert.deepEqual(state.bag.read(), []);
+      assert.ok(state.bag.isEmpty() && state.map.isEmpty());
+      return;
+    }
+    if (value < 0) {
+      // What is written after clearing, and read after writing, is seen at once.
+      state.bag.clear();
+      state.bag.add("new");
+      assert.deepEqual(state.bag.read(), ["new"]);
+      assert.equal(state.bag.isEmpty(), false);
+      state.map.delete("a");
+      assert.equal(state.map.get("a"), undefined);
+      state.map.set("z", -1);
+      assert.equal(state.map.get("z"), -1);
+      state.value.write(5);
+      state.value.clear();
+      state.value.write(6);
+      assert.equal(state.value.read(), 6);
+      return;
+    }
+    state.value.write((state.value.read() ?? 0) + value);
+    state.bag.add(`v${value}`);
+    state.bag.add("");
+    state.map.set("a", value);
+    state.map.set(`k${value}`, value);
+    state.flag.write(false);
+  },
+  {},
+);
+
+describe("user state", () => {
+  it("is kept for each key, and seen by the next element", async () => {
+    const { pipeline, root } = createPipeline();
+    const stream = new TestStream(keyedInts).add(at(1, 0), at(2, 0), at(7, 0, "other"), at(0, 0), at(3, 0));
+    const seen = collect(parDo("Cells", stream.read("Stream", root), everyCell).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.deepEqual(valuesOf(seen), [
+      "undefined [] {} undefined",
+      "1 [v1,] {a,1,k1,1} false",
+      "undefined [] {} undefined",
+      "3 [v1,,v2,] {a,2,k1,1,k2,2} false",
+      "undefined [] {} undefined",
+    ]);
+    assert.deepEqual([...run.store.sizes().values()].sort(), [2, 2, 2, 2]);
+  });
+
+  it("shows within an element what the element wrote", async () => {
+    const { pipeline, root } = createPipeline();
+    const stream = new TestStream(keyedInts).add(at(1, 0), at(-1, 0), at(0, 0));
+    const seen = collect(parDo("Cells", stream.read("Stream", root), everyCell).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.equal(valuesOf(seen)[2], "6 [new] {k1,1,z,-1} false");
+    assert.deepEqual(leftovers(run), []);
+  });
+
+  it("takes keys and values of any length", async () => {
+    const { pipeline, root } = createPipeline();
+    const append = stateful(
+      "test:state:append",
+      { state: { bag: bagState(strings) }, timers: {} },
+      ({ value }: { key: string; value: number }, { state, emit }) => {
+        state.bag.add("x".repeat(value));
+        emit.main(String(state.bag.read().join("").length));
+      },
+      {},
+    );
+    const longKey = "k".repeat(100_000);
+    const stream = new TestStream(keyedInts).add(
+      at(1, 0, longKey),
+      at(2_000_000, 0, longKey),
+      at(3, 0, longKey),
+      at(4, 0),
+    );
+    const seen = collect(parDo("Append", stream.read("Stream", root), append).main);
+    await runDirect(pipeline).finished;
+    assert.deepEqual(valuesOf(seen), ["1", "2000001", "2000004", "4"]);
+  });
+
+  it("has a window of its own in each window, is dropped when that expires, and takes no late element", async () => {
+    const { pipeline, root } = createPipeline();
+    const sum = stateful(
+      "test:state:windowed_sum",
+      { state: { sum: valueState(ints) }, timers: {} },
+      ({ value }: { key: string; value: number }, { state, emit, window }) => {
+        state.sum.write((state.sum.read() ?? 0) + value);
+        emit.main(`${window} ${state.sum.read()}`);
+      },
+      {},
+    );
+    const sizes: number[] = [];
+    const clock = new VirtualClock();
+    const stream = new TestStream(keyedInts)
+      .add(at(1, 0), at(2, 9), at(5, 10))
+      .advanceWatermarkTo(12)
+      .add(at(3, 8))
+      .advanceWatermarkTo(15)
+      .advanceProcessingTimeBy(1)
+      .add(at(100, 9), at(6, 15))
+      .advanceWatermarkTo(26)
+      .advanceProcessingTimeBy(1);
+    const windowed = windowInto("Window", stream.read("Stream", root), {
+      windowFn: fixedWindows(10),
+      allowedLatenessMs: 5,
+    });
+    const seen = collect(parDo("Sum", windowed, sum).main);
+    const run = runDirect(pipeline, { clock });
+    const stateSize = (): number =>
+      [...run.store.sizes()]
+        .filter(([name]) => name.includes("state:"))
+        .reduce((all, [, size]) => all + size, 0);
+    for (const delayMs of [1, 2]) clock.schedule(delayMs, () => sizes.push(stateSize()));
+    await run.finished;
+    assert.deepEqual(valuesOf(seen), ["[0, 10) 1", "[0, 10) 3", "[10, 20) 5", "[0, 10) 6", "[10, 20) 11"]);
+    assert.deepEqual(sizes, [1, 0]);
+    assert.deepEqual(leftovers(run), []);
+  });
+
+  it("is not brought back by a processing-time timer that outlives its window", async () => {
+    const { pipeline, root } = createPipeline();
+    const outlived = stateful(
+      "test:state:outlived",
+      { state: { sum: valueState(ints) }, timers: { late: processingTimeTimer(), end: eventTimeTimer() } },
+      ({ value }: { key: string; value: number }, { state, timers, clock }) => {
+        state.sum.write(value);
+        timers.late.set(clock.now() + 100);
+        timers.end.set(9);
+      },
+      {
+        late: ({ state, emit }) => {
+          emit.main(`late ${state.sum.read()}`);
+          state.sum.write(1);
+        },
+        end: ({ state, emit }) => emit.main(`end ${state.sum.read()}`),
+      },
+    );
+    const stream = new TestStream(keyedInts)
+      .add(at(1, 0))
+      .advanceWatermarkTo(11)
+      .advanceProcessingTimeBy(200)
+      .advanceWatermarkTo(50);
+    const windowed = windowInto("Window", stream.read("Stream", root), { windowFn: fixedWindows(10) });
+    const seen = collect(parDo("Outlived", windowed, outlived).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.deepEqual(valuesOf(seen), ["end 1"]);
+    assert.deepEqual(leftovers(run), []);
+  });
+});

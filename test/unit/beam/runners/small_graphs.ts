@@ -1,0 +1,124 @@
+/** What tests of graphs share: DoFns made of plain functions, and the collector at the end of a graph. */
+import type { Coder } from "../../../../beam/model/coders/coder.js";
+import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
+import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
+import { VarintCoder } from "../../../../beam/model/coders/varint_coder.js";
+import type { KV } from "../../../../beam/model/kv.js";
+import type { PaneInfo } from "../../../../beam/model/pane.js";
+import type { BoundedWindow } from "../../../../beam/model/windows.js";
+import type { DirectRun } from "../../../../beam/runners/direct/direct_runner.js";
+import {
+  DoFn,
+  type ElementContext,
+  type OutputSpecs,
+  type StatefulContext,
+  StatefulDoFn,
+  type TimerContext,
+} from "../../../../beam/sdk/do_fn.js";
+import { type Collection, parDo } from "../../../../beam/sdk/graph.js";
+import { registerDoFn } from "../../../../beam/sdk/registry.js";
+import type { StateSpecs } from "../../../../beam/sdk/state.js";
+import type { TimerSpecs } from "../../../../beam/sdk/timer.js";
+
+export const strings = StringUtf8Coder.INSTANCE;
+export const ints = VarintCoder.INSTANCE;
+export const keyedInts = new KVCoder(strings, ints);
+export const keyedStrings = new KVCoder(strings, strings);
+
+/** For TestStream: a value under the key "k", or under its own. */
+export const at = <V>(value: V, timestamp: number, key = "k"): readonly [KV<string, V>, number] => [
+  { key, value },
+  timestamp,
+];
+
+export interface Collected {
+  readonly value: any;
+  readonly timestamp: number;
+  readonly window: BoundedWindow;
+  readonly pane: PaneInfo;
+}
+
+const collections = new Map<number, Collected[]>();
+
+class Collect extends DoFn<any, Record<string, never>, number> {
+  static readonly urn = "test:dofn:collect";
+  override readonly outputs = {};
+  process(value: any, { timestamp, window, pane }: ElementContext<Record<string, never>>): void {
+    collections.get(this.config)!.push({ value, timestamp, window, pane });
+  }
+}
+registerDoFn(Collect);
+
+/** The elements of a collection once its pipeline has run, in the order in which they came. */
+export function collect(input: Collection<any>): Collected[] {
+  const id = collections.size;
+  const collected: Collected[] = [];
+  collections.set(id, collected);
+  parDo(`Collect ${id}`, input, new Collect(id));
+  return collected;
+}
+
+const main = { main: strings };
+export type Main = typeof main;
+
+/** A DoFn that turns elements into texts by a plain function. */
+export function doFn<I>(urn: string, process: (element: I, ctx: ElementContext<Main>) => void) {
+  class FunctionDoFn extends DoFn<I, Main> {
+    static readonly urn = urn;
+    readonly outputs = main;
+    process(element: I, ctx: ElementContext<Main>): void {
+      process(element, ctx);
+    }
+  }
+  registerDoFn(FunctionDoFn);
+  return new FunctionDoFn(null);
+}
+
+/** A stateful DoFn over KV<string, V> that gives texts, made of plain functions. */
+export function stateful<V, S extends StateSpecs, T extends TimerSpecs>(
+  urn: string,
+  specs: { readonly state: S; readonly timers: T },
+  process: (element: KV<string, V>, ctx: StatefulContext<Main, S, T>) => void,
+  onTimer: { readonly [N in keyof T]: (ctx: TimerContext<string, Main, S, T>) => void },
+) {
+  class FunctionDoFn extends StatefulDoFn<string, V, Main, S, T> {
+    static readonly urn = urn;
+    readonly outputs = main;
+    readonly state = specs.state;
+    readonly timers = specs.timers;
+    readonly onTimer = onTimer;
+    process(element: KV<string, V>, ctx: StatefulContext<Main, S, T>): void {
+      process(element, ctx);
+    }
+  }
+  registerDoFn(FunctionDoFn);
+  return new FunctionDoFn(null);
+}
+
+/** As `doFn`, with outputs of its own. */
+export function doFnWith<I, O extends OutputSpecs>(
+  urn: string,
+  outputs: O,
+  process: (element: I, ctx: ElementContext<O>) => void,
+) {
+  class FunctionDoFn extends DoFn<I, O> {
+    static readonly urn = urn;
+    readonly outputs = outputs;
+    process(element: I, ctx: ElementContext<O>): void {
+      process(element, ctx);
+    }
+  }
+  registerDoFn(FunctionDoFn);
+  return new FunctionDoFn(null);
+}
+
+export function valuesOf(collected: readonly Collected[]): any[] {
+  return collected.map(({ value }) => value);
+}
+
+/** Names of the store's tables that hold anything. */
+export function leftovers(run: DirectRun): string[] {
+  return [...run.store.sizes()].filter(([, size]) => size > 0).map(([name]) => name);
+}
+
+export type AnyCoder = Coder<any>;
