@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from "../bytes.js";
-import type { KV, KV } from "../kv.js";
+import type { KV } from "../kv.js";
+import type { Coder, CoderIds, Context } from "./coder.js";
 import { coderProto } from "./coder_proto.js";
 import { CoderUrn } from "./urns.js";
 import { wrongType } from "./wrong_type.js";

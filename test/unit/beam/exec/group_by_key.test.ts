@@ -83,7 +83,9 @@ describe("GroupByKey", () => {
 
   it("fires whenever so many elements wait, and gives the remainder at the end", async () => {
     const panes = await group(
-      stream().add(at(1, 10), at(2, 5), at(3, 7), at(4, 1), at(5, 2), at(9, 3, "b")).advanceWatermarkTo(1_000),
+      stream()
+        .add(at(1, 10), at(2, 5), at(3, 7), at(4, 1), at(5, 2), at(9, 3, "b"))
+        .advanceWatermarkTo(1_000),
       { trigger: { kind: "repeated-count", count: 2 }, outputTime: "EARLIEST_IN_PANE" },
     );
     assert.deepEqual(
@@ -99,10 +101,14 @@ describe("GroupByKey", () => {
 
   it("holds the watermark at the earliest element that waits, so that its pane is not late", async () => {
     const { pipeline, root } = createPipeline();
-    const everyTwo = windowInto("Every two", stream().add(at(1, 10)).advanceWatermarkTo(500).add(at(2, 600)).read("Stream", root), {
-      trigger: { kind: "repeated-count", count: 2 },
-      outputTime: "EARLIEST_IN_PANE",
-    });
+    const everyTwo = windowInto(
+      "Every two",
+      stream().add(at(1, 10)).advanceWatermarkTo(500).add(at(2, 600)).read("Stream", root),
+      {
+        trigger: { kind: "repeated-count", count: 2 },
+        outputTime: "EARLIEST_IN_PANE",
+      },
+    );
     const pairs = groupByKey("Pairs", everyTwo);
     const again = windowInto("Window", pairs, { windowFn: fixedWindows(100) });
     const seen = collect(groupByKey("Again", again));
@@ -112,12 +118,13 @@ describe("GroupByKey", () => {
 
   it("fires early in windows too, with the remainder on time", async () => {
     const panes = await group(
-      stream()
-        .add(at(1, 0), at(2, 1), at(3, 2))
-        .advanceWatermarkTo(10)
-        .add(at(4, 3))
-        .advanceWatermarkTo(30),
-      { windowFn: fixedWindows(10), trigger: { kind: "repeated-count", count: 2 }, outputTime: "LATEST_IN_PANE", allowedLatenessMs: 5 },
+      stream().add(at(1, 0), at(2, 1), at(3, 2)).advanceWatermarkTo(10).add(at(4, 3)).advanceWatermarkTo(30),
+      {
+        windowFn: fixedWindows(10),
+        trigger: { kind: "repeated-count", count: 2 },
+        outputTime: "LATEST_IN_PANE",
+        allowedLatenessMs: 5,
+      },
     );
     assert.deepEqual(texts(panes), [
       "k 1+2 @1 [0, 10) EARLY 0/-1",
@@ -127,7 +134,10 @@ describe("GroupByKey", () => {
   });
 
   it("in the global window without a trigger gives everything when the input has ended", async () => {
-    const panes = await group(stream().add(at(1, 0)).advanceWatermarkTo(5_000).add(at(2, 1), at(3, 9_000)), {});
+    const panes = await group(
+      stream().add(at(1, 0)).advanceWatermarkTo(5_000).add(at(2, 1), at(3, 9_000)),
+      {},
+    );
     assert.equal(panes.length, 1);
     assert.deepEqual([...panes[0]!.value.value], [1, 2, 3]);
     assert.equal(panes[0]!.timestamp, GLOBAL_WINDOW_MAX);
@@ -140,7 +150,10 @@ describe("GroupByKey", () => {
     assert.equal(panes.length, 500);
     for (const { value } of panes) {
       const number = Number(value.key.slice(4));
-      assert.deepEqual([...value.value], [0, 1, 2, 3, 4, 5].map((i) => number + i * 500));
+      assert.deepEqual(
+        [...value.value],
+        [0, 1, 2, 3, 4, 5].map((i) => number + i * 500),
+      );
     }
   });
 });
@@ -149,8 +162,20 @@ describe("CoGroupByKey", () => {
   it("brings the values of all collections together, by window", async () => {
     const { pipeline, root } = createPipeline();
     const windowing = { windowFn: fixedWindows(10) };
-    const a = windowInto("WA", stream().add(at(1, 0), at(2, 11), at(3, 1, "only a")).read("A", root), windowing);
-    const b = windowInto("WB", stream().add(at(4, 5), at(5, 6), at(6, 1, "only b")).read("B", root), windowing);
+    const a = windowInto(
+      "WA",
+      stream()
+        .add(at(1, 0), at(2, 11), at(3, 1, "only a"))
+        .read("A", root),
+      windowing,
+    );
+    const b = windowInto(
+      "WB",
+      stream()
+        .add(at(4, 5), at(5, 6), at(6, 1, "only b"))
+        .read("B", root),
+      windowing,
+    );
     const c = windowInto("WC", stream().read("C", root), windowing);
     const grouped = collect(coGroupByKey("Group", { a, b, c }));
     const run = runDirect(pipeline);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { doubleCoderPair, rangeCoder } from "../sdk/range_coder.js";
+import { offsetRangeCoder } from "../../../../beam/io/kafka/partition_source.js";
 import { VirtualClock } from "../../../../beam/model/clock.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { type DirectRunnerOptions, runDirect } from "../../../../beam/runners/direct/direct_runner.js";
-import { createPipeline, impulse, parDo, windowInto } from "../../../../beam/sdk/graph.js";
+import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import {
@@ -16,22 +16,29 @@ import {
   SplittableDoFn,
   stop,
 } from "../../../../beam/sdk/splittable.js";
-import { TestStream } from "../../../../beam/sdk/test_stream.js";
-import { at, collect, ints, keyedInts, stateful, valuesOf } from "../runners/small_graphs.js";
 import { valueState } from "../../../../beam/sdk/state.js";
-import { create } from "../../../../beam/sdk/create.js";
+import { TestStream } from "../../../../beam/sdk/test_stream.js";
+import { at, collect, createKeyed, ints, keyedInts, stateful, valuesOf } from "../runners/small_graphs.js";
 
 const outputs = { main: keyedInts };
 type Tracker = RestrictionTracker<OffsetRange, number>;
 type Context = SplittableContext<typeof outputs>;
-type Process = (element: KV<string, number>, tracker: Tracker, ctx: Context) => ProcessContinuation | Promise<ProcessContinuation>;
+type Process = (
+  element: KV<string, number>,
+  tracker: Tracker,
+  ctx: Context,
+) => ProcessContinuation | Promise<ProcessContinuation>;
 
 /** Element { key, value: N } → restriction [0, N), handed to a plain function. */
-function splittable(urn: string, process: Process, overrides: { isBounded?: boolean; parts?: number; end?: number } = {}) {
+function splittable(
+  urn: string,
+  process: Process,
+  overrides: { isBounded?: boolean; parts?: number; end?: number } = {},
+) {
   class Ranges extends SplittableDoFn<KV<string, number>, OffsetRange, number, typeof outputs> {
     static readonly urn = urn;
     readonly outputs = outputs;
-    readonly restrictionCoder = rangeCoder;
+    readonly restrictionCoder = offsetRangeCoder;
     readonly isBounded = overrides.isBounded ?? true;
     initialRestriction({ value }: KV<string, number>): OffsetRange {
       return { start: 0, end: overrides.end ?? value };
@@ -39,7 +46,10 @@ function splittable(urn: string, process: Process, overrides: { isBounded?: bool
     override split(_element: KV<string, number>, { start, end }: OffsetRange): readonly OffsetRange[] {
       const parts = overrides.parts ?? 1;
       const size = (end - start) / parts;
-      return Array.from({ length: parts }, (_, i) => ({ start: start + i * size, end: start + (i + 1) * size }));
+      return Array.from({ length: parts }, (_, i) => ({
+        start: start + i * size,
+        end: start + (i + 1) * size,
+      }));
     }
     newTracker(range: OffsetRange): OffsetRangeTracker {
       return new OffsetRangeTracker(range);
@@ -58,10 +68,14 @@ const naive: Process = ({ key }, tracker, ctx) => {
   return stop();
 };
 
-async function run(doFn: ReturnType<typeof splittable>, elements: readonly KV<string, number>[], options: DirectRunnerOptions = {}) {
+async function run(
+  doFn: ReturnType<typeof splittable>,
+  elements: readonly KV<string, number>[],
+  options: DirectRunnerOptions = {},
+) {
   const { pipeline, root } = createPipeline();
-  const input = create("Create", root, elements as any, keyedInts as any);
-  const seen = collect(parDo("Split", input as any, doFn as any).main as any);
+  const input = createKeyed(root, elements);
+  const seen = collect(parDo("Split", input, doFn).main);
   const under = runDirect(pipeline, options);
   await under.finished;
   return { seen, under };
@@ -71,9 +85,14 @@ const numbers = (end: number): number[] => Array.from({ length: end }, (_, i) =>
 
 describe("splittable DoFns", () => {
   it("work through a bounded restriction to its end", async () => {
-    const { seen } = await run(splittable("test:sdf:bounded", naive), [{ key: "a", value: 5 }, { key: "b", value: 2 }]);
+    const { seen } = await run(splittable("test:sdf:bounded", naive), [
+      { key: "a", value: 5 },
+      { key: "b", value: 2 },
+    ]);
     assert.deepEqual(
-      valuesOf(seen).map(({ key, value }) => `${key}${value}`).sort(),
+      valuesOf(seen)
+        .map(({ key, value }) => `${key}${value}`)
+        .sort(),
       ["a0", "a1", "a2", "a3", "a4", "b0", "b1"],
     );
   });
@@ -126,7 +145,12 @@ describe("splittable DoFns", () => {
     );
     const { seen } = await run(doFn, [{ key: "a", value: 8 }]);
     assert.deepEqual(ranges.sort(), ["0-2", "2-4", "4-6", "6-8"]);
-    assert.deepEqual(valuesOf(seen).map(({ value }) => value).sort(), numbers(8));
+    assert.deepEqual(
+      valuesOf(seen)
+        .map(({ value }) => value)
+        .sort(),
+      numbers(8),
+    );
   });
 
   it("without an end come back after their delay, take their watermark along, and end when told", async () => {
@@ -146,8 +170,8 @@ describe("splittable DoFns", () => {
       { isBounded: false, end: Number.POSITIVE_INFINITY },
     );
     const { pipeline, root } = createPipeline();
-    const input = create("Create", root, [{ key: "a", value: 1 }] as any, keyedInts as any, [7]);
-    const seen = collect(parDo("Endless", input as any, endless as any).main as any);
+    const input = createKeyed(root, [{ key: "a", value: 1 }], [7]);
+    const seen = collect(parDo("Endless", input, endless).main);
     const under = runDirect(pipeline, { clock });
     for (let now = 0; now <= 250; now += 25) {
       clock.advanceTo(now);
@@ -184,14 +208,11 @@ describe("splittable DoFns", () => {
     const stream = new TestStream(keyedInts).add(at(5, 10, "a"), at(3, 20, "bbb"), at(4, 30, "cc"));
     const seen = collect(parDo("Waiting", stream.read("Stream", root), waiting).main);
     await runDirect(pipeline).finished;
-    assert.deepEqual(
-      seen.map(({ value, timestamp }) => `${value.key}${value.value}@${timestamp}`).sort(),
-      [
-        ...numbers(5).map((i) => `a${i}@10`),
-        ...numbers(3).map((i) => `bbb${i}@20`),
-        ...numbers(4).map((i) => `cc${i}@30`),
-      ],
-    );
+    assert.deepEqual(seen.map(({ value, timestamp }) => `${value.key}${value.value}@${timestamp}`).sort(), [
+      ...numbers(5).map((i) => `a${i}@10`),
+      ...numbers(3).map((i) => `bbb${i}@20`),
+      ...numbers(4).map((i) => `cc${i}@30`),
+    ]);
     for (const text of seenWatermarks) {
       const [key, watermark] = text.split(" ");
       assert.equal(Number(watermark), 1_000 + key!.length, text);
@@ -203,7 +224,13 @@ describe("splittable DoFns", () => {
       await sleep(key.length);
       throw new Error(`cannot read ${key}`);
     });
-    await assert.rejects(run(rejected, [{ key: "a", value: 1 }, { key: "bbb", value: 1 }]), /cannot read a/);
+    await assert.rejects(
+      run(rejected, [
+        { key: "a", value: 1 },
+        { key: "bbb", value: 1 },
+      ]),
+      /cannot read a/,
+    );
   });
 
   it("end the run when they stop with work left", async () => {
@@ -229,29 +256,27 @@ describe("splittable DoFns", () => {
       },
       {},
     );
-    const holding = splittable(
-      "test:sdf:holding",
-      ({ key, value }, tracker, ctx) => {
-        const { start } = tracker.restriction;
-        // The slow one stays at 10 until the fast one is long past it.
-        if (key === "slow" && !isOver) return resume(1);
-        if (!tracker.tryClaim(start)) return stop();
-        const timestamp = key === "slow" ? 10 : 10 + start * 100;
-        ctx.emit.main({ key: "k", value: timestamp }, timestamp);
-        ctx.watermark.set(timestamp);
-        isOver ||= key === "fast" && start === value - 1;
-        return resume();
-      },
-    );
-    const input = create(
-      "Create",
+    const holding = splittable("test:sdf:holding", ({ key, value }, tracker, ctx) => {
+      const { start } = tracker.restriction;
+      // The slow one stays at 10 until the fast one is long past it.
+      if (key === "slow" && !isOver) return resume(1);
+      if (!tracker.tryClaim(start)) return stop();
+      const timestamp = key === "slow" ? 10 : 10 + start * 100;
+      ctx.emit.main({ key: "k", value: timestamp }, timestamp);
+      ctx.watermark.set(timestamp);
+      isOver ||= key === "fast" && start === value - 1;
+      return resume();
+    });
+    const input = createKeyed(
       root,
-      [{ key: "slow", value: 1 }, { key: "fast", value: 5 }] as any,
-      keyedInts as any,
+      [
+        { key: "slow", value: 1 },
+        { key: "fast", value: 5 },
+      ],
       [5, 5],
     );
-    const read = parDo("Holding", input as any, holding as any).main as any;
-    const windowed = windowInto<KV<string, number>>("Window", read, { windowFn: fixedWindows(100) });
+    const read = parDo("Holding", input, holding).main;
+    const windowed = windowInto("Window", read, { windowFn: fixedWindows(100) });
     const seen = collect(parDo("On time", windowed, onTime).main);
     await runDirect(pipeline).finished;
     assert.ok(valuesOf(seen).includes("10 in [0, 100)"));
@@ -260,18 +285,19 @@ describe("splittable DoFns", () => {
 
   it("may give work back at any point of the pipeline", async () => {
     const { pipeline, root } = createPipeline();
-    const first = parDo("First", create("Create", root, [{ key: "a", value: 3 }] as any, keyedInts as any) as any, splittable("test:sdf:first", naive) as any).main as any;
-    const second = parDo("Second", first, splittable("test:sdf:second", naive) as any).main as any;
+    const first = parDo(
+      "First",
+      createKeyed(root, [{ key: "a", value: 3 }]),
+      splittable("test:sdf:first", naive),
+    ).main;
+    const second = parDo("Second", first, splittable("test:sdf:second", naive)).main;
     const seen = collect(second);
     await runDirect(pipeline, { bundleSizeMax: 1 }).finished;
-    assert.deepEqual(valuesOf(seen).map(({ value }) => value).sort(), [0, 0, 1]);
-  });
-
-  it("keep restrictions as they are when they travel as bytes", () => {
-    assert.deepEqual(doubleCoderPair({ start: 3, end: Number.POSITIVE_INFINITY }), {
-      start: 3,
-      end: Number.POSITIVE_INFINITY,
-    });
-    void impulse;
+    assert.deepEqual(
+      valuesOf(seen)
+        .map(({ value }) => value)
+        .sort(),
+      [0, 0, 1],
+    );
   });
 });

@@ -1,4 +1,5 @@
 /** What tests of graphs share: DoFns made of plain functions, and the collector at the end of a graph. */
+import type { Root } from "../../../../beam/model/apache_beam.js";
 import type { Coder } from "../../../../beam/model/coders/coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
@@ -7,6 +8,7 @@ import type { KV } from "../../../../beam/model/kv.js";
 import type { PaneInfo } from "../../../../beam/model/pane.js";
 import type { BoundedWindow } from "../../../../beam/model/windows.js";
 import type { DirectRun } from "../../../../beam/runners/direct/direct_runner.js";
+import { create } from "../../../../beam/sdk/create.js";
 import {
   DoFn,
   type ElementContext,
@@ -121,4 +123,11 @@ export function leftovers(run: DirectRun): string[] {
   return [...run.store.sizes()].filter(([, size]) => size > 0).map(([name]) => name);
 }
 
-export type AnyCoder = Coder<any>;
+/** A bounded collection of KVs. */
+export function createKeyed(
+  root: Root,
+  values: readonly KV<string, number>[],
+  timestamps?: readonly number[],
+): Collection<KV<string, number>> {
+  return create("Create", root, values as any, keyedInts as Coder<any>, timestamps);
+}
