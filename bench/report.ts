@@ -6,10 +6,12 @@ import { medianRatio, spreadOf } from "./statistics.js";
 import type { JoinCounts, SubjectResult } from "./subject.js";
 import { BASELINE, PIPELINE_TO_MONGODB, RAW_INSERT, SUBJECTS, type Subject } from "./subjects.js";
 
-/** By subject, then by run; undefined where a subject did not run. */
-export type Results = ReadonlyMap<string, readonly (SubjectResult | undefined)[]>;
+/** By subject, then by run. */
+export type Results = ReadonlyMap<string, readonly SubjectResult[]>;
 
 const MEBIBYTE = 1024 * 1024;
+/** Best over worst run on a quiet machine stays below. */
+const NOISY = 1.35;
 
 /** What a reader must know to repeat the figures. */
 export function conditionsOf(
@@ -28,7 +30,13 @@ export function conditionsOf(
 }
 
 export function report(results: Results): string {
-  return [throughputTable(results), mongodbShare(results), latencyTable(results), agreement(results)]
+  return [
+    throughputTable(results),
+    mongodbShare(results),
+    noise(results),
+    latencyTable(results),
+    agreement(results),
+  ]
     .filter((part) => part !== "")
     .join("\n\n");
 }
@@ -45,36 +53,47 @@ export function oneLine(subject: Subject, result: SubjectResult): string {
 
 function throughputTable(results: Results): string {
   const base = results.get(BASELINE) ?? [];
-  const rows = [["", "per second: min", "median", "max", "× bare join", "peak MiB", "× bare join", ""]];
+  const rows = [
+    ["", "per second: min", "median", "max", "× bare", "CPU µs each", "× bare", "peak MiB", "× bare", ""],
+  ];
   for (const subject of SUBJECTS) {
     const runs = results.get(subject.name) ?? [];
-    const present = runs.filter((run) => run !== undefined);
-    if (subject.unit === "latency" || present.length === 0) continue;
-    const rate = spreadOf(present.map(perSecond));
-    const peak = spreadOf(present.map(({ peakRssBytes }) => peakRssBytes));
-    const isComparable = subject.unit === "events";
+    if (subject.unit === "latency" || runs.length === 0) continue;
+    const rate = spreadOf(runs.map(perSecond));
+    const versusBase = (figure: (result: SubjectResult) => number): string =>
+      subject.unit === "events" ? ratio(medianRatio(runs.map(figure), base.map(figure))) : "";
     rows.push([
       subject.name,
       count(rate.min),
       count(rate.median),
       count(rate.max),
-      isComparable ? ratio(medianRatio(runs.map(rateOf), base.map(rateOf))) : "",
-      mebibytes(peak.max),
-      isComparable ? ratio(medianRatio(runs.map(peakOf), base.map(peakOf))) : "",
+      versusBase(perSecond),
+      spreadOf(runs.map(cpuMicrosPerEvent)).median.toFixed(2),
+      versusBase(cpuMicrosPerEvent),
+      mebibytes(spreadOf(runs.map(peakBytes)).max),
+      versusBase(peakBytes),
       `${subject.unit}; ${subject.what}`,
     ]);
   }
   return rows.length === 1 ? "" : table(rows);
 }
 
+/** Rates of one subject that lie far apart are the machine's doing, and then no median of them means much. */
+function noise(results: Results): string {
+  const spreads = [...results.values()]
+    .filter((runs) => runs.length > 1)
+    .map((runs) => spreadOf(runs.map(perSecond)));
+  const widest = Math.max(1, ...spreads.map(({ min, max }) => max / min));
+  if (widest < NOISY) return "";
+  return `The machine was busy with something else: the best run of a subject is up to ${ratio(widest)} × its worst. Trust CPU time more.`;
+}
+
 /** Events and documents are not the same number, so the two rows of the way to MongoDB cannot be compared as they stand. */
 function mongodbShare(results: Results): string {
-  const through = (results.get(PIPELINE_TO_MONGODB) ?? []).map(documentRate);
-  const raw = (results.get(RAW_INSERT) ?? []).map(rateOf);
-  const present = through.filter((rate) => rate !== undefined);
-  const share = medianRatio(through, raw);
-  if (present.length === 0 || share === undefined) return "";
-  return `${PIPELINE_TO_MONGODB} writes ${count(spreadOf(present).median)} documents/s, ${ratio(share)} × ${RAW_INSERT}.`;
+  const through = (results.get(PIPELINE_TO_MONGODB) ?? []).flatMap((run) => documentsPerSecond(run) ?? []);
+  const share = medianRatio(through, (results.get(RAW_INSERT) ?? []).map(perSecond));
+  if (share === undefined) return "";
+  return `${PIPELINE_TO_MONGODB} writes ${count(spreadOf(through).median)} documents/s, ${ratio(share)} × ${RAW_INSERT}.`;
 }
 
 function latencyTable(results: Results): string {
@@ -82,7 +101,7 @@ function latencyTable(results: Results): string {
     ["payment to document", "p50 ms: median", "max", "p99 ms: median", "max", "max", "missing", ""],
   ];
   for (const { name, what } of SUBJECTS) {
-    const runs = (results.get(name) ?? []).flatMap((run) => run?.latencyMs ?? []);
+    const runs = (results.get(name) ?? []).flatMap((run) => run.latencyMs ?? []);
     if (runs.length === 0) continue;
     const p50 = spreadOf(runs.map((run) => run.p50));
     const p99 = spreadOf(runs.map((run) => run.p99));
@@ -99,7 +118,9 @@ function latencyTable(results: Results): string {
 function agreement(results: Results): string {
   const seen = new Map<string, string[]>();
   for (const [name, runs] of results) {
-    for (const counts of new Set(runs.flatMap((run) => (run?.counts ? [wordsOf(run.counts)] : [])))) {
+    for (const counts of new Set(
+      runs.flatMap(({ counts }) => (counts === undefined ? [] : wordsOf(counts))),
+    )) {
       seen.set(counts, [...(seen.get(counts) ?? []), name]);
     }
   }
@@ -120,18 +141,17 @@ function perSecond({ events, seconds }: SubjectResult): number {
   return events / seconds;
 }
 
-function rateOf(result: SubjectResult | undefined): number | undefined {
-  return result === undefined ? undefined : perSecond(result);
+function cpuMicrosPerEvent({ cpuSeconds, events }: SubjectResult): number {
+  return (cpuSeconds * 1e6) / events;
 }
 
-function documentRate(result: SubjectResult | undefined): number | undefined {
-  if (result?.counts === undefined) return undefined;
-  const { pairs, unmatched, deadLetters } = result.counts;
-  return (pairs + unmatched + deadLetters) / result.seconds;
+function peakBytes(result: SubjectResult): number {
+  return result.peakRssBytes;
 }
 
-function peakOf(result: SubjectResult | undefined): number | undefined {
-  return result?.peakRssBytes;
+/** Undefined for a subject that counts no documents. */
+function documentsPerSecond({ counts, seconds }: SubjectResult): number | undefined {
+  return counts === undefined ? undefined : (counts.pairs + counts.unmatched + counts.deadLetters) / seconds;
 }
 
 /** First and last column to the left, figures to the right. */

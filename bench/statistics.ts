@@ -17,17 +17,14 @@ export function quantile(values: readonly number[], q: number): number {
   return quantileOfSorted(ascending(values), q);
 }
 
-/** Median of values[i] / base[i], over the runs that have both; undefined when none has. */
-export function medianRatio(
-  values: readonly (number | undefined)[],
-  base: readonly (number | undefined)[],
-): number | undefined {
-  const ratios: number[] = [];
-  for (const [run, value] of values.entries()) {
-    const other = base[run];
-    if (value !== undefined && other !== undefined) ratios.push(value / other);
-  }
-  return ratios.length === 0 ? undefined : quantile(ratios, 0.5);
+/** Median of values[i] / base[i], over the runs that both have; undefined when there is none. */
+export function medianRatio(values: readonly number[], base: readonly number[]): number | undefined {
+  const runs = Math.min(values.length, base.length);
+  if (runs === 0) return undefined;
+  return quantile(
+    values.slice(0, runs).map((value, run) => value / base[run]!),
+    0.5,
+  );
 }
 
 function ascending(values: readonly number[]): number[] {

@@ -53,6 +53,8 @@ export interface Measurement {
 
 export interface SubjectResult extends Measurement {
   readonly peakRssBytes: number;
+  /** Of all its threads, without loading the program: what a busy machine falsifies least. */
+  readonly cpuSeconds: number;
 }
 
 /** Peak of this process so far. */
@@ -65,7 +67,10 @@ export async function runSubject(measure: (input: SubjectInput) => Promise<Measu
   const argument = process.argv[2];
   if (argument === undefined)
     throw new Error("a subject is started by bench/main.ts, with its input as JSON");
+  const before = process.cpuUsage();
   const measurement = await measure(JSON.parse(argument) as SubjectInput);
-  const result: SubjectResult = { peakRssBytes: peakRssBytes(), ...measurement };
+  const { user, system } = process.cpuUsage(before);
+  const cpuSeconds = (user + system) / 1e6;
+  const result: SubjectResult = { peakRssBytes: peakRssBytes(), cpuSeconds, ...measurement };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }

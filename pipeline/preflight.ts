@@ -11,6 +11,9 @@ import { CLIENT_ID, kafkaConfig } from "./connections.js";
 import type { Log } from "./log.js";
 import type { KafkaSettings, MongodbSettings } from "./options.js";
 
+/** An attempt may begin until then; one that is not answered ends 2.4 s later. */
+const CONNECT_TIMEOUT_MS = 6_000;
+
 /** @throws CommandError within some ten seconds */
 export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
   const results = await Promise.allSettled([checkTopics(settings, log), prepareCollections(settings)]);
@@ -18,14 +21,20 @@ export async function checkConnections(settings: KafkaSettings & MongodbSettings
 }
 
 /** @throws KafkaError, or a CommandError that names the topics that do not exist */
-export async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
-  const client = await connectKafka(kafkaConfig(settings, log));
+async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
+  const client = await connectBriefly(settings, log);
   try {
     const topics = ["kafka_order_topic", "kafka_payment_topic"] as const;
     failTogether(await Promise.allSettled(topics.map((name) => checkTopic(client, name, settings))));
   } finally {
     await client.close();
   }
+}
+
+/** Gives up sooner than a run that has begun would: whoever waits for the message is most likely at the keyboard. */
+export function connectBriefly(settings: KafkaSettings, log: Log): Promise<KafkaClient> {
+  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS };
+  return connectKafka({ ...kafkaConfig(settings, log), limits });
 }
 
 async function checkTopic(

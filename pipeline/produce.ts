@@ -1,14 +1,14 @@
 /** `produce`: sends made-up orders and payments, with all the faults that real ones have. */
 
-import { connectKafka } from "../beam/io/kafka/client/connect_kafka.js";
 import { type ProduceOptions, produce as send } from "../producers/producer.js";
 import { ProgressLine } from "../producers/progress.js";
 import { DEFAULT_SHARES, type Shares } from "../producers/shares.js";
 import { type PRODUCE_SETTINGS, SEED_MAX, type ShareName, shareFlag } from "./command_options.js";
-import { CLIENT_ID, kafkaConfig, kafkaSecurity } from "./connections.js";
+import { CLIENT_ID, kafkaSecurity } from "./connections.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog } from "./log.js";
 import type { KafkaSettings } from "./options.js";
+import { connectBriefly } from "./preflight.js";
 import { SettingsError } from "./read_settings.js";
 import type { SettingsOf } from "./setting.js";
 import { Terminal } from "./terminal.js";
@@ -20,7 +20,11 @@ export async function produce(
 ): Promise<number> {
   const log = createLog(settings.log_level, new Terminal());
   const { signal } = watchInterrupts();
-  await unlessAborted(signal, checkKafka(settings, log));
+  // An unreachable broker or a refused login is told in the words that `run` has for it.
+  await unlessAborted(
+    signal,
+    connectBriefly(settings, log).then((client) => client.close()),
+  );
   const seed = settings.seed ?? randomSeed();
   log.info("producing", { which, seed, to: settings.kafka_bootstrap.join(",") });
   const progress = new ProgressLine(`produce ${which}`);
@@ -68,10 +72,4 @@ export function randomSeed(): number {
 
 function sharesOf(settings: Readonly<Record<ShareName, number>>): Partial<Shares> {
   return Object.fromEntries(Object.keys(DEFAULT_SHARES).map((share) => [share, settings[shareFlag(share)]!]));
-}
-
-/** An unreachable broker or a refused login is told in the words that `run` has for it. */
-async function checkKafka(settings: KafkaSettings, log: ReturnType<typeof createLog>): Promise<void> {
-  const client = await connectKafka(kafkaConfig(settings, log));
-  await client.close();
 }
