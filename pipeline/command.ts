@@ -67,7 +67,8 @@ export function define<Table extends SettingsTable, Choice extends string>(
       process.exitCode = exitCodeOf(error);
       if (error instanceof InterruptedError) return;
       process.stderr.write(`${explain(error)}\n`);
-      if (showsStack && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+      if (showsStack && error instanceof Error)
+        process.stderr.write(`${withoutPasswords(String(error.stack))}\n`);
     }
   });
 }
@@ -134,7 +135,12 @@ export function explain(error: unknown): string {
     if (!parts.some((part) => part.includes(message))) parts.push(message);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
-  return parts.join(": ");
+  return withoutPasswords(parts.join(": "));
+}
+
+/** The last resort: whoever writes a message with an address in it cuts out the credentials already. */
+function withoutPasswords(text: string): string {
+  return text.replace(/\/\/[^\s"/@]*:[^\s"]*@/g, "//***@");
 }
 
 function exitCodeOf(error: unknown): number {

@@ -7,43 +7,44 @@ import { decimal, durationMs, oneOf, timestampMs, wholeNumber } from "./setting_
 
 export const SEED_MAX = 2 ** 32 - 1;
 
-export type ShareName = `${string}_share`;
+/** The share that each flag sets, and what it is. */
+const SHARE_FLAGS = {
+  paid_share: ["paid", "Weight of orders with one payment, soon after."],
+  multiple_payments_share: ["multiplePayments", "Weight of orders with two or three payments."],
+  early_share: ["early", "Weight of orders whose payment comes first."],
+  delayed_share: ["delayed", "Weight of orders paid late in the timeout, now and then at its very end."],
+  missing_share: ["missing", "Weight of orders without a payment."],
+  orphan_share: ["orphan", "Extra payments without an order, for each order."],
+  duplicate_share: ["duplicate", "Events that come twice, soon after each other."],
+  far_duplicate_share: ["farDuplicate", "Events that come again, much later but before they expire."],
+  conflict_share: ["conflict", "Events that come again with another amount."],
+  disorder_share: ["disorder", "Events that come after newer ones, within the bound."],
+  late_share: ["late", "Extra events after their expiry, for each order."],
+  malformed_share: ["malformed", "Extra values that cannot be read or are invalid, for each order."],
+  null_value_share: ["nullValue", "Extra messages without a value, for each order."],
+  json_share: ["json", "Events in JSON instead of Avro."],
+} as const satisfies Readonly<Record<string, readonly [keyof Shares, string]>>;
 
-const SHARE_DESCRIPTIONS: Readonly<Record<keyof Shares, string>> = {
-  paid: "Weight of orders with one payment, soon after.",
-  multiplePayments: "Weight of orders with two or three payments.",
-  early: "Weight of orders whose payment comes first.",
-  delayed: "Weight of orders whose payment comes late in the timeout, now and then at its very end.",
-  missing: "Weight of orders without a payment.",
-  orphan: "Extra payments without an order, for each order.",
-  duplicate: "Events that come twice, soon after each other.",
-  farDuplicate: "Events that come again, much later but before they expire.",
-  conflict: "Events that come again with another amount.",
-  disorder: "Events that come after newer ones, within the bound.",
-  late: "Extra events after their expiry, for each order.",
-  malformed: "Extra values that cannot be read or are invalid, for each order.",
-  nullValue: "Extra messages without a value, for each order.",
-  json: "Events in JSON instead of Avro.",
-};
+type ShareFlag = keyof typeof SHARE_FLAGS;
 
-/** `multiplePayments` is set by --multiple_payments_share. */
-export function shareFlag(share: string): ShareName {
-  return `${share.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`)}_share`;
-}
+const SHARE_SETTINGS = Object.fromEntries(
+  Object.entries(SHARE_FLAGS).map(([flag, [share, description]]) => [
+    flag,
+    {
+      description,
+      expected: "a number from 0 to 1",
+      schema: decimal(0, 1),
+      default: String(DEFAULT_SHARES[share]),
+      isFlagOnly: true,
+    },
+  ]),
+) as Readonly<Record<ShareFlag, Setting<number> & { readonly default: string }>>;
 
-const SHARE_SETTINGS: Readonly<Record<ShareName, Setting<number> & { readonly default: string }>> =
-  Object.fromEntries(
-    Object.entries(DEFAULT_SHARES).map(([share, value]) => [
-      shareFlag(share),
-      {
-        description: SHARE_DESCRIPTIONS[share as keyof Shares],
-        expected: "a number from 0 to 1",
-        schema: decimal(0, 1),
-        default: String(value),
-        isFlagOnly: true,
-      },
-    ]),
+export function sharesOf(settings: Readonly<Record<ShareFlag, number>>): Partial<Shares> {
+  return Object.fromEntries(
+    Object.entries(SHARE_FLAGS).map(([flag, [share]]) => [share, settings[flag as ShareFlag]]),
   );
+}
 
 export const LOAD_SETTINGS = settingsTable({
   rate: {

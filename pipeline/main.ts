@@ -55,6 +55,12 @@ define(program.command("services").description("start Kafka and MongoDB in the b
   action: async ({ environment }, what) => (await import("./services.js")).services(what, environment),
 });
 
+// Whoever reads the output may have had enough of it.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

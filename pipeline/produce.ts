@@ -2,8 +2,7 @@
 
 import { type ProduceOptions, produce as send } from "../producers/producer.js";
 import { ProgressLine } from "../producers/progress.js";
-import { DEFAULT_SHARES, type Shares } from "../producers/shares.js";
-import { type PRODUCE_SETTINGS, SEED_MAX, type ShareName, shareFlag } from "./command_options.js";
+import { type PRODUCE_SETTINGS, SEED_MAX, sharesOf } from "./command_options.js";
 import { CLIENT_ID, kafkaSecurity } from "./connections.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog } from "./log.js";
@@ -68,8 +67,4 @@ export function producerOptions(settings: KafkaSettings): Pick<ProduceOptions, "
 /** Another one each time, so that two runs do not send two versions of one order. */
 export function randomSeed(): number {
   return Math.floor(Math.random() * SEED_MAX);
-}
-
-function sharesOf(settings: Readonly<Record<ShareName, number>>): Partial<Shares> {
-  return Object.fromEntries(Object.keys(DEFAULT_SHARES).map((share) => [share, settings[shareFlag(share)]!]));
 }

@@ -123,11 +123,11 @@ async function runUnderLoad(
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    log.info("ending: what was sent is read first; a second Ctrl-C ends at once");
+    log.info("ending the load, then the pipeline; a second Ctrl-C ends at once");
     endOfLoad.abort();
     try {
       const summary = await produced;
-      if (summary !== undefined) await untilRead(direct, summary);
+      if (summary !== undefined) await Promise.race([untilRead(direct, summary), supervised]);
     } finally {
       endOfRun.abort();
       await supervised;
@@ -188,7 +188,8 @@ function tell(lines: readonly string[], terminal: Terminal): void {
 /** Where to see the results, for somebody who has mongosh. */
 export function whereToLook(settings: RunSettings): string[] {
   const { mongodb_database: database, mongodb_collection: joined } = settings;
-  const uri = withoutSecrets(settings.mongodb_uri).replace(/\/+$/, "");
+  // The database stands where the URI may have one of its own.
+  const uri = withoutSecrets(settings.mongodb_uri).replace(/^(\w+(?:\+srv)?:\/\/[^/]*).*$/, "$1");
   const collections = [
     joined,
     settings.mongodb_unmatched_collection,

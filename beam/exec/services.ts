@@ -4,9 +4,10 @@
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Clock } from "../model/clock.js";
+import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { ProcessContinuation } from "../sdk/splittable.js";
-import type { Receiver } from "./receiver.js";
+import type { Receiver, Windows } from "./receiver.js";
 
 /** One state cell of one transform, for all keys. A key here is the encoded key followed by the encoded window. */
 export interface StateTable {
@@ -31,6 +32,10 @@ export type TimeDomain = "event" | "processing";
 export interface Residual {
   readonly element: unknown;
   readonly restriction: unknown;
+  /** The element's own. */
+  readonly timestamp: TimestampMs;
+  readonly windows: Windows;
+  readonly pane: PaneInfo;
   readonly watermark: TimestampMs;
   readonly continuation: Extract<ProcessContinuation, { kind: "resume" }>;
 }

@@ -31,8 +31,14 @@ class WaitingWork {
 
   /** Calls `then` with the result: now if it is there, otherwise before the bundle ends. */
   run<T>(result: T | Promise<T>, then: (value: T) => void): void {
-    if (result instanceof Promise) this.#promises.push(result.then(then));
-    else then(result);
+    if (!(result instanceof Promise)) {
+      then(result);
+      return;
+    }
+    const promise = result.then(then);
+    // `done` tells of its failure; until then, or if the bundle fails before, nobody listens.
+    promise.catch(() => undefined);
+    this.#promises.push(promise);
   }
 
   done(): void | Promise<void> {
@@ -190,8 +196,13 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
   override readonly input: Receiver = this;
   readonly #services: ExecServices;
   readonly #waiting = new WaitingWork();
+  /** Contexts that no call uses: one that waits keeps its own, with its element and watermark, until it is done. */
+  readonly #idle: SplittableContextCell[] = [];
 
-  constructor(doFn: AnySplittable, context: OperatorContext) {
+  constructor(
+    doFn: AnySplittable,
+    private readonly context: OperatorContext,
+  ) {
     super(doFn, context);
     this.#services = context.services;
   }
@@ -208,13 +219,14 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const inner = this.doFn.newTracker(state.key) as RestrictionTracker<unknown, unknown>;
     const tracker = new BudgetedTracker(inner, this.#services.claimBudget(), this.#services.clock);
     const watermark = new WatermarkCell(state.value);
-    const ctx = this.ctx as SplittableContextCell;
+    const ctx = this.#idle.pop() ?? new SplittableContextCell(this.context);
     ctx.enter(timestamp, windows, pane);
     ctx.watermark = watermark;
     this.#waiting.run<ProcessContinuation>(
       this.doFn.process(element, tracker, ctx as any),
       (continuation) => {
-        this.#settle(element, tracker, watermark, continuation);
+        this.#settle(element, tracker, ctx, continuation);
+        this.#idle.push(ctx);
       },
     );
   }
@@ -222,14 +234,14 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
   #settle(
     element: unknown,
     tracker: BudgetedTracker,
-    watermark: WatermarkCell,
+    ctx: SplittableContextCell,
     continuation: ProcessContinuation,
   ): void {
     if (tracker.residual !== undefined) {
-      this.#defer(element, tracker.residual.residual, watermark, resume());
+      this.#defer(element, tracker.residual.residual, ctx, resume());
     } else if (continuation.kind === "resume") {
       const split = tracker.trySplit(0);
-      if (split !== undefined) this.#defer(element, split.residual, watermark, continuation);
+      if (split !== undefined) this.#defer(element, split.residual, ctx, continuation);
     } else {
       tracker.checkDone();
     }
@@ -238,11 +250,19 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
   #defer(
     element: unknown,
     restriction: unknown,
-    watermark: WatermarkCell,
+    { watermark, timestamp, windows, pane }: SplittableContextCell,
     continuation: ProcessContinuation,
   ): void {
     if (continuation.kind === "stop") throw new Error("a residual is resumed, not stopped");
-    this.#services.deferResidual({ element, restriction, watermark: watermark.current, continuation });
+    this.#services.deferResidual({
+      element,
+      restriction,
+      timestamp,
+      windows,
+      pane,
+      watermark: watermark.current,
+      continuation,
+    });
   }
 
   override finishBundle(): void | Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Ceiling of the way to MongoDB: about as many documents of the same shapes as the pipeline writes, by plain insertMany
- * with as many under way as the pipeline's writer has.
+ * with several under way.
  */
 import { type Collection, type Document, MongoClient } from "mongodb";
 import { joinedDocument, unmatchedDocument } from "../../transforms/documents.js";

@@ -292,8 +292,14 @@ export class ReadPartitions extends SplittableDoFn<
     let watermark = ctx.watermark.current;
     let wasClaimed = true;
     let count = 0;
+    const { end } = tracker.restriction;
     const records = reader.subscription.take(Number.POSITIVE_INFINITY);
     while (records?.next()) {
+      if (records.offset >= end) {
+        // Written after the end was looked up. The gap in front of it, if any, is claimed with the end.
+        records.unread();
+        break;
+      }
       if (!tracker.tryClaim(records.offset)) {
         records.unread();
         wasClaimed = false;

@@ -31,7 +31,6 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   readonly #outputs: ElementBatch[];
   #residuals: Residual[] = [];
   #finalizers: (() => void | Promise<void>)[] = [];
-  #element: Residual | undefined;
   #budget: ClaimBudget = { claims: 0, deadlineMs: 0 };
 
   constructor(
@@ -64,7 +63,6 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs): void {
-    this.#element = residual;
     this.#budget = { claims, deadlineMs };
     this.#inputs[0]!.accept(residual.value, residual.timestamp, residual.windows, residual.pane);
   }
@@ -116,8 +114,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     this.#finalizers.push(callback);
   }
 
-  deferResidual({ element, restriction, watermark, continuation }: ExecResidual): void {
-    const { timestamp, windows, pane } = this.#element!;
+  deferResidual(residual: ExecResidual): void {
+    const { element, restriction, timestamp, windows, pane, watermark, continuation } = residual;
     const value: SizedElement = {
       key: { key: element, value: { key: restriction, value: watermark } },
       value: 1,

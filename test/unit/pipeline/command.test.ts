@@ -27,6 +27,14 @@ describe("explain", () => {
     );
     assert.equal(explain("text"), "text");
   });
+
+  it("cuts passwords out of addresses", () => {
+    const message = 'cannot read "mongodb://bob:p@ss@host/db" or http://a:b@c, write to me@example.net';
+    assert.equal(
+      explain(new Error(message)),
+      'cannot read "mongodb://***@host/db" or http://***@c, write to me@example.net',
+    );
+  });
 });
 
 describe("a command", () => {

@@ -39,8 +39,9 @@ const FAMILIES = [
   { transform: "B", name: "p", timeDomain: "processing" },
 ] as const;
 
-const setStep = fc.record({
-  kind: fc.constantFrom("set" as const, "set" as const, "clear" as const),
+const timerStep = fc.record({
+  kind: fc.constant("timer" as const),
+  isClear: fc.constantFrom(false, false, true),
   family: fc.nat(FAMILIES.length - 1),
   key: fc.nat(2),
   tag: fc.constantFrom("", "a longer tag"),
@@ -53,7 +54,8 @@ const fireStep = fc.record({
   limit: fc.nat(6_000),
 });
 const stateStep = fc.record({
-  kind: fc.constantFrom("put" as const, "drop" as const),
+  kind: fc.constant("state" as const),
+  isClear: fc.boolean(),
   key: fc.nat(8),
   length: fc.nat(60),
 });
@@ -62,7 +64,7 @@ describe("StageTimers", () => {
   it("equals a model, while other tables take over the memory of timers that are gone", () => {
     const steps = fc.array(
       fc.oneof(
-        { weight: 6, arbitrary: setStep },
+        { weight: 6, arbitrary: timerStep },
         { weight: 2, arbitrary: fireStep },
         { weight: 2, arbitrary: stateStep },
       ),
@@ -78,11 +80,11 @@ describe("StageTimers", () => {
         const state = store.table("stage/A/state:s");
         const model = new Map<string, ModelTimer>();
         for (const step of all) {
-          if (step.kind === "put") {
+          if (step.kind === "state" && !step.isClear) {
             const value = new ByteWriter();
             value.writeBytes(Buffer.alloc(step.length, 0xff));
             state.put(keyOf(`s${step.key}`), value);
-          } else if (step.kind === "drop") {
+          } else if (step.kind === "state") {
             const key = keyOf(`s${step.key}`);
             state.delete(key.buffer, key.length);
           } else if (step.kind === "fire") {
@@ -107,7 +109,7 @@ describe("StageTimers", () => {
             const { transform, name, timeDomain } = FAMILIES[step.family]!;
             const id = `${transform}/${name} k${step.key}#${step.tag}`;
             const family = families[step.family]!;
-            if (step.kind === "clear") {
+            if (step.isClear) {
               family.clear(keyOf(`k${step.key}`), step.tag);
               model.delete(id);
             } else {

@@ -44,7 +44,8 @@ function splittable(
       return { start: 0, end: overrides.end ?? value };
     }
     override split(_element: KV<string, number>, { start, end }: OffsetRange): readonly OffsetRange[] {
-      const parts = overrides.parts ?? 1;
+      const { parts } = overrides;
+      if (parts === undefined) return [{ start, end }];
       const size = (end - start) / parts;
       return Array.from({ length: parts }, (_, i) => ({
         start: start + i * size,

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import type { Timer } from "../../../beam/sdk/timer.js";
+import { isExpired, isExpiredBy, setExpiryTimer } from "../../../transforms/expiry.js";
+import { order } from "./join_stream.js";
+
+describe("the timer rule", () => {
+  const event = order({ created_at: 100 });
+
+  it("ends an event's time when the watermark has passed its expiry, not when it has reached it", () => {
+    assert.equal(isExpired(event, 110, 10), false);
+    assert.equal(isExpired(event, 111, 10), true);
+  });
+
+  it("sets a timer just behind the expiry, without a tag for an event that waits alone", () => {
+    const { timer, calls } = recordingTimer();
+    setExpiryTimer(timer, event, true, 10);
+    setExpiryTimer(timer, event, false, 10);
+    setExpiryTimer(timer, order({ created_at: 101 }), false, 10);
+    assert.deepEqual(calls, [
+      [111, ""],
+      [111, "100"],
+      [112, "101"],
+    ]);
+  });
+
+  it("ends with a timer what has expired by then, and nothing else", () => {
+    assert.equal(isExpiredBy(event, 110, 10), false);
+    assert.equal(isExpiredBy(event, 111, 10), true);
+  });
+
+  it("agrees with itself for a T that is no whole number of milliseconds", () => {
+    const { timer, calls } = recordingTimer();
+    setExpiryTimer(timer, event, true, 10.4);
+    const fireAt = Math.ceil(calls[0]![0]);
+    assert.ok(isExpiredBy(event, fireAt, 10.4));
+    assert.ok(isExpired(event, fireAt, 10.4));
+  });
+});
+
+function recordingTimer() {
+  const calls: [number, string | undefined][] = [];
+  const timer: Timer = {
+    set: (fireAt, tag) => void calls.push([fireAt, tag]),
+    clear: () => assert.fail("an expiry is never called off"),
+  };
+  return { timer, calls };
+}
