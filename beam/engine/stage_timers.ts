@@ -141,7 +141,7 @@ export class StageTimers {
     due.tag = tagAt === identity.limit ? "" : identity.buffer.toString("utf8", tagAt, identity.limit);
     this.#key.reset();
     this.#key.writeBytes(identity.buffer, identity.position, identity.limit);
-    table.delete(this.#key.buffer, this.#key.length);
+    table.deleteAt(address);
     // The record's memory may be used again by the callback; the copy of its key is not.
     identity.reset(this.#key.buffer, 0, this.#key.length);
     if (due.outputTimestamp !== due.fireTimestamp || timeDomain === "processing")
@@ -208,7 +208,7 @@ export class TimerFamily {
     if (!table.get(identity, this.#old)) return;
     const fireAt = readInstant(this.#old);
     this.#releaseHold(fireAt, readInstant(this.#old));
-    table.delete(identity.buffer, identity.length);
+    table.delete(identity);
   }
 
   #identify(key: ByteWriter, tag: string): ByteWriter {

@@ -27,6 +27,9 @@ export class ByteWriter {
   buffer: Buffer;
   /** Number of bytes written. */
   length = 0;
+  /** A hash of the first `hashedLength` bytes, kept for whoever looks this writer's bytes up; -1: none. */
+  hash = 0;
+  hashedLength = -1;
 
   constructor(capacity = INITIAL_CAPACITY) {
     this.buffer = Buffer.allocUnsafeSlow(capacity);
@@ -35,6 +38,7 @@ export class ByteWriter {
   /** Forgets what was written; keeps the memory. */
   reset(): void {
     this.length = 0;
+    this.hashedLength = -1;
   }
 
   /** Makes room for `count` more bytes. */

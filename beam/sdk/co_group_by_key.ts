@@ -20,7 +20,7 @@ interface Tagged {
 
 /** For each collection, the values of one key in one pane. */
 export type CoGrouped<I extends Record<string, Collection<any>>> = {
-  readonly [N in keyof I]: I[N] extends Collection<KV<any, infer V>> ? V[] : never;
+  readonly [N in keyof I]: I[N] extends Collection<KV<any, infer V>> ? readonly V[] : never;
 };
 type KeyOf<I> = I[keyof I] extends Collection<KV<infer K, any>> ? K : never;
 
@@ -71,15 +71,22 @@ class TagUnion extends DoFn<KV<unknown, unknown>, Outputs, { tag: number }> {
   }
 }
 
+const NOTHING: unknown[] = [];
+
 class SortUnion extends DoFn<KV<unknown, Iterable<Tagged>>, Outputs, { names: string[] }> {
   static readonly urn = "beam:dofn:ts:co_group_by_key_sort:v1";
   declare readonly outputs: Outputs;
   readonly #names = this.config.names;
+  /** What a pane is before it holds anything. Copied, it gives all panes one shape. */
+  readonly #nothing: Record<string, unknown[]> = Object.fromEntries(this.#names.map((name) => [name, NOTHING]));
 
   process(element: KV<unknown, Iterable<Tagged>>, ctx: ElementContext<Outputs>): void {
-    const sorted: Record<string, unknown[]> = {};
-    for (const name of this.#names) sorted[name] = [];
-    for (const { tag, value } of element.value) sorted[this.#names[tag]!]!.push(value);
+    const sorted = { ...this.#nothing };
+    for (const { tag, value } of element.value) {
+      const name = this.#names[tag]!;
+      if (sorted[name] === NOTHING) sorted[name] = [value];
+      else sorted[name]!.push(value);
+    }
     ctx.emit.main({ key: element.key, value: sorted });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A hash table from bytes to bytes in a Slab. Open addressing with linear probing over 256 segments that grow each by
+ * A hash table from bytes to bytes in a Slab. Open addressing with linear probing over 64 segments that grow each by
  * itself, so that no single insertion pays for moving the whole table.
  *
  * Keys and values are handed in as ByteWriters and read through ByteReaders: nothing is allocated on any path. What a
@@ -33,23 +33,23 @@ export class ByteTable {
   }
 
   /** Address of the record with this key, or 0. */
-  find(key: Uint8Array, keyLength: number): number {
-    const hash = hashBytes(key, keyLength);
+  find(key: ByteWriter): number {
+    const hash = hashOf(key);
     const segment = this.#segments[hash >>> SEGMENT_SHIFT];
     if (segment === undefined) return 0;
-    return segment.slots[this.#slotOf(segment, hash, key, keyLength) + 1]!;
+    return segment.slots[this.#slotOf(segment, hash, key) + 1]!;
   }
 
   /** Points `out` at the value of this key. False when there is none. */
   get(key: ByteWriter, out: ByteReader): boolean {
-    const address = this.find(key.buffer, key.length);
+    const address = this.find(key);
     if (address === 0) return false;
     this.readValue(address, out);
     return true;
   }
 
   has(key: ByteWriter): boolean {
-    return this.find(key.buffer, key.length) !== 0;
+    return this.find(key) !== 0;
   }
 
   readValue(address: number, out: ByteReader): void {
@@ -67,14 +67,14 @@ export class ByteTable {
   /** Sets the value. Returns the record's address, which is valid until the record is deleted or outgrows its block. */
   put(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
-    const hash = hashBytes(key.buffer, key.length);
+    const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
-    const slot = this.#slotOf(segment, hash, key.buffer, key.length);
+    const slot = this.#slotOf(segment, hash, key);
     let address = segment.slots[slot + 1]!;
     if (address === 0) return this.#insert(segment, slot, hash, key, value);
     if (key.length + value.length > slab.capacity(address)) {
       slab.release(address);
-      address = this.#write(key, value);
+      address = this.#write(hash, key, value);
       segment.slots[slot + 1] = address;
     } else {
       slab.setValueLength(address, value.length);
@@ -89,9 +89,9 @@ export class ByteTable {
    */
   swap(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
-    const hash = hashBytes(key.buffer, key.length);
+    const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
-    const slot = this.#slotOf(segment, hash, key.buffer, key.length);
+    const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
     if (address === 0) return -this.#insert(segment, slot, hash, key, value);
     if (slab.valueLength(address) !== value.length) throw new Error("swap needs values of one length");
@@ -111,9 +111,9 @@ export class ByteTable {
     let at = slot;
     if ((segment.count + 1) * 8 > segment.slots.length * 3) {
       into = this.#grow(hash >>> SEGMENT_SHIFT, segment);
-      at = this.#slotOf(into, hash, key.buffer, key.length);
+      at = this.#slotOf(into, hash, key);
     }
-    const address = this.#write(key, value);
+    const address = this.#write(hash, key, value);
     into.slots[at] = hash;
     into.slots[at + 1] = address;
     into.count++;
@@ -124,9 +124,9 @@ export class ByteTable {
   /** Adds `value` behind what is there. A block that must grow grows by half, so that appending stays linear. */
   append(key: ByteWriter, value: ByteWriter): void {
     const { slab } = this;
-    const hash = hashBytes(key.buffer, key.length);
+    const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
-    const slot = this.#slotOf(segment, hash, key.buffer, key.length);
+    const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
     if (address === 0) {
       this.put(key, value);
@@ -136,7 +136,7 @@ export class ByteTable {
     const newLength = oldLength + value.length;
     let target = address;
     if (key.length + newLength > slab.capacity(address)) {
-      target = slab.allocate(this.owner, key.length, newLength + (newLength >>> 1));
+      target = slab.allocate(this.owner, hash, key.length, newLength + (newLength >>> 1));
       copy(
         slab.bytes(address),
         slab.keyAt(address),
@@ -152,18 +152,25 @@ export class ByteTable {
   }
 
   /** True when there was such a record. */
-  delete(key: Uint8Array, keyLength: number): boolean {
-    const hash = hashBytes(key, keyLength);
-    const segment = this.#segments[hash >>> SEGMENT_SHIFT];
-    if (segment === undefined) return false;
-    const slot = this.#slotOf(segment, hash, key, keyLength);
-    const address = segment.slots[slot + 1]!;
+  delete(key: ByteWriter): boolean {
+    const address = this.find(key);
     if (address === 0) return false;
+    this.deleteAt(address);
+    return true;
+  }
+
+  /** Deletes the record at an address that `find`, `put` or `swap` gave. */
+  deleteAt(address: number): void {
+    const hash = this.slab.hash(address);
+    const segment = this.#segments[hash >>> SEGMENT_SHIFT]!;
+    const { slots } = segment;
+    const mask = slots.length - 2;
+    let slot = (hash << 1) & mask;
+    while (slots[slot + 1] !== address) slot = (slot + 2) & mask;
     this.slab.release(address);
     this.#vacate(segment, slot);
     segment.count--;
     this.#size--;
-    return true;
   }
 
   /** Calls `visit` with the address of each record, in no particular order. The table must not change meanwhile. */
@@ -186,30 +193,30 @@ export class ByteTable {
   }
 
   /** Index in `slots` of the slot that holds this key, or of the empty one where it belongs. */
-  #slotOf(segment: Segment, hash: number, key: Uint8Array, keyLength: number): number {
+  #slotOf(segment: Segment, hash: number, key: ByteWriter): number {
     const { slots } = segment;
     const mask = slots.length - 2;
     let slot = (hash << 1) & mask;
     for (;;) {
       const address = slots[slot + 1]!;
       if (address === 0) return slot;
-      if (slots[slot] === hash && this.#keyEquals(address, key, keyLength)) return slot;
+      if (slots[slot] === hash && this.#keyEquals(address, key)) return slot;
       slot = (slot + 2) & mask;
     }
   }
 
-  #keyEquals(address: number, key: Uint8Array, keyLength: number): boolean {
+  #keyEquals(address: number, { buffer, length }: ByteWriter): boolean {
     const { slab } = this;
-    if (slab.keyLength(address) !== keyLength) return false;
+    if (slab.keyLength(address) !== length) return false;
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address);
-    for (let i = 0; i < keyLength; i++) if (bytes[start + i] !== key[i]) return false;
+    for (let i = 0; i < length; i++) if (bytes[start + i] !== buffer[i]) return false;
     return true;
   }
 
-  #write(key: ByteWriter, value: ByteWriter): number {
+  #write(hash: number, key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
-    const address = slab.allocate(this.owner, key.length, value.length);
+    const address = slab.allocate(this.owner, hash, key.length, value.length);
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address);
     copy(key.buffer, 0, key.length, bytes, start);
@@ -256,6 +263,15 @@ export class ByteTable {
 
 function newSegment(capacity: number): Segment {
   return { slots: new Uint32Array(capacity * 2), count: 0 };
+}
+
+/** The hash of what a writer holds, computed once for all tables that are asked about it. */
+function hashOf(key: ByteWriter): number {
+  if (key.hashedLength !== key.length) {
+    key.hash = hashBytes(key.buffer, key.length);
+    key.hashedLength = key.length;
+  }
+  return key.hash;
 }
 
 /** MurmurHash3, 32 bits: the low bits choose the slot, the high bits the segment. */

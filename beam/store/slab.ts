@@ -2,9 +2,10 @@
  * Memory for very many small byte records outside the JavaScript heap: no object for each record, so a garbage
  * collection costs the same with five million of them as with none.
  *
- * Block = { u32 units, u32 owner, u32 keyLength, u32 valueLength } key value padding
+ * Block = { u32 owner and units, u32 hash, u32 keyLength, u32 valueLength } key value padding
  *
- * `units` is the block's size in 16-byte units and `owner` the number of the table that holds it, 0 when it is free.
+ * The low 22 bits of the first word are the block's size in 16-byte units (so 64 MiB at most); the high 10 are the
+ * number of the table that holds it, 0 when it is free. The hash of the key spares the table from computing it again.
  * A block is addressed by its position in 16-byte units over all chunks (64 GiB in all). Blocks are neither split nor
  * merged: an address that was once a block stays the address of a block, free or not, which timer queues rely on.
  */
@@ -13,6 +14,9 @@ const CHUNK_BYTES = 1 << 23;
 const UNIT_BYTES = 16;
 const UNITS_PER_CHUNK = CHUNK_BYTES / UNIT_BYTES;
 const UNIT_BITS = 19;
+const UNITS_BITS = 22;
+const UNITS_MASK = (1 << UNITS_BITS) - 1;
+const OWNER_MAX = (1 << (32 - UNITS_BITS)) - 1;
 const SMALL_CLASSES = 64;
 export const HEADER_BYTES = 16;
 
@@ -37,11 +41,16 @@ export class Slab {
     return this.#usedBlocks;
   }
 
-  /** A block with room for `keyLength + valueLength` bytes. */
-  allocate(owner: number, keyLength: number, valueLength: number): number {
-    const wanted = (HEADER_BYTES + keyLength + valueLength + UNIT_BYTES - 1) >>> 4;
+  /**
+   * A block with room for `keyLength + valueLength` bytes. Throws a RangeError for more than a block can hold.
+   * @param owner number of a table, 1 to 1023
+   */
+  allocate(owner: number, hash: number, keyLength: number, valueLength: number): number {
+    const wanted = Math.ceil((HEADER_BYTES + keyLength + valueLength) / UNIT_BYTES);
     const sizeClass = classOf(wanted);
     const units = unitsOf(sizeClass, wanted);
+    if (units > UNITS_MASK) throw new RangeError(`a record of ${keyLength + valueLength} bytes is too large`);
+    if (owner > OWNER_MAX) throw new RangeError(`more than ${OWNER_MAX} tables in one store`);
     let address = this.#free[sizeClass] ?? 0;
     if (address !== 0) {
       this.#free[sizeClass] = this.words(address)[this.wordAt(address) + 2]!;
@@ -50,8 +59,8 @@ export class Slab {
     }
     const words = this.words(address);
     const at = this.wordAt(address);
-    words[at] = units;
-    words[at + 1] = owner;
+    words[at] = (owner << UNITS_BITS) | units;
+    words[at + 1] = hash;
     words[at + 2] = keyLength;
     words[at + 3] = valueLength;
     this.#usedBlocks++;
@@ -61,8 +70,9 @@ export class Slab {
   release(address: number): void {
     const words = this.words(address);
     const at = this.wordAt(address);
-    const sizeClass = classOf(words[at]!);
-    words[at + 1] = 0;
+    const units = words[at]! & UNITS_MASK;
+    const sizeClass = classOf(units);
+    words[at] = units;
     words[at + 2] = this.#free[sizeClass] ?? 0;
     this.#free[sizeClass] = address;
     this.#usedBlocks--;
@@ -89,6 +99,10 @@ export class Slab {
   }
 
   owner(address: number): number {
+    return this.words(address)[this.wordAt(address)]! >>> UNITS_BITS;
+  }
+
+  hash(address: number): number {
     return this.words(address)[this.wordAt(address) + 1]!;
   }
 
@@ -106,7 +120,7 @@ export class Slab {
 
   /** Bytes that key and value of this block may take together. */
   capacity(address: number): number {
-    return this.words(address)[this.wordAt(address)]! * UNIT_BYTES - HEADER_BYTES;
+    return (this.words(address)[this.wordAt(address)]! & UNITS_MASK) * UNIT_BYTES - HEADER_BYTES;
   }
 
   #carve(units: number): number {

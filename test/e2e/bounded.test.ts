@@ -1,10 +1,13 @@
-/** `run --bounded` on producers' load with every fault in it, against the oracle; and the same again after a kill. */
+/**
+ * A backlog with every fault in it, against the oracle: `run --bounded`, the same again after a kill, and a stream that
+ * finds the backlog at its start.
+ */
 import assert from "node:assert/strict";
 import type { Shares } from "../../producers/shares.js";
 import { CommandLine, environmentOf } from "../fixtures/command_line.js";
 import { EventTopics, scenarioRecords } from "../fixtures/event_topics.js";
 import { kafkaFixture, mongodbFixture } from "../fixtures/services.js";
-import { TestDatabase } from "../fixtures/test_run.js";
+import { assertStateEmpty, balancedFigures, startRun, TestDatabase } from "../fixtures/test_run.js";
 import { until } from "../fixtures/until.js";
 import { oracle } from "../oracle/oracle.js";
 
@@ -28,7 +31,7 @@ const SHARES: Partial<Shares> = {
   json: 0.3,
 };
 
-describe("run --bounded", function () {
+describe("a backlog", function () {
   this.timeout(120_000);
   const kafka = kafkaFixture();
   const mongodb = mongodbFixture();
@@ -62,7 +65,7 @@ describe("run --bounded", function () {
     });
   }
 
-  it("is killed in the middle of its work", async () => {
+  it("is read by run --bounded, which is killed in the middle of its work", async () => {
     const run = start(["--bundle_size=256"]);
     await until("the first documents", async () => (await database.joined.estimatedDocumentCount()) > 0);
     run.kill("SIGKILL");
@@ -70,7 +73,7 @@ describe("run --bounded", function () {
     assert.equal(run.stdout, "");
   });
 
-  it("is started again, and gives exactly the oracle's collections and counts", async () => {
+  it("is read again, and gives exactly the oracle's collections and counts", async () => {
     const expected = oracle(topics.log, { timeoutMs: T_MS, outOfOrdernessMs: D_MS });
     assert.ok(topics.log.length > 18_000, `${topics.log.length} events`);
     assert.deepEqual(
@@ -94,11 +97,29 @@ describe("run --bounded", function () {
     assert.ok(duration_ms > 0);
   });
 
-  it("changes nothing when it is run once more", async () => {
+  it("is read once more, and changes nothing", async () => {
     const before = await database.contents();
     const summary = await start().summary();
     assert.deepEqual(await database.contents(), before);
     assert.equal(summary.orders + summary.payments, topics.log.length);
+  });
+
+  it("gives the same when a stream finds it", async () => {
+    const streamed = await TestDatabase.open(mongodb.uri());
+    const options = { timeoutMs: T_MS, maxOutOfOrdernessMs: D_MS };
+    const run = startRun(kafka.bootstrap(), topics, streamed, options);
+    try {
+      // Once all is read the clock takes over, for which all of it has long expired.
+      await until("all events", () => run.metrics.counter("records") === topics.log.length);
+      await until("the state to be empty", () => run.status().every(({ eventTimers }) => eventTimers === 0));
+      await run.stop();
+      assertStateEmpty(run);
+      balancedFigures(run);
+      await streamed.assertAsOracle(topics, T_MS, D_MS);
+    } finally {
+      await run.stop().catch(() => undefined);
+      await streamed.close();
+    }
   });
 });
 

@@ -103,4 +103,17 @@ describe("outages", function () {
     await database.assertAsOracle(topics, T_MS, D_MS);
     balancedFigures(run);
   });
+
+  it("ends soon when it is told to while Kafka is away", async () => {
+    server = await startKafka({ dataDir });
+    topics = await EventTopics.create(server.address);
+    database = await TestDatabase.open(mongodb.uri());
+    run = startRun(server.address, topics, database, { groupId: "outage" });
+    await topics.sendEvents(anOrder("waiting", Date.now()));
+    await until("the order", () => balancedFigures(run!).orders.waiting === 1);
+    await server.kill();
+    const startMs = Date.now();
+    await run.stop();
+    assert.ok(Date.now() - startMs < 5_000, `took ${Date.now() - startMs} ms`);
+  });
 });

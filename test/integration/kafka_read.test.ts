@@ -45,6 +45,8 @@ registerRecordDecoder(DECODER, () => {
 /** What the run under way has read. */
 let values: string[] = [];
 let rejected: string[] = [];
+/** What it has ended with, if it has. */
+let failure: unknown;
 
 class Collect extends DoFn<string, Record<never, never>, "values" | "rejected"> {
   static readonly urn = "test:kafka_read:collect";
@@ -65,6 +67,7 @@ function read(
 ): DirectRun {
   values = [];
   rejected = [];
+  failure = undefined;
   registerKafkaClient(CONNECTION, async () =>
     wrapClient(await connectKafka({ brokers: [bootstrap], clientId: "kafka-read-test", logger: quiet })),
   );
@@ -80,8 +83,18 @@ function read(
   });
   parDo("Collect", outputs.events, new Collect("values"));
   parDo("CollectRejected", outputs.rejected, new Collect("rejected"));
-  return runDirect(pipeline);
+  const run = runDirect(pipeline);
+  run.finished.catch((error: unknown) => {
+    failure = error;
+  });
+  return run;
 }
+
+const haveCome = (count: number) =>
+  until(`${count} values`, () => {
+    if (failure !== undefined) throw failure;
+    return values.length >= count;
+  });
 
 const watermarkOf = (run: DirectRun): number =>
   run.status().find(({ name }) => name.includes("Read/ReadPartitions"))!.outputWatermark;
@@ -116,8 +129,6 @@ describe("reading Kafka", function () {
         ...(timestampMs !== undefined && { timestamp: String(timestampMs) }),
       })),
     );
-
-  const haveCome = (count: number) => until(`${count} values`, () => values.length >= count);
 
   describe("to the end", () => {
     it("reads every record of every partition once, and ends", async () => {
@@ -247,7 +258,20 @@ describe("reading Kafka", function () {
   it("finds partitions that appear while it runs, and reads them from their beginning", async () => {
     const topic = await peer.createTopic("growing", 1);
     await send(topic, ["old"], 0);
-    run = read(fixture.bootstrap(), topic, { start: "latest", partitionDiscoveryIntervalMs: 200 });
+    let isNewKnown = false;
+    run = read(fixture.bootstrap(), topic, {
+      start: "latest",
+      partitionDiscoveryIntervalMs: 200,
+      // Found only when they hold records already, and by brokers that take longer than the interval to answer.
+      wrapClient: (client) =>
+        withOverrides(client, {
+          partitions: async (of) => {
+            const partitions = (await client.partitions(of)).filter((n) => n === 0 || isNewKnown);
+            await sleep(isNewKnown ? 700 : 0);
+            return partitions;
+          },
+        }),
+    });
     await until("the end of the log", () => watermarkOf(run!) > MIN_TIMESTAMP);
     await peer.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
     await until("the new partitions", async () => {
@@ -258,8 +282,12 @@ describe("reading Kafka", function () {
     await peer.producer.connect();
     await send(topic, ["new 1"], 1);
     await send(topic, ["new 2"], 2);
+    isNewKnown = true;
     await haveCome(2);
+    await sleep(1_000);
     assert.deepEqual(values.sort(), ["new 1", "new 2"]);
+    await run.stop();
+    run = undefined;
   });
 
   it("hands on what the decoder rejected, and lets it move no watermark", async () => {

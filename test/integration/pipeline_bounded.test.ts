@@ -238,4 +238,39 @@ describe("pipeline on bounded topics", function () {
     assert.equal(figures.orders.paired, 1);
     assert.equal(figures.payments.paired, 2);
   });
+
+  it("goes by the order_id in the value, whatever the key", async () => {
+    await outcome(
+      recordOf(order("a", 0), { key: null }),
+      recordOf(payment("p", "a", 1), { key: "b" }),
+      recordOf(order("b", 2), { key: "a" }),
+      { topic: "payments", key: null, value: null },
+    );
+    assert.deepEqual(await pairs(), ["a p"]);
+    assert.deepEqual(await unmatched(), ["order b UNPAID"]);
+    assert.deepEqual(await reasons(), ["NULL_VALUE"]);
+  });
+
+  it("keeps a document that its collection refuses as a dead letter", async () => {
+    // A rule that somebody has made: no two pairs of one amount.
+    await database.joined.createIndex({ payment_amount: 1 }, { unique: true });
+    await topics.sendEvents(
+      order("a", 0),
+      order("b", 1),
+      payment("p1", "a", 2, { amount: 7 }),
+      payment("p2", "b", 3, { amount: 7 }),
+      payment("p3", "b", 4, { amount: 8 }),
+    );
+    const run = startRun(kafka.bootstrap(), topics, database, { isBounded: true, timeoutMs: T_MS });
+    await run.finished;
+    assert.deepEqual(await database.counts(), [2, 0, 1]);
+    const [letter] = await database.deadLetters.find().toArray();
+    assert.deepEqual(
+      [letter?.reason, letter?.collection, letter?.code, letter?.document.payment_amount],
+      ["SINK_REJECTED", database.joined.collectionName, 11000, 7],
+    );
+    const { joined, deadLetters } = balancedFigures(run);
+    assert.equal(joined, 2);
+    assert.deepEqual(deadLetters, { SINK_REJECTED: 1 });
+  });
 });

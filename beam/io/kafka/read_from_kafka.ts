@@ -96,6 +96,8 @@ export class FindPartitions extends SplittableDoFn<
   #kafka!: KafkaConnection;
   /** New partitions that the last look brought. */
   #found: PartitionSource[] | undefined;
+  /** One look at a time: a second one under way would bring the same partitions again. */
+  #isLooking = false;
   #wake: (() => void) | undefined;
 
   override async setup(): Promise<void> {
@@ -172,6 +174,8 @@ export class FindPartitions extends SplittableDoFn<
 
   /** A partition that appears later is new as a whole, wherever the read began. */
   #lookForMore(known: number): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     const { topic } = this.config;
     const { client } = this.#kafka;
     const look = async (): Promise<void> => {
@@ -186,7 +190,11 @@ export class FindPartitions extends SplittableDoFn<
       this.#wake?.();
     };
     // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.
-    look().catch(() => undefined);
+    look()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isLooking = false;
+      });
   }
 
   readonly #onFound = (wake: () => void): (() => void) => {

@@ -11,6 +11,7 @@ import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js
 import { runnerApi } from "../../model/apache_beam.js";
 import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
+import { windowFnFromProto } from "../../model/window_fns.js";
 
 export interface FusedStage {
   readonly name: string;
@@ -102,7 +103,8 @@ function newStage(
     name: transform.uniqueName,
     kind: urn === urns.sdfProcess ? "splittable" : urn === urns.testStream ? "scripted" : "ordinary",
     transforms: [],
-    inputs: [...inputs],
+    // A flatten may name a collection twice: it is read once, and the flatten doubles it.
+    inputs: [...new Set(inputs)],
     outputs: [],
     holds: false,
   };
@@ -136,6 +138,15 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
       }
       return;
     }
+    case urns.windowInto: {
+      const { windowFn } = runnerApi.WindowIntoPayload.fromBinary(transform.spec!.payload);
+      try {
+        windowFnFromProto(windowFn!);
+      } catch (error) {
+        throw new UnsupportedPipelineError(`${name}: ${(error as Error).message}`);
+      }
+      return;
+    }
     case urns.parDo: {
       const payload = parDoPayload(transform);
       const sideInputs = Object.keys(payload.sideInputs);
@@ -154,7 +165,6 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
     }
     case urns.impulse:
     case urns.flatten:
-    case urns.windowInto:
     case urns.reshuffle:
     case urns.testStream:
     case urns.sdfPair:

@@ -1,6 +1,6 @@
 /** What all finished bundles of a run counted, by transform and name. */
 import type { TransformMetric } from "../../exec/bundle_processor.js";
-import { Counter, Distribution, type Gauge } from "../../sdk/metrics.js";
+import { Counter, Distribution } from "../../sdk/metrics.js";
 
 export interface DistributionValue {
   count: number;
@@ -24,8 +24,9 @@ export class RunMetrics {
     } else if (cell instanceof Distribution) {
       this.#takeDistribution(key, cell);
     } else {
-      const { value } = cell as Gauge;
-      if (value !== undefined) this.#gauges.set(key, value);
+      if (cell.value === undefined) return;
+      this.#gauges.set(key, cell.value);
+      cell.value = undefined;
     }
   }
 

@@ -152,6 +152,6 @@ class StoreStateTable implements StateTable {
   }
 
   delete(key: ByteWriter): void {
-    this.table.delete(key.buffer, key.length);
+    this.table.delete(key);
   }
 }

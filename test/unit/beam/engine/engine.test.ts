@@ -211,14 +211,46 @@ describe("Engine", () => {
       assert.deepEqual(fired, [10]);
     });
 
+    it("wait for timers that are due, so that what they give is not late", async () => {
+      const arrived: [timestamp: number, watermark: number][] = [];
+      const engine = newEngine(
+        [
+          scripted("script", "events", [elements(10, 20, 30), watermark(1_000)]),
+          fakeStage("timed", "ordinary", "events", "fired", {
+            element: (value, timestamp, { stage }) =>
+              stage.timers
+                .family("T", "f", "event")
+                .set(keyOf(`${value}`), "", timestamp + 60, timestamp + 60),
+            timer: (timer, bundle) => bundle.emit("fired", timer.outputTimestamp),
+            // While this waits, the stage behind looks at the watermark.
+            finishBundle: () => sleep(1).then(() => undefined),
+          }),
+          fakeStage("behind", "ordinary", "fired", "", {
+            element: (_value, timestamp, { stage }) => void arrived.push([timestamp, stage.inputWatermark]),
+          }),
+        ],
+        { bundleSizeMax: 1 },
+      );
+      await engine.run();
+      assert.deepEqual(
+        arrived.map(([timestamp]) => timestamp),
+        [70, 80, 90],
+      );
+      for (const [timestamp, watermark] of arrived)
+        assert.ok(watermark <= timestamp, `${timestamp} at ${watermark}`);
+    });
+
     it("let timers act only after the elements that came before", async () => {
       const events: string[] = [];
       const engine = newEngine(
         [
-          scripted("script", "events", [
-            elements(...Array.from({ length: 10 }, (_, i) => i)),
-            watermark(100),
-          ]),
+          fakeStage("source", "splittable", "impulse", "events", {
+            restriction(residual, _claims, bundle) {
+              if (residual.value !== 0) return;
+              for (let i = 0; i < 10; i++) bundle.emit(i, i);
+              bundle.defer("rest", 100);
+            },
+          }),
           fakeStage("stage", "ordinary", "events", "", {
             element(value, _timestamp, { stage }) {
               events.push(`element ${value}`);
@@ -229,6 +261,7 @@ describe("Engine", () => {
         ],
         { bundleSizeMax: 3 },
       );
+      seed(engine, "impulse", 0);
       await engine.run();
       assert.equal(events.at(-1), "timer");
       assert.equal(events.length, 11);
@@ -303,6 +336,24 @@ describe("Engine", () => {
         });
       }
     }
+
+    it("only when the flushes under way have ended, and takes nothing away from them", async () => {
+      let isFlushing = false;
+      const engine = newEngine([
+        fakeStage("flushing", "ordinary", "impulse", "", {
+          async finishBundle() {
+            isFlushing = true;
+            await sleep(10);
+            isFlushing = false;
+          },
+          teardown: () => assert.equal(isFlushing, false),
+        }),
+        fakeStage("failing", "ordinary", "impulse", "", { element: () => assert.fail("broken") }),
+      ]);
+      seed(engine, "impulse", 0);
+      await assert.rejects(engine.run(), /broken/);
+      assert.equal(isFlushing, false);
+    });
 
     it("with what setup threw", async () => {
       const engine = newEngine([

@@ -85,8 +85,7 @@ describe("StageTimers", () => {
             value.writeBytes(Buffer.alloc(step.length, 0xff));
             state.put(keyOf(`s${step.key}`), value);
           } else if (step.kind === "state") {
-            const key = keyOf(`s${step.key}`);
-            state.delete(key.buffer, key.length);
+            state.delete(keyOf(`s${step.key}`));
           } else if (step.kind === "fire") {
             const due = [...model.values()]
               .filter(({ timeDomain, fireAt }) => timeDomain === step.timeDomain && fireAt <= step.limit)

@@ -29,8 +29,27 @@ class CheckedTable {
     this.#expected.set(name, Buffer.concat([this.#expected.get(name) ?? Buffer.alloc(0), value]));
   }
 
+  /** Exchanges the value for another of the same length. */
+  swap(key: Buffer, fill: number): void {
+    const name = key.toString("latin1");
+    const old = this.#expected.get(name);
+    const value = Buffer.alloc(old?.length ?? 20, fill);
+    const writer = written(value);
+    const address = this.table.swap(written(key), writer);
+    assert.equal(address > 0, old !== undefined);
+    assert.equal(Math.abs(address), this.table.find(written(key)));
+    if (old !== undefined) assert.ok(writer.view().equals(old), "the old value is handed back");
+    this.#expected.set(name, value);
+  }
+
+  deleteFound(key: Buffer): void {
+    const address = this.table.find(written(key));
+    assert.equal(address !== 0, this.#expected.delete(key.toString("latin1")));
+    if (address !== 0) this.table.deleteAt(address);
+  }
+
   delete(key: Buffer): void {
-    assert.equal(this.table.delete(key, key.length), this.#expected.delete(key.toString("latin1")));
+    assert.equal(this.table.delete(written(key)), this.#expected.delete(key.toString("latin1")));
   }
 
   get(key: Buffer): void {
@@ -78,7 +97,7 @@ const lengths = fc.oneof(
   },
 );
 const operation = fc.record({
-  kind: fc.constantFrom("put", "put", "append", "append", "delete", "delete", "get"),
+  kind: fc.constantFrom("put", "put", "append", "append", "swap", "delete", "deleteFound", "get"),
   table: fc.nat(1),
   key: fc.nat(24),
   length: lengths,
@@ -97,7 +116,9 @@ describe("ByteTable", () => {
           const keyBytes = patterned(key % 5 === 0 ? 0 : key, key);
           if (kind === "put") checked.put(keyBytes, patterned(length, seed));
           else if (kind === "append") checked.append(keyBytes, patterned(length, seed));
+          else if (kind === "swap") checked.swap(keyBytes, seed);
           else if (kind === "delete") checked.delete(keyBytes);
+          else if (kind === "deleteFound") checked.deleteFound(keyBytes);
           else checked.get(keyBytes);
         }
         for (const checked of tables) checked.check();
@@ -125,6 +146,23 @@ describe("ByteTable", () => {
     );
   });
 
+  it("looks at the bytes that a writer holds now", () => {
+    const table = new ByteTable(new Slab(), 1);
+    const key = new ByteWriter();
+    for (const text of ["a", "b"]) {
+      key.reset();
+      key.writeString(text);
+      table.put(key, key);
+    }
+    assert.equal(table.size, 2);
+    key.writeByte(0);
+    assert.equal(table.has(key), false);
+    key.reset();
+    key.writeString("a");
+    assert.ok(table.get(key, reader));
+    assert.equal(reader.readString(), "a");
+  });
+
   it("holds a hundred thousand records, and gives all of them back", () => {
     const slab = new Slab();
     const table = new ByteTable(slab, 1);
@@ -148,7 +186,7 @@ describe("ByteTable", () => {
       for (let i = 0; i < 100_000; i++) {
         key.reset();
         key.writeVarint(i);
-        assert.ok(table.delete(key.buffer, key.length));
+        assert.ok(table.delete(key));
       }
       assert.equal(table.size, 0);
       assert.equal(slab.usedBlocks, 0);

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { offsetRangeCoder } from "../../../../beam/io/kafka/partition_source.js";
+import type { KV } from "../../../../beam/model/kv.js";
+import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
+import { createPipeline, impulse, parDo } from "../../../../beam/sdk/graph.js";
+import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
+import { registerDoFn } from "../../../../beam/sdk/registry.js";
+import {
+  type ProcessContinuation,
+  type RestrictionTracker,
+  resume,
+  type SplittableContext,
+  SplittableDoFn,
+} from "../../../../beam/sdk/splittable.js";
+import { valueState } from "../../../../beam/sdk/state.js";
+import { eventTimeTimer } from "../../../../beam/sdk/timer.js";
+import { collect, ints, keyedInts, leftovers, stateful, valuesOf } from "./small_graphs.js";
+
+const outputs = { main: keyedInts };
+
+/** Numbers for ever, three at a time. */
+class Endless extends SplittableDoFn<Uint8Array, OffsetRange, number, typeof outputs> {
+  static readonly urn = "test:stopping:endless";
+  readonly outputs = outputs;
+  readonly restrictionCoder = offsetRangeCoder;
+  readonly isBounded = false;
+  initialRestriction(): OffsetRange {
+    return { start: 0, end: Number.POSITIVE_INFINITY };
+  }
+  newTracker(range: OffsetRange): OffsetRangeTracker {
+    return new OffsetRangeTracker(range);
+  }
+  process(
+    _impulse: Uint8Array,
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof outputs>,
+  ): ProcessContinuation {
+    const { start } = tracker.restriction;
+    for (let i = start; i < start + 3; i++) {
+      if (!tracker.tryClaim(i)) return resume();
+      ctx.emit.main({ key: `k${i % 5}`, value: i }, i);
+      ctx.watermark.set(i);
+    }
+    return resume(1);
+  }
+}
+registerDoFn(Endless);
+
+const remember = stateful(
+  "test:stopping:remember",
+  { state: { sum: valueState(ints) }, timers: { far: eventTimeTimer() } },
+  ({ value }: KV<string, number>, { state, timers, emit, timestamp }) => {
+    state.sum.write((state.sum.read() ?? 0) + value);
+    timers.far.set(timestamp + 1e9);
+    emit.main("seen");
+  },
+  {
+    far: ({ state, emit, key }) => {
+      emit.main(`${key} expired`);
+      state.sum.clear();
+    },
+  },
+);
+
+describe("stopping a run", () => {
+  for (const mode of ["keep", "expire"] as const) {
+    it(
+      mode === "keep" ? "keeps state and timers" : "lets every timer fire first, and leaves nothing",
+      async () => {
+        const { pipeline, root } = createPipeline();
+        const numbers = parDo("Endless", impulse("Impulse", root), new Endless(null)).main;
+        const seen = collect(parDo("Remember", numbers, remember).main);
+        const run = runDirect(pipeline);
+        await sleep(25);
+        assert.match(run.describe(), /Endless\/process: input .*\nRemember: input .*event timers 5/);
+        await run.stop(mode);
+        const expired = valuesOf(seen).filter((text) => text.endsWith("expired"));
+        assert.ok(seen.length - expired.length >= 6);
+        const { eventTimers } = run.status().find(({ name }) => name === "Remember")!;
+        if (mode === "keep") {
+          assert.deepEqual(expired, []);
+          assert.equal(eventTimers, 5);
+          assert.equal(leftovers(run).length, 2);
+        } else {
+          assert.deepEqual(
+            expired.sort(),
+            [0, 1, 2, 3, 4].map((i) => `k${i} expired`),
+          );
+          assert.equal(eventTimers, 0);
+          assert.deepEqual(leftovers(run), []);
+        }
+        await run.stop(mode);
+      },
+    );
+  }
+});
