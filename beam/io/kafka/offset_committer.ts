@@ -5,6 +5,7 @@
 import type { KafkaClient } from "./client/kafka_client.js";
 
 const INTERVAL_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 2_000;
 
 export class OffsetCommitter {
   #offsets = new Map<string, { topic: string; partition: number; offset: number }>();
@@ -33,9 +34,14 @@ export class OffsetCommitter {
       .catch(() => undefined);
   }
 
-  /** Sends what is left. */
+  /** Sends what is left, and does not wait long for brokers that are away. */
   async close(): Promise<void> {
     this.#send();
-    await this.#sending;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+    });
+    await Promise.race([this.#sending, timeout]);
+    clearTimeout(timer);
   }
 }
