@@ -55,6 +55,8 @@ describe("outages", function () {
     };
     const allPaired = () =>
       until("all pairs", async () => (await database!.joined.countDocuments()) === sent * 0.9);
+    const allExpired = () =>
+      until("all expiries", async () => (await database!.unmatched.countDocuments()) === sent * 0.1);
 
     await sendSome();
     await allPaired();
@@ -67,6 +69,7 @@ describe("outages", function () {
     }
     await allPaired();
 
+    await allExpired();
     await sleep(2 * UNSAFE_MS);
     await server.kill();
     await sendSome();
@@ -75,7 +78,7 @@ describe("outages", function () {
     await allPaired();
     await sendSome();
     await allPaired();
-    await until("all expiries", async () => (await database!.unmatched.countDocuments()) === sent * 0.1);
+    await allExpired();
     await database.assertAsOracle(topics, T_MS, D_MS);
     balancedFigures(run);
   });
