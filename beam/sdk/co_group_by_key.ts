@@ -78,7 +78,9 @@ class SortUnion extends DoFn<KV<unknown, Iterable<Tagged>>, Outputs, { names: st
   declare readonly outputs: Outputs;
   readonly #names = this.config.names;
   /** What a pane is before it holds anything. Copied, it gives all panes one shape. */
-  readonly #nothing: Record<string, unknown[]> = Object.fromEntries(this.#names.map((name) => [name, NOTHING]));
+  readonly #nothing: Record<string, unknown[]> = Object.fromEntries(
+    this.#names.map((name) => [name, NOTHING]),
+  );
 
   process(element: KV<unknown, Iterable<Tagged>>, ctx: ElementContext<Outputs>): void {
     const sorted = { ...this.#nothing };
