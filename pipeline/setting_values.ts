@@ -5,7 +5,17 @@ import { z } from "zod";
 import { describeError } from "../beam/io/mongodb/errors.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
 
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  second: 1_000,
+  seconds: 1_000,
+  m: 60_000,
+  min: 60_000,
+  minute: 60_000,
+  minutes: 60_000,
+  h: 3_600_000,
+};
 /** Longer than anybody means, and far below what would lose precision: 100 years. */
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 

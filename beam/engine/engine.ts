@@ -40,7 +40,7 @@ export interface EngineOptions {
 }
 
 export const DEFAULT_ENGINE_OPTIONS = {
-  bundleSizeMax: 4096,
+  bundleSizeMax: 1024,
   bundleTimeMaxMs: 50,
   turnsOpenMax: 4,
   sourceSkewMaxMs: 60_000,

@@ -298,7 +298,7 @@ function mixBlock(block: number): number {
 
 /** A loop beats the call into native code for the short ranges that nearly all records are. */
 function copy(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
-  if (end - start > 64) {
+  if (end - start > 256) {
     source.copy(target, at, start, end);
     return;
   }
