@@ -49,30 +49,17 @@ class WaitingWork {
   }
 }
 
-/** E → KV<E, KV<R, watermark>> */
-export class PairWithRestrictionOperator extends Operator implements Receiver {
-  override readonly input: Receiver = this;
-  readonly #output: Receiver;
-  readonly #waiting = new WaitingWork();
+/** What the two steps before `process` have in common. */
+abstract class RestrictionOperator extends Operator {
+  protected readonly output: Receiver;
+  protected readonly waiting = new WaitingWork();
 
   constructor(
-    private readonly doFn: AnySplittable,
+    protected readonly doFn: AnySplittable,
     context: OperatorContext,
   ) {
     super();
-    this.#output = context.output(onlyOutput(context));
-  }
-
-  accept(element: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
-    this.#waiting.run(this.doFn.initialRestriction(element), (restriction) => {
-      const watermark = this.doFn.initialWatermark(element, restriction, timestamp);
-      this.#output.accept(
-        { key: element, value: { key: restriction, value: watermark } },
-        timestamp,
-        windows,
-        pane,
-      );
-    });
+    this.output = context.output(onlyOutput(context));
   }
 
   override setup(): void | Promise<void> {
@@ -80,7 +67,7 @@ export class PairWithRestrictionOperator extends Operator implements Receiver {
   }
 
   override finishBundle(): void | Promise<void> {
-    return this.#waiting.done();
+    return this.waiting.done();
   }
 
   override teardown(): void | Promise<void> {
@@ -88,23 +75,30 @@ export class PairWithRestrictionOperator extends Operator implements Receiver {
   }
 }
 
-/** KV<E, KV<R, watermark>> → KV<KV<E, KV<R, watermark>>, size>, one for each part. */
-export class SplitAndSizeOperator extends Operator implements Receiver {
+/** E → KV<E, KV<R, watermark>> */
+export class PairWithRestrictionOperator extends RestrictionOperator implements Receiver {
   override readonly input: Receiver = this;
-  readonly #output: Receiver;
-  readonly #waiting = new WaitingWork();
 
-  constructor(
-    private readonly doFn: AnySplittable,
-    context: OperatorContext,
-  ) {
-    super();
-    this.#output = context.output(onlyOutput(context));
+  accept(element: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
+    this.waiting.run(this.doFn.initialRestriction(element), (restriction) => {
+      const watermark = this.doFn.initialWatermark(element, restriction, timestamp);
+      this.output.accept(
+        { key: element, value: { key: restriction, value: watermark } },
+        timestamp,
+        windows,
+        pane,
+      );
+    });
   }
+}
+
+/** KV<E, KV<R, watermark>> → KV<KV<E, KV<R, watermark>>, size>, one for each part. */
+export class SplitAndSizeOperator extends RestrictionOperator implements Receiver {
+  override readonly input: Receiver = this;
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
     const { key: element, value: whole } = value as KV<unknown, RestrictionState>;
-    this.#waiting.run(this.doFn.split(element, whole.key), (parts) => {
+    this.waiting.run(this.doFn.split(element, whole.key), (parts) => {
       for (const restriction of parts) {
         const size = this.doFn.size(element, restriction);
         if (!(size >= 0)) throw new Error(`size ${size} of a restriction is negative or no number`);
@@ -113,21 +107,9 @@ export class SplitAndSizeOperator extends Operator implements Receiver {
           key: { key: element, value: { key: restriction, value: watermark } },
           value: size,
         };
-        this.#output.accept(sized, timestamp, windows, pane);
+        this.output.accept(sized, timestamp, windows, pane);
       }
     });
-  }
-
-  override setup(): void | Promise<void> {
-    return this.doFn.setup?.();
-  }
-
-  override finishBundle(): void | Promise<void> {
-    return this.#waiting.done();
-  }
-
-  override teardown(): void | Promise<void> {
-    return this.doFn.teardown?.();
   }
 }
 

@@ -1,5 +1,5 @@
 /** The product from Kafka to a sink that counts, with state in memory: the engine without the cost of a database. */
-import { acquireKafkaConnection, releaseKafkaConnection } from "../../beam/io/kafka/kafka_connections.js";
+import { kafkaConnections } from "../../beam/io/kafka/kafka_connections.js";
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
 import { DoFn } from "../../beam/sdk/do_fn.js";
 import { flattenAll, parDo } from "../../beam/sdk/graph.js";
@@ -28,12 +28,12 @@ await runSubject(async (input) => {
     parDo("CountDeadLetters", flattenAll("DeadLetters", deadLetters), new CountingSink(null));
   });
   // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
-  await acquireKafkaConnection(KAFKA_CONNECTION);
+  await kafkaConnections.acquire(KAFKA_CONNECTION);
   const startMs = performance.now();
   const run = runDirect(pipeline);
   await run.finished;
   const seconds = (performance.now() - startMs) / 1000;
-  await releaseKafkaConnection(KAFKA_CONNECTION);
+  await kafkaConnections.release(KAFKA_CONNECTION);
   assertStateEmpty(run);
   const counted = (sink: string): number => run.metrics.counter("counted", sink);
   return {

@@ -1,10 +1,6 @@
 /** The product from Kafka to MongoDB, with state in memory. What it counts, it counts in the collections. */
-import { acquireKafkaConnection, releaseKafkaConnection } from "../../beam/io/kafka/kafka_connections.js";
-import {
-  acquireMongo,
-  registerMongoConnection,
-  releaseMongo,
-} from "../../beam/io/mongodb/mongo_connections.js";
+import { kafkaConnections } from "../../beam/io/kafka/kafka_connections.js";
+import { mongoConnections, registerMongoConnection } from "../../beam/io/mongodb/mongo_connections.js";
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
 import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
 import { runSubject } from "../subject.js";
@@ -14,8 +10,8 @@ await runSubject(async (input) => {
   registerKafka(input);
   registerMongoConnection(MONGODB_CONNECTION, input.mongodbUri);
   const pipeline = buildPipeline(graphOptions(input, true));
-  await acquireKafkaConnection(KAFKA_CONNECTION);
-  const { client } = await acquireMongo(MONGODB_CONNECTION);
+  await kafkaConnections.acquire(KAFKA_CONNECTION);
+  const { client } = await mongoConnections.acquire(MONGODB_CONNECTION);
   const startMs = performance.now();
   const run = runDirect(pipeline);
   await run.finished;
@@ -29,7 +25,7 @@ await runSubject(async (input) => {
     duplicates: duplicatesOf(run),
     deadLetters: await stored(COLLECTIONS.deadLetters),
   };
-  await releaseKafkaConnection(KAFKA_CONNECTION);
-  await releaseMongo(MONGODB_CONNECTION);
+  await kafkaConnections.release(KAFKA_CONNECTION);
+  await mongoConnections.release(MONGODB_CONNECTION);
   return { events: run.metrics.counter("records"), seconds, counts };
 });

@@ -31,8 +31,9 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["beam/model", "beam/sdk", "beam/exec", "beam/store", "beam/engine"],
     packages: [],
   },
-  "beam/io/kafka": { folders: ["beam/model", "beam/sdk"], packages: [] },
-  "beam/io/mongodb": { folders: ["beam/model", "beam/sdk"], packages: ["mongodb"] },
+  "beam/io/connections": { folders: [], packages: [] },
+  "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
+  "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
   pipeline: {
     folders: ["beam", "schemas", "transforms", "producers", "services"],
     packages: ["commander", "dotenv", "kafkajs", "mongodb", "p-retry", "pino", "pino-pretty", "zod"],

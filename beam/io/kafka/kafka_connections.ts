@@ -1,8 +1,8 @@
 /**
- * Kafka connections by name. A graph holds only the name: addresses and passwords stay with the process that reads,
- * which registers them when it starts. All readers of a name share one client, and with it one connection for fetching
- * from each broker, however many partitions they read.
+ * The Kafka clients of this process, by name. All readers of a name share one client, and with it one connection for
+ * fetching from each broker, however many partitions they read.
  */
+import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
 import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
 import { OffsetCommitter } from "./offset_committer.js";
@@ -49,40 +49,15 @@ export class KafkaConnection {
   }
 }
 
-const configs = new Map<string, () => Promise<KafkaClient>>();
-const open = new Map<string, { connection: Promise<KafkaConnection>; users: number }>();
+export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", (connection) =>
+  connection.close(),
+);
 
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  configs.set(name, () => connectKafka(config));
+  registerKafkaClient(name, () => connectKafka(config));
 }
 
 /** For tests and simulations: a client made elsewhere. */
 export function registerKafkaClient(name: string, connect: () => Promise<KafkaClient>): void {
-  configs.set(name, connect);
-}
-
-/** Shares the connection with this name until `releaseKafkaConnection`; connects if nobody has it. */
-export async function acquireKafkaConnection(name: string): Promise<KafkaConnection> {
-  let entry = open.get(name);
-  if (entry === undefined) {
-    const connect = configs.get(name);
-    if (connect === undefined) throw new Error(`no Kafka connection is registered under ${name}`);
-    entry = { connection: connect().then((client) => new KafkaConnection(client)), users: 0 };
-    open.set(name, entry);
-  }
-  entry.users++;
-  try {
-    return await entry.connection;
-  } catch (error) {
-    open.delete(name);
-    throw error;
-  }
-}
-
-/** The last user closes it. */
-export async function releaseKafkaConnection(name: string): Promise<void> {
-  const entry = open.get(name);
-  if (entry === undefined || --entry.users > 0) return;
-  open.delete(name);
-  await (await entry.connection).close();
+  kafkaConnections.register(name, async () => new KafkaConnection(await connect()));
 }

@@ -21,7 +21,7 @@ import {
   stop,
 } from "../../sdk/splittable.js";
 import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
-import { acquireKafkaConnection, type KafkaConnection, releaseKafkaConnection } from "./kafka_connections.js";
+import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { PartitionReader } from "./partition_reader.js";
 import { offsetRangeCoder, type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterEvent, watermarkWhenCaughtUp } from "./partition_watermark.js";
@@ -101,11 +101,11 @@ export class FindPartitions extends SplittableDoFn<
   #wake: (() => void) | undefined;
 
   override async setup(): Promise<void> {
-    this.#kafka = await acquireKafkaConnection(this.config.connection);
+    this.#kafka = await kafkaConnections.acquire(this.config.connection);
   }
 
   override teardown(): Promise<void> {
-    return releaseKafkaConnection(this.config.connection);
+    return kafkaConnections.release(this.config.connection);
   }
 
   initialRestriction(): OffsetRange {
@@ -235,11 +235,11 @@ export class ReadPartitions extends SplittableDoFn<
   #kafka!: KafkaConnection;
 
   override async setup(): Promise<void> {
-    this.#kafka = await acquireKafkaConnection(this.config.connection);
+    this.#kafka = await kafkaConnections.acquire(this.config.connection);
   }
 
   override teardown(): Promise<void> {
-    return releaseKafkaConnection(this.config.connection);
+    return kafkaConnections.release(this.config.connection);
   }
 
   initialRestriction({ range }: PartitionSource): OffsetRange {

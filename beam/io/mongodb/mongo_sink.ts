@@ -4,7 +4,7 @@
  */
 import type { Document } from "mongodb";
 import { type BundleContext, DoFn, type Json, type OutputSpecs } from "../../sdk/do_fn.js";
-import { acquireMongo, releaseMongo } from "./mongo_connections.js";
+import { mongoConnections } from "./mongo_connections.js";
 import { MongoWriter, type RejectedDocument } from "./writer.js";
 
 export type MongoSinkConfig = {
@@ -26,7 +26,7 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
 
   override async setup(): Promise<void> {
     const { connection, database, collection } = this.config;
-    const { client, writerOptions } = await acquireMongo(connection);
+    const { client, writerOptions } = await mongoConnections.acquire(connection);
     this.#writer = new MongoWriter({
       ...writerOptions,
       collection: client.db(database).collection(collection),
@@ -50,6 +50,6 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
   }
 
   override teardown(): Promise<void> {
-    return releaseMongo(this.config.connection);
+    return mongoConnections.release(this.config.connection);
   }
 }

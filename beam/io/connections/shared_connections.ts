@@ -1,0 +1,49 @@
+/**
+ * Connections by name. A graph holds only the name: addresses and passwords stay with the process that runs it, which
+ * registers them when it starts. All users of a name share one connection; the last one closes it.
+ */
+interface Shared<T> {
+  readonly connection: Promise<T>;
+  users: number;
+}
+
+export class SharedConnections<T> {
+  readonly #connects = new Map<string, () => Promise<T>>();
+  readonly #open = new Map<string, Shared<T>>();
+
+  /** @param kind what is connected to, for messages */
+  constructor(
+    private readonly kind: string,
+    private readonly close: (connection: T) => Promise<void>,
+  ) {}
+
+  /** Replaces what was registered under the name; a connection that is open stays. */
+  register(name: string, connect: () => Promise<T>): void {
+    this.#connects.set(name, connect);
+  }
+
+  /** Connects if nobody has it. Each call needs its `release`. */
+  async acquire(name: string): Promise<T> {
+    let shared = this.#open.get(name);
+    if (shared === undefined) {
+      const connect = this.#connects.get(name);
+      if (connect === undefined) throw new Error(`no ${this.kind} connection is registered under ${name}`);
+      shared = { connection: connect(), users: 0 };
+      this.#open.set(name, shared);
+    }
+    shared.users++;
+    try {
+      return await shared.connection;
+    } catch (error) {
+      this.#open.delete(name);
+      throw error;
+    }
+  }
+
+  async release(name: string): Promise<void> {
+    const shared = this.#open.get(name);
+    if (shared === undefined || --shared.users > 0) return;
+    this.#open.delete(name);
+    await this.close(await shared.connection);
+  }
+}
