@@ -36,7 +36,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
   pipeline: {
     folders: ["beam", "schemas", "transforms", "producers", "services"],
-    packages: ["commander", "dotenv", "kafkajs", "mongodb", "p-retry", "pino", "pino-pretty", "zod"],
+    packages: ["commander", "dotenv", "kafkajs", "mongodb", "pino", "pino-pretty", "zod"],
   },
   bench: {
     folders: ["beam", "schemas", "transforms", "pipeline", "producers", "services"],
