@@ -2,6 +2,7 @@
  * The one door to the `apache-beam` package. Its modules import one another in a circle, so its root must be loaded
  * before any deep import; every other file of ours imports from here.
  */
+import "./removed_from_node.js";
 import "apache-beam";
 
 export { Pipeline } from "apache-beam/internal/pipeline";
@@ -9,6 +10,5 @@ export * as fnApi from "apache-beam/proto/beam_fn_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
 export * as windowFnsApi from "apache-beam/proto/standard_window_fns";
 export { P, PCollection, Root } from "apache-beam/pvalue";
-export { flatten } from "apache-beam/transforms/flatten";
 export { impulse } from "apache-beam/transforms/internal";
 export { withName } from "apache-beam/transforms/transform";
