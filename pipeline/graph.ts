@@ -1,5 +1,6 @@
 /** The whole graph. */
-import { readFromKafka, type StartPoint } from "../beam/io/kafka/read_from_kafka.js";
+import type { StartPoint } from "../beam/io/kafka/read_config.js";
+import { readFromKafka } from "../beam/io/kafka/read_from_kafka.js";
 import type { Pipeline } from "../beam/model/apache_beam.js";
 import { type Collection, createPipeline, flattenAll, parDo } from "../beam/sdk/graph.js";
 import { coGroupByOrderId } from "../transforms/co_group.js";

@@ -1,0 +1,156 @@
+/**
+ * Finds the partitions of a topic, those that appear later too. Their numbers are its positions, so what it has not
+ * claimed yet are the partitions that nobody knows yet.
+ */
+import { GLOBAL_WINDOW_MAX } from "../../model/timestamps.js";
+import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
+import { registerDoFn } from "../../sdk/registry.js";
+import {
+  type ProcessContinuation,
+  type RestrictionTracker,
+  resume,
+  type SplittableContext,
+  SplittableDoFn,
+  stop,
+} from "../../sdk/splittable.js";
+import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
+import { offsetRangeCoder, type PartitionSource, partitionSourceCoder } from "./partition_source.js";
+import type { ReadConfig, StartPoint } from "./read_config.js";
+
+const partitionOutputs = { partitions: partitionSourceCoder };
+
+/** Impulse → PartitionSource */
+export class FindPartitions extends SplittableDoFn<
+  Uint8Array,
+  OffsetRange,
+  number,
+  typeof partitionOutputs,
+  ReadConfig
+> {
+  static readonly urn = "beam:dofn:ts:kafka_find_partitions:v1";
+  readonly outputs = partitionOutputs;
+  readonly restrictionCoder = offsetRangeCoder;
+  readonly isBounded = this.config.isBounded;
+  #kafka!: KafkaConnection;
+  /** New partitions that the last look brought. */
+  #found: PartitionSource[] | undefined;
+  /** One look at a time: a second one under way would bring the same partitions again. */
+  #isLooking = false;
+  #wake: (() => void) | undefined;
+
+  override async setup(): Promise<void> {
+    this.#kafka = await kafkaConnections.acquire(this.config.connection);
+  }
+
+  override teardown(): Promise<void> {
+    return kafkaConnections.release(this.config.connection);
+  }
+
+  initialRestriction(): OffsetRange {
+    return { start: 0, end: Number.POSITIVE_INFINITY };
+  }
+
+  newTracker(range: OffsetRange): OffsetRangeTracker {
+    return new OffsetRangeTracker(range);
+  }
+
+  process(
+    _impulse: Uint8Array,
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof partitionOutputs>,
+  ): ProcessContinuation | Promise<ProcessContinuation> {
+    const known = tracker.restriction.start;
+    if (known === 0) return this.#findFirst(tracker, ctx);
+    // Looking for more happens beside the bundles: an outage of the brokers must not keep one open.
+    const found = this.#found;
+    this.#found = undefined;
+    if (found === undefined) {
+      this.#lookForMore(known);
+    } else if (!this.#emitAll(found, tracker, ctx)) {
+      return resume();
+    }
+    return resume(this.config.partitionDiscoveryIntervalMs, found === undefined ? this.#onFound : undefined);
+  }
+
+  /** The read does not begin before it knows its partitions, and where to begin in each. */
+  async #findFirst(
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof partitionOutputs>,
+  ): Promise<ProcessContinuation> {
+    const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
+    const { client } = this.#kafka;
+    const partitions = await client.partitions(topic);
+    const starts = await this.#startOffsets(start);
+    const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
+    const sources = partitions.map((partition) => {
+      const from = starts.get(partition) ?? 0;
+      const to = ends === undefined ? Number.POSITIVE_INFINITY : Math.max(from, ends.get(partition) ?? from);
+      return { topic, partition, range: { start: from, end: to } };
+    });
+    if (!this.#emitAll(sources, tracker, ctx)) return resume();
+    if (isBounded) {
+      tracker.tryClaim(Number.POSITIVE_INFINITY);
+      return stop();
+    }
+    // Partitions are no events: they hold no watermark back.
+    ctx.watermark.set(GLOBAL_WINDOW_MAX);
+    return resume(partitionDiscoveryIntervalMs);
+  }
+
+  /** False when the runner took the rest back. */
+  #emitAll(
+    sources: readonly PartitionSource[],
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof partitionOutputs>,
+  ): boolean {
+    for (const source of sources) {
+      if (!tracker.tryClaim(source.partition)) return false;
+      ctx.emit.partitions(source);
+    }
+    return true;
+  }
+
+  /** A partition that appears later is new as a whole, wherever the read began. */
+  #lookForMore(known: number): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const { topic } = this.config;
+    const { client } = this.#kafka;
+    const look = async (): Promise<void> => {
+      const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
+      if (partitions.length === 0) return;
+      const starts = await client.offsets(topic, "earliest");
+      this.#found = partitions.map((partition) => ({
+        topic,
+        partition,
+        range: { start: starts.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
+      }));
+      this.#wake?.();
+    };
+    // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.
+    look()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isLooking = false;
+      });
+  }
+
+  readonly #onFound = (wake: () => void): (() => void) => {
+    if (this.#found !== undefined) wake();
+    this.#wake = wake;
+    return () => {
+      this.#wake = undefined;
+    };
+  };
+
+  async #startOffsets(start: StartPoint): Promise<Map<number, number>> {
+    const { topic, groupId } = this.config;
+    const { client } = this.#kafka;
+    if (start !== "group") return client.offsets(topic, start);
+    const earliest = await client.offsets(topic, "earliest");
+    const committed =
+      groupId === null ? new Map<number, number>() : await client.committedOffsets(groupId, topic);
+    return new Map([...earliest].map(([partition, first]) => [partition, committed.get(partition) ?? first]));
+  }
+}
+registerDoFn(FindPartitions);

@@ -1,0 +1,21 @@
+/** What a Kafka read is told: the configuration of both of its steps. JSON, as every DoFn's. */
+
+/** Where to begin when there is no state from before: a name, or the first record not older than a time in ms. */
+export type StartPoint = "earliest" | "latest" | "group" | { readonly timestampMs: number };
+
+/** Of one topic. */
+export type ReadConfig = {
+  /** Name of the Kafka connection; see kafka_connections.ts. */
+  readonly connection: string;
+  readonly topic: string;
+  readonly start: StartPoint;
+  /** Ends at the offsets that the partitions have when the read begins. */
+  readonly isBounded: boolean;
+  /** How far behind the newest event of its partition an event may be read, ms. */
+  readonly maxOutOfOrdernessMs: number;
+  /** The group that is told how far we are, and whose offsets "group" starts from. */
+  readonly groupId: string | null;
+  readonly partitionDiscoveryIntervalMs: number;
+  readonly decoder: string;
+  readonly decoderConfig: any;
+};
