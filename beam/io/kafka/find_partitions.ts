@@ -46,8 +46,11 @@ export class FindPartitions extends SplittableDoFn<
     return kafkaConnections.release(this.config.connection);
   }
 
-  initialRestriction(): OffsetRange {
-    return { start: 0, end: Number.POSITIVE_INFINITY };
+  /** A bounded read is over with the partitions that there are. */
+  async initialRestriction(): Promise<OffsetRange> {
+    if (!this.isBounded) return { start: 0, end: Number.POSITIVE_INFINITY };
+    const partitions = await this.#kafka.client.partitions(this.config.topic);
+    return { start: 0, end: Math.max(...partitions) + 1 };
   }
 
   newTracker(range: OffsetRange): OffsetRangeTracker {
@@ -79,7 +82,8 @@ export class FindPartitions extends SplittableDoFn<
   ): Promise<ProcessContinuation> {
     const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
     const { client } = this.#kafka;
-    const partitions = await client.partitions(topic);
+    const { end } = tracker.restriction;
+    const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
     const starts = await this.#startOffsets(start);
     const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
     const sources = partitions.map((partition) => {
@@ -88,25 +92,23 @@ export class FindPartitions extends SplittableDoFn<
       return { topic, partition, range: { start: from, end: to } };
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
-    if (isBounded) {
-      tracker.tryClaim(Number.POSITIVE_INFINITY);
-      return stop();
-    }
+    if (isBounded) return stop();
     // Partitions are no events: they hold no watermark back.
     ctx.watermark.set(GLOBAL_WINDOW_MAX);
     return resume(partitionDiscoveryIntervalMs);
   }
 
-  /** False when the runner took the rest back. */
+  /**
+   * One claim for all, so that a bundle that is full never cuts between partitions that were looked up together.
+   * False when the runner took them back.
+   */
   #emitAll(
     sources: readonly PartitionSource[],
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof partitionOutputs>,
   ): boolean {
-    for (const source of sources) {
-      if (!tracker.tryClaim(source.partition)) return false;
-      ctx.emit.partitions(source);
-    }
+    if (!tracker.tryClaim(sources.at(-1)!.partition)) return false;
+    for (const source of sources) ctx.emit.partitions(source);
     return true;
   }
 
