@@ -87,7 +87,7 @@ function receivedEventCoder<E>(
   );
 }
 
-export function writeNullableBytes(bytes: Uint8Array | null, out: ByteWriter): void {
+function writeNullableBytes(bytes: Uint8Array | null, out: ByteWriter): void {
   if (bytes === null) {
     out.writeByte(0);
     return;
@@ -103,11 +103,6 @@ function skipNullableBytes(input: ByteReader): [number, number] {
   const length = input.readVarint();
   const start = input.skip(length);
   return [start, start + length];
-}
-
-export function readNullableBytes(input: ByteReader): Buffer | null {
-  const [start, end] = skipNullableBytes(input);
-  return start < 0 ? null : Buffer.from(input.buffer.subarray(start, end));
 }
 
 export const receivedOrderCoder = receivedEventCoder<Order>(

@@ -17,6 +17,7 @@ import {
 } from "./operator.js";
 import { PCollectionReceiver, type Receiver } from "./receiver.js";
 import type { ExecServices } from "./services.js";
+import { topologicalOrder } from "./topological_order.js";
 import "./standard_operators.js";
 
 /** The part of a ProcessBundleDescriptor that execution needs. */
@@ -42,7 +43,10 @@ export class BundleProcessor {
     services: ExecServices,
   ) {
     for (const id of Object.keys(descriptor.pcollections)) this.#receivers.set(id, new PCollectionReceiver());
-    const order = topologicalOrder(descriptor);
+    // Transforms that only group others run nothing themselves.
+    const order = topologicalOrder(
+      Object.entries(descriptor.transforms).filter(([, transform]) => transform.subtransforms.length === 0),
+    );
     for (const id of order) {
       this.#byTransform.set(id, createOperator(this.#context(id, descriptor.transforms[id]!, services)));
     }
@@ -62,18 +66,12 @@ export class BundleProcessor {
     return this.#receivers.get(pcollection!)!;
   }
 
-  /** Elements that passed each PCollection in the present bundle. */
-  elementCount(pcollectionId: string): number {
-    return this.#receivers.get(pcollectionId)!.elementCount;
-  }
-
   async setup(): Promise<void> {
     for (const operator of this.#operators) await operator.setup();
   }
 
   /** Consumers start before their producers. Answers a promise only if an operator has to wait. */
   startBundle(): void | Promise<void> {
-    for (const receiver of this.#receivers.values()) receiver.elementCount = 0;
     return runAll([...this.#operators].reverse(), (operator) => operator.startBundle());
   }
 
@@ -142,28 +140,4 @@ function runAll(
     const waiting = step(operators[i]!);
     if (waiting !== undefined) return waiting.then(() => runAll(operators.slice(i + 1), step));
   }
-}
-
-/** Transform ids, producers before consumers; transforms that only group others are left out. */
-function topologicalOrder(descriptor: BundleDescriptor): string[] {
-  const leaves = Object.entries(descriptor.transforms).filter(
-    ([, transform]) => transform.subtransforms.length === 0,
-  );
-  const producers = new Map<string, string>();
-  for (const [id, transform] of leaves) {
-    for (const pcollection of Object.values(transform.outputs)) producers.set(pcollection, id);
-  }
-  const order: string[] = [];
-  const seen = new Set<string>();
-  const visit = (id: string): void => {
-    if (seen.has(id)) return;
-    seen.add(id);
-    for (const pcollection of Object.values(descriptor.transforms[id]!.inputs)) {
-      const producer = producers.get(pcollection);
-      if (producer !== undefined) visit(producer);
-    }
-    order.push(id);
-  };
-  for (const [id] of leaves) visit(id);
-  return order;
 }

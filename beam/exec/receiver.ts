@@ -9,10 +9,8 @@ export interface Receiver {
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void;
 }
 
-/** The consumers of one PCollection within a bundle; counts what passes. */
+/** The consumers of one PCollection within a bundle. */
 export class PCollectionReceiver implements Receiver {
-  /** Elements of the present bundle. */
-  elementCount = 0;
   #first: Receiver | undefined;
   #others: Receiver[] | undefined;
 
@@ -26,7 +24,6 @@ export class PCollectionReceiver implements Receiver {
   }
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
-    this.elementCount++;
     if (this.#first !== undefined) this.#first.accept(value, timestamp, windows, pane);
     if (this.#others !== undefined) {
       for (const other of this.#others) other.accept(value, timestamp, windows, pane);

@@ -5,23 +5,23 @@
 import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
 import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
+import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
-import { PartitionReader } from "./partition_reader.js";
 
 /** A client in use, and what its users share. */
 export class KafkaConnection {
-  readonly #readers = new Map<string, PartitionReader>();
+  readonly #readers = new Map<string, LastingSubscription>();
   readonly #committers = new Map<string, OffsetCommitter>();
 
   constructor(readonly client: KafkaClient) {}
 
   /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
-  reader(topic: string, partition: number, offset: number): PartitionReader {
+  reader(topic: string, partition: number, offset: number): LastingSubscription {
     const key = `${topic}/${partition}`;
     let reader = this.#readers.get(key);
     if (reader === undefined || reader.nextOffset !== offset) {
       reader?.close();
-      reader = new PartitionReader(this.client, topic, partition, offset);
+      reader = new LastingSubscription(this.client, topic, partition, offset);
       this.#readers.set(key, reader);
     }
     return reader;

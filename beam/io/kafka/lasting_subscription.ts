@@ -1,7 +1,7 @@
 /** A subscription to one partition that outlives the bundles which read it piece by piece. */
 import type { KafkaClient, PartitionSubscription } from "./client/kafka_client.js";
 
-export class PartitionReader {
+export class LastingSubscription {
   readonly subscription: PartitionSubscription;
   /** The offset that the next piece of work must begin with; anything else is a seek. */
   nextOffset: number;

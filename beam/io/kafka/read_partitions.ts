@@ -17,7 +17,7 @@ import {
 } from "../../sdk/splittable.js";
 import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
-import type { PartitionReader } from "./partition_reader.js";
+import type { LastingSubscription } from "./lasting_subscription.js";
 import { offsetRangeCoder, type PartitionSource } from "./partition_source.js";
 import { watermarkAfterEvent, watermarkWhenCaughtUp } from "./partition_watermark.js";
 import type { ReadConfig } from "./read_config.js";
@@ -99,7 +99,7 @@ export class ReadPartitions extends SplittableDoFn<
     from: TopicPartition,
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<OutputSpecs>,
-    reader: PartitionReader,
+    reader: LastingSubscription,
   ): boolean {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;

@@ -8,6 +8,7 @@
 
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
+import { topologicalOrder } from "../../exec/topological_order.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
@@ -51,7 +52,11 @@ export function fuse(pipeline: runnerApi.Pipeline): FusedPipeline {
   }
   const components = runnerApi.Components.clone(pipeline.components!);
   expandSplittable(components);
-  const order = topologicalOrder(components);
+  const order = topologicalOrder(
+    Object.entries(components.transforms).filter(
+      ([, transform]) => transform.subtransforms.length === 0 && transform.spec !== undefined,
+    ),
+  );
   const stages: FusedStage[] = [];
   const impulses: string[] = [];
   const producer = new Map<string, FusedStage>();
@@ -222,28 +227,4 @@ function expandSplittable(components: runnerApi.Components): void {
 
 function kvCoder(key: string, value: string): runnerApi.Coder {
   return { spec: { urn: CoderUrn.KV, payload: new Uint8Array() }, componentCoderIds: [key, value] };
-}
-
-/** Leaf transforms, producers before consumers, otherwise in the order of the graph. */
-function topologicalOrder(components: runnerApi.Components): string[] {
-  const leaves = Object.entries(components.transforms).filter(
-    ([, transform]) => transform.subtransforms.length === 0 && transform.spec !== undefined,
-  );
-  const producers = new Map<string, string>();
-  for (const [id, transform] of leaves) {
-    for (const output of Object.values(transform.outputs)) producers.set(output, id);
-  }
-  const order: string[] = [];
-  const seen = new Set<string>();
-  const visit = (id: string): void => {
-    if (seen.has(id)) return;
-    seen.add(id);
-    for (const input of Object.values(components.transforms[id]!.inputs)) {
-      const from = producers.get(input);
-      if (from !== undefined) visit(from);
-    }
-    order.push(id);
-  };
-  for (const [id] of leaves) visit(id);
-  return order;
 }

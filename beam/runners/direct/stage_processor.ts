@@ -13,10 +13,8 @@ import type {
   TimerTable,
 } from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
-import type { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Clock } from "../../model/clock.js";
 import type { TimestampMs } from "../../model/timestamps.js";
-import type { ByteTable } from "../../store/byte_table.js";
 import type { Store } from "../../store/store.js";
 import type { RunMetrics } from "./metrics.js";
 
@@ -95,7 +93,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   stateTable(transformId: string, cell: string): StateTable {
-    return new StoreStateTable(this.store.table(`${this.stage.spec.name}/${transformId}/state:${cell}`));
+    return this.store.table(`${this.stage.spec.name}/${transformId}/state:${cell}`);
   }
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
@@ -133,25 +131,5 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   claimBudget(): ClaimBudget {
     return this.#budget;
-  }
-}
-
-class StoreStateTable implements StateTable {
-  constructor(private readonly table: ByteTable) {}
-
-  get(key: ByteWriter, out: ByteReader): boolean {
-    return this.table.get(key, out);
-  }
-
-  put(key: ByteWriter, value: ByteWriter): void {
-    this.table.put(key, value);
-  }
-
-  append(key: ByteWriter, value: ByteWriter): void {
-    this.table.append(key, value);
-  }
-
-  delete(key: ByteWriter): void {
-    this.table.delete(key);
   }
 }
