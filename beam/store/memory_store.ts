@@ -1,11 +1,15 @@
 /** A store that ends with the process. */
 import { ByteTable } from "./byte_table.js";
 import { Slab } from "./slab.js";
-import type { Store } from "./store.js";
+import type { Changes, Store } from "./store.js";
+
+const NO_CHANGES: Changes = { bytes: 0 };
 
 export class MemoryStore implements Store {
   readonly #slab = new Slab();
   readonly #tables = new Map<string, ByteTable>();
+  readonly progress = undefined;
+  readonly identity = undefined;
 
   table(name: string): ByteTable {
     let table = this.#tables.get(name);
@@ -22,6 +26,12 @@ export class MemoryStore implements Store {
 
   get reservedBytes(): number {
     return this.#slab.reservedBytes;
+  }
+
+  begin(): void {}
+
+  takeChanges(): Changes {
+    return NO_CHANGES;
   }
 
   async commit(): Promise<void> {}
