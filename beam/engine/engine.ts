@@ -441,7 +441,7 @@ export class Engine {
     const head = this.#turns[0];
     if (head === undefined || !head.isClosed || head.openBundles > 0) return;
     this.#committing = this.options.store
-      .commit()
+      .commit([])
       .then(() => {
         this.commits++;
         this.#turns.shift();

@@ -3,13 +3,13 @@ import { ByteTable } from "./byte_table.js";
 import { Slab } from "./slab.js";
 import type { Changes, Store } from "./store.js";
 
+/** Nobody will ask for them again. */
 const NO_CHANGES: Changes = { bytes: 0 };
 
 export class MemoryStore implements Store {
   readonly #slab = new Slab();
   readonly #tables = new Map<string, ByteTable>();
-  readonly progress = undefined;
-  readonly identity = undefined;
+  readonly isDurable = false;
 
   table(name: string): ByteTable {
     let table = this.#tables.get(name);
@@ -28,11 +28,11 @@ export class MemoryStore implements Store {
     return this.#slab.reservedBytes;
   }
 
-  begin(): void {}
-
-  takeChanges(): Changes {
+  newChanges(): Changes {
     return NO_CHANGES;
   }
+
+  noteIn(): void {}
 
   async commit(): Promise<void> {}
 
