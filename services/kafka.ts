@@ -36,7 +36,9 @@ export async function startKafka(options: LocalServerOptions): Promise<LocalServ
     dataDir,
     port,
     address: `127.0.0.1:${port}`,
-    javaArgs: [
+    command: javaCommand(),
+    args: (mark) => [
+      mark,
       "-Xms256m",
       "-Xmx768m",
       "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
