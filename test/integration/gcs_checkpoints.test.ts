@@ -221,7 +221,7 @@ describe("Google Cloud Storage that goes away", function () {
       const { port } = proxy.address() as AddressInfo;
       const objects = await GcsObjectStore.open(
         { bucket: "outage", prefix: "c" },
-        { apiEndpoint: `http://127.0.0.1:${port}` },
+        { apiEndpoint: `http://127.0.0.1:${port}`, stallMs: 2_000 },
       );
       const bytes = randomBytes(3_000_000);
       await objects.put("x", bodyOf(bytes), ABSENT);
@@ -248,7 +248,7 @@ describe("Google Cloud Storage that goes away", function () {
     try {
       const startedMs = performance.now();
       await assert.rejects(objects.put("y", bodyOf(Buffer.from("y")), ABSENT), GcsUnavailableError);
-      await assert.rejects(objects.get("x"), /no answer for 0.5 s/);
+      await assert.rejects(objects.get("x"), /no answer for/);
       assert.ok(performance.now() - startedMs < 20_000);
     } finally {
       process.kill(server.pid!, "SIGCONT");

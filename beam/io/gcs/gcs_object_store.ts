@@ -32,7 +32,7 @@ export interface GcsOptions {
   /** In place of Google's own, such as http://127.0.0.1:4443; then without credentials. */
   readonly apiEndpoint?: string | undefined;
   readonly clock?: Clock;
-  /** A request that has not moved on for so long has failed. */
+  /** A request that has not moved on for so long has failed; a download for a quarter of it. */
   readonly stallMs?: number;
 }
 
@@ -117,14 +117,14 @@ export class GcsObjectStore implements ObjectStore {
     let position = 0;
     for (let failures = 0; position < length; ) {
       const download = file.createReadStream({ start: position, validation: false, decompress: false });
-      const watch = this.#watch((error) => download.destroy(error));
+      // The client does not notice a connection that breaks inside of an answer; it would wait for ever.
+      const watch = this.#watch((error) => download.destroy(error), this.#stallMs / 4);
       try {
         for await (const chunk of watch.seen<Buffer>(download)) {
           failures = 0;
           position += chunk.length;
           yield chunk;
         }
-        // A connection that ends too soon is no error to the client.
         if (position < length) throw new StalledError("the connection ended too soon");
       } catch (error) {
         if (!(await mayRetry(this.#clock, error, ++failures))) throw this.#explained(error, name, true);
@@ -175,8 +175,8 @@ export class GcsObjectStore implements ObjectStore {
     }
   }
 
-  #watch(onStall: (error: StalledError) => void): Watch {
-    return new Watch(this.#clock, this.#stallMs, onStall);
+  #watch(onStall: (error: StalledError) => void, stallMs = this.#stallMs): Watch {
+    return new Watch(this.#clock, stallMs, onStall);
   }
 }
 
