@@ -44,6 +44,17 @@ describe("SteadyHour", () => {
     assert.equal(hour.now(), clock.now());
   });
 
+  it("is at the latest what it was before the clock was set back", () => {
+    const before = hour.latest();
+    clock.jump(-HOUR_MS);
+    pass(1_000);
+    assert.equal(hour.latest(), before + 1_000);
+    clock.jump(2 * HOUR_MS);
+    assert.equal(hour.latest(), clock.now());
+    pass(1_000);
+    assert.equal(hour.latest(), clock.now());
+  });
+
   it("believes a time that others have seen, and not beyond the clock", () => {
     const before = hour.now();
     clock.jump(HOUR_MS);
