@@ -151,6 +151,13 @@ const ENGINE_SETTINGS = settingsTable({
     default: "false",
     isSwitch: true,
   },
+  outage_max: {
+    description:
+      "How long Kafka or MongoDB may be away. Reading and writing wait so long, and go on; then the run fails.",
+    expected: "a duration of a second or more, such as 900 (seconds) or 15m",
+    schema: durationMs(1_000),
+    default: "15m",
+  },
   drain: {
     description:
       "What happens on SIGINT and SIGTERM to events that wait: keep them in state, or expire them now.",

@@ -10,6 +10,7 @@ import { type Pipeline, runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
 import { coderFromProto } from "../../model/coders/registry.js";
+import type { Health, HealthProblem } from "../../model/health.js";
 import { NO_FIRING } from "../../model/pane.js";
 import {
   MAX_TIMESTAMP,
@@ -32,6 +33,8 @@ export interface DirectRunnerOptions {
   readonly bundleTimeMaxMs?: number;
   readonly turnsOpenMax?: number;
   readonly sourceSkewMaxMs?: number;
+  /** What the connectors of this process report to; `health()` shows it. */
+  readonly health?: Health;
 }
 
 /** Where a stage stands. */
@@ -51,6 +54,7 @@ export class DirectRun {
   readonly metrics = new RunMetrics();
   readonly store: Store;
   readonly #engine: Engine;
+  readonly #health: Health | undefined;
   /** Settles when the run ends; breaks with what a bundle threw. */
   readonly finished: Promise<void>;
 
@@ -61,6 +65,7 @@ export class DirectRun {
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.store = options.store ?? new MemoryStore();
+    this.#health = options.health;
     this.#engine = new Engine(
       fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
       {
@@ -108,6 +113,11 @@ export class DirectRun {
       elementsIn: stage.elementsIn,
       bundles: stage.bundles,
     }));
+  }
+
+  /** What is wrong right now; empty when all is well, or nobody reports. */
+  health(): readonly HealthProblem[] {
+    return this.#health?.problems() ?? [];
   }
 
   /** For a person: every stage's watermarks, holds and pending work. */
