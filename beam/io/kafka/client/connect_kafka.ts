@@ -73,7 +73,7 @@ class KafkaJsClient implements KafkaClient {
       },
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, config.health);
+    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, Math.random, config.health);
   }
 
   async partitions(topic: string): Promise<readonly number[]> {

@@ -81,6 +81,7 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly limits: KafkaLimits,
     private readonly clock: Clock,
     private readonly logger: KafkaLogger,
+    private readonly random: () => number = Math.random,
     private readonly health: HealthReporter = unheard,
   ) {
     this.#hour = new SteadyHour(clock);
@@ -364,7 +365,7 @@ export class PartitionFetcher implements ReaderOwner {
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
-    reader.retryAtMs = now + backoffMs(reader.failures);
+    reader.retryAtMs = now + backoffMs(reader.failures, this.random);
     if (!this.#isFailing && now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
       this.#isFailing = true;
       this.health.report(HEALTH_KAFKA, `${reader.name} cannot be read: ${cause.message}`);

@@ -108,7 +108,14 @@ describe("partition fetcher", () => {
     clock = new VirtualClock(1_000_000);
     cluster = new FakeCluster();
     health = new Health(clock);
-    fetcher = new PartitionFetcher(cluster, { ...defaultKafkaLimits, ...limits }, clock, silent, health);
+    fetcher = new PartitionFetcher(
+      cluster,
+      { ...defaultKafkaLimits, ...limits },
+      clock,
+      silent,
+      Math.random,
+      health,
+    );
     calls = 0;
   }
 
