@@ -58,7 +58,11 @@ export function isTransient(error: unknown): boolean {
   return networkFault(error) !== undefined;
 }
 
-/** As an error that says what is wrong and what to do. `path` is what was asked for. */
+/**
+ * As an error that says in one line what is wrong and what to do. What it was made from is left out: a failed request
+ * carries pages of text, and headers with credentials.
+ * @param path what was asked for
+ */
 export function explainGcsError(error: unknown, path: string): Error {
   if (error instanceof GcsUnavailableError || error instanceof GcsRefusedError) return error;
   const [bucket] = /^gs:\/\/[^/]+/.exec(path) ?? [path];
@@ -68,27 +72,24 @@ export function explainGcsError(error: unknown, path: string): Error {
     return new GcsRefusedError(
       `no valid credentials for ${bucket}: log in with \`gcloud auth application-default login\`, ` +
         `or name a key file in GOOGLE_APPLICATION_CREDENTIALS (${said})`,
-      { cause: error },
     );
   }
   if (status === 401 || status === 403) {
     return new GcsRefusedError(
       `no permission for ${path}: the account needs to read, list, create and delete objects there, ` +
         `for example by the role roles/storage.objectAdmin (${said})`,
-      { cause: error },
     );
   }
   if (status === 404) {
     return new GcsRefusedError(
       `${bucket} does not exist: correct the name, or create it with \`gcloud storage buckets create ${bucket}\``,
-      { cause: error },
     );
   }
   if (isTransient(error)) {
     const fault = status === undefined ? (networkFault(error) ?? said) : `${status} ${said}`;
-    return new GcsUnavailableError(`${path} cannot be reached: ${fault}`, { cause: error });
+    return new GcsUnavailableError(`${path} cannot be reached: ${fault}`);
   }
-  return new GcsRefusedError(`${path}: ${status === undefined ? "" : `${status} `}${said}`, { cause: error });
+  return new GcsRefusedError(`${path}: ${status === undefined ? "" : `${status} `}${said}`);
 }
 
 function networkFault(error: unknown): string | undefined {

@@ -49,11 +49,16 @@ export class GcsObjectStore implements ObjectStore {
     this.#folder = path.prefix === "" ? "" : `${path.prefix}/`;
     this.#clock = clock;
     this.#stallMs = stallMs;
-    const common: StorageOptions =
-      apiEndpoint === undefined ? {} : { apiEndpoint, projectId: "unused", useAuthWithCustomEndpoint: false };
-    this.#bucket = new Storage({ ...common, retryOptions: { autoRetry: false } }).bucket(path.bucket);
-    const retryOptions = { autoRetry: true, maxRetries: 4, maxRetryDelay: 8, totalTimeout: 60 };
-    this.#bucketForPieces = new Storage({ ...common, retryOptions }).bucket(path.bucket);
+    const newBucket = (retryOptions: NonNullable<StorageOptions["retryOptions"]>): Bucket => {
+      if (apiEndpoint === undefined) return new Storage({ retryOptions }).bucket(path.bucket);
+      const emulated = { apiEndpoint, projectId: "unused", useAuthWithCustomEndpoint: false };
+      const storage = new Storage({ ...emulated, retryOptions });
+      // Where the environment has STORAGE_EMULATOR_HOST, the client forgets the path.
+      storage.baseUrl = `${apiEndpoint}/storage/v1`;
+      return storage.bucket(path.bucket);
+    };
+    this.#bucket = newBucket({ autoRetry: false });
+    this.#bucketForPieces = newBucket({ autoRetry: true, maxRetries: 4, maxRetryDelay: 8, totalTimeout: 60 });
   }
 
   /** @throws GcsRefusedError when the bucket is not there or may not be listed, GcsUnavailableError */
