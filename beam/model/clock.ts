@@ -50,34 +50,33 @@ function lookForSleep(awakeMs: number): void {
 
 /** A clock that stands still until `advanceTo` is called; tasks that fall due run in the order of their times. */
 export class VirtualClock implements Clock {
-  #now: TimestampMs;
-  /** Time that was set, and did not pass. */
+  #elapsed: number;
+  /** What was set, and did not pass. */
   #jumpedMs = 0;
   #nextId = 0;
-  readonly #tasks = new Map<number, { at: TimestampMs; task: () => void }>();
+  /** Times of tasks are of `elapsed`. */
+  readonly #tasks = new Map<number, { readonly at: number; readonly task: () => void }>();
 
   constructor(startMs: TimestampMs = 0) {
-    this.#now = startMs;
+    this.#elapsed = startMs;
   }
 
   now(): TimestampMs {
-    return this.#now;
+    return this.#elapsed + this.#jumpedMs;
   }
 
   elapsed(): number {
-    return this.#now - this.#jumpedMs;
+    return this.#elapsed;
   }
 
   /** Sets the hour, as an administrator would: no time passes, and no task falls due for it. */
   jump(byMs: number): void {
-    this.#now += byMs;
     this.#jumpedMs += byMs;
-    for (const scheduled of this.#tasks.values()) scheduled.at += byMs;
   }
 
   schedule(delayMs: number, task: () => void): () => void {
     const id = this.#nextId++;
-    this.#tasks.set(id, { at: this.#now + Math.max(0, delayMs), task });
+    this.#tasks.set(id, { at: this.#elapsed + Math.max(0, delayMs), task });
     return () => this.#tasks.delete(id);
   }
 
@@ -85,24 +84,26 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** The time of the next task, or undefined. */
+  /** The hour of the next task, or undefined. */
   get nextTaskAt(): TimestampMs | undefined {
-    let earliest: TimestampMs | undefined;
+    let earliest: number | undefined;
     for (const { at } of this.#tasks.values()) if (earliest === undefined || at < earliest) earliest = at;
-    return earliest;
+    return earliest === undefined ? undefined : earliest + this.#jumpedMs;
   }
 
+  /** @param timestamp an hour, by what the clock shows now */
   advanceTo(timestamp: TimestampMs): void {
+    const end = timestamp - this.#jumpedMs;
     for (;;) {
-      let due: { id: number; at: TimestampMs; task: () => void } | undefined;
+      let due: { id: number; at: number; task: () => void } | undefined;
       for (const [id, { at, task }] of this.#tasks) {
-        if (at <= timestamp && (due === undefined || at < due.at)) due = { id, at, task };
+        if (at <= end && (due === undefined || at < due.at)) due = { id, at, task };
       }
       if (due === undefined) break;
       this.#tasks.delete(due.id);
-      this.#now = Math.max(this.#now, due.at);
+      this.#elapsed = Math.max(this.#elapsed, due.at);
       due.task();
     }
-    this.#now = Math.max(this.#now, timestamp);
+    this.#elapsed = Math.max(this.#elapsed, end);
   }
 }

@@ -184,6 +184,9 @@ describe("outages", function () {
     await until("the pair", async () => (await database!.joined.countDocuments()) === 1);
     await topics.sendEvents(anOrder("waiting", Date.now()));
     await until("the order", () => balancedFigures(run!).orders.waiting === 1);
+    process.kill(server.pid!, "SIGSTOP");
+    await until("the problem", () => problemsOf(run!).some((problem) => /has not answered/.test(problem)));
+    assert.deepEqual(await database.counts(), [1, 0, 0]);
     await server.kill();
     await until("the problem", () => problemsOf(run!).some((problem) => problem.startsWith("Kafka: ")));
     await sleep(T_MS + D_MS + 1_500);

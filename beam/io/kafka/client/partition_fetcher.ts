@@ -59,6 +59,8 @@ const HEALTH_KAFKA = "Kafka";
 const HEALTH_CLOCK = "clock";
 /** A change of leader, which is no problem, is over sooner. */
 const HEALTH_AFTER_MS = 1_000;
+/** Beyond the time that a broker may hold an answer back. */
+const HEALTH_SLOW_MS = 5_000;
 
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
@@ -73,7 +75,7 @@ export class PartitionFetcher implements ReaderOwner {
   #callOffPump: (() => void) | undefined;
   #isClosed = false;
   readonly #hour: SteadyHour;
-  /** There are partitions that have failed for longer than a change of leader takes. */
+  /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
   #isFailing = false;
 
   constructor(
@@ -209,6 +211,9 @@ export class PartitionFetcher implements ReaderOwner {
     const toNotify: PartitionReader[] = [];
     const sentAtMs = this.#hour.now();
     this.#watchClock();
+    const callOff = this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
+      this.#unwell(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
+    });
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
@@ -226,6 +231,7 @@ export class PartitionFetcher implements ReaderOwner {
     } catch (error) {
       for (const reader of unanswered) if (this.#failed(reader, error)) toNotify.push(reader);
     }
+    callOff();
     for (const reader of readers) reader.isBusy = false;
     this.#fetching.delete(leader);
     await this.#goOn(toNotify);
@@ -315,6 +321,13 @@ export class PartitionFetcher implements ReaderOwner {
     return false;
   }
 
+  /** The first sentence stays: one outage is told once. */
+  #unwell(problem: string): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    this.health.report(HEALTH_KAFKA, problem);
+  }
+
   #watchClock(): void {
     const aheadMs = this.#hour.aheadMs;
     if (aheadMs === 0) {
@@ -366,9 +379,8 @@ export class PartitionFetcher implements ReaderOwner {
     reader.failures++;
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
     reader.retryAtMs = now + backoffMs(reader.failures, this.random);
-    if (!this.#isFailing && now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
-      this.#isFailing = true;
-      this.health.report(HEALTH_KAFKA, `${reader.name} cannot be read: ${cause.message}`);
+    if (now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
+      this.#unwell(`${reader.name} cannot be read: ${cause.message}`);
     }
     if (reader.failures === 1) {
       const { topic, partition } = reader;

@@ -320,6 +320,19 @@ describe("partition fetcher", () => {
     assert.deepEqual(health.problems(), []);
   });
 
+  it("tells of a broker that does not answer, until it does", async () => {
+    await subscribe();
+    await advance(1_200);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    const fetch = cluster.next();
+    await advance(5_000);
+    assert.deepEqual(health.problems(), []);
+    await advance(250);
+    assert.match(health.problems()[0]!.problem, /^broker 1 has not answered a fetch for 5 s$/);
+    await fetch.answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+  });
+
   describe("when the clock is set", () => {
     const HOUR_MS = 3_600_000;
     /** The answer to the fetch under way, by which the partition is caught up as of its sending. */
