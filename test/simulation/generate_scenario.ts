@@ -6,7 +6,7 @@
  * partition stays unknown. The shares of D below add up to less than 1. An event beyond that is so by far, so that it
  * is LATE whichever way the watermark came.
  */
-import { malformedValue, MALFORMED_VARIANTS } from "../../producers/malformed_value.js";
+import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
 import type { Random } from "../../producers/random.js";
 import type { Order, Payment } from "../../schemas/events.js";
 import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
@@ -61,7 +61,8 @@ class Generator {
     const isWithinBound = random.chance(0.75);
     this.#mode = options.mode ?? (isBounded ? "bounded" : "streaming");
     this.#store = options.store ?? (isDurable ? "durable" : "memory");
-    this.#isWithinBound = options.isWithinBound ?? isWithinBound;
+    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
+    this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
     this.#outOfOrdernessMs = random.between(1_000, 6_000);
     this.#timeoutMs = random.between(1_000, 12_000);
     this.#loadMs = random.between(1_000, 12_000);
@@ -169,7 +170,6 @@ class Generator {
    */
   #sendAgainFarLater(event: Order | Payment): void {
     const laterMs = event.created_at - START_MS + Math.floor(this.#timeoutMs * 0.5);
-    if (this.#mode === "bounded" && this.#isWithinBound) return;
     this.#arrive("payment_id" in event ? "payments" : "orders", event, Math.max(0, laterMs));
   }
 
@@ -196,9 +196,7 @@ class Generator {
     const random = this.#random;
     const topic = random.chance(0.5) ? "orders" : "payments";
     const witness =
-      topic === "orders"
-        ? this.#order(`w${i}`, createdMs)
-        : this.#payment(`w${i}`, `w${i}`, createdMs);
+      topic === "orders" ? this.#order(`w${i}`, createdMs) : this.#payment(`w${i}`, `w${i}`, createdMs);
     const oldMs = createdMs - 2 * (this.#timeoutMs + this.#outOfOrdernessMs);
     const late = { ...witness, created_at: oldMs };
     if (topic === "orders") (late as Order).order_id = `l${i}`;
@@ -217,20 +215,16 @@ class Generator {
   #arrive(topic: Topic, event: Order | Payment, atMs: number): void {
     const random = this.#random;
     const form = random.chance(this.#jsonShare) ? "json" : "avro";
-    const transaction = random.chance(0.05)
-      ? {
-          lastsMs: random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE)),
-          outcome: random.chance(0.5) ? ("commit" as const) : ("abort" as const),
-        }
-      : undefined;
-    this.#arrivals.push({
-      atMs,
-      topic,
-      partition: this.#partition(topic, event.order_id, atMs),
-      key: event.order_id,
-      value: { form, event },
-      ...(transaction === undefined ? {} : { transaction }),
-    });
+    const partition = this.#partition(topic, event.order_id, atMs);
+    const common = { atMs, topic, partition, key: event.order_id };
+    const lastsMs = random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE));
+    if (random.chance(0.05)) {
+      const ghost = { ...event, amount: event.amount + 1_000 };
+      const transaction = { lastsMs, outcome: "abort" } as const;
+      this.#arrivals.push({ ...common, value: { form, event: ghost }, transaction });
+    }
+    const inTransaction = random.chance(0.05) ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
+    this.#arrivals.push({ ...common, value: { form, event }, ...inTransaction });
   }
 
   #arrivalTime(createdMs: number): number {
@@ -238,10 +232,7 @@ class Generator {
     const atMs = createdMs - START_MS;
     const d = this.#outOfOrdernessMs;
     if (this.#isWithinBound || random.chance(0.7)) {
-      const delayMs = random.between(
-        -Math.floor(d * PRODUCER_AHEAD_SHARE),
-        Math.floor(d * DELAY_SHARE),
-      );
+      const delayMs = random.between(-Math.floor(d * PRODUCER_AHEAD_SHARE), Math.floor(d * DELAY_SHARE));
       return atMs + delayMs;
     }
     return atMs + random.skewed(3 * (d + this.#timeoutMs), 2);
@@ -273,7 +264,13 @@ class Generator {
   #order(order_id: string, created_at: number): Order {
     // Drawn from the id, so that a repeat is the same.
     const amount = 100 + order_id.length;
-    return { order_id, order_date: created_at - 86_400_000, created_at, customer_id: `c-${order_id}`, amount };
+    return {
+      order_id,
+      order_date: created_at - 86_400_000,
+      created_at,
+      customer_id: `c-${order_id}`,
+      amount,
+    };
   }
 
   #payment(payment_id: string, order_id: string, created_at: number): Payment {
@@ -324,7 +321,11 @@ class Generator {
 
   #drawCrash(): void {
     const random = this.#random;
-    const crash = { kind: "crash", losesPower: random.chance(0.5), downMs: random.between(10, 3_000) } as const;
+    const crash = {
+      kind: "crash",
+      losesPower: random.chance(0.5),
+      downMs: random.between(10, 3_000),
+    } as const;
     const moments: readonly Moment[] = [
       { when: "time", atMs: this.#time() },
       { when: "disk operation", count: random.skewed(100, 2) + 1 },
@@ -392,7 +393,11 @@ class Generator {
     const times = random.between(1, 3);
     for (let i = 0; i < times; i++) {
       const ahead = this.#isWithinBound ? aheadMaxMs : 60_000;
-      this.#faults.push({ kind: "clock set", atMs: this.#time(), offsetMs: random.between(-behindMaxMs, ahead) });
+      this.#faults.push({
+        kind: "clock set",
+        atMs: this.#time(),
+        offsetMs: random.between(-behindMaxMs, ahead),
+      });
     }
   }
 
