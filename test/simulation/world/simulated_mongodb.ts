@@ -244,6 +244,10 @@ class SimulatedCollection {
     return this.stored.name;
   }
 
+  get dbName(): string {
+    return this.stored.database;
+  }
+
   get namespace(): string {
     return this.stored.namespace;
   }
