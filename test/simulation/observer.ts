@@ -19,13 +19,13 @@ export async function observeStages<T>(observer: StageObserver, work: () => Prom
     refreshWatermarks.call(this);
     observer.onStage(this);
   };
-  Stage.prototype.enqueue = function (input: number, batch: ElementBatch): void {
+  Stage.prototype.enqueue = function (input: number, batch: ElementBatch, ...more) {
     if (batch.length > 0) {
       const collection = this.spec.inputs[input]!;
       const producer = this.upstream.find(({ spec }) => spec.outputs.includes(collection));
       observer.onDelivery(producer, this, input, batch);
     }
-    enqueue.call(this, input, batch);
+    return enqueue.call(this, input, batch, ...more);
   };
   try {
     return await work();

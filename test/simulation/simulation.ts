@@ -15,7 +15,7 @@ import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipel
 import type { InputRecord } from "../oracle/oracle.js";
 import { ActiveFaults } from "./active_faults.js";
 import { CHECKERS, type CheckerName, LIVENESS } from "./checkers/all_checkers.js";
-import { type Checker, COLLECTIONS, DATABASE, type World } from "./checkers/checker.js";
+import { type Checker, COLLECTIONS, DATABASE, isOfADoFn, type World } from "./checkers/checker.js";
 import { observedStore, openStore } from "./observed_store.js";
 import { observeStages } from "./observer.js";
 import { type Arrival, calmFromMs, type Fault, type Scenario, START_MS, valueBytes } from "./scenario.js";
@@ -322,7 +322,7 @@ class Simulation implements World {
   }
 
   #isAllExpired(run: DirectRun): boolean {
-    for (const [name, size] of run.store.sizes()) if (size > 0 && /\/(state|timer):/.test(name)) return false;
+    for (const [name, size] of run.store.sizes()) if (size > 0 && isOfADoFn(name)) return false;
     return run.status().every(({ pending }) => pending === 0);
   }
 

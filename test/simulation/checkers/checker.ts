@@ -52,3 +52,8 @@ export function stageNamed(world: World, beginning: string): Stage | undefined {
   for (const stage of world.stages) if (stage.spec.name.startsWith(beginning)) return stage;
   return undefined;
 }
+
+/** Whether a table of the store holds state or timers of a DoFn, rather than what the run itself remembers. */
+export function isOfADoFn(table: string): boolean {
+  return /^(state|timers)\//.test(table);
+}

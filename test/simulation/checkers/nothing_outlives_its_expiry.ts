@@ -1,7 +1,7 @@
 /** No event is in state once the join has told its consumers that the event's expiry lies behind. */
 import { ByteReader } from "../../../beam/model/bytes.js";
 import { waitingCoder } from "../../../transforms/waiting.js";
-import type { Checker, CheckerFactory } from "./checker.js";
+import { type Checker, type CheckerFactory, isOfADoFn } from "./checker.js";
 import { joinStageOf } from "./join_stage.js";
 
 export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker => {
@@ -12,7 +12,7 @@ export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker
       const join = joinStageOf(world);
       if (run === undefined || join === undefined) return;
       for (const name of run.store.sizes().keys()) {
-        if (!name.endsWith("/state:waiting")) continue;
+        if (!(isOfADoFn(name) && name.endsWith("/waiting"))) continue;
         const table = run.store.table(name);
         table.forEach((address) => {
           table.readValue(address, reader);
