@@ -238,12 +238,12 @@ class Generator {
     return atMs + random.skewed(3 * (d + this.#timeoutMs), 2);
   }
 
-  /** All events of an order lie in one partition of a topic, as its key asks; beyond the bound not even that. */
+  /** All events of an order lie in one partition of a topic, as its key asks. */
   #partition(topic: Topic, orderId: string, atMs: number): number {
     const random = this.#random;
     const key = `${topic}/${orderId}`;
     const known = this.#partitionOf.get(key);
-    if (known !== undefined && (this.#isWithinBound || random.chance(0.9))) return known;
+    if (known !== undefined) return known;
     const count = this.#partitions[topic];
     // Very unequal: most go to the first, and some partitions stay silent.
     let partition = random.skewed(count - 1, 3);

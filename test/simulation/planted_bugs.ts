@@ -2,14 +2,19 @@
  * Bugs that the product does not have, so that the checkers can show that they would find them. Each is planted from
  * outside, by replacing a method, and names the checkers of which one must be the first to tell.
  */
+import { Progress } from "../../beam/engine/progress.js";
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
+import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
 import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
 import { MongoWriter } from "../../beam/io/mongodb/writer.js";
-import { RunMetrics } from "../../beam/runners/direct/metrics.js";
+import { ByteWriter } from "../../beam/model/bytes.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
+import type { ByteTable } from "../../beam/store/byte_table.js";
+import { DurableStore } from "../../beam/store/durable_store.js";
+import type { Store } from "../../beam/store/store.js";
 import { JoinOrdersPayments } from "../../transforms/join.js";
-import { WriteDeadLetters, WriteJoined } from "../../transforms/write.js";
+import { WriteDeadLetters, WriteJoined, WriteUnmatched } from "../../transforms/write.js";
 import type { CheckerName } from "./checkers/all_checkers.js";
 import type { GenerateOptions } from "./generate_scenario.js";
 
@@ -185,14 +190,31 @@ export const PLANTED_BUGS = {
     },
   },
 
+  "a document says how often it was made": {
+    caughtBy: ["a replay writes the same"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(WriteUnmatched.prototype, "toDocument", (toDocument) => {
+        return function (this: WriteUnmatched, unmatched) {
+          return { ...toDocument.call(this, unmatched), count: ++count };
+        };
+      });
+    },
+  },
+
   "a duplicate is not counted": {
     caughtBy: ["books balance"],
     scenarios: {},
     seedsMax: MANY,
     plant: () =>
-      replace(RunMetrics.prototype, "take", (take) => {
-        return function (this: RunMetrics, metric) {
-          if (metric.name !== "duplicate_payments") take.call(this, metric);
+      replace(JoinOrdersPayments.prototype, "process", (process) => {
+        return function (this: JoinOrdersPayments, element, ctx) {
+          const { duplicate_payments } = this.metrics;
+          const { delta } = duplicate_payments;
+          process.call(this, element, ctx);
+          duplicate_payments.delta = delta;
         };
       }),
   },
@@ -224,6 +246,120 @@ export const PLANTED_BUGS = {
     },
   },
 
+  "a bundle ends before its flush": {
+    caughtBy: ["every event in one place"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(BundleProcessor.prototype, "finishBundle", (finishBundle) => {
+        return function (this: BundleProcessor) {
+          const flushed = finishBundle.call(this);
+          // Only sinks; what a source waits for, it needs.
+          if (!this.descriptor.id.match(/Write|DeadLetters/)) return flushed;
+          flushed?.catch(() => undefined);
+        };
+      }),
+  },
+
+  "a commit is acknowledged before it is done": {
+    caughtBy: ["what was committed is there"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(DurableStore.prototype, "commit", (commit) => {
+        return async function (this: DurableStore, turns) {
+          commit.call(this, turns).catch(() => undefined);
+        };
+      }),
+  },
+
+  "a commit is not synced": {
+    caughtBy: ["what was committed is there"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(DurableStore, "open", (open) => {
+        return (directory, options) => open.call(DurableStore, directory, { ...options, sync: false });
+      }),
+  },
+
+  "a pending element is forgotten at a restart": {
+    caughtBy: ["books balance", "every event in one place"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(Progress.prototype, "restore", (restore) => {
+        return function (this: Progress, stage) {
+          const isKnown = restore.call(this, stage);
+          stage.pending.pop();
+          return isKnown;
+        };
+      }),
+  },
+
+  "a partition is read from its beginning after a restart": {
+    caughtBy: ["books balance"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(Progress.prototype, "restore", (restore) => {
+        return function (this: Progress, stage) {
+          const isKnown = restore.call(this, stage);
+          for (const { residual } of stage.restrictions) {
+            const { value: state } = (residual.value as { key: { value: { key: { start: number } } } }).key;
+            if (stage.spec.name.includes("ReadPartitions")) Object.assign(state.key, { start: 0 });
+          }
+          return isKnown;
+        };
+      }),
+  },
+
+  "timers are forgotten at a restart": {
+    caughtBy: ["nothing outlives its expiry"],
+    scenarios: { store: "durable", mode: "streaming" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(StageTimers.prototype, "family", (family) => {
+        return function (this: StageTimers, transform, name, domain, tableName) {
+          const { store } = this as unknown as { readonly store: Store };
+          const table = store.table(tableName);
+          table.forEach = () => undefined;
+          try {
+            return family.call(this, transform, name, domain, tableName);
+          } finally {
+            delete (table as Partial<ByteTable>).forEach;
+          }
+        };
+      }),
+  },
+
+  "a sink takes what is not committed yet": {
+    caughtBy: ["sinks write what is committed"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () => alwaysReady(),
+  },
+
+  "an expired record is left behind empty": {
+    caughtBy: ["state is empty"],
+    scenarios: { mode: "bounded" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(DirectStageProcessor.prototype, "stateTable", (stateTable) => {
+        return function (this: DirectStageProcessor, transform, cell) {
+          const table = stateTable.call(this, transform, cell);
+          const nobody = new ByteWriter(1);
+          nobody.writeVarint(0);
+          return {
+            get: (key, out) => table.get(key, out),
+            put: (key, value) => table.put(key, value),
+            append: (key, value) => table.append(key, value),
+            delete: (key) => table.put(key, nobody),
+          };
+        };
+      }),
+  },
+
   "a step throws": {
     caughtBy: ["failures have a cause"],
     scenarios: {},
@@ -239,6 +375,20 @@ export const PLANTED_BUGS = {
     },
   },
 } satisfies Record<string, PlantedBug>;
+
+/** Every stage takes what is in front of it. */
+function alwaysReady(): () => void {
+  const hasReady = Object.getOwnPropertyDescriptor(Stage.prototype, "hasReady")!;
+  Object.defineProperty(Stage.prototype, "hasReady", {
+    configurable: true,
+    get(this: Stage) {
+      return this.pending.length > 0;
+    },
+  });
+  return () => {
+    Object.defineProperty(Stage.prototype, "hasReady", hasReady);
+  };
+}
 
 /** Replaces a method. Returns a function that puts the original back. */
 function replace<T extends object, M extends keyof T>(

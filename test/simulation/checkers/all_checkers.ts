@@ -8,17 +8,21 @@ import { noPairTwice } from "./no_pair_twice.js";
 import { nothingBehindTheWatermark } from "./nothing_behind_the_watermark.js";
 import { nothingOutlivesItsExpiry } from "./nothing_outlives_its_expiry.js";
 import { outputIsTheOracles } from "./output_is_the_oracles.js";
+import { sinksWriteWhatIsCommitted } from "./sinks_write_what_is_committed.js";
 import { stateIsEmpty } from "./state_is_empty.js";
 import { watermarksNeverRetreat } from "./watermarks_never_retreat.js";
+import { whatWasCommittedIsThere } from "./what_was_committed_is_there.js";
 
 export const CHECKERS = {
   "watermarks never retreat": watermarksNeverRetreat,
+  "what was committed is there": whatWasCommittedIsThere,
   "nothing behind the watermark": nothingBehindTheWatermark,
   "books balance": booksBalance,
   "nothing outlives its expiry": nothingOutlivesItsExpiry,
   "a replay writes the same": aReplayWritesTheSame,
   "no pair twice": noPairTwice,
   "every event in one place": everyEventInOnePlace,
+  "sinks write what is committed": sinksWriteWhatIsCommitted,
   "output is the oracle's": outputIsTheOracles,
   "state is empty": stateIsEmpty,
   "failures have a cause": failuresHaveACause,
