@@ -63,9 +63,9 @@ class Generator {
     this.#store = options.store ?? (isDurable ? "durable" : "memory");
     // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
     this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
-    this.#outOfOrdernessMs = random.between(1_000, 6_000);
-    this.#timeoutMs = random.between(1_000, 12_000);
-    this.#loadMs = random.between(1_000, 12_000);
+    this.#outOfOrdernessMs = 1_000 + random.skewed(5_000, 2);
+    this.#timeoutMs = 1_000 + random.skewed(10_000, 2);
+    this.#loadMs = 500 + random.skewed(12_000, 2);
     this.#partitions = { orders: random.between(1, 4), payments: random.between(1, 4) };
     this.#jsonShare = pick(random, [0, 0.1, 0.5]);
   }
