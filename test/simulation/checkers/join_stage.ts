@@ -3,7 +3,7 @@ import type { ElementBatch } from "../../../beam/engine/element_batch.js";
 import type { Stage } from "../../../beam/engine/stage.js";
 import type { KV } from "../../../beam/model/kv.js";
 import type { Order, Payment } from "../../../schemas/events.js";
-import type { Unmatched } from "../../../transforms/outcomes.js";
+import type { Pair, Unmatched } from "../../../transforms/outcomes.js";
 import { ReceivedEvent } from "../../../transforms/received_event.js";
 import { stageNamed, type World } from "./checker.js";
 
@@ -17,6 +17,13 @@ export function* eventsIn(batch: ElementBatch): Generator<{ index: number; event
   for (const [index, value] of batch.values.entries()) {
     const received = (value as KV<string, { readonly value?: unknown }>).value?.value;
     if (received instanceof ReceivedEvent) yield { index, event: received.event };
+  }
+}
+
+export function* pairsIn(batch: ElementBatch): Generator<{ index: number; pair: Pair }> {
+  for (const [index, value] of batch.values.entries()) {
+    const { order, payment } = value as Partial<Pair>;
+    if (order !== undefined && payment !== undefined) yield { index, pair: { order, payment } };
   }
 }
 

@@ -4,7 +4,7 @@
  * given up before the watermark has passed its expiry.
  */
 import type { Checker, CheckerFactory } from "./checker.js";
-import { eventsIn, joinStageOf, unmatchedIn } from "./join_stage.js";
+import { eventsIn, joinStageOf, pairsIn, unmatchedIn } from "./join_stage.js";
 
 export const nothingBehindTheWatermark: CheckerFactory = (world, report): Checker => {
   const seen = new Set<string>();
@@ -25,6 +25,14 @@ export const nothingBehindTheWatermark: CheckerFactory = (world, report): Checke
         }
       }
       if (producer !== join) return;
+      for (const { index, pair } of pairsIn(batch)) {
+        const timestamp = batch.timestamps[index]!;
+        if (world.scenario.isWithinBound && timestamp < outputWatermark) {
+          report(
+            `a pair of ${pair.order.order_id} was emitted at ${timestamp}, the output watermark being ${outputWatermark}`,
+          );
+        }
+      }
       for (const { index, unmatched } of unmatchedIn(batch)) {
         const what = `${unmatched.kind} ${unmatched.event.order_id} was given up`;
         if (unmatched.expiresAt >= inputWatermark) {
