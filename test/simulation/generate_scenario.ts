@@ -353,6 +353,8 @@ class Generator {
     const random = this.#random;
     const atMs = this.#time();
     if (this.#mode === "bounded") return;
+    // Looks come no closer than 500 ms, which is too large a part of a small D.
+    if (this.#isWithinBound && this.#outOfOrdernessMs < 2_000) return;
     const topic = random.chance(0.5) ? "orders" : "payments";
     this.#faults.push({ kind: "new partition", atMs, topic });
     this.#added.push({ topic, partition: this.#partitions[topic], fromMs: atMs });

@@ -2,10 +2,15 @@
 import assert from "node:assert/strict";
 import { CHECKERS } from "./checkers/all_checkers.js";
 import { generateScenario } from "./generate_scenario.js";
-import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.js";
+import { PLANTED_BUGS } from "./planted_bugs.js";
+import { PLANTED_RECOVERY_BUGS } from "./planted_recovery_bugs.js";
+import type { PlantedBug } from "./planting.js";
 import { type Finding, simulate } from "./simulation.js";
 
-const bugs: readonly (readonly [string, PlantedBug])[] = Object.entries(PLANTED_BUGS);
+const bugs: readonly (readonly [string, PlantedBug])[] = Object.entries({
+  ...PLANTED_BUGS,
+  ...PLANTED_RECOVERY_BUGS,
+});
 
 describe("a planted bug", function () {
   this.timeout(120_000);

@@ -2,31 +2,15 @@
  * Bugs that the product does not have, so that the checkers can show that they would find them. Each is planted from
  * outside, by replacing a method, and names the checkers of which one must be the first to tell.
  */
-import { Progress } from "../../beam/engine/progress.js";
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
-import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
 import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
 import { MongoWriter } from "../../beam/io/mongodb/writer.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
-import type { ByteTable } from "../../beam/store/byte_table.js";
-import { DurableStore } from "../../beam/store/durable_store.js";
-import type { Store } from "../../beam/store/store.js";
 import { JoinOrdersPayments } from "../../transforms/join.js";
-import { WriteDeadLetters, WriteJoined, WriteUnmatched } from "../../transforms/write.js";
-import type { CheckerName } from "./checkers/all_checkers.js";
-import type { GenerateOptions } from "./generate_scenario.js";
-
-export interface PlantedBug {
-  readonly caughtBy: readonly CheckerName[];
-  /** Which scenarios bring it to light. */
-  readonly scenarios: GenerateOptions;
-  /** Seeds after which it must have been caught. */
-  readonly seedsMax: number;
-  /** Returns a function that takes it out again. */
-  plant(): () => void;
-}
+import { WriteDeadLetters, WriteJoined } from "../../transforms/write.js";
+import { inner, type PlantedBug, replace } from "./planting.js";
 
 const MANY = 200;
 
@@ -190,20 +174,6 @@ export const PLANTED_BUGS = {
     },
   },
 
-  "a document says how often it was made": {
-    caughtBy: ["a replay writes the same"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () => {
-      let count = 0;
-      return replace(WriteUnmatched.prototype, "toDocument", (toDocument) => {
-        return function (this: WriteUnmatched, unmatched) {
-          return { ...toDocument.call(this, unmatched), count: ++count };
-        };
-      });
-    },
-  },
-
   "a duplicate is not counted": {
     caughtBy: ["books balance"],
     scenarios: {},
@@ -246,100 +216,6 @@ export const PLANTED_BUGS = {
     },
   },
 
-  "a bundle ends before its flush": {
-    caughtBy: ["every event in one place"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () =>
-      replace(BundleProcessor.prototype, "finishBundle", (finishBundle) => {
-        return function (this: BundleProcessor) {
-          const flushed = finishBundle.call(this);
-          // Only sinks; what a source waits for, it needs.
-          if (!this.descriptor.id.match(/Write|DeadLetters/)) return flushed;
-          flushed?.catch(() => undefined);
-        };
-      }),
-  },
-
-  "a commit is acknowledged before it is done": {
-    caughtBy: ["what was committed is there"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () =>
-      replace(DurableStore.prototype, "commit", (commit) => {
-        return async function (this: DurableStore, turns) {
-          commit.call(this, turns).catch(() => undefined);
-        };
-      }),
-  },
-
-  "a commit is not synced": {
-    caughtBy: ["what was committed is there"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () =>
-      replace(DurableStore, "open", (open) => {
-        return (directory, options) => open.call(DurableStore, directory, { ...options, sync: false });
-      }),
-  },
-
-  "a pending element is forgotten at a restart": {
-    caughtBy: ["books balance", "every event in one place"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () =>
-      replace(Progress.prototype, "restore", (restore) => {
-        return function (this: Progress, stage) {
-          const isKnown = restore.call(this, stage);
-          stage.pending.pop();
-          return isKnown;
-        };
-      }),
-  },
-
-  "a partition is read from its beginning after a restart": {
-    caughtBy: ["books balance"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () =>
-      replace(Progress.prototype, "restore", (restore) => {
-        return function (this: Progress, stage) {
-          const isKnown = restore.call(this, stage);
-          for (const { residual } of stage.restrictions) {
-            const { value: state } = (residual.value as { key: { value: { key: { start: number } } } }).key;
-            if (stage.spec.name.includes("ReadPartitions")) Object.assign(state.key, { start: 0 });
-          }
-          return isKnown;
-        };
-      }),
-  },
-
-  "timers are forgotten at a restart": {
-    caughtBy: ["nothing outlives its expiry"],
-    scenarios: { store: "durable", mode: "streaming" },
-    seedsMax: MANY,
-    plant: () =>
-      replace(StageTimers.prototype, "family", (family) => {
-        return function (this: StageTimers, transform, name, domain, tableName) {
-          const { store } = this as unknown as { readonly store: Store };
-          const table = store.table(tableName);
-          table.forEach = () => undefined;
-          try {
-            return family.call(this, transform, name, domain, tableName);
-          } finally {
-            delete (table as Partial<ByteTable>).forEach;
-          }
-        };
-      }),
-  },
-
-  "a sink takes what is not committed yet": {
-    caughtBy: ["sinks write what is committed"],
-    scenarios: { store: "durable" },
-    seedsMax: MANY,
-    plant: () => alwaysReady(),
-  },
-
   "an expired record is left behind empty": {
     caughtBy: ["state is empty"],
     scenarios: { mode: "bounded" },
@@ -375,35 +251,3 @@ export const PLANTED_BUGS = {
     },
   },
 } satisfies Record<string, PlantedBug>;
-
-/** Every stage takes what is in front of it. */
-function alwaysReady(): () => void {
-  const hasReady = Object.getOwnPropertyDescriptor(Stage.prototype, "hasReady")!;
-  Object.defineProperty(Stage.prototype, "hasReady", {
-    configurable: true,
-    get(this: Stage) {
-      return this.pending.length > 0;
-    },
-  });
-  return () => {
-    Object.defineProperty(Stage.prototype, "hasReady", hasReady);
-  };
-}
-
-/** Replaces a method. Returns a function that puts the original back. */
-function replace<T extends object, M extends keyof T>(
-  target: T,
-  method: M,
-  make: (original: T[M]) => T[M],
-): () => void {
-  const original = target[method];
-  target[method] = make(original);
-  return () => {
-    target[method] = original;
-  };
-}
-
-/** A class from inside: TypeScript's `private` does not reach beyond compiling. */
-function inner(prototype: object): Record<string, (...args: any[]) => any> {
-  return prototype as Record<string, (...args: any[]) => any>;
-}

@@ -1,8 +1,12 @@
 /** The watermarks that the last commit holds, by stage. Grammar: beam/engine/progress.ts. */
-import type { StageWatermarks } from "../../../beam/engine/stage.js";
 import { ByteReader } from "../../../beam/model/bytes.js";
 import { readInstant } from "../../../beam/model/coders/instant.js";
 import type { Store } from "../../../beam/store/store.js";
+
+export interface StageWatermarks {
+  readonly input: number;
+  readonly output: number;
+}
 
 export function committedWatermarks(store: Store): ReadonlyMap<string, StageWatermarks> {
   const found = new Map<string, StageWatermarks>();
