@@ -63,7 +63,9 @@ class StoreRun {
     const { conditions } = this.#disk;
     conditions.errors = random.chance(0.2) ? 0.02 : 0;
     conditions.isFull = false;
-    const crashAt = this.#disk.operations + random.skewed(500, 2);
+    // Often while the store is being opened: what a process before left half done is mended there.
+    const crashAt =
+      this.#disk.operations + (random.chance(0.3) ? random.between(1, 15) : random.skewed(500, 2));
     const fullAt = random.chance(0.2)
       ? this.#disk.operations + random.skewed(60, 1)
       : Number.POSITIVE_INFINITY;
