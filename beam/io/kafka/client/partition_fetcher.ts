@@ -71,6 +71,7 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly limits: KafkaLimits,
     private readonly clock: Clock,
     private readonly logger: KafkaLogger,
+    private readonly random: () => number = Math.random,
   ) {}
 
   subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionReader {
@@ -325,7 +326,7 @@ export class PartitionFetcher implements ReaderOwner {
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
-    reader.retryAtMs = now + backoffMs(reader.failures);
+    reader.retryAtMs = now + backoffMs(reader.failures, this.random);
     if (reader.failures === 1) {
       const { topic, partition } = reader;
       this.logger.warn("Kafka partition cannot be read, trying again", {
