@@ -1,6 +1,8 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
 import { registerKafkaConnection } from "../beam/io/kafka/kafka_connections.js";
 import { registerMongoConnection } from "../beam/io/mongodb/mongo_connections.js";
+import { systemClock } from "../beam/model/clock.js";
+import { Health } from "../beam/model/health.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import { print } from "./command.js";
 import { kafkaConfig } from "./connections.js";
@@ -35,9 +37,12 @@ export async function run(settings: RunSettings): Promise<number> {
 }
 
 /** Begins to read. */
-export function startPipeline(settings: RunSettings, log: Log): DirectRun {
-  registerKafkaConnection(KAFKA_CONNECTION, kafkaConfig(settings, log));
-  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, { logger: log });
+export function startPipeline(settings: RunSettings, log: Log, health = watchHealth(log)): DirectRun {
+  const { outage_max: outageMaxMs } = settings;
+  const kafka = kafkaConfig(settings, log);
+  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs: outageMaxMs } });
+  const writerOptions = { logger: log, health, retryTimeMaxMs: outageMaxMs };
+  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
@@ -62,6 +67,15 @@ export function startPipeline(settings: RunSettings, log: Log): DirectRun {
   return runDirect(pipeline, {
     bundleSizeMax: settings.bundle_size,
     bundleTimeMaxMs: settings.bundle_time,
+    health,
+  });
+}
+
+/** Problems are logged when they begin, change and end. */
+export function watchHealth(log: Log): Health {
+  return new Health(systemClock, (component, now) => {
+    if (now === undefined) log.info("well again", { component });
+    else log.warn("problem", { component, problem: now.problem });
   });
 }
 
