@@ -9,7 +9,15 @@
 import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
 import type { Random } from "../../producers/random.js";
 import type { Order, Payment } from "../../schemas/events.js";
-import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
+import {
+  type Arrival,
+  type Fault,
+  type Moment,
+  type Scenario,
+  START_MS,
+  STORES,
+  type Topic,
+} from "./scenario.js";
 import { pick, randomFor } from "./world/seeded.js";
 
 /** Shares of D, for runs within the bound. */
@@ -60,11 +68,12 @@ class Generator {
     const isDurable = random.chance(0.85);
     const isWithinBound = random.chance(0.75);
     this.#mode = options.mode ?? (isBounded ? "bounded" : "streaming");
-    this.#store = options.store ?? (isDurable ? "durable" : "memory");
-    this.#isWithinBound = options.isWithinBound ?? isWithinBound;
-    this.#outOfOrdernessMs = random.between(1_000, 6_000);
-    this.#timeoutMs = random.between(1_000, 12_000);
-    this.#loadMs = random.between(1_000, 12_000);
+    this.#store = options.store ?? (isDurable ? STORES.at(-1)! : "memory");
+    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
+    this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
+    this.#outOfOrdernessMs = 1_000 + random.skewed(5_000, 2);
+    this.#timeoutMs = 1_000 + random.skewed(10_000, 2);
+    this.#loadMs = 500 + random.skewed(12_000, 2);
     this.#partitions = { orders: random.between(1, 4), payments: random.between(1, 4) };
     this.#jsonShare = pick(random, [0, 0.1, 0.5]);
   }
@@ -169,7 +178,6 @@ class Generator {
    */
   #sendAgainFarLater(event: Order | Payment): void {
     const laterMs = event.created_at - START_MS + Math.floor(this.#timeoutMs * 0.5);
-    if (this.#mode === "bounded" && this.#isWithinBound) return;
     this.#arrive("payment_id" in event ? "payments" : "orders", event, Math.max(0, laterMs));
   }
 
@@ -215,20 +223,16 @@ class Generator {
   #arrive(topic: Topic, event: Order | Payment, atMs: number): void {
     const random = this.#random;
     const form = random.chance(this.#jsonShare) ? "json" : "avro";
-    const transaction = random.chance(0.05)
-      ? {
-          lastsMs: random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE)),
-          outcome: random.chance(0.5) ? ("commit" as const) : ("abort" as const),
-        }
-      : undefined;
-    this.#arrivals.push({
-      atMs,
-      topic,
-      partition: this.#partition(topic, event.order_id, atMs),
-      key: event.order_id,
-      value: { form, event },
-      ...(transaction === undefined ? {} : { transaction }),
-    });
+    const partition = this.#partition(topic, event.order_id, atMs);
+    const common = { atMs, topic, partition, key: event.order_id };
+    const lastsMs = random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE));
+    if (random.chance(0.05)) {
+      const ghost = { ...event, amount: event.amount + 1_000 };
+      const transaction = { lastsMs, outcome: "abort" } as const;
+      this.#arrivals.push({ ...common, value: { form, event: ghost }, transaction });
+    }
+    const inTransaction = random.chance(0.05) ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
+    this.#arrivals.push({ ...common, value: { form, event }, ...inTransaction });
   }
 
   #arrivalTime(createdMs: number): number {
@@ -242,12 +246,12 @@ class Generator {
     return atMs + random.skewed(3 * (d + this.#timeoutMs), 2);
   }
 
-  /** All events of an order lie in one partition of a topic, as its key asks; beyond the bound not even that. */
+  /** All events of an order lie in one partition of a topic, as its key asks. */
   #partition(topic: Topic, orderId: string, atMs: number): number {
     const random = this.#random;
     const key = `${topic}/${orderId}`;
     const known = this.#partitionOf.get(key);
-    if (known !== undefined && (this.#isWithinBound || random.chance(0.9))) return known;
+    if (known !== undefined) return known;
     const count = this.#partitions[topic];
     // Very unequal: most go to the first, and some partitions stay silent.
     let partition = random.skewed(count - 1, 3);
@@ -357,6 +361,8 @@ class Generator {
     const random = this.#random;
     const atMs = this.#time();
     if (this.#mode === "bounded") return;
+    // Looks come no closer than 500 ms, which is too large a part of a small D.
+    if (this.#isWithinBound && this.#outOfOrdernessMs < 2_000) return;
     const topic = random.chance(0.5) ? "orders" : "payments";
     this.#faults.push({ kind: "new partition", atMs, topic });
     this.#added.push({ topic, partition: this.#partitions[topic], fromMs: atMs });

@@ -171,6 +171,8 @@ function idKey(_id: unknown): string {
 
 export class SimulatedMongo {
   conditions = calmMongo();
+  /** Is told of each insert that arrives. */
+  onInsert: () => void = () => undefined;
   /** Whether a collection refuses a document for ever. */
   refusalOf: (collection: string, document: Document) => Refusal | undefined = () => undefined;
   readonly #collections = new Map<string, StoredCollection>();
@@ -242,6 +244,10 @@ class SimulatedCollection {
     return this.stored.name;
   }
 
+  get dbName(): string {
+    return this.stored.database;
+  }
+
   get namespace(): string {
     return this.stored.namespace;
   }
@@ -292,6 +298,7 @@ class SimulatedCollection {
       const fail = (how: string, error: Error): void => answer(how, () => reject(failedAsAWhole(error)));
       loop.after(server.latency(), WORLD, `${what} arrives`, () => {
         const { conditions } = server;
+        server.onInsert();
         if (conditions.isDown || random.chance(conditions.lostRequests)) {
           return fail("connection lost", new MongoNetworkError("connection closed"));
         }

@@ -1,0 +1,31 @@
+/** The store of a simulated process, and a view of it that tells of commits. */
+import { MemoryStore } from "../../beam/store/memory_store.js";
+import type { Store } from "../../beam/store/store.js";
+import type { Scenario } from "./scenario.js";
+import type { SimulatedDisk } from "./world/simulated_directory.js";
+import type { SimulatedProcess } from "./world/simulated_process.js";
+
+export async function openStore(
+  _kind: Scenario["store"],
+  _disk: SimulatedDisk,
+  _process: SimulatedProcess,
+): Promise<Store> {
+  return new MemoryStore();
+}
+
+/** @param before is called when a commit begins, `after` when it has ended */
+export function observedStore(store: Store, before: () => void, after: () => void): Store {
+  return new Proxy(store, {
+    get(target, property) {
+      if (property === "commit") {
+        return async (...turns: Parameters<Store["commit"]>): Promise<void> => {
+          before();
+          await target.commit(...turns);
+          after();
+        };
+      }
+      const value = Reflect.get(target, property, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
