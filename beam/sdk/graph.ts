@@ -57,6 +57,12 @@ export type Accepts<D, I> =
           : "This DoFn reads other elements than this collection holds"
         : "This is no DoFn, StatefulDoFn or SplittableDoFn";
 
+/**
+ * Annotation of a step whose DoFn `needsStableInput`. An annotation and no requirement of the proto, since runners
+ * refuse `beam:requirement:pardo:stable_input:v1`; those that do not know it lose only what they never had.
+ */
+export const STABLE_INPUT = "beam:ts:stable_input:v1";
+
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new Pipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
@@ -100,6 +106,7 @@ export function applyParDo(
         require(pipeline, urns.requirementSplittable);
       }
       if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
+      if (doFn.needsStableInput) transform.annotations[STABLE_INPUT] = new Uint8Array();
       transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
       const isUnbounded =
         isUnboundedCollection(source) || (doFn instanceof SplittableDoFn && !doFn.isBounded);

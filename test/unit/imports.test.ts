@@ -25,7 +25,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model"], packages: [] },
   "beam/exec": { folders: ["beam/model", "beam/sdk"], packages: [] },
-  "beam/store": { folders: ["beam/model"], packages: [] },
+  "beam/store": { folders: ["beam/model"], packages: ["fs-native-extensions"] },
   "beam/engine": { folders: ["beam/model", "beam/store"], packages: [] },
   "beam/runners/direct": {
     folders: ["beam/model", "beam/sdk", "beam/exec", "beam/store", "beam/engine"],
