@@ -228,6 +228,23 @@ const CHECKPOINT_SETTINGS = settingsTable({
   },
 });
 
+export const STATE_SETTINGS = settingsTable({
+  state_dir: {
+    description:
+      "Directory on a local disk where state is kept, so that the next start goes on from there. Without it state is in memory, and a restart reads the topics again from KAFKA_START.",
+    expected:
+      "the path of a directory that is empty, does not exist yet, or holds the state of this pipeline",
+    schema: text,
+  },
+  state_sync: {
+    description:
+      "When state counts as kept: always (on disk with every commit, also after a power failure) or process (also after a crash of this process, but not of the machine).",
+    expected: "always or process",
+    schema: oneOf("always", "process"),
+    default: "always",
+  },
+});
+
 export const LOG_SETTINGS = settingsTable({
   log_level: {
     description: "Least severe messages to log, on stderr: trace, debug, info, warn, error or silent.",
@@ -242,7 +259,6 @@ const MISSING_SETTINGS = settingsTable({
   schema_registry_url: missing("does not read schemas from a registry"),
   gcs_log_path: missing("does not send logs to Google Cloud Storage"),
   job_endpoint: missing("does not submit to a job service"),
-  state_dir: missing("keeps state in memory only"),
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
@@ -257,6 +273,7 @@ export const RUN_SETTINGS = settingsTable({
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
+  ...STATE_SETTINGS,
   ...CHECKPOINT_SETTINGS,
   ...LOG_SETTINGS,
   ...MISSING_SETTINGS,
@@ -267,7 +284,7 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
-  ["Checkpoints", CHECKPOINT_SETTINGS],
+  ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
   ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
 ]);
 

@@ -343,11 +343,16 @@ async function openLog(
   tables: Tables,
 ): Promise<{ log: AppendFile; logNumber: number }> {
   try {
+    // What the process before did last may be here and not outlive a power failure: nothing may build on it before.
+    await directory.sync();
     const unused = logs.filter((number) => log === undefined || number > log.number).map(logName);
     for (const name of [...leftovers, ...unused]) await directory.remove(name);
+    // A log that came back would stand behind one that has grown since.
+    if (unused.length > 0) await directory.sync();
     if (log === undefined) return { log: await createLog(directory, 1, commit + 1, tables), logNumber: 1 };
     const file = await directory.openForAppend(logName(log.number));
     if (tornBytes > 0 && unused.length === 0) await file.truncate(log.length);
+    await file.sync();
     return { log: file, logNumber: log.number };
   } catch (error) {
     throw new StoreWriteError(directory.path, error);

@@ -9,15 +9,7 @@
 import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
 import type { Random } from "../../producers/random.js";
 import type { Order, Payment } from "../../schemas/events.js";
-import {
-  type Arrival,
-  type Fault,
-  type Moment,
-  type Scenario,
-  START_MS,
-  STORES,
-  type Topic,
-} from "./scenario.js";
+import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
 import { pick, randomFor } from "./world/seeded.js";
 
 /** Shares of D, for runs within the bound. */
@@ -68,7 +60,7 @@ class Generator {
     const isDurable = random.chance(0.85);
     const isWithinBound = random.chance(0.75);
     this.#mode = options.mode ?? (isBounded ? "bounded" : "streaming");
-    this.#store = options.store ?? (isDurable ? STORES.at(-1)! : "memory");
+    this.#store = options.store ?? (isDurable ? "durable" : "memory");
     // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
     this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
     this.#outOfOrdernessMs = 1_000 + random.skewed(5_000, 2);

@@ -1,4 +1,5 @@
 /** The store of a simulated process, and a view of it that tells of commits. */
+import { DurableStore } from "../../beam/store/durable_store.js";
 import { MemoryStore } from "../../beam/store/memory_store.js";
 import type { Store } from "../../beam/store/store.js";
 import type { Scenario } from "./scenario.js";
@@ -6,11 +7,12 @@ import type { SimulatedDisk } from "./world/simulated_directory.js";
 import type { SimulatedProcess } from "./world/simulated_process.js";
 
 export async function openStore(
-  _kind: Scenario["store"],
-  _disk: SimulatedDisk,
-  _process: SimulatedProcess,
+  kind: Scenario["store"],
+  disk: SimulatedDisk,
+  process: SimulatedProcess,
 ): Promise<Store> {
-  return new MemoryStore();
+  if (kind === "memory") return new MemoryStore();
+  return DurableStore.open(disk.open(process), { sync: true, snapshotLogBytes: 4_000, clock: process });
 }
 
 /** @param before is called when a commit begins, `after` when it has ended */

@@ -19,7 +19,7 @@ export type Topic = "orders" | "payments";
 export const START_MS = Date.parse("2026-01-01T00:00:00Z");
 
 export const MODES = ["bounded", "streaming"] as const;
-export const STORES = ["memory"] as const;
+export const STORES = ["memory", "durable"] as const;
 
 export interface Scenario {
   /** Of the scheduling, and of all chance that is not laid down here. */

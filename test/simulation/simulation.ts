@@ -99,7 +99,7 @@ class Simulation implements World {
     this.mongodb = new SimulatedMongo(this.loop, randomFor(seed, "mongodb"));
     this.disk = new SimulatedDisk(this.loop, randomFor(seed, "disk"));
     this.machine = new Machine(this.loop, randomFor(seed, "process"));
-    this.isDurable = false;
+    this.isDurable = scenario.store === "durable";
     this.#faults = new ActiveFaults(scenario, this);
     this.#checkers = Object.entries(CHECKERS).map(([name, factory]) =>
       factory(this, (message) => this.#report(name as CheckerName, message)),

@@ -55,5 +55,5 @@ export function stageNamed(world: World, beginning: string): Stage | undefined {
 
 /** Whether a table of the store holds state or timers of a DoFn, rather than what the run itself remembers. */
 export function isOfADoFn(table: string): boolean {
-  return /\/(state|timer):/.test(table);
+  return /^(state|timers)\//.test(table);
 }

@@ -12,7 +12,7 @@ export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker
       const join = joinStageOf(world);
       if (run === undefined || join === undefined) return;
       for (const name of run.store.sizes().keys()) {
-        if (!(isOfADoFn(name) && name.endsWith(":waiting"))) continue;
+        if (!(isOfADoFn(name) && name.endsWith("/waiting"))) continue;
         const table = run.store.table(name);
         table.forEach((address) => {
           table.readValue(address, reader);
