@@ -8,6 +8,7 @@ import type {
   ClaimBudget,
   Residual as ExecResidual,
   ExecServices,
+  RemoteKeys,
   StateTable,
   TimeDomain,
   TimerTable,
@@ -98,6 +99,11 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
     return this.stage.timers.family(transformId, family, timeDomain);
+  }
+
+  /** State is in the store. */
+  remoteKeys(): RemoteKeys | undefined {
+    return undefined;
   }
 
   openSink(transformId: string): Receiver {
