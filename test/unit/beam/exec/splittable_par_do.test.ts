@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { offsetRangeCoder } from "../../../../beam/io/kafka/partition_source.js";
 import { VirtualClock } from "../../../../beam/model/clock.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { type DirectRunnerOptions, runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
+import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import {
   type ProcessContinuation,
