@@ -34,6 +34,10 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/io/connections": { folders: [], packages: [] },
   "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
+  "beam/runners/run_pipeline.ts": { folders: ["beam/model", "beam/sdk", "beam/runners"], packages: [] },
+  "beam/index.ts": { folders: ["beam/model", "beam/sdk", "beam/runners"], packages: [] },
+  // What a user of the library sees is its entry, so the examples do too.
+  examples: { folders: ["beam/index.js"], packages: [] },
   pipeline: {
     folders: ["beam", "schemas", "transforms", "producers", "services"],
     packages: ["commander", "dotenv", "kafkajs", "mongodb", "pino", "pino-pretty", "zod"],
@@ -225,6 +229,8 @@ describe("imports", () => {
       ["transforms/join.ts", "../pipeline/graph.js"],
       ["transforms/join.ts", "fs"],
       ["utils/x.ts", "node:fs"],
+      ["beam/sdk/graph.ts", "../index.js"],
+      ["examples/x.ts", "../beam/sdk/graph.js"],
     ];
     for (const [file, specifier] of wrong) {
       const target = specifier.startsWith(".") ? posix.join(posix.dirname(file), specifier) : undefined;

@@ -1,5 +1,4 @@
 /** The input of most conformance pipelines: numbers under texts as keys, bounded or played step by step. */
-import type { Coder } from "../../../beam/model/coders/coder.js";
 import type { KV } from "../../../beam/model/kv.js";
 import { create } from "../../../beam/sdk/create.js";
 import type { Collection } from "../../../beam/sdk/graph.js";
@@ -19,7 +18,7 @@ export function keyedNumbers(
   const timestamps = elements.some(([, , timestamp]) => timestamp !== undefined)
     ? elements.map(([, , timestamp]) => timestamp!)
     : undefined;
-  return create(name, graph.root, values, keyedInts as Coder<any>, timestamps);
+  return create(name, graph.root, values, keyedInts, timestamps);
 }
 
 export function keyedStream(graph: GraphUnderTest, name = "Stream"): ScriptedStream<Keyed> {
