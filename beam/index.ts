@@ -5,7 +5,6 @@
 
 // ── Collections, and what is known of their elements
 
-export type { Pipeline, Root } from "./model/apache_beam.js";
 export type { KV } from "./model/kv.js";
 export { type PaneInfo, Timing } from "./model/pane.js";
 export {
@@ -40,7 +39,9 @@ export {
   groupByKey,
   impulse,
   type OutputCollections,
+  type Pipeline,
   parDo,
+  type Root,
   type Windowing,
   windowInto,
 } from "./sdk/graph.js";

@@ -33,6 +33,8 @@ import { RestrictionCoder } from "./restriction_coder.js";
 import { SplittableDoFn } from "./splittable.js";
 import type { StateSpec } from "./state.js";
 
+export type { Pipeline, Root };
+
 declare const elementType: unique symbol;
 
 /** A collection of `T`s in a graph. */
