@@ -37,6 +37,14 @@ export class Gauge {
   }
 }
 
+/** What the finished bundles of a run saw together. */
+export interface DistributionValue {
+  readonly count: number;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 export type MetricCell = Counter | Distribution | Gauge;
 export type MetricCells = Readonly<Record<string, MetricCell>>;
 

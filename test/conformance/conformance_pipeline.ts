@@ -5,8 +5,8 @@
 import type { Root } from "../../beam/model/apache_beam.js";
 import type { Coder } from "../../beam/model/coders/coder.js";
 import type { Collection } from "../../beam/sdk/graph.js";
+import type { MetricSource } from "../../beam/sdk/pipeline_run.js";
 import type { RecordedElement } from "./recorded_elements.js";
-import type { JobMetrics } from "./runner_under_test.js";
 import type { ScriptedStream } from "./scripted_stream.js";
 
 export interface ConformancePipeline {
@@ -23,7 +23,7 @@ export interface ConformancePipeline {
   readonly needsCommits?: boolean;
   build(graph: GraphUnderTest): void;
   /** What must be known of its metrics when it has ended. Throws for anything else. */
-  checkMetrics?(metrics: JobMetrics): void;
+  checkMetrics?(metrics: MetricSource): void;
 }
 
 /** One element that must come out; only what is given is compared. */

@@ -72,7 +72,7 @@ async function run(
   const until = Date.now() + AFTERMATH_MS;
   while (!(await passes(graph)) && Date.now() < until) await sleep(POLL_MS);
   await graph.check();
-  checkMetrics?.(await job.metrics());
+  checkMetrics?.(job.metrics);
 }
 
 async function expectFailure(start: () => Promise<JobUnderTest>, failsWith: RegExp): Promise<void> {

@@ -1,6 +1,6 @@
 /** What the conformance suite needs of a runner. Each runner has its adapter in `runners/`. */
 import type { Pipeline } from "../../beam/model/apache_beam.js";
-import type { DistributionValue } from "../../beam/runners/direct/metrics.js";
+import type { MetricSource } from "../../beam/sdk/pipeline_run.js";
 
 export interface RunnerUnderTest {
   /** As in the table of docs/runners.md. */
@@ -24,17 +24,11 @@ export interface RunOptions {
   readonly needsCommits: boolean;
 }
 
-/** What the finished bundles of a job counted; names are those of the metrics, summed over transforms. */
-export interface JobMetrics {
-  counter(name: string): number;
-  distribution(name: string): DistributionValue | undefined;
-  gauge(name: string): number | undefined;
-}
-
 export interface JobUnderTest {
   /** Settles when the job has ended, however that came about; breaks with the runner's message when it failed. */
   readonly finished: Promise<void>;
   cancel(): Promise<void>;
   drain(): Promise<void>;
-  metrics(): Promise<JobMetrics>;
+  /** Of a job that has ended. */
+  readonly metrics: MetricSource;
 }

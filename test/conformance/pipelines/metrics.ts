@@ -35,20 +35,20 @@ function measured(graph: GraphUnderTest): void {
 export const counts: ConformancePipeline = {
   feature: "metrics: counter",
   build: measured,
-  checkMetrics: (metrics) => assert.equal(metrics.counter("seen"), 5),
+  checkMetrics: (metrics) => assert.equal(metrics.counters().get("Measure/seen"), 5),
 };
 
 export const tellsDistributions: ConformancePipeline = {
   feature: "metrics: distribution",
   build: measured,
   checkMetrics: (metrics) =>
-    assert.deepEqual(metrics.distribution("sizes"), { count: 5, sum: 14, min: 1, max: 5 }),
+    assert.deepEqual(metrics.distributions().get("Measure/sizes"), { count: 5, sum: 14, min: 1, max: 5 }),
 };
 
 export const tellsGauges: ConformancePipeline = {
   feature: "metrics: gauge",
   build: measured,
-  checkMetrics: (metrics) => assert.ok([1, 3, 4, 5].includes(metrics.gauge("latest")!)),
+  checkMetrics: (metrics) => assert.ok([1, 3, 4, 5].includes(metrics.gauges().get("Measure/latest")!)),
 };
 
 export const addsUpOverBundles: ConformancePipeline = {
@@ -64,7 +64,7 @@ export const addsUpOverBundles: ConformancePipeline = {
     );
   },
   checkMetrics(metrics) {
-    assert.equal(metrics.counter("seen"), 3);
-    assert.deepEqual(metrics.distribution("sizes"), { count: 3, sum: 8, min: 1, max: 4 });
+    assert.equal(metrics.counters().get("Measure/seen"), 3);
+    assert.deepEqual(metrics.distributions().get("Measure/sizes"), { count: 3, sum: 8, min: 1, max: 4 });
   },
 };

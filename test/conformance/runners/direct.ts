@@ -1,7 +1,7 @@
 /** The direct runner, in this process. */
 import type { Pipeline } from "../../../beam/model/apache_beam.js";
 import { type DirectRun, runDirect } from "../../../beam/runners/direct/direct_runner.js";
-import type { JobMetrics, JobUnderTest, RunnerUnderTest } from "../runner_under_test.js";
+import type { JobUnderTest, RunnerUnderTest } from "../runner_under_test.js";
 
 export class DirectUnderTest implements RunnerUnderTest {
   readonly name = "direct";
@@ -18,7 +18,7 @@ export class DirectUnderTest implements RunnerUnderTest {
       finished,
       cancel: () => run.stop("keep"),
       drain: () => run.stop("expire"),
-      metrics: async () => metricsOf(run),
+      metrics: run.metrics,
     };
   }
 
@@ -33,14 +33,4 @@ export class DirectUnderTest implements RunnerUnderTest {
   close(): Promise<void> {
     return this.recover();
   }
-}
-
-function metricsOf({ metrics }: DirectRun): JobMetrics {
-  const named = <T>(values: ReadonlyMap<string, T>, name: string): T | undefined =>
-    [...values].find(([key]) => key.endsWith(`/${name}`))?.[1];
-  return {
-    counter: (name) => metrics.counter(name),
-    distribution: (name) => named(metrics.distributions(), name),
-    gauge: (name) => named(metrics.gauges(), name),
-  };
 }
