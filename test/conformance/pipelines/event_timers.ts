@@ -100,12 +100,25 @@ export const endsATimerWithItsWindow: ConformancePipeline = {
     const numbers = keyedNumbers(graph, [
       ["a", 1_000, 1],
       ["a", 1_000, 2],
-      ["b", 15, 11],
     ]);
     const windowed = windowInto("Window", numbers, { windowFn: fixedWindows(10) });
     graph.expectElements(parDo("SetTo", windowed, setTo).main, [
       { value: "a at 9 after 2", timestamp: 9, window: "[0, 10)" },
-      { value: "b at 15 after 1", timestamp: 15, window: "[10, 20)" },
+    ]);
+  },
+};
+
+export const keepsATimerForEachWindow: ConformancePipeline = {
+  feature: "event-time timer of a key in each of its windows",
+  build(graph) {
+    const numbers = keyedNumbers(graph, [
+      ["a", 5, 1],
+      ["a", 15, 11],
+    ]);
+    const windowed = windowInto("Window", numbers, { windowFn: fixedWindows(10) });
+    graph.expectElements(parDo("SetTo", windowed, setTo).main, [
+      { value: "a at 5 after 1", timestamp: 5, window: "[0, 10)" },
+      { value: "a at 15 after 1", timestamp: 15, window: "[10, 20)" },
     ]);
   },
 };

@@ -261,19 +261,58 @@ export const coGroups: ConformancePipeline = {
   },
 };
 
+const twoSides = doFnWith(
+  "conformance:dofn:two_sides:v1",
+  { x: keyedInts, y: keyedInts },
+  (element: Keyed, { emit }) => {
+    if (element.value < 10) emit.x(element);
+    else emit.y(element);
+  },
+);
+
 export const coGroupsAsElementsCome: ConformancePipeline = {
-  feature: "CoGroupByKey of two streams, a pane for every element",
+  feature: "CoGroupByKey of streams, a pane for every element",
   build(graph) {
     const windowing: Windowing = { trigger: everyElement, outputTime: "EARLIEST_IN_PANE" };
-    const x = keyedStream(graph, "X").add([{ key: "a", value: 1 }, 5]);
-    const y = keyedStream(graph, "Y").add([{ key: "a", value: 2 }, 6]);
+    const stream = keyedStream(graph)
+      .add([{ key: "a", value: 1 }, 5])
+      .advanceWatermarkTo(6)
+      .add([{ key: "a", value: 12 }, 6])
+      .advanceWatermarkTo(7)
+      .add([{ key: "a", value: 3 }, 7]);
+    const { x, y } = parDo("TwoSides", stream.read(), twoSides);
     const joined = coGroupByKey("Join", {
-      x: windowInto("Window X", x.read(), windowing),
-      y: windowInto("Window Y", y.read(), windowing),
+      x: windowInto("Window X", x, windowing),
+      y: windowInto("Window Y", y, windowing),
     });
     graph.expectElements(parDo("TellCoGroup", joined, tellCoGroup).main, [
       { value: "a: x 1; y ", timestamp: 5 },
-      { value: "a: x ; y 2", timestamp: 6 },
+      { value: "a: x ; y 12", timestamp: 6 },
+      { value: "a: x 3; y ", timestamp: 7 },
+    ]);
+  },
+};
+
+const backToKeyed = doFnWith(
+  "conformance:dofn:back_to_keyed:v1",
+  { main: keyedInts },
+  ({ key, value }: KV<string, Iterable<number>>, { emit }) => {
+    for (const each of value) emit.main({ key, value: each });
+  },
+);
+
+export const windowsAnew: ConformancePipeline = {
+  feature: "windows assigned anew behind a GroupByKey",
+  build(graph) {
+    const numbers = keyedNumbers(graph, [
+      ["a", 1, 1],
+      ["a", 2, 11],
+    ]);
+    const small = groupByKey("Small", windowInto("Ten", numbers, { windowFn: fixedWindows(10) }));
+    const again = parDo("Again", small, backToKeyed).main;
+    // Both have the timestamps of the ends of their small windows: 9 and 19.
+    graph.expectElements(grouped(again, { windowFn: fixedWindows(100) }), [
+      { value: "a: 1,2", timestamp: 99, window: "[0, 100)" },
     ]);
   },
 };

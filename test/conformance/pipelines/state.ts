@@ -60,6 +60,22 @@ export const keepsStateForEachWindow: ConformancePipeline = {
   },
 };
 
+export const dropsLateData: ConformancePipeline = {
+  feature: "late data is dropped by a stateful DoFn",
+  build(graph) {
+    const stream = keyedStream(graph)
+      .add([{ key: "a", value: 0 }, 1])
+      .advanceWatermarkTo(20)
+      .add([{ key: "a", value: 0 }, 2], [{ key: "a", value: 0 }, 25])
+      .advanceWatermarkTo(40);
+    const windowed = windowInto("Window", stream.read(), { windowFn: fixedWindows(10) });
+    graph.expectElements(parDo("Count", windowed, countUpToThree).main, [
+      { value: "a1", window: "[0, 10)" },
+      { value: "a1", window: "[20, 30)" },
+    ]);
+  },
+};
+
 const KEYS = 500;
 const TIMES = 3;
 
