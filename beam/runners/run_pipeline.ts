@@ -2,6 +2,7 @@
 import type { Pipeline } from "../model/apache_beam.js";
 import { type DirectRun, runDirect } from "./direct/direct_runner.js";
 
+/** Which runner, and where. */
 export interface RunnerOptions {
   readonly runner: "direct";
 }
@@ -14,6 +15,7 @@ export function runnerOptions(flags: readonly string[]): RunnerOptions {
   return { runner };
 }
 
+/** Starts a pipeline. */
 export async function runPipeline(pipeline: Pipeline, _options: RunnerOptions): Promise<DirectRun> {
   return runDirect(pipeline);
 }

@@ -18,12 +18,16 @@ export const string: Coder<string> = StringUtf8Coder.INSTANCE;
 export const int: Coder<number> = VarintCoder.INSTANCE;
 /** Whole numbers of 64 bits. */
 export const bigint: Coder<bigint> = Varint64Coder.INSTANCE;
+/** Any number, as 64-bit floating point. */
 export const double: Coder<number> = DoubleCoder.INSTANCE;
+/** true or false, in one byte. */
 export const bool: Coder<boolean> = BoolCoder.INSTANCE;
+/** Raw bytes; a decoded value is a copy. */
 export const bytes: Coder<Uint8Array> = BytesCoder.INSTANCE;
 
 /** A key and a value: what GroupByKey, state and timers need. */
 export const kv = <K, V>(key: Coder<K>, value: Coder<V>): Coder<KV<K, V>> => new KVCoder(key, value);
+/** Any number of values, decoded as an array. */
 export const iterable = <T>(element: Coder<T>): Coder<Iterable<T>> => new IterableCoder(element);
 /** `null`, or a value. */
 export const nullable = <T>(value: Coder<T>): Coder<T | null> => new NullableCoder(value);

@@ -34,6 +34,7 @@ export type Emitters<O extends OutputSpecs> = {
   readonly [N in keyof O]: (value: ValueOf<O[N]>, timestamp?: TimestampMs, window?: BoundedWindow) => void;
 };
 
+/** What a DoFn sees in startBundle and finishBundle. */
 export interface BundleContext<O extends OutputSpecs> {
   readonly emit: Emitters<O>;
   readonly clock: Clock;
@@ -71,12 +72,14 @@ export abstract class DoFn<I, O extends OutputSpecs, C extends Json = null> exte
   abstract process(element: I, ctx: ElementContext<O>): void;
 }
 
+/** What a StatefulDoFn sees with an element: also the state and timers of its key and window. */
 export interface StatefulContext<O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
   extends ElementContext<O> {
   readonly state: StateCells<S>;
   readonly timers: Timers<T>;
 }
 
+/** What the callback of a timer sees. */
 export interface TimerContext<K, O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
   extends StatefulContext<O, S, T> {
   /** Decoded when first asked for. */

@@ -39,6 +39,7 @@ declare const elementType: unique symbol;
 
 /** A collection of `T`s in a graph. */
 export type Collection<T> = PCollection<T> & { readonly [elementType]?: T };
+/** What comes out of a DoFn: one collection for each of its outputs, under their names. */
 export type OutputCollections<O extends OutputSpecs> = { readonly [N in keyof O]: Collection<ValueOf<O[N]>> };
 
 /** `unknown` when a DoFn `D` can read elements `I`; otherwise a sentence that says why not. */
@@ -59,6 +60,7 @@ export type Accepts<D, I> =
           : "This DoFn reads other elements than this collection holds"
         : "This is no DoFn, StatefulDoFn or SplittableDoFn";
 
+/** An empty pipeline, and the root that its impulses and sources are put behind. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new Pipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
@@ -135,6 +137,7 @@ export function flattenAll<T>(
   ) as Collection<T>;
 }
 
+/** How a collection is cut in time, and when groups of it emit. What is left out is as it is to begin with. */
 export interface Windowing {
   readonly windowFn?: WindowFn;
   readonly trigger?: Trigger;

@@ -48,6 +48,9 @@ export interface DistributionValue {
 export type MetricCell = Counter | Distribution | Gauge;
 export type MetricCells = Readonly<Record<string, MetricCell>>;
 
+/** For `metrics` of a DoFn: a sum. */
 export const counter = (): Counter => new Counter();
+/** For `metrics` of a DoFn: count, sum, smallest and largest of whole numbers. */
 export const distribution = (): Distribution => new Distribution();
+/** For `metrics` of a DoFn: the latest of some whole numbers. */
 export const gauge = (): Gauge => new Gauge();

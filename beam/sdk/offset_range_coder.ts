@@ -10,6 +10,7 @@ import type { OffsetRange } from "./offset_range.js";
 
 const URN = "beam:coder:ts:offset_range:v1";
 
+/** The `restrictionCoder` of a splittable DoFn over offset ranges. */
 export const offsetRangeCoder: Coder<OffsetRange> = {
   isDeterministic: true,
   encode({ start, end }: OffsetRange, out: ByteWriter) {
