@@ -28,11 +28,6 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
       reason: "refused by name",
       with: /a splittable element in 2 windows is not supported/,
     },
-    {
-      features: ["splittable DoFn split by the runner while it works; each piece done once"],
-      reason: "work is cut after a number of claims, and these are few and slow",
-      with: /the runner split nothing/,
-    },
   ],
 };
 

@@ -131,7 +131,8 @@ describe("splittable DoFns", () => {
     });
     assert.equal(seen.length, 2_000);
     const { bundles } = under.status().find(({ name }) => name.includes("process"))!;
-    assert.ok(bundles >= 2_000 / 256 && bundles <= 10, `${bundles} bundles`);
+    // The clock is not read for every claim, but often enough.
+    assert.ok(bundles >= 2_000 / 110 && bundles <= 2_000 / 90, `${bundles} bundles`);
   });
 
   it("may be split before they begin", async () => {
