@@ -44,7 +44,7 @@ async function run(
   runner: RunnerUnderTest,
   graph: Expectations,
 ): Promise<void> {
-  const { feature, ends = "by itself", failsWith, needsCommits = false, checkMetrics } = conformance;
+  const { feature, ends, failsWith, needsCommits = false, checkMetrics } = conformance;
   // What a worker gets has travelled as bytes.
   const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(graph.pipeline.getProto()));
   Object.assign(graph.pipeline.getProto(), proto);
@@ -54,25 +54,37 @@ async function run(
   }
   const job = await runner.start(graph.pipeline, { name: feature, needsCommits });
   job.finished.catch(() => undefined);
-  switch (ends) {
-    case "by itself":
-      await job.finished;
-      break;
-    case "drained":
-      await untilOrFailed(job, () => graph.hasAny());
-      await job.drain();
-      await job.finished;
-      break;
-    case "cancelled":
-      await untilOrFailed(job, () => passes(graph));
-      await job.cancel();
-      await job.finished;
-      break;
+  try {
+    await end(job, ends ?? "by itself", graph);
+  } catch (error) {
+    // A job that goes on would be in the way of the next.
+    await job.cancel().catch(() => undefined);
+    throw error;
   }
   const until = Date.now() + AFTERMATH_MS;
   while (!(await passes(graph)) && Date.now() < until) await sleep(POLL_MS);
   await graph.check();
   checkMetrics?.(job.metrics);
+}
+
+async function end(
+  job: JobUnderTest,
+  how: Exclude<ConformancePipeline["ends"], "failing" | undefined>,
+  graph: Expectations,
+): Promise<void> {
+  switch (how) {
+    case "by itself":
+      break;
+    case "drained":
+      await untilOrEnded(job, () => graph.hasAny());
+      await job.drain();
+      break;
+    case "cancelled":
+      await untilOrEnded(job, () => passes(graph));
+      await job.cancel();
+      break;
+  }
+  await job.finished;
 }
 
 async function expectFailure(start: () => Promise<JobUnderTest>, failsWith: RegExp): Promise<void> {
@@ -94,24 +106,14 @@ async function passes(graph: Expectations): Promise<boolean> {
   );
 }
 
-/** Until `look` says so; a job that ends before has failed, or has given too little. */
-async function untilOrFailed(job: JobUnderTest, look: () => Promise<boolean>): Promise<void> {
+/** Until `look` says so; a job that ends before that has failed, or has given too little. */
+async function untilOrEnded(job: JobUnderTest, look: () => Promise<boolean>): Promise<void> {
   let hasEnded = false;
-  job.finished.then(
-    () => {
-      hasEnded = true;
-    },
-    () => {
-      hasEnded = true;
-    },
-  );
-  while (!(await look())) {
-    if (hasEnded) {
-      await job.finished;
-      return;
-    }
-    await sleep(POLL_MS);
-  }
+  const onEnd = (): void => {
+    hasEnded = true;
+  };
+  job.finished.then(onEnd, onEnd);
+  while (!hasEnded && !(await look())) await sleep(POLL_MS);
 }
 
 async function withDeadline(
