@@ -55,12 +55,15 @@ export {
   type Emitters,
   type Json,
   type OutputSpecs,
+  type SideInputContext,
+  SideInputDoFn,
   type StatefulContext,
   StatefulDoFn,
   type TimerContext,
 } from "./sdk/do_fn.js";
 export { counter, distribution, gauge } from "./sdk/metrics.js";
 export { registerDoFn } from "./sdk/registry.js";
+export { listView, mapView } from "./sdk/side_input.js";
 
 // ── State and timers, of a StatefulDoFn
 

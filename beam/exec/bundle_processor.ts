@@ -7,6 +7,7 @@ import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { coderFromProto } from "../model/coders/registry.js";
 import { urns } from "../model/urns.js";
+import { elementInputs } from "./do_fn_operator.js";
 import {
   createOperator,
   type FiredTimer,
@@ -114,7 +115,7 @@ export class BundleProcessor {
 
   #connect(transform: runnerApi.PTransform, operator: Operator): void {
     if (operator.input === undefined) return;
-    for (const pcollection of Object.values(transform.inputs)) {
+    for (const pcollection of elementInputs(transform)) {
       this.#receivers.get(pcollection)!.addConsumer(operator.input);
     }
   }

@@ -28,6 +28,12 @@ export interface TimerTable {
 
 export type TimeDomain = "event" | "processing";
 
+/** One side input of one transform, by the encoded windows of its collection. */
+export interface SideInputTable {
+  /** Points `out` at the elements, encoded one behind the other; none is no bytes. False: they are not at hand. */
+  get(window: ByteWriter, out: ByteReader): boolean;
+}
+
 /** What is left of a splittable element after `process`. */
 export interface Residual {
   readonly element: unknown;
@@ -55,6 +61,9 @@ export interface ExecServices {
   readonly dropsExpiredState: boolean;
   stateTable(transformId: string, cell: string): StateTable;
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
+  sideInput(transformId: string, name: string): SideInputTable;
+  /** Up to when the elements of a collection that comes into this stage have all come. */
+  collectionWatermark(pcollectionId: string): TimestampMs;
   /** Where the elements that reach a `beam:runner:sink:v1` go. */
   openSink(transformId: string): Receiver;
   onFinalize(callback: () => void | Promise<void>): void;

@@ -7,6 +7,7 @@ import * as finalization from "./finalization.js";
 import * as groups from "./groups.js";
 import * as metrics from "./metrics.js";
 import * as processingTimers from "./processing_timers.js";
+import * as sideInputs from "./side_inputs.js";
 import * as splittable from "./splittable.js";
 import * as state from "./state.js";
 
@@ -17,6 +18,7 @@ export const CONFORMANCE: ReadonlyMap<string, readonly ConformancePipeline[]> = 
   ["Event-time timers", pipelinesOf(eventTimers)],
   ["Processing-time timers", pipelinesOf(processingTimers)],
   ["Groups, triggers and panes", pipelinesOf(groups)],
+  ["Side inputs", pipelinesOf(sideInputs)],
   ["Splittable DoFns", pipelinesOf(splittable)],
   ["Bundle finalization", pipelinesOf(finalization)],
   ["Metrics", pipelinesOf(metrics)],
