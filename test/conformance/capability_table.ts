@@ -13,10 +13,11 @@ const BEGIN = "<!-- The table: written by `make conformance`. -->";
 const END = "<!-- The end of the table. -->";
 const RUNNERS = ["direct", "prism", "flink", "python"] as const;
 const WORKS = "✓";
+const NOT_APPLICABLE = "–";
 const NOT_RUN = "";
 
-/** Whether each feature worked. */
-export type Outcomes = ReadonlyMap<string, boolean>;
+/** Whether each feature worked; undefined where the runner takes no such pipeline. */
+export type Outcomes = ReadonlyMap<string, boolean | undefined>;
 
 /** Cells by feature, then by runner. */
 type Cells = ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -27,7 +28,11 @@ export const columnOf = (runner: string): ReadonlyMap<string, string> => {
 };
 
 export function columnFrom(runner: string, outcomes: Outcomes): ReadonlyMap<string, string> {
-  return new Map([...outcomes].map(([feature, works]) => [feature, works ? WORKS : noteOf(runner, feature)]));
+  const cell = (feature: string, works: boolean | undefined): string => {
+    if (works === undefined) return NOT_APPLICABLE;
+    return works ? WORKS : noteOf(runner, feature);
+  };
+  return new Map([...outcomes].map(([feature, works]) => [feature, cell(feature, works)]));
 }
 
 /** Puts a column into the file. */

@@ -41,6 +41,8 @@ export interface GraphUnderTest {
   readonly root: Root;
   /** How long a source should rest between its steps, so that what is behind it can act. */
   readonly pauseMs: number;
+  /** Says that a source of it, resting between its steps, goes on for so long. */
+  lasts(ms: number): void;
   /** Elements, watermarks and the passing of time, step by step. */
   stream<T>(name: string, coder: Coder<T>): ScriptedStream<T>;
   expectValues(collection: Collection<any>, values: readonly unknown[]): void;

@@ -11,6 +11,8 @@ import { ScriptedStream } from "./scripted_stream.js";
 export class Expectations implements GraphUnderTest {
   readonly pipeline: Pipeline;
   readonly root: Root;
+  /** Of its longest source. */
+  durationMs = 0;
   readonly #checks: { readonly file: string; readonly check: (lines: readonly string[]) => void }[] = [];
 
   /**
@@ -42,8 +44,12 @@ export class Expectations implements GraphUnderTest {
     return false;
   }
 
+  lasts(ms: number): void {
+    this.durationMs = Math.max(this.durationMs, ms);
+  }
+
   stream<T>(name: string, coder: Coder<T>): ScriptedStream<T> {
-    return new ScriptedStream(name, this.root, coder, this.hasTestStream ? undefined : this.pauseMs);
+    return new ScriptedStream(name, this, coder, !this.hasTestStream);
   }
 
   expectValues(collection: Collection<any>, values: readonly unknown[]): void {

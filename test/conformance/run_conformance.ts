@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runnerApi } from "../../beam/model/apache_beam.js";
+import { type Pipeline, runnerApi } from "../../beam/model/apache_beam.js";
 import type { ConformancePipeline } from "./conformance_pipeline.js";
 import { Expectations } from "./expectations.js";
 import type { JobUnderTest, RunnerUnderTest } from "./runner_under_test.js";
@@ -15,6 +15,20 @@ const AFTERMATH_MS = 1_000;
 /** The runner did not do what it should within its deadline. It must `recover` before it is used again. */
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
+}
+
+export function isStream(pipeline: Pipeline): boolean {
+  return Object.values(pipeline.getProto().components!.pcollections).some(
+    ({ isBounded }) => isBounded === runnerApi.IsBounded_Enum.UNBOUNDED,
+  );
+}
+
+/** Whether a conformance pipeline can be run on this runner at all. */
+export function isApplicable(conformance: ConformancePipeline, runner: RunnerUnderTest): boolean {
+  return (
+    runner.takesStreams ||
+    !isStream(new Expectations(conformance, tmpdir(), runner.stepPauseMs, true).pipeline)
+  );
 }
 
 /** Throws when the pipeline does not run, does not end as it should, or does not give what it must. */
@@ -48,11 +62,12 @@ async function run(
   // What a worker gets has travelled as bytes.
   const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(graph.pipeline.getProto()));
   Object.assign(graph.pipeline.getProto(), proto);
+  const options = { name: feature, needsCommits, durationMs: graph.durationMs };
   if (ends === "failing") {
-    await expectFailure(() => runner.start(graph.pipeline, { name: feature, needsCommits }), failsWith!);
+    await expectFailure(() => runner.start(graph.pipeline, options), failsWith!);
     return;
   }
-  const job = await runner.start(graph.pipeline, { name: feature, needsCommits });
+  const job = await runner.start(graph.pipeline, options);
   job.finished.catch(() => undefined);
   try {
     await end(job, ends ?? "by itself", graph);

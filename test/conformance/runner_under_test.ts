@@ -7,6 +7,8 @@ export interface RunnerUnderTest {
   readonly name: string;
   /** Whether it plays test streams; otherwise scripted streams are played by a splittable DoFn, by the clock. */
   readonly hasTestStream: boolean;
+  /** Whether it runs streams; if not, pipelines with unbounded collections are not run on it. */
+  readonly takesStreams: boolean;
   /** How long a scripted stream rests after each step, where there is no test stream. */
   readonly stepPauseMs: number;
   /** What the longest pipeline of the suite may take, its start included. */
@@ -22,6 +24,8 @@ export interface RunOptions {
   /** Part of the name of the job. */
   readonly name: string;
   readonly needsCommits: boolean;
+  /** How long its sources go on. */
+  readonly durationMs: number;
 }
 
 export interface JobUnderTest {

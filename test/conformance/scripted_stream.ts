@@ -2,7 +2,6 @@
  * A source that is played step by step: a test stream where the runner has it. Elsewhere a splittable DoFn that takes
  * one step, rests, and goes on, so that what is behind it has time to act; only steps of processing time it cannot play.
  */
-import type { Root } from "../../beam/model/apache_beam.js";
 import { ByteReader } from "../../beam/model/bytes.js";
 import type { Coder } from "../../beam/model/coders/coder.js";
 import { encodeToBytes } from "../../beam/model/coders/encode_to_bytes.js";
@@ -22,6 +21,7 @@ import {
   stop,
 } from "../../beam/sdk/splittable.js";
 import { TestStream } from "../../beam/sdk/test_stream.js";
+import type { GraphUnderTest } from "./conformance_pipeline.js";
 
 type Step<T> =
   | { readonly kind: "elements"; readonly elements: readonly (readonly [T, TimestampMs])[] }
@@ -31,12 +31,12 @@ type Step<T> =
 export class ScriptedStream<T> {
   readonly #steps: Step<T>[] = [];
 
-  /** @param pauseMs between the steps; undefined for a test stream */
+  /** @param isPlayed by a splittable DoFn; otherwise it is a test stream */
   constructor(
     private readonly name: string,
-    private readonly root: Root,
+    private readonly graph: GraphUnderTest,
     private readonly coder: Coder<T>,
-    private readonly pauseMs: number | undefined,
+    private readonly isPlayed: boolean,
   ) {}
 
   /** Elements as [value, timestamp]. */
@@ -56,10 +56,12 @@ export class ScriptedStream<T> {
   }
 
   read(): Collection<T> {
-    if (this.pauseMs === undefined) return this.#testStream().read(this.name, this.root);
+    const { root, pauseMs } = this.graph;
+    if (!this.isPlayed) return this.#testStream().read(this.name, root);
+    this.graph.lasts(pauseMs * this.#steps.length);
     const config: PlayConfig = {
       coder: coderDescription(this.coder),
-      pauseMs: this.pauseMs,
+      pauseMs,
       steps: this.#steps.map((step) => {
         if (step.kind === "processing-time") {
           throw new Error("without a test stream, the runner's clock cannot be moved");
@@ -74,7 +76,7 @@ export class ScriptedStream<T> {
         };
       }),
     };
-    const start = impulse(`${this.name}/Impulse`, this.root);
+    const start = impulse(`${this.name}/Impulse`, root);
     return applyParDo(this.name, start, new PlaySteps(config), { main: this.coder }).main!;
   }
 

@@ -5,7 +5,7 @@ import { columnFrom, columnOf, writeColumn } from "./capability_table.js";
 import type { ConformancePipeline } from "./conformance_pipeline.js";
 import { KNOWN_FAILURES, knownFailure } from "./known_failures.js";
 import { CONFORMANCE, FEATURES } from "./pipelines/index.js";
-import { runConformance } from "./run_conformance.js";
+import { isApplicable, runConformance } from "./run_conformance.js";
 import type { RunnerUnderTest } from "./runner_under_test.js";
 
 /** Ending a run that hangs, and starting the runner anew, take this long at most. */
@@ -25,7 +25,7 @@ export class UnavailableError extends Error {
 export function testRunner(name: string, startUp: () => Promise<RunnerUnderTest>, startUpMs = 10_000): void {
   describe(`conformance: ${name}`, () => {
     let runner: RunnerUnderTest;
-    const outcomes = new Map<string, boolean>();
+    const outcomes = new Map<string, boolean | undefined>();
 
     before(async function () {
       this.timeout(startUpMs);
@@ -51,6 +51,10 @@ export function testRunner(name: string, startUp: () => Promise<RunnerUnderTest>
       const { feature } = conformance;
       const known = knownFailure(name, feature);
       it(known === undefined ? feature : `does not, as known: ${feature}`, async function () {
+        if (!isApplicable(conformance, runner)) {
+          outcomes.set(feature, undefined);
+          return;
+        }
         this.timeout(runner.deadlineMs + RECOVERY_MS);
         if (known === undefined) {
           outcomes.set(feature, false);

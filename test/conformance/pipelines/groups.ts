@@ -51,9 +51,18 @@ export const groupsInFixedWindows: ConformancePipeline = {
       ["b", 4, 11],
     ]);
     graph.expectElements(grouped(numbers, { windowFn: fixedWindows(10) }), [
-      { value: "a: 1,2", timestamp: 9, window: "[0, 10)", pane: "ON_TIME 0 first last" },
-      { value: "a: 3", timestamp: 19, window: "[10, 20)", pane: "ON_TIME 0 first last" },
-      { value: "b: 4", timestamp: 19, window: "[10, 20)", pane: "ON_TIME 0 first last" },
+      { value: "a: 1,2", timestamp: 9, window: "[0, 10)" },
+      { value: "a: 3", timestamp: 19, window: "[10, 20)" },
+      { value: "b: 4", timestamp: 19, window: "[10, 20)" },
+    ]);
+  },
+};
+
+export const tellsTheOnlyPane: ConformancePipeline = {
+  feature: "the only pane of a window is on time, the first and the last",
+  build(graph) {
+    graph.expectElements(grouped(keyedNumbers(graph, [["a", 1, 5]]), { windowFn: fixedWindows(10) }), [
+      { value: "a: 1", pane: "ON_TIME 0 first last" },
     ]);
   },
 };

@@ -291,6 +291,7 @@ export const truncatesWhenDrained: ConformancePipeline = {
   feature: "drain: a splittable DoFn says what is still to be done (truncate)",
   ends: "drained",
   build(graph) {
+    graph.lasts(Number.POSITIVE_INFINITY);
     const source = new EndsWithThreeMore({ pauseMs: graph.pauseMs });
     const last = "one of the last 3";
     graph.expectValues(parDo("Source", impulse("Impulse", graph.root), source).main, [

@@ -73,6 +73,9 @@ registerDoFn(Ticks);
 
 export function ticks(graph: GraphUnderTest, config: Partial<TicksConfig>): Collection<Keyed> {
   const whole = { count: 10, isBounded: false, perCall: 1, pauseMs: graph.pauseMs, ...config };
+  graph.lasts(
+    whole.count === null ? Number.POSITIVE_INFINITY : (whole.count / whole.perCall) * whole.pauseMs,
+  );
   return parDo("Ticks", impulse("Impulse", graph.root), new Ticks(whole)).main;
 }
 

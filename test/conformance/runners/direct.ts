@@ -6,6 +6,7 @@ import type { JobUnderTest, RunnerUnderTest } from "../runner_under_test.js";
 export class DirectUnderTest implements RunnerUnderTest {
   readonly name = "direct";
   readonly hasTestStream = true;
+  readonly takesStreams = true;
   readonly stepPauseMs = 50;
   readonly deadlineMs = 8_000;
   readonly #runs = new Set<DirectRun>();
