@@ -64,5 +64,5 @@ function textsOf(
 }
 
 function mayHoldSecret(text: string, { isSecret }: Setting): boolean {
-  return isSecret === true || text.includes("@");
+  return isSecret === true || text.includes("@") || /password/i.test(text);
 }

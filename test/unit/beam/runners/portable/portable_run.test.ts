@@ -1,6 +1,6 @@
 /** A job from submission to its end, with a runner that does what runners do, and worse. */
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { runnerApi } from "../../../../../beam/model/apache_beam.js";
 import { VarintCoder } from "../../../../../beam/model/coders/varint_coder.js";
 import { artifactApi, type jobApi } from "../../../../../beam/runners/portable/job_api.js";
@@ -78,8 +78,6 @@ describe("a run on a portable runner", function () {
   });
 
   it("answers a runner that resolves artifacts", async () => {
-    const artifacts = [artifactApi.ArtifactRequestWrapper.create({}), undefined].slice(1);
-    assert.equal(artifacts.length, 1);
     const run = await start({
       stagingRequests: [
         artifactApi.ArtifactRequestWrapper.create({
@@ -214,7 +212,8 @@ describe("a run on a portable runner", function () {
   });
 
   it("does not begin, nor wait for ever, where somebody listens who is no runner", async () => {
-    const deaf = createServer(() => undefined).listen(0, "127.0.0.1");
+    const sockets: Socket[] = [];
+    const deaf = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.1");
     try {
       await new Promise((resolve) => deaf.once("listening", resolve));
       const { port } = deaf.address() as { port: number };
@@ -226,6 +225,7 @@ describe("a run on a portable runner", function () {
       } as const;
       await assert.rejects(runPortable(pipeline(), options), /did not answer|cannot be reached/);
     } finally {
+      for (const socket of sockets) socket.destroy();
       deaf.close();
     }
   });
