@@ -76,7 +76,7 @@ function messageOf(
   switch (code) {
     case GrpcStatus.UNAVAILABLE: {
       const [, last = details] = /Last error: (.*?)(?:\. Resolution note:.*)?$/s.exec(details) ?? [];
-      return `the runner at ${endpoint} cannot be reached: ${last.trim()}`;
+      return `the runner at ${endpoint} cannot be reached: ${last.trim().replace(/^Error: /, "")}`;
     }
     case GrpcStatus.DEADLINE_EXCEEDED:
       return `the runner at ${endpoint} did not answer ${what}${timeoutMs === undefined ? "" : ` within ${timeoutMs / 1000} s`}`;
