@@ -18,8 +18,13 @@ const NOISE = [
   /^\s*$/,
 ];
 
+const PYTHON_STACK = /^\s*Traceback \(most recent call last\):/m;
+/** With the lines of code that Python quotes, and the marks below them. */
+const PYTHON_NOISE = [...NOISE, PYTHON_STACK, /^ {4}\S/, /^\s*[~^]+\s*$/];
+
 export function failureMessage(text: string): string {
-  const lines = text.split("\n").filter((line) => !NOISE.some((noise) => noise.test(line)));
+  const noises = PYTHON_STACK.test(text) ? PYTHON_NOISE : NOISE;
+  const lines = text.split("\n").filter((line) => !noises.some((noise) => noise.test(line)));
   const firstCause = lines.findIndex((line) => /^\s*(?:\w+: )?Caused by: /.test(line));
   const outer = firstCause < 0 ? lines : lines.slice(0, firstCause);
   const lastCause = lines.findLastIndex((line) => /^\s*(?:\w+: )?Caused by: /.test(line));
