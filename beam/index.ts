@@ -99,4 +99,5 @@ export { TestStream } from "./sdk/test_stream.js";
 
 // ── Running
 
-export { type RunnerOptions, runnerOptions, runPipeline } from "./runners/run_pipeline.js";
+export { type RunnerOptions, runPipeline } from "./runners/run_pipeline.js";
+export type { MetricSource, PipelineRun } from "./sdk/pipeline_run.js";

@@ -4,7 +4,7 @@
  *     npx tsx examples/dead_letters.ts
  */
 import * as beam from "../beam/index.js";
-import { print } from "./print.js";
+import { print, run } from "./run.js";
 
 const outputs = {
   prices: beam.coders.kv(beam.coders.string, beam.coders.double),
@@ -55,6 +55,5 @@ const input: beam.Collection<string> = beam.create(
 const { prices, deadLetters } = beam.parDo("Parse", input, new ParsePrice(null));
 print("Print", beam.parDo("Label", prices, new Label("price")).main);
 print("PrintDeadLetters", beam.parDo("LabelDead", deadLetters, new Label("dead letter")).main);
-const run = await beam.runPipeline(pipeline, beam.runnerOptions(process.argv.slice(2)));
-await run.finished;
-console.log(`${run.metrics.counter("dead")} dead letters`);
+const metrics = await run(pipeline);
+console.log(`${metrics.counter("dead")} dead letters`);

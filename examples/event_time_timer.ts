@@ -5,7 +5,7 @@
  *     npx tsx examples/event_time_timer.ts --runner=prism
  */
 import * as beam from "../beam/index.js";
-import { print } from "./print.js";
+import { print, run } from "./run.js";
 
 const MINUTE_MS = 60_000;
 const outputs = { main: beam.coders.string };
@@ -48,4 +48,4 @@ const input = beam.create(
   timestamps,
 );
 print("Print", beam.parDo("FindVisits", input, new FindVisits(null)).main);
-await (await beam.runPipeline(pipeline, beam.runnerOptions(process.argv.slice(2)))).finished;
+await run(pipeline);

@@ -6,7 +6,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import * as beam from "../beam/index.js";
-import { print } from "./print.js";
+import { print, run } from "./run.js";
 
 const outputs = { main: beam.coders.string };
 
@@ -49,4 +49,4 @@ beam.registerDoFn(ReadLines);
 const { pipeline, root } = beam.createPipeline();
 const paths = beam.create("Paths", root, ["LICENSE"], beam.coders.string);
 print("Print", beam.parDo("Read", paths, new ReadLines(null)).main);
-await (await beam.runPipeline(pipeline, beam.runnerOptions(process.argv.slice(2)))).finished;
+await run(pipeline);

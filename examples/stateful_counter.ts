@@ -4,7 +4,7 @@
  *     npx tsx examples/stateful_counter.ts --runner=direct
  */
 import * as beam from "../beam/index.js";
-import { print } from "./print.js";
+import { print, run } from "./run.js";
 
 const keyed = { main: beam.coders.kv(beam.coders.string, beam.coders.string) };
 
@@ -50,4 +50,4 @@ print(
   "Print",
   beam.parDo("Count", beam.parDo("Key", words, new KeyByWord(null)).main, new CountWords(null)).main,
 );
-await (await beam.runPipeline(pipeline, beam.runnerOptions(process.argv.slice(2)))).finished;
+await run(pipeline);

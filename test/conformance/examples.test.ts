@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 
 const FOLDER = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../examples");
 /** Shared by the programs, and none itself. */
-const PARTS = ["print.ts"];
+const PARTS = ["run.ts"];
 const LINES_MAX = 60;
 const TIMEOUT_MS = 60_000;
 

@@ -29,6 +29,38 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
       with: /a splittable element in 2 windows is not supported/,
     },
   ],
+  prism: [
+    {
+      features: ["late data is dropped by a stateful DoFn"],
+      reason: "it drops late data in front of groups only",
+      with: /strictly deep-equal/,
+    },
+    {
+      features: ["processing-time timers with tags, set again and cleared"],
+      reason:
+        "it takes the clear of a processing-time timer for a timer that is due (engine/elementmanager.go, triageTimers)",
+      with: /a cleared 2/,
+    },
+    {
+      features: ["an element waits until its window of the side input is complete"],
+      reason:
+        "it waits only until the side input's watermark is as far as that of the elements, and not until it has passed the window (engine/elementmanager.go, bundleReady)",
+      with: /a1 of 0/,
+    },
+    {
+      features: [
+        "drain: an endless source ends, and timers of the future fire",
+        "drain: a splittable DoFn says what is still to be done (truncate)",
+      ],
+      reason: "it cannot drain a job",
+      with: /cannot drain a job/,
+    },
+    {
+      features: ["bundle finalization of a DoFn behind a splittable DoFn"],
+      reason: "it finalizes a stage only for the step that the stage begins with",
+      with: /nothing was finalized/,
+    },
+  ],
 };
 
 export function knownFailure(runner: string, feature: string): KnownFailure | undefined {

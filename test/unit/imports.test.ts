@@ -38,10 +38,13 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/io/connections": { folders: [], packages: [] },
   "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
-  "beam/runners/run_pipeline.ts": { folders: ["beam/model", "beam/sdk", "beam/runners"], packages: [] },
+  "beam/runners/run_pipeline.ts": {
+    folders: ["beam/model", "beam/sdk", "beam/runners", "beam/harness"],
+    packages: [],
+  },
   "beam/index.ts": { folders: ["beam/model", "beam/sdk", "beam/runners"], packages: [] },
-  // What a user of the library sees is its entry, so the examples do too.
-  examples: { folders: ["beam/index.js"], packages: [] },
+  // What a user of the library sees is its entry, so the examples do too; services start the runners.
+  examples: { folders: ["beam/index.js", "services"], packages: [] },
   pipeline: {
     folders: ["beam", "schemas", "transforms", "producers", "services"],
     packages: ["commander", "dotenv", "kafkajs", "mongodb", "pino", "pino-pretty", "zod"],
