@@ -30,8 +30,13 @@ export type TimeDomain = "event" | "processing";
 
 /** One side input of one transform, by the encoded windows of its collection. */
 export interface SideInputTable {
-  /** Points `out` at the elements, encoded one behind the other; none is no bytes. False: they are not at hand. */
+  /**
+   * Points `out` at the elements, encoded one behind the other; none is no bytes. False: they are not at hand, and are
+   * loaded by the next `arrive`.
+   */
   get(window: ByteWriter, out: ByteReader): boolean;
+  /** Loads all windows that `get` missed. */
+  arrive(): void | Promise<void>;
 }
 
 /** What is left of a splittable element after `process`. */

@@ -5,12 +5,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { findPrism, RequirementMissing } from "../../services/index.js";
+import { skipBecause } from "../fixtures/skip.js";
 
 const FOLDER = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../examples");
 /** Shared by the programs, and none itself. */
 const PARTS = ["run.ts"];
 const LINES_MAX = 60;
 const TIMEOUT_MS = 60_000;
+/** Of Prism, where there is none. */
+const INSTALL_TIMEOUT_MS = 10 * 60_000;
 
 /** Lines, sorted: no runner promises an order. */
 const PRINTED: Readonly<Record<string, readonly string[]>> = {
@@ -50,6 +54,17 @@ async function printed(example: string, runner: string): Promise<string[]> {
 }
 
 describe("examples", () => {
+  let whyNoPrism: string | undefined;
+  before(async function () {
+    this.timeout(INSTALL_TIMEOUT_MS);
+    try {
+      await findPrism();
+    } catch (error) {
+      if (!(error instanceof RequirementMissing)) throw error;
+      whyNoPrism = error.message;
+    }
+  });
+
   const programs = readdirSync(FOLDER).filter((file) => !PARTS.includes(file));
 
   for (const example of programs) {
@@ -58,9 +73,10 @@ describe("examples", () => {
       assert.ok(lines <= LINES_MAX, `${lines} lines`);
     });
 
-    for (const runner of ["direct"]) {
+    for (const runner of ["direct", "prism"]) {
       it(`${example} runs on ${runner}`, async function () {
         this.timeout(TIMEOUT_MS);
+        if (runner === "prism" && whyNoPrism !== undefined) skipBecause(this, whyNoPrism);
         assert.deepEqual(await printed(example, runner), PRINTED[example]);
       });
     }

@@ -111,6 +111,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
         if (!table.get(sideInputKey(window, key), out)) out.reset(window.buffer, 0, 0);
         return true;
       },
+      // Elements are kept back until their side inputs are in the store.
+      arrive: () => undefined,
     };
   }
 
