@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ENGINE_OPTIONS } from "../beam/engine/engine.js";
 import type { CombinationCheck, Problem } from "./read_settings.js";
+import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
   brokers,
@@ -161,20 +162,14 @@ const ENGINE_SETTINGS = settingsTable({
     schema: oneOf("text", "json"),
     default: "text",
   },
-  runner: {
-    description: "Where the pipeline runs. This version has the direct runner: in this process.",
-    expected: "direct; this version has no other runner",
-    schema: oneOf("direct"),
-    default: "direct",
-  },
   bundle_size: {
-    description: "Records that are processed before they are committed together, at most.",
+    description: "Direct runner: records that are processed before they are committed together, at most.",
     expected: "a whole number from 1 to 1000000",
     schema: wholeNumber(1, 1_000_000),
     default: String(DEFAULT_ENGINE_OPTIONS.bundleSizeMax),
   },
   bundle_time: {
-    description: "Time that reading one bundle may take, at most.",
+    description: "Direct runner: time that reading one bundle may take, at most.",
     expected: "a duration such as 50ms or 1s",
     schema: durationMs(1),
     default: `${DEFAULT_ENGINE_OPTIONS.bundleTimeMaxMs}ms`,
@@ -195,7 +190,6 @@ const MISSING_SETTINGS = settingsTable({
   schema_registry_url: missing("does not read schemas from a registry"),
   gcs_log_path: missing("does not send logs to Google Cloud Storage"),
   gcs_checkpoint_path: missing("does not keep checkpoints in Google Cloud Storage"),
-  job_endpoint: missing("does not submit to a job service"),
   state_dir: missing("keeps state in memory only"),
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
@@ -211,6 +205,7 @@ export const RUN_SETTINGS = settingsTable({
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
+  ...RUNNER_SETTINGS,
   ...LOG_SETTINGS,
   ...MISSING_SETTINGS,
 });
@@ -221,6 +216,7 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
+  ["The runner", RUNNER_SETTINGS],
 ]);
 
 export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;
@@ -231,6 +227,7 @@ export type LogLevel = RunSettings["log_level"];
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),
   ...namesakes(settings),
+  ...runnerProblems(settings),
 ];
 
 function loginProblems(settings: Partial<RunSettings>): Problem[] {

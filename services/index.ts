@@ -2,6 +2,9 @@
 export { servicesDown, servicesStatus, servicesUp } from "./commands.js";
 export { type EnsureOptions, ensureServices, type Running, type ServiceInUse } from "./ensure.js";
 export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.js";
+export { type FlinkOptions, startFlink } from "./flink.js";
 export { startKafka } from "./kafka.js";
+export { LocalRunner } from "./local_runner.js";
 export type { LocalServer, LocalServerOptions } from "./local_server.js";
 export { type MongodbOptions, startMongodb } from "./mongodb.js";
+export { findPrism, type LocalRunnerOptions, PRISM_VERSION, startPrism } from "./prism.js";

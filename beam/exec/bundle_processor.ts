@@ -8,6 +8,7 @@ import { KVCoder } from "../model/coders/kv_coder.js";
 import { ProtoCoders } from "../model/coders/registry.js";
 import { ParamWindowedValueCoder, WindowedValueCoder } from "../model/coders/windowed_value_coder.js";
 import { urns } from "../model/urns.js";
+import { elementInputs } from "./do_fn_operator.js";
 import {
   createOperator,
   type FiredTimer,
@@ -155,7 +156,7 @@ export class BundleProcessor {
 
   #connect(transform: runnerApi.PTransform, operator: Operator): void {
     if (operator.input === undefined) return;
-    for (const pcollection of Object.values(transform.inputs)) {
+    for (const pcollection of elementInputs(transform)) {
       this.#receivers.get(pcollection)!.addConsumer(operator.input);
     }
   }

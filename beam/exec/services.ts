@@ -28,6 +28,17 @@ export interface TimerTable {
 
 export type TimeDomain = "event" | "processing";
 
+/** One side input of one transform, by the encoded windows of its collection. */
+export interface SideInputTable {
+  /**
+   * Points `out` at the elements, encoded one behind the other; none is no bytes. False: they are not at hand, and are
+   * loaded by the next `arrive`.
+   */
+  get(window: ByteWriter, out: ByteReader): boolean;
+  /** Loads all windows that `get` missed. */
+  arrive(): void | Promise<void>;
+}
+
 /** A timer as the callback of an operator needs it, beside its key. */
 export interface TimerToFire {
   readonly family: string;
@@ -98,6 +109,9 @@ export interface ExecServices {
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
   /** Undefined where state is at hand. */
   remoteKeys(transformId: string): RemoteKeys | undefined;
+  sideInput(transformId: string, name: string): SideInputTable;
+  /** Up to when the elements of a collection that comes into this stage have all come. */
+  collectionWatermark(pcollectionId: string): TimestampMs;
   /** Where the elements that reach a `beam:runner:sink:v1` go. */
   openSink(transformId: string): Receiver;
   onFinalize(callback: () => void | Promise<void>): void;

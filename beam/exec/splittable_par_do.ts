@@ -147,16 +147,22 @@ class WatermarkCell implements ManualWatermark {
  * loop the user wrote.
  */
 class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
-  static readonly #CLAIMS_BETWEEN_CLOCK_READS = 256;
+  /** The clock is read after so many claims at most, and after fewer when this time passes between two readings. */
+  static readonly #CLAIMS_UNSEEN_MAX = 256;
+  static readonly #UNSEEN_MS = 5;
   /** What the runner took back. */
   residual: Split<unknown> | undefined;
-  #untilClock = BudgetedTracker.#CLAIMS_BETWEEN_CLOCK_READS;
+  #claimsUnseen = 1;
+  #untilClock = 1;
+  #seenAtMs: number;
 
   constructor(
     private readonly inner: RestrictionTracker<unknown, unknown>,
     private readonly budget: ClaimBudget,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#seenAtMs = clock.now();
+  }
 
   get restriction(): unknown {
     return this.inner.restriction;
@@ -173,8 +179,12 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
   }
 
   #isLate(): boolean {
-    this.#untilClock = BudgetedTracker.#CLAIMS_BETWEEN_CLOCK_READS;
-    return this.clock.now() >= this.budget.deadlineMs;
+    const now = this.clock.now();
+    const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;
+    this.#claimsUnseen = isSlow ? 1 : Math.min(2 * this.#claimsUnseen, BudgetedTracker.#CLAIMS_UNSEEN_MAX);
+    this.#untilClock = this.#claimsUnseen;
+    this.#seenAtMs = now;
+    return now >= this.budget.deadlineMs;
   }
 
   trySplit(fractionOfRemainder: number): Split<unknown> | undefined {

@@ -84,7 +84,7 @@ describe("settings", () => {
 
   it("refuse at once what this version does not have", () => {
     const problems = problemsOf({
-      flags: { runner: "flink", state_dir: "/somewhere" },
+      flags: { orders: "orders.avro", state_dir: "/somewhere" },
       environment: { SCHEMA_REGISTRY_URL: "http://127.0.0.1:8082", GCS_LOG_PATH: "gs://bucket/logs" },
     });
     assert.equal(problems.length, 4);
