@@ -59,8 +59,9 @@ export class Inbox {
     return segment;
   }
 
-  /** Resolves when `take` has something to give, or to throw. */
+  /** Resolves when `take` has something to give, or to throw: at once if it has by now. */
   arrival(): Promise<void> {
+    if (this.#failure !== undefined || this.#at < this.#segments.length) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined;
