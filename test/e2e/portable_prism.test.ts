@@ -35,7 +35,9 @@ describe("the pipeline on Prism", function () {
   let command: CommandLine | undefined;
 
   before(async () => {
-    topics = await backlogTopics(kafka.bootstrap());
+    // Prism puts what waits for a step in the order of its event times, and what has the same one in any: which of two
+    // conflicting events of one id comes first is not known there, and the rest is the same without.
+    topics = await backlogTopics(kafka.bootstrap(), { conflict: 0 });
   });
 
   beforeEach(async () => {
