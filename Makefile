@@ -37,8 +37,8 @@ unit: setup ## Unit tests
 types-test: setup ## What must not compile does not
 	@node scripts/run_tests.mjs types
 
-conformance: setup ## The rules of the Beam model
-	@node scripts/run_tests.mjs conformance
+conformance: setup ## The rules of the Beam model on every runner at hand; writes the table of docs/runners.md
+	@CONFORMANCE_TABLE=write node scripts/run_tests.mjs conformance
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration

@@ -45,7 +45,7 @@ export async function startPortable(
   };
   try {
     // Before the job runs: a runner that cannot reach its workers gives up on it.
-    const environment = await workerEnvironmentOf(settings, cleanUps);
+    const environment = await workerEnvironmentOf(settings, log, cleanUps);
     const runner =
       settings.job_endpoint === undefined ? await startRunner(settings, texts, log, signal) : undefined;
     if (runner !== undefined) cleanUps.push(() => runner.stop());
@@ -112,7 +112,11 @@ function startRunner(
   });
 }
 
-async function workerEnvironmentOf(settings: RunSettings, cleanUps: CleanUp[]): Promise<WorkerEnvironment> {
+async function workerEnvironmentOf(
+  settings: RunSettings,
+  log: Log,
+  cleanUps: CleanUp[],
+): Promise<WorkerEnvironment> {
   const { environment_type: type = "LOOPBACK", environment_config: config } = settings;
   const isOurRunner = settings.job_endpoint === undefined;
   switch (type) {
@@ -128,7 +132,7 @@ async function workerEnvironmentOf(settings: RunSettings, cleanUps: CleanUp[]): 
     }
     case "LOOPBACK": {
       const { startWorkerPool } = await import("../beam/harness/worker_pool.js");
-      const pool = await startWorkerPool();
+      const pool = await startWorkerPool({ log });
       cleanUps.push(() => pool.close());
       return { kind: "external", endpoint: pool.endpoint };
     }

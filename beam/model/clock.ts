@@ -4,6 +4,7 @@
  */
 import type { TimestampMs } from "./timestamps.js";
 
+/** The time, and waiting for it. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): TimestampMs;

@@ -1,10 +1,11 @@
 /** A pipeline under way, on whatever runner: what the one who started it may see of it and do about it. */
 import type { TimestampMs } from "../model/timestamps.js";
+import type { DistributionValue } from "./metrics.js";
 
 export interface PipelineRun {
   /** Settles when the run has ended; breaks with what it failed with. */
   readonly finished: Promise<void>;
-  readonly metrics: CounterSource;
+  readonly metrics: MetricSource;
   /** Where its stages stand; empty where the runner does not tell. */
   status(): readonly StageWatermark[];
   /**
@@ -24,4 +25,11 @@ export interface StageWatermark {
 export interface CounterSource {
   /** A counter summed over all transforms; with `transform`, over those whose name begins so. */
   counter(name: string, transform?: string): number;
+}
+
+/** Keys are the name of the transform, a slash and the name of the metric. */
+export interface MetricSource extends CounterSource {
+  counters(): ReadonlyMap<string, number>;
+  distributions(): ReadonlyMap<string, DistributionValue>;
+  gauges(): ReadonlyMap<string, number>;
 }

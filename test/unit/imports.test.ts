@@ -31,6 +31,10 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["beam/model", "beam/sdk", "beam/exec", "beam/store", "beam/engine"],
     packages: [],
   },
+  "beam/harness": {
+    folders: ["beam/model", "beam/sdk", "beam/exec"],
+    packages: ["@grpc/grpc-js", "apache-beam"],
+  },
   "beam/runners/portable": {
     folders: ["beam/model", "beam/sdk"],
     packages: ["@grpc/grpc-js", "apache-beam"],
@@ -38,6 +42,13 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/io/connections": { folders: [], packages: [] },
   "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
+  "beam/runners/run_pipeline.ts": {
+    folders: ["beam/model", "beam/sdk", "beam/runners", "beam/harness"],
+    packages: [],
+  },
+  "beam/index.ts": { folders: ["beam/model", "beam/sdk", "beam/runners"], packages: [] },
+  // What a user of the library sees is its entry, so the examples do too; services start the runners.
+  examples: { folders: ["beam/index.js", "services"], packages: [] },
   pipeline: {
     folders: ["beam", "schemas", "transforms", "producers", "services"],
     packages: ["commander", "dotenv", "kafkajs", "mongodb", "pino", "pino-pretty", "zod"],
@@ -75,6 +86,7 @@ const CONFINED: readonly {
       "beam/model",
       "beam/sdk",
       "beam/exec",
+      "beam/harness",
       "beam/runners",
       "beam/io/kafka/read_from_kafka.ts",
       "pipeline",
@@ -233,6 +245,8 @@ describe("imports", () => {
       ["transforms/join.ts", "../pipeline/graph.js"],
       ["transforms/join.ts", "fs"],
       ["utils/x.ts", "node:fs"],
+      ["beam/sdk/graph.ts", "../index.js"],
+      ["examples/x.ts", "../beam/sdk/graph.js"],
     ];
     for (const [file, specifier] of wrong) {
       const target = specifier.startsWith(".") ? posix.join(posix.dirname(file), specifier) : undefined;

@@ -4,6 +4,7 @@
  */
 import { GLOBAL_WINDOW_MAX } from "../../model/timestamps.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
+import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 import { registerDoFn } from "../../sdk/registry.js";
 import {
   type ProcessContinuation,
@@ -14,7 +15,7 @@ import {
   stop,
 } from "../../sdk/splittable.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
-import { offsetRangeCoder, type PartitionSource, partitionSourceCoder } from "./partition_source.js";
+import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import type { ReadConfig, StartPoint } from "./read_config.js";
 
 const partitionOutputs = { partitions: partitionSourceCoder };

@@ -1,15 +1,9 @@
 /** What all finished bundles of a run counted, by transform and name. */
 import type { TransformMetric } from "../../exec/bundle_processor.js";
-import { Counter, Distribution } from "../../sdk/metrics.js";
+import { Counter, Distribution, type DistributionValue } from "../../sdk/metrics.js";
+import type { MetricSource } from "../../sdk/pipeline_run.js";
 
-export interface DistributionValue {
-  count: number;
-  sum: number;
-  min: number;
-  max: number;
-}
-
-export class RunMetrics {
+export class RunMetrics implements MetricSource {
   readonly #counters = new Map<string, number>();
   readonly #distributions = new Map<string, DistributionValue>();
   readonly #gauges = new Map<string, number>();
@@ -32,15 +26,18 @@ export class RunMetrics {
 
   #takeDistribution(key: string, cell: Distribution): void {
     if (cell.count === 0) return;
-    const total = this.#distributions.get(key);
-    if (total === undefined) {
-      this.#distributions.set(key, { count: cell.count, sum: cell.sum, min: cell.min, max: cell.max });
-    } else {
-      total.count += cell.count;
-      total.sum += cell.sum;
-      total.min = Math.min(total.min, cell.min);
-      total.max = Math.max(total.max, cell.max);
-    }
+    const { count, sum, min, max } = this.#distributions.get(key) ?? {
+      count: 0,
+      sum: 0,
+      min: cell.min,
+      max: cell.max,
+    };
+    this.#distributions.set(key, {
+      count: count + cell.count,
+      sum: sum + cell.sum,
+      min: Math.min(min, cell.min),
+      max: Math.max(max, cell.max),
+    });
     cell.count = 0;
     cell.sum = 0;
     cell.min = Number.POSITIVE_INFINITY;

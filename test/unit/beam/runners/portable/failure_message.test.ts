@@ -29,6 +29,20 @@ describe("the message of a failed job", () => {
     );
   });
 
+  it("is the error below a stack of Python's", () => {
+    const text = [
+      "Traceback (most recent call last):",
+      '  File "/beam/portable_runner.py", line 1, in run',
+      "    self.result = self._invoke_runner()",
+      "                  ^^^^^^^^^^^^^^^^^^^^^",
+      '  File "/beam/fn_runner.py", line 2, in run_stages',
+      "    raise RuntimeError(result.error)",
+      "RuntimeError: Error: broken",
+      "    at process (join.ts:1:2)",
+    ].join("\n");
+    assert.equal(failureMessage(text), "RuntimeError: Error: broken");
+  });
+
   it("says once what both say", () => {
     assert.equal(failureMessage("a: b\nCaused by: b"), "a: b");
   });
