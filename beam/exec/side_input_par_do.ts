@@ -79,7 +79,7 @@ export class SideInputParDoOperator
     if (result !== undefined) refusePromise(this.name, result);
   }
 
-  settle(): void | Promise<void> {
+  override settle(): void | Promise<void> {
     if (this.#aside.length === 0) return;
     const arriving = this.#sides.map(({ table }) => table.arrive()).filter((each) => each !== undefined);
     if (arriving.length === 0) this.#resume();

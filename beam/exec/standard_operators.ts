@@ -19,6 +19,7 @@ import {
   PairWithRestrictionOperator,
   ProcessSizedOperator,
   SplitAndSizeOperator,
+  TruncateOperator,
 } from "./splittable_par_do.js";
 import { StatefulParDoOperator } from "./stateful_par_do.js";
 import { WindowIntoOperator } from "./window_into.js";
@@ -34,6 +35,7 @@ registerOperator(urns.parDo, (context) => {
 });
 registerOperator(urns.sdfPair, (context) => new PairWithRestrictionOperator(splittable(context), context));
 registerOperator(urns.sdfSplitAndSize, (context) => new SplitAndSizeOperator(splittable(context), context));
+registerOperator(urns.sdfTruncate, (context) => new TruncateOperator(splittable(context), context));
 registerOperator(urns.sdfProcess, (context) => new ProcessSizedOperator(splittable(context), context));
 registerOperator(urns.flatten, (context) => new FlattenOperator(context));
 registerOperator(urns.reshuffle, (context) => new FlattenOperator(context));

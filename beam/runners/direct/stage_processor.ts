@@ -9,6 +9,7 @@ import type {
   ClaimBudget,
   Residual as ExecResidual,
   ExecServices,
+  RemoteKeys,
   SideInputTable,
   StateTable,
   TimeDomain,
@@ -124,6 +125,11 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
       if (spec.inputs[input] === pcollectionId) watermark = Math.min(watermark, batch.minTimestamp);
     }
     return watermark;
+  }
+
+  /** State is in the store. */
+  remoteKeys(): RemoteKeys | undefined {
+    return undefined;
   }
 
   openSink(transformId: string): Receiver {
