@@ -107,11 +107,11 @@ export interface ExecServices {
   readonly dropsExpiredState: boolean;
   stateTable(transformId: string, cell: string): StateTable;
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
+  /** Undefined where state is at hand. */
+  remoteKeys(transformId: string): RemoteKeys | undefined;
   sideInput(transformId: string, name: string): SideInputTable;
   /** Up to when the elements of a collection that comes into this stage have all come. */
   collectionWatermark(pcollectionId: string): TimestampMs;
-  /** Undefined where state is at hand. */
-  remoteKeys(transformId: string): RemoteKeys | undefined;
   /** Where the elements that reach a `beam:runner:sink:v1` go. */
   openSink(transformId: string): Receiver;
   onFinalize(callback: () => void | Promise<void>): void;

@@ -104,6 +104,11 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     return this.stage.timers.family(transformId, family, timeDomain);
   }
 
+  /** State is in the store. */
+  remoteKeys(): RemoteKeys | undefined {
+    return undefined;
+  }
+
   sideInput(transformId: string, name: string): SideInputTable {
     const table = sideInputTable(this, transformId, name);
     const key = new ByteWriter(32);
@@ -125,11 +130,6 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
       if (spec.inputs[input] === pcollectionId) watermark = Math.min(watermark, batch.minTimestamp);
     }
     return watermark;
-  }
-
-  /** State is in the store. */
-  remoteKeys(): RemoteKeys | undefined {
-    return undefined;
   }
 
   openSink(transformId: string): Receiver {
