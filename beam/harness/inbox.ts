@@ -59,8 +59,9 @@ export class Inbox {
     return segment;
   }
 
-  /** Resolves when `take` has something to give, or to throw: at once if it has by now. */
+  /** Resolves when `take` has something to give, or to throw. */
   arrival(): Promise<void> {
+    // It may have come since `take` had nothing.
     if (this.#failure !== undefined || this.#at < this.#segments.length) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = () => {
