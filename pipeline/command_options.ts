@@ -112,6 +112,11 @@ export const RUN_LOCAL_SETTINGS = settingsTable({
   state_timeout_minutes: { ...RUN_SETTINGS.state_timeout_minutes, default: "0.5" },
   max_out_of_orderness: { ...RUN_SETTINGS.max_out_of_orderness, default: "5s" },
   kafka_start: { ...RUN_SETTINGS.kafka_start, default: "latest" },
+  runner: {
+    ...RUN_SETTINGS.runner,
+    expected: "direct; the others are for the run command",
+    schema: oneOf("direct"),
+  },
 });
 
 export const DEAD_LETTER_SETTINGS = settingsTable({

@@ -1,10 +1,6 @@
 /** What a run has counted, by the meaning that it has for orders and payments. */
+import type { CounterSource } from "../beam/sdk/pipeline_run.js";
 import type { DeadLetterReason } from "../transforms/dead_letter.js";
-
-/** RunMetrics fits. */
-export interface CounterSource {
-  counter(name: string, transform?: string): number;
-}
 
 /** Where the events of one topic have gone: `read` is the sum of all others, see `isBalanced`. */
 export interface Book {

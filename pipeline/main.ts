@@ -29,7 +29,7 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings }) => (await import("./run.js")).run(settings),
+  action: async ({ settings, texts }) => (await import("./run.js")).run(settings, texts),
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {

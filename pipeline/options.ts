@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ENGINE_OPTIONS } from "../beam/engine/engine.js";
 import type { CombinationCheck, Problem } from "./read_settings.js";
+import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
   brokers,
@@ -137,7 +138,7 @@ export const TIME_SETTINGS = settingsTable({
   },
 });
 
-const ENGINE_SETTINGS = settingsTable({
+export const ENGINE_SETTINGS = settingsTable({
   max_ahead_of_clock: {
     description: "An event dated further ahead of the clock than this is a dead letter. Not with --bounded.",
     expected: "a duration such as 300 (seconds), 5m or 500ms",
@@ -171,20 +172,14 @@ const ENGINE_SETTINGS = settingsTable({
     schema: oneOf("text", "json"),
     default: "text",
   },
-  runner: {
-    description: "Where the pipeline runs. This version has the direct runner: in this process.",
-    expected: "direct; this version has no other runner",
-    schema: oneOf("direct"),
-    default: "direct",
-  },
   bundle_size: {
-    description: "Records that are processed before they are committed together, at most.",
+    description: "Direct runner: records that are processed before they are committed together, at most.",
     expected: "a whole number from 1 to 1000000",
     schema: wholeNumber(1, 1_000_000),
     default: String(DEFAULT_ENGINE_OPTIONS.bundleSizeMax),
   },
   bundle_time: {
-    description: "Time that reading one bundle may take, at most.",
+    description: "Direct runner: time that reading one bundle may take, at most.",
     expected: "a duration such as 50ms or 1s",
     schema: durationMs(1),
     default: `${DEFAULT_ENGINE_OPTIONS.bundleTimeMaxMs}ms`,
@@ -258,7 +253,6 @@ export const LOG_SETTINGS = settingsTable({
 const MISSING_SETTINGS = settingsTable({
   schema_registry_url: missing("does not read schemas from a registry"),
   gcs_log_path: missing("does not send logs to Google Cloud Storage"),
-  job_endpoint: missing("does not submit to a job service"),
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
@@ -275,6 +269,7 @@ export const RUN_SETTINGS = settingsTable({
   ...ENGINE_SETTINGS,
   ...STATE_SETTINGS,
   ...CHECKPOINT_SETTINGS,
+  ...RUNNER_SETTINGS,
   ...LOG_SETTINGS,
   ...MISSING_SETTINGS,
 });
@@ -286,6 +281,7 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
   ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
+  ["The runner", RUNNER_SETTINGS],
 ]);
 
 export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;
@@ -298,6 +294,7 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...loginProblems(settings),
   ...namesakes(settings),
   ...checkpointProblems(settings),
+  ...runnerProblems(settings),
 ];
 
 function loginProblems(settings: Partial<RunSettings>): Problem[] {

@@ -2,18 +2,13 @@
 
 import type { HealthProblem } from "../beam/model/health.js";
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP } from "../beam/model/timestamps.js";
-import type { StageStatus } from "../beam/runners/direct/direct_runner.js";
-import { type CounterSource, deadLetterCount, type Figures, figuresOf } from "./figures.js";
+import type { PipelineRun, StageWatermark } from "../beam/sdk/pipeline_run.js";
+import { deadLetterCount, type Figures, figuresOf } from "./figures.js";
 import type { Log } from "./log.js";
 import { formatCount } from "./summary.js";
 import type { Terminal } from "./terminal.js";
 
-/** DirectRun fits. */
-export interface Watched {
-  readonly metrics: CounterSource;
-  status(): readonly StageStatus[];
-  health(): readonly HealthProblem[];
-}
+export type Watched = Pick<PipelineRun, "metrics" | "status" | "health">;
 
 const INTERVAL_MS = 1_000;
 const LOG_INTERVAL_MS = 5_000;
@@ -74,7 +69,7 @@ export class Progress {
 }
 
 /** Of the join: the input watermark of the stage that it is in. */
-export function watermarkLagMs(stages: readonly StageStatus[], nowMs: number): number | undefined {
+export function watermarkLagMs(stages: readonly StageWatermark[], nowMs: number): number | undefined {
   const watermark = stages.find(({ name }) => name.startsWith(JOIN_STAGE))?.inputWatermark;
   if (watermark === undefined || watermark <= MIN_TIMESTAMP || watermark >= GLOBAL_WINDOW_MAX)
     return undefined;

@@ -40,6 +40,8 @@ export type Origin = "flag" | "environment" | ".env" | "default";
 export interface ReadSettings<Table extends SettingsTable> {
   readonly settings: SettingsOf<Table>;
   readonly origins: ReadonlyMap<string, Origin>;
+  /** As they were written, those that have a value. */
+  readonly texts: ReadonlyMap<string, string>;
 }
 
 /** The content of `.env` in a folder; empty when there is none. The environment is not touched. */
@@ -66,10 +68,12 @@ export function readSettings<Table extends SettingsTable>(
 ): ReadSettings<Table> {
   const values: Record<string, unknown> = {};
   const origins = new Map<string, Origin>();
+  const texts = new Map<string, string>();
   const problems: Problem[] = [];
   for (const [name, setting] of Object.entries(table)) {
     const [text, origin] = findText(name, setting, sources);
     origins.set(name, origin);
+    if (text !== undefined) texts.set(name, text);
     if (text === undefined) {
       values[name] = undefined;
     } else if (setting.missing !== undefined) {
@@ -87,7 +91,7 @@ export function readSettings<Table extends SettingsTable>(
       ...problems.map(({ name, text }) => `${nameOf(name, table[name]!)} ${text}`),
     ]);
   }
-  return { settings: values as SettingsOf<Table>, origins };
+  return { settings: values as SettingsOf<Table>, origins, texts };
 }
 
 function findText(name: string, setting: Setting, sources: SettingsSources): [string | undefined, Origin] {

@@ -1,13 +1,12 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
-import { registerKafkaConnection } from "../beam/io/kafka/kafka_connections.js";
-import { registerMongoConnection } from "../beam/io/mongodb/mongo_connections.js";
+import type { Pipeline } from "../beam/model/apache_beam.js";
 import { systemClock } from "../beam/model/clock.js";
 import { Health } from "../beam/model/health.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
+import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
 import { print } from "./command.js";
-import { kafkaConfig } from "./connections.js";
 import { figuresOf } from "./figures.js";
-import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "./graph.js";
+import { buildPipeline } from "./graph.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
@@ -16,9 +15,13 @@ import { Progress } from "./progress.js";
 import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
+import { registerConnections } from "./worker_settings.js";
 
-/** Resolves with the exit code. */
-export async function run(settings: RunSettings): Promise<number> {
+/**
+ * Resolves with the exit code.
+ * @param texts the settings as they were written
+ */
+export async function run(settings: RunSettings, texts: ReadonlyMap<string, string>): Promise<number> {
   const terminal = new Terminal();
   const log = createLog(settings.log_level, terminal);
   const { signal } = watchInterrupts();
@@ -32,29 +35,52 @@ export async function run(settings: RunSettings): Promise<number> {
       );
     }
     signal.addEventListener("abort", () => {
-      log.info("ending: what was read is finished first; a second signal ends at once", {
-        drain: settings.drain,
-      });
+      log.info(
+        settings.runner === "direct"
+          ? "ending: what was read is finished first; a second signal ends at once"
+          : "ending the job; a second signal ends at once",
+        { drain: settings.drain },
+      );
     });
-    await supervise(startPipeline(settings, log, state, health), { settings, terminal, log, signal });
+    const begun =
+      settings.runner === "direct"
+        ? startPipeline(settings, log, state, health)
+        : await startElsewhere(settings, texts, log, signal);
+    await supervise(begun, { settings, terminal, log, signal });
   } finally {
     await state.close();
   }
   return 0;
 }
 
-/** Begins to read. */
+/** Begins to read, in this process. */
 export function startPipeline(
   settings: RunSettings,
   log: Log,
   state: RunState,
   health = watchHealth(log),
 ): DirectRun {
-  const { outage_max: outageMaxMs } = settings;
-  const kafka = kafkaConfig(settings, log);
-  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs: outageMaxMs } });
-  const writerOptions = { logger: log, health, retryTimeMaxMs: outageMaxMs };
-  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
+  return runDirect(preparePipeline(settings, log, health), {
+    store: state.store,
+    bundleSizeMax: settings.bundle_size,
+    bundleTimeMaxMs: settings.bundle_time,
+    health,
+  });
+}
+
+async function startElsewhere(
+  settings: RunSettings,
+  texts: ReadonlyMap<string, string>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<PipelineRun> {
+  const { startPortable } = await import("./run_portable.js");
+  return startPortable(preparePipeline(settings, log), { settings, texts, log, signal });
+}
+
+/** The graph, and the connections for the steps of it that run in this process. */
+function preparePipeline(settings: RunSettings, log: Log, health = watchHealth(log)): Pipeline {
+  registerConnections(settings, log, health);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
@@ -76,12 +102,7 @@ export function startPipeline(
     start: settings.kafka_start,
     bounded: settings.bounded,
   });
-  return runDirect(pipeline, {
-    store: state.store,
-    bundleSizeMax: settings.bundle_size,
-    bundleTimeMaxMs: settings.bundle_time,
-    health,
-  });
+  return pipeline;
 }
 
 /** Problems are logged when they begin, change and end. */
@@ -103,25 +124,28 @@ export interface Supervision {
 }
 
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
-export async function supervise(direct: DirectRun, supervision: Supervision): Promise<void> {
+export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
   const { settings, terminal, log, signal, more } = supervision;
   const startedMs = performance.now();
-  const progress = new Progress(direct, terminal, log, more);
+  const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
-    direct.stop(settings.drain).catch(() => undefined);
+    run.stop(settings.drain).catch(() => undefined);
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await direct.finished;
+    await run.finished;
   } finally {
     progress.stop();
     signal.removeEventListener("abort", onAbort);
   }
-  const figures = figuresOf(direct.metrics);
+  const figures = figuresOf(run.metrics);
   const durationMs = performance.now() - startedMs;
-  for (const imbalance of imbalances(figures)) terminal.write(`${imbalance}\n`);
+  // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
+  if (settings.runner === "direct") {
+    for (const imbalance of imbalances(figures)) terminal.write(`${imbalance}\n`);
+  }
   await print(
     settings.summary === "json"
       ? JSON.stringify(summaryOf(figures, durationMs))

@@ -101,12 +101,15 @@ export const startPoint = parsed((value) => {
 
 /** host:port of one or more brokers. */
 export const brokers = parsed((value): readonly string[] | undefined => {
-  const addresses = value.split(",").map((address) => address.trim());
+  const addresses = value.split(",").map((each) => each.trim());
   return addresses.every(isAddress) ? addresses : undefined;
 });
 
-function isAddress(address: string): boolean {
-  const [, port] = /^(?:\[[0-9a-f:.]+\]|[^\s:/@[\]]+):(\d{1,5})$/i.exec(address) ?? [];
+/** host:port */
+export const address = parsed((value) => (isAddress(value) ? value : undefined));
+
+function isAddress(text: string): boolean {
+  const [, port] = /^(?:\[[0-9a-f:.]+\]|[^\s:/@[\]]+):(\d{1,5})$/i.exec(text) ?? [];
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
 }
 

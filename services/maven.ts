@@ -28,11 +28,13 @@ export interface JarRequest {
   readonly home: string;
   readonly log: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Ends the message when Java or Maven is missing. */
+  readonly advice?: string;
 }
 
 /** The folder that holds `lib/*.jar`. Throws RequirementMissing when Java, Maven or the jars cannot be had. */
 export async function resolveJars(request: JarRequest): Promise<string> {
-  await requireJava();
+  await requireJava(javaCommand(), request.advice);
   const cache = join(request.home, "cache");
   const folder = join(cache, `${request.name}-${hashOf([request.pom, ...(request.sources ?? [])])}`);
   if (existsSync(folder)) return folder;
@@ -51,17 +53,17 @@ export function javaCommand(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** Throws RequirementMissing unless `command` is Java 17 or newer. */
-export async function requireJava(command = javaCommand()): Promise<void> {
+export async function requireJava(command = javaCommand(), advice = ADVICE): Promise<void> {
   let banner: string;
   try {
     banner = (await run(command, ["-version"])).stderr;
   } catch (error) {
     const reason = isNotFound(error) ? "not found" : firstLine(messageOf(error));
-    throw new RequirementMissing(`Java (${command}): ${reason}. ${ADVICE}`);
+    throw new RequirementMissing(`Java (${command}): ${reason}. ${advice}`);
   }
   const version = javaVersion(banner);
   if (version < JAVA_VERSION_MIN) {
-    throw new RequirementMissing(`Java (${command}) is version ${version}, too old. ${ADVICE}`);
+    throw new RequirementMissing(`Java (${command}) is version ${version}, too old. ${advice}`);
   }
 }
 
@@ -92,7 +94,8 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     request.signal?.throwIfAborted();
-    if (isNotFound(error)) throw new RequirementMissing(`Maven (mvn): not found. ${ADVICE}`);
+    if (isNotFound(error))
+      throw new RequirementMissing(`Maven (mvn): not found. ${request.advice ?? ADVICE}`);
     throw new RequirementMissing(`Maven could not get the jars of ${request.name}: ${mavenReason(error)}`);
   }
   await request.build?.(partial);

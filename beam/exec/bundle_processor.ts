@@ -5,18 +5,21 @@
 import type { fnApi, runnerApi } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
-import { coderFromProto } from "../model/coders/registry.js";
+import { ProtoCoders } from "../model/coders/registry.js";
+import { ParamWindowedValueCoder, WindowedValueCoder } from "../model/coders/windowed_value_coder.js";
 import { urns } from "../model/urns.js";
+import { elementInputs } from "./do_fn_operator.js";
 import {
   createOperator,
   type FiredTimer,
   type NamedMetric,
-  type Operator,
+  Operator,
   type OperatorContext,
+  type Progress,
   type Windowing,
 } from "./operator.js";
-import { PCollectionReceiver, type Receiver } from "./receiver.js";
-import type { ExecServices } from "./services.js";
+import { PCollectionReceiver } from "./receiver.js";
+import type { ElementSplit, ExecServices } from "./services.js";
 import { topologicalOrder } from "./topological_order.js";
 import "./standard_operators.js";
 
@@ -31,17 +34,26 @@ export interface TransformMetric extends NamedMetric {
   readonly transform: string;
 }
 
+/** The same with the id that the descriptor has for the transform. */
+export interface DescriptorMetric extends TransformMetric {
+  readonly transformId: string;
+}
+
 export class BundleProcessor {
   readonly #operators: readonly Operator[];
   readonly #byTransform = new Map<string, Operator>();
   readonly #receivers = new Map<string, PCollectionReceiver>();
-  readonly metrics: readonly TransformMetric[];
+  readonly #coders: ProtoCoders;
+  /** Those that may put work off. */
+  readonly #settling: readonly Operator[];
+  readonly metrics: readonly DescriptorMetric[];
 
   /** Throws for a transform that nothing registered can run. */
   constructor(
     readonly descriptor: BundleDescriptor,
     services: ExecServices,
   ) {
+    this.#coders = new ProtoCoders(descriptor.coders);
     for (const id of Object.keys(descriptor.pcollections)) this.#receivers.set(id, new PCollectionReceiver());
     // Transforms that only group others run nothing themselves.
     const order = topologicalOrder(
@@ -51,17 +63,22 @@ export class BundleProcessor {
       this.#byTransform.set(id, createOperator(this.#context(id, descriptor.transforms[id]!, services)));
     }
     this.#operators = order.map((id) => this.#byTransform.get(id)!);
+    this.#settling = this.#operators.filter(({ settle }) => settle !== Operator.prototype.settle);
     for (const id of order) this.#connect(descriptor.transforms[id]!, this.#byTransform.get(id)!);
     this.metrics = order.flatMap((id) =>
       this.#byTransform
         .get(id)!
         .metrics()
-        .map((metric) => ({ ...metric, transform: descriptor.transforms[id]!.uniqueName })),
+        .map((metric) => ({
+          ...metric,
+          transform: descriptor.transforms[id]!.uniqueName,
+          transformId: id,
+        })),
     );
   }
 
   /** Where the elements of a source transform go in. */
-  source(transformId: string): Receiver {
+  source(transformId: string): PCollectionReceiver {
     const [pcollection] = Object.values(this.descriptor.transforms[transformId]!.outputs);
     return this.#receivers.get(pcollection!)!;
   }
@@ -79,9 +96,30 @@ export class BundleProcessor {
     this.#byTransform.get(transformId)!.onTimer(family, timer);
   }
 
+  /** Does what operators put off, producers first. Answers a promise only if there is something to wait for. */
+  settle(): void | Promise<void> {
+    return runAll(this.#settling, (operator) => operator.settle());
+  }
+
   /** Producers finish before their consumers. Answers a promise only if an operator has to wait. */
   finishBundle(): void | Promise<void> {
-    return runAll(this.#operators, (operator) => operator.finishBundle());
+    return runAll(this.#operators, (operator) => {
+      const settling = operator.settle();
+      return settling === undefined ? operator.finishBundle() : settling.then(() => operator.finishBundle());
+    });
+  }
+
+  /** The collections of the bundle, with the number of elements that each has had. */
+  get collections(): ReadonlyMap<string, PCollectionReceiver> {
+    return this.#receivers;
+  }
+
+  progress(transformId: string): Progress | undefined {
+    return this.#byTransform.get(transformId)!.progress();
+  }
+
+  split(transformId: string, fractionOfRemainder: number): ElementSplit | undefined {
+    return this.#byTransform.get(transformId)!.split(fractionOfRemainder);
   }
 
   async teardown(): Promise<void> {
@@ -103,30 +141,34 @@ export class BundleProcessor {
         }
         return { key: coder.key, value: coder.value };
       },
-      windowing: (pcollectionId) => windowingOf(descriptor, pcollectionId),
+      windowing: (pcollectionId) => windowingOf(descriptor, pcollectionId, this.#coders),
     };
   }
 
+  /** Of a collection's elements, without their windows. */
   #coder(pcollectionId: string): Coder<any> {
-    const { pcollections, coders } = this.descriptor;
-    return coderFromProto(pcollections[pcollectionId]!.coderId, coders);
+    const coder = this.#coders.get(this.descriptor.pcollections[pcollectionId]!.coderId);
+    // Some runners name the coder of the windowed element here.
+    return coder instanceof WindowedValueCoder || coder instanceof ParamWindowedValueCoder
+      ? coder.value
+      : coder;
   }
 
   #connect(transform: runnerApi.PTransform, operator: Operator): void {
     if (operator.input === undefined) return;
-    for (const pcollection of Object.values(transform.inputs)) {
+    for (const pcollection of elementInputs(transform)) {
       this.#receivers.get(pcollection)!.addConsumer(operator.input);
     }
   }
 }
 
-function windowingOf(descriptor: BundleDescriptor, pcollectionId: string): Windowing {
+function windowingOf(descriptor: BundleDescriptor, pcollectionId: string, coders: ProtoCoders): Windowing {
   const strategy =
     descriptor.windowingStrategies[descriptor.pcollections[pcollectionId]!.windowingStrategyId]!;
   const isGlobal = strategy.windowFn?.urn === urns.globalWindows;
   return {
     strategy,
-    windowCoder: isGlobal ? undefined : coderFromProto(strategy.windowCoderId, descriptor.coders),
+    windowCoder: isGlobal ? undefined : coders.get(strategy.windowCoderId),
     allowedLatenessMs: Number(strategy.allowedLateness),
   };
 }

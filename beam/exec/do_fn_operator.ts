@@ -1,5 +1,6 @@
 /** The part of an operator that is the same for every DoFn: its instance, its life cycle and its metrics. */
 import { runnerApi } from "../model/apache_beam.js";
+import { urns } from "../model/urns.js";
 import type { AnyDoFn } from "../sdk/do_fn.js";
 import { instantiateDoFn } from "../sdk/registry.js";
 import { ElementContextCell } from "./element_context.js";
@@ -16,16 +17,20 @@ export function doFnOf(payload: runnerApi.ParDoPayload): AnyDoFn {
   return instantiateDoFn(spec.urn, spec.payload);
 }
 
-/** Local name of the main input: the one that is no side input. */
+/** The collections whose elements a transform is given: all but its side inputs. */
+export function elementInputs(transform: runnerApi.PTransform): string[] {
+  if (transform.spec?.urn !== urns.parDo) return Object.values(transform.inputs);
+  const { sideInputs } = parDoPayload(transform);
+  return Object.entries(transform.inputs)
+    .filter(([name]) => !(name in sideInputs))
+    .map(([, collection]) => collection);
+}
+
+/** The collection of the main input. */
 export function mainInput(transform: runnerApi.PTransform): string {
-  const payload = parDoPayload(transform);
-  const sideInputs = Object.keys(payload.sideInputs);
-  if (sideInputs.length > 0) {
-    throw new Error(`${transform.uniqueName}: side inputs are not supported (${sideInputs.join(", ")})`);
-  }
-  const [name] = Object.keys(transform.inputs);
-  if (name === undefined) throw new Error(`${transform.uniqueName}: a ParDo without input`);
-  return transform.inputs[name]!;
+  const [input] = elementInputs(transform);
+  if (input === undefined) throw new Error(`${transform.uniqueName}: a ParDo without input`);
+  return input;
 }
 
 export abstract class DoFnOperator<F extends AnyDoFn> extends Operator {

@@ -1,7 +1,7 @@
 /**
- * An operator runs one transform of a bundle. A bundle's life: setup (once) → startBundle → elements and timers →
- * finishBundle, in topological order, so that what an operator emits while finishing still finds its consumers open →
- * … → teardown (once). Operators are found by the URN of their transform.
+ * An operator runs one transform of a bundle. A bundle's life: setup (once) → startBundle → elements and timers, now
+ * and then a settle → settle and finishBundle, in topological order, so that what an operator emits while finishing
+ * still finds its consumers open → … → teardown (once). Operators are found by the URN of their transform.
  */
 import type { runnerApi } from "../model/apache_beam.js";
 import type { ByteReader } from "../model/bytes.js";
@@ -10,7 +10,7 @@ import type { TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { MetricCell } from "../sdk/metrics.js";
 import type { PCollectionReceiver, Receiver } from "./receiver.js";
-import type { ExecServices } from "./services.js";
+import type { ElementSplit, ExecServices } from "./services.js";
 
 /** A PCollection's windowing, as far as an operator needs it. */
 export interface Windowing {
@@ -52,12 +52,23 @@ export interface FiredTimer {
   outputTimestamp: TimestampMs;
 }
 
+/** Of a restriction, in any unit. */
+export interface Progress {
+  readonly completed: number;
+  readonly remaining: number;
+}
+
 export abstract class Operator {
   /** Receives the elements of the main input (or of all inputs, for a flatten). Undefined: a source. */
   readonly input: Receiver | undefined;
 
   setup(): void | Promise<void> {}
   startBundle(): void | Promise<void> {}
+  /**
+   * Does what was put off: until the state of its keys is at hand, or until what `process` waits for has come. Answers
+   * a promise only if there is something to wait for; until it settles, the operator must be given nothing.
+   */
+  settle(): void | Promise<void> {}
   finishBundle(): void | Promise<void> {}
   teardown(): void | Promise<void> {}
   onTimer(family: string, _timer: FiredTimer): void {
@@ -65,6 +76,14 @@ export abstract class Operator {
   }
   metrics(): readonly NamedMetric[] {
     return [];
+  }
+  /** Work done and left of the splittable element that is being processed; undefined when none is. */
+  progress(): Progress | undefined {
+    return undefined;
+  }
+  /** Gives away part of the splittable element that is being processed; undefined when there is nothing to give. */
+  split(_fractionOfRemainder: number): ElementSplit | undefined {
+    return undefined;
   }
 }
 

@@ -11,6 +11,8 @@ export interface Receiver {
 
 /** The consumers of one PCollection within a bundle. */
 export class PCollectionReceiver implements Receiver {
+  /** Elements so far; whoever reports it sets it back. */
+  elements = 0;
   #first: Receiver | undefined;
   #others: Receiver[] | undefined;
 
@@ -24,6 +26,7 @@ export class PCollectionReceiver implements Receiver {
   }
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
+    this.elements++;
     if (this.#first !== undefined) this.#first.accept(value, timestamp, windows, pane);
     if (this.#others !== undefined) {
       for (const other of this.#others) other.accept(value, timestamp, windows, pane);

@@ -28,16 +28,68 @@ export interface TimerTable {
 
 export type TimeDomain = "event" | "processing";
 
-/** What is left of a splittable element after `process`. */
-export interface Residual {
+/** One side input of one transform, by the encoded windows of its collection. */
+export interface SideInputTable {
+  /**
+   * Points `out` at the elements, encoded one behind the other; none is no bytes. False: they are not at hand, and are
+   * loaded by the next `arrive`.
+   */
+  get(window: ByteWriter, out: ByteReader): boolean;
+  /** Loads all windows that `get` missed. */
+  arrive(): void | Promise<void>;
+}
+
+/** A timer as the callback of an operator needs it, beside its key. */
+export interface TimerToFire {
+  readonly family: string;
+  readonly tag: string;
+  readonly fireTimestamp: TimestampMs;
+  readonly outputTimestamp: TimestampMs;
+}
+
+/**
+ * The keys of one stateful transform where their state is a round trip away. User code is synchronous, so the operator
+ * puts aside what belongs to keys that are not at hand, has all of them loaded in one round, and goes on. A key here
+ * is the encoded key followed by the encoded window.
+ */
+export interface RemoteKeys {
+  /**
+   * Turns to a key: what its state tables are asked, until the next call, is about it. False: it is not at hand, and
+   * is loaded by the next `arrive`.
+   */
+  enter(key: ByteWriter): boolean;
+  /** Loads all cells of every key that `enter` missed. */
+  arrive(): void | Promise<void>;
+  /** Whether this bundle has set or cleared a timer of the present key that the runner says has fired. */
+  isSuperseded(family: string, tag: string): boolean;
+  /** Takes out the first event-time timer of the present key that this bundle set to a time before `limit`. */
+  takeTimerBefore(limit: TimestampMs): TimerToFire | undefined;
+}
+
+/** A part of a splittable element's work. */
+export interface ElementPart {
+  readonly transformId: string;
   readonly element: unknown;
   readonly restriction: unknown;
+  readonly size: number;
+  /** Whether the work ends by itself. */
+  readonly isBounded: boolean;
   /** The element's own. */
   readonly timestamp: TimestampMs;
   readonly windows: Windows;
   readonly pane: PaneInfo;
   readonly watermark: TimestampMs;
+}
+
+/** What is left of a splittable element after `process`. */
+export interface Residual extends ElementPart {
   readonly continuation: Extract<ProcessContinuation, { kind: "resume" }>;
+}
+
+/** A splittable element that is cut while it is processed. */
+export interface ElementSplit {
+  readonly primary: ElementPart;
+  readonly residual: ElementPart;
 }
 
 /** How much one call of a splittable `process` may claim before the runner takes the rest back. */
@@ -55,6 +107,11 @@ export interface ExecServices {
   readonly dropsExpiredState: boolean;
   stateTable(transformId: string, cell: string): StateTable;
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
+  /** Undefined where state is at hand. */
+  remoteKeys(transformId: string): RemoteKeys | undefined;
+  sideInput(transformId: string, name: string): SideInputTable;
+  /** Up to when the elements of a collection that comes into this stage have all come. */
+  collectionWatermark(pcollectionId: string): TimestampMs;
   /** Where the elements that reach a `beam:runner:sink:v1` go. */
   openSink(transformId: string): Receiver;
   onFinalize(callback: () => void | Promise<void>): void;

@@ -17,9 +17,9 @@ import {
 } from "../sdk/splittable.js";
 import { DoFnOperator } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
-import { Operator, type OperatorContext } from "./operator.js";
+import { Operator, type OperatorContext, type Progress } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import type { ClaimBudget, ExecServices } from "./services.js";
+import type { ClaimBudget, ElementPart, ElementSplit, ExecServices } from "./services.js";
 
 type AnySplittable = SplittableDoFn<any, any, any, any, any>;
 export type RestrictionState = KV<unknown, TimestampMs>;
@@ -66,7 +66,7 @@ abstract class RestrictionOperator extends Operator {
     return this.doFn.setup?.();
   }
 
-  override finishBundle(): void | Promise<void> {
+  override settle(): void | Promise<void> {
     return this.waiting.done();
   }
 
@@ -100,8 +100,7 @@ export class SplitAndSizeOperator extends RestrictionOperator implements Receive
     const { key: element, value: whole } = value as KV<unknown, RestrictionState>;
     this.waiting.run(this.doFn.split(element, whole.key), (parts) => {
       for (const restriction of parts) {
-        const size = this.doFn.size(element, restriction);
-        if (!(size >= 0)) throw new Error(`size ${size} of a restriction is negative or no number`);
+        const size = sizeOf(this.doFn, element, restriction);
         const watermark = this.doFn.initialWatermark(element, restriction, timestamp);
         const sized: SizedElement = {
           key: { key: element, value: { key: restriction, value: watermark } },
@@ -111,6 +110,28 @@ export class SplitAndSizeOperator extends RestrictionOperator implements Receive
       }
     });
   }
+}
+
+/** On drain: keeps of each part what is still to be done. Elements in and out are as those of the process step. */
+export class TruncateOperator extends RestrictionOperator implements Receiver {
+  override readonly input: Receiver = this;
+
+  accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
+    const { key: element, value: state } = (value as SizedElement).key;
+    const restriction = this.doFn.truncate(element, state.key);
+    if (restriction === undefined) return;
+    const sized: SizedElement = {
+      key: { key: element, value: { key: restriction, value: state.value } },
+      value: sizeOf(this.doFn, element, restriction),
+    };
+    this.output.accept(sized, timestamp, windows, pane);
+  }
+}
+
+function sizeOf(doFn: AnySplittable, element: unknown, restriction: unknown): number {
+  const size = doFn.size(element, restriction);
+  if (!(size >= 0)) throw new Error(`size ${size} of a restriction is negative or no number`);
+  return size;
 }
 
 /** The watermark of one piece of work. Never goes back. */
@@ -126,16 +147,22 @@ class WatermarkCell implements ManualWatermark {
  * loop the user wrote.
  */
 class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
-  static readonly #CLAIMS_BETWEEN_CLOCK_READS = 256;
+  /** The clock is read after so many claims at most, and after fewer when this time passes between two readings. */
+  static readonly #CLAIMS_UNSEEN_MAX = 256;
+  static readonly #UNSEEN_MS = 5;
   /** What the runner took back. */
   residual: Split<unknown> | undefined;
-  #untilClock = BudgetedTracker.#CLAIMS_BETWEEN_CLOCK_READS;
+  #claimsUnseen = 1;
+  #untilClock = 1;
+  #seenAtMs: number;
 
   constructor(
     private readonly inner: RestrictionTracker<unknown, unknown>,
     private readonly budget: ClaimBudget,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#seenAtMs = clock.now();
+  }
 
   get restriction(): unknown {
     return this.inner.restriction;
@@ -152,8 +179,12 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
   }
 
   #isLate(): boolean {
-    this.#untilClock = BudgetedTracker.#CLAIMS_BETWEEN_CLOCK_READS;
-    return this.clock.now() >= this.budget.deadlineMs;
+    const now = this.clock.now();
+    const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;
+    this.#claimsUnseen = isSlow ? 1 : Math.min(2 * this.#claimsUnseen, BudgetedTracker.#CLAIMS_UNSEEN_MAX);
+    this.#untilClock = this.#claimsUnseen;
+    this.#seenAtMs = now;
+    return now >= this.budget.deadlineMs;
   }
 
   trySplit(fractionOfRemainder: number): Split<unknown> | undefined {
@@ -173,6 +204,14 @@ class SplittableContextCell extends ElementContextCell {
   watermark: ManualWatermark = new WatermarkCell(0);
 }
 
+/** A call of `process` that has not been settled. */
+interface Call {
+  readonly element: unknown;
+  readonly tracker: BudgetedTracker;
+  readonly ctx: SplittableContextCell;
+  readonly initialWatermark: TimestampMs;
+}
+
 /** KV<KV<E, KV<R, watermark>>, size> → the outputs of the DoFn; what is left goes back to the runner. */
 export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements Receiver {
   override readonly input: Receiver = this;
@@ -180,6 +219,7 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
   readonly #waiting = new WaitingWork();
   /** Contexts that no call uses: one that waits keeps its own, with its element and watermark, until it is done. */
   readonly #idle: SplittableContextCell[] = [];
+  readonly #calls = new Set<Call>();
 
   constructor(
     doFn: AnySplittable,
@@ -195,7 +235,9 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
     if (windows.length !== 1) {
-      throw new Error(`${this.name}: a splittable element in ${windows.length} windows is not supported`);
+      // An element in several windows is as many elements: each has its own work left.
+      for (const window of windows) this.accept(value, timestamp, [window], pane);
+      return;
     }
     const { key: element, value: state } = (value as SizedElement).key;
     const inner = this.doFn.newTracker(state.key) as RestrictionTracker<unknown, unknown>;
@@ -204,53 +246,82 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const ctx = this.#idle.pop() ?? new SplittableContextCell(this.context);
     ctx.enter(timestamp, windows, pane);
     ctx.watermark = watermark;
+    const call: Call = { element, tracker, ctx, initialWatermark: state.value };
+    this.#calls.add(call);
     this.#waiting.run<ProcessContinuation>(
       this.doFn.process(element, tracker, ctx as any),
       (continuation) => {
-        this.#settle(element, tracker, ctx, continuation);
+        this.#calls.delete(call);
+        this.#settle(call, continuation);
         this.#idle.push(ctx);
       },
     );
   }
 
-  #settle(
-    element: unknown,
-    tracker: BudgetedTracker,
-    ctx: SplittableContextCell,
-    continuation: ProcessContinuation,
-  ): void {
+  #settle(call: Call, continuation: ProcessContinuation): void {
+    const { tracker } = call;
     if (tracker.residual !== undefined) {
-      this.#defer(element, tracker.residual.residual, ctx, resume());
+      this.#defer(call, tracker.residual.residual, resume());
     } else if (continuation.kind === "resume") {
       const split = tracker.trySplit(0);
-      if (split !== undefined) this.#defer(element, split.residual, ctx, continuation);
+      if (split !== undefined) this.#defer(call, split.residual, continuation);
     } else {
       tracker.checkDone();
     }
   }
 
-  #defer(
-    element: unknown,
-    restriction: unknown,
-    { watermark, timestamp, windows, pane }: SplittableContextCell,
-    continuation: ProcessContinuation,
-  ): void {
+  #defer(call: Call, restriction: unknown, continuation: ProcessContinuation): void {
     if (continuation.kind === "stop") throw new Error("a residual is resumed, not stopped");
-    this.#services.deferResidual({
+    const part = this.#part(call, restriction, call.ctx.watermark.current);
+    this.#services.deferResidual({ ...part, continuation });
+  }
+
+  #part({ element, ctx }: Call, restriction: unknown, watermark: TimestampMs): ElementPart {
+    const { timestamp, windows, pane } = ctx;
+    return {
+      transformId: this.context.transformId,
       element,
       restriction,
+      size: sizeOf(this.doFn, element, restriction),
+      isBounded: this.doFn.isBounded,
       timestamp,
       windows,
       pane,
-      watermark: watermark.current,
-      continuation,
-    });
+      watermark,
+    };
   }
 
-  override finishBundle(): void | Promise<void> {
-    const waiting = this.#waiting.done();
-    if (waiting === undefined) return super.finishBundle();
-    return waiting.then(() => super.finishBundle());
+  /** The call that a runner can ask about: where several wait, none of them is the element that it means. */
+  #onlyCall(): Call | undefined {
+    if (this.#calls.size !== 1) return undefined;
+    const [call] = this.#calls;
+    return call;
+  }
+
+  override progress(): Progress | undefined {
+    return this.#onlyCall()?.tracker.progress();
+  }
+
+  override split(fractionOfRemainder: number): ElementSplit | undefined {
+    const call = this.#onlyCall();
+    // What the budget took back is on its way to the runner already.
+    if (call === undefined || call.tracker.residual !== undefined) return undefined;
+    const split = call.tracker.trySplit(fractionOfRemainder);
+    if (split === undefined) return undefined;
+    return {
+      primary: this.#part(call, split.primary, call.initialWatermark),
+      residual: this.#part(call, split.residual, call.ctx.watermark.current),
+    };
+  }
+
+  /** A bundle that failed leaves its calls behind. */
+  override startBundle(): void | Promise<void> {
+    this.#calls.clear();
+    return super.startBundle();
+  }
+
+  override settle(): void | Promise<void> {
+    return this.#waiting.done();
   }
 }
 

@@ -1,17 +1,25 @@
 /** Which operator runs which URN. */
 import type { runnerApi } from "../model/apache_beam.js";
 import { urns } from "../model/urns.js";
-import { type AnyDoFn, DoFn, StatefulDoFn } from "../sdk/do_fn.js";
+import { type AnyDoFn, DoFn, SideInputDoFn, StatefulDoFn } from "../sdk/do_fn.js";
 import { SplittableDoFn } from "../sdk/splittable.js";
+import {
+  AWAIT_SIDE_INPUTS_URN,
+  AwaitSideInputsOperator,
+  COLLECT_SIDE_INPUT_URN,
+  CollectSideInputOperator,
+} from "./await_side_inputs.js";
 import { doFnOf, parDoPayload } from "./do_fn_operator.js";
 import { FlattenOperator, SinkOperator } from "./flatten.js";
 import { GroupByKeyOperator } from "./group_by_key.js";
 import { type OperatorContext, registerOperator } from "./operator.js";
 import { ParDoOperator } from "./par_do.js";
+import { SideInputParDoOperator } from "./side_input_par_do.js";
 import {
   PairWithRestrictionOperator,
   ProcessSizedOperator,
   SplitAndSizeOperator,
+  TruncateOperator,
 } from "./splittable_par_do.js";
 import { StatefulParDoOperator } from "./stateful_par_do.js";
 import { WindowIntoOperator } from "./window_into.js";
@@ -19,6 +27,7 @@ import { WindowIntoOperator } from "./window_into.js";
 registerOperator(urns.parDo, (context) => {
   const doFn = doFnOf(parDoPayload(context.transform));
   if (doFn instanceof StatefulDoFn) return new StatefulParDoOperator(doFn, context);
+  if (doFn instanceof SideInputDoFn) return new SideInputParDoOperator(doFn, context);
   if (doFn instanceof DoFn) return new ParDoOperator(doFn, context);
   throw new Error(
     `${context.transform.uniqueName}: ${doFn.constructor.name} must be expanded before it runs`,
@@ -26,10 +35,13 @@ registerOperator(urns.parDo, (context) => {
 });
 registerOperator(urns.sdfPair, (context) => new PairWithRestrictionOperator(splittable(context), context));
 registerOperator(urns.sdfSplitAndSize, (context) => new SplitAndSizeOperator(splittable(context), context));
+registerOperator(urns.sdfTruncate, (context) => new TruncateOperator(splittable(context), context));
 registerOperator(urns.sdfProcess, (context) => new ProcessSizedOperator(splittable(context), context));
 registerOperator(urns.flatten, (context) => new FlattenOperator(context));
 registerOperator(urns.reshuffle, (context) => new FlattenOperator(context));
 registerOperator(urns.windowInto, (context) => new WindowIntoOperator(context));
+registerOperator(COLLECT_SIDE_INPUT_URN, (context) => new CollectSideInputOperator(context));
+registerOperator(AWAIT_SIDE_INPUTS_URN, (context) => new AwaitSideInputsOperator(context));
 registerOperator(urns.groupByKey, (context) => new GroupByKeyOperator(context));
 registerOperator(urns.sink, (context) => new SinkOperator(context));
 registerOperator(urns.source, (context) => new FlattenOperator(context));

@@ -1,6 +1,8 @@
 /**
  * Runs a DoFn with state and timers. All it keeps is per key and window: the two encodings, one after the other, are
  * the key of every state table and the front of every timer's identity.
+ *
+ * Where state is a round trip away, elements of keys that are not at hand, and all timers, are put aside until `settle`.
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
@@ -13,12 +15,39 @@ import { DoFnOperator, mainInput, refusePromise } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
 import type { FiredTimer, OperatorContext, Windowing } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import type { ExecServices, TimerTable } from "./services.js";
+import type { ExecServices, RemoteKeys, TimerTable, TimerToFire } from "./services.js";
 import { createCell, type StateCell } from "./user_state.js";
 import { TimerHandle } from "./user_timers.js";
 
 /** Family of the operator's own timers that drop the state of expired windows. No declared name can contain "~". */
 const EXPIRY_FAMILY = "~window-expiry";
+
+/** Elements of keys that are not at hand, in the order of their arrival. */
+class ElementsAside {
+  values: unknown[] = [];
+  timestamps: TimestampMs[] = [];
+  windows: Windows[] = [];
+  panes: PaneInfo[] = [];
+
+  get length(): number {
+    return this.values.length;
+  }
+
+  push(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
+    this.values.push(value);
+    this.timestamps.push(timestamp);
+    this.windows.push(windows);
+    this.panes.push(pane);
+  }
+}
+
+interface TimerAside {
+  readonly family: string;
+  readonly identity: Buffer;
+  readonly tag: string;
+  readonly fireTimestamp: TimestampMs;
+  readonly outputTimestamp: TimestampMs;
+}
 
 class StatefulContextCell extends ElementContextCell {
   state: Record<string, unknown> = {};
@@ -62,11 +91,15 @@ export class StatefulParDoOperator
   readonly #expiry: TimerTable | undefined;
   readonly #ctx: StatefulContextCell;
   readonly #keyReader = new ByteReader();
+  readonly #remote: RemoteKeys | undefined;
+  #elementsAside = new ElementsAside();
+  #timersAside: TimerAside[] = [];
 
   constructor(doFn: StatefulDoFn<any, any, any, any, any, any>, context: OperatorContext) {
     super(doFn, context);
     const input = mainInput(context.transform);
     this.#services = context.services;
+    this.#remote = context.services.remoteKeys(context.transformId);
     this.#keyCoder = context.kvCoders(input).key;
     this.#windowing = context.windowing(input);
     const ctx = this.ctx as StatefulContextCell;
@@ -112,7 +145,12 @@ export class StatefulParDoOperator
     const element = value as KV<unknown, unknown>;
     this.#key.reset();
     this.#keyCoder.encode(element.key, this.#key, "nested");
-    this.#bindWindow(window);
+    this.#windowing.windowCoder?.encode(window, this.#key, "nested");
+    if (this.#remote !== undefined && !this.#remote.enter(this.#key)) {
+      this.#elementsAside.push(value, timestamp, windows, pane);
+      return;
+    }
+    this.#bind(window);
     this.#ctx.enter(timestamp, windows, pane);
     this.#ctx.eventTimerAt = MIN_TIMESTAMP;
     const result: unknown = this.doFn.process(element, this.#ctx as any);
@@ -124,6 +162,70 @@ export class StatefulParDoOperator
     const { identity, keyAndWindowLength } = timer;
     this.#key.reset();
     this.#key.writeBytes(identity.buffer, identity.position, identity.position + keyAndWindowLength);
+    if (this.#remote === undefined) {
+      this.#fire(family, timer);
+      return;
+    }
+    this.#remote.enter(this.#key);
+    const { tag, fireTimestamp, outputTimestamp } = timer;
+    this.#timersAside.push({ family, identity: this.#key.toBytes(), tag, fireTimestamp, outputTimestamp });
+  }
+
+  override settle(): void | Promise<void> {
+    if (this.#elementsAside.length === 0 && this.#timersAside.length === 0) return;
+    const arriving = this.#remote!.arrive();
+    if (arriving === undefined) this.#resume();
+    else return arriving.then(() => this.#resume());
+  }
+
+  /** Elements as they came, then timers in the order of their times, which across families only this order gives. */
+  #resume(): void {
+    const elements = this.#elementsAside;
+    const timers = this.#timersAside;
+    this.#elementsAside = new ElementsAside();
+    this.#timersAside = [];
+    for (let i = 0; i < elements.length; i++) {
+      this.accept(elements.values[i], elements.timestamps[i]!, elements.windows[i]!, elements.panes[i]!);
+    }
+    timers.sort((a, b) => a.fireTimestamp - b.fireTimestamp);
+    for (const timer of timers) this.#fireDelivered(timer);
+  }
+
+  /**
+   * A timer that this bundle has moved or cleared since does not fire; one that it has set to an earlier time fires
+   * first, since the watermark has passed it too.
+   */
+  #fireDelivered(timer: TimerAside): void {
+    const remote = this.#remote!;
+    const { family, identity } = timer;
+    this.#key.reset();
+    this.#key.writeBytes(identity);
+    remote.enter(this.#key);
+    if (remote.isSuperseded(family, timer.tag)) return;
+    if (!this.#processingTimers.has(family)) {
+      for (;;) {
+        const earlier = remote.takeTimerBefore(timer.fireTimestamp);
+        if (earlier === undefined) break;
+        this.#fire(earlier.family, this.#fired(earlier, identity));
+      }
+    }
+    // What fired first may have moved this one.
+    if (!remote.isSuperseded(family, timer.tag)) this.#fire(family, this.#fired(timer, identity));
+  }
+
+  #fired({ tag, fireTimestamp, outputTimestamp }: TimerToFire, identity: Buffer): FiredTimer {
+    return {
+      identity: new ByteReader(identity),
+      keyAndWindowLength: identity.length,
+      tag,
+      fireTimestamp,
+      outputTimestamp,
+    };
+  }
+
+  /** Fires a timer of the key in `#key`. */
+  #fire(family: string, timer: FiredTimer): void {
+    const { identity, keyAndWindowLength } = timer;
     this.#ctx.forgetKey();
     for (const cell of this.#cells) cell.bind(this.#key);
     if (family === EXPIRY_FAMILY) {
@@ -146,13 +248,12 @@ export class StatefulParDoOperator
     this.#flush();
   }
 
-  #bindWindow(window: BoundedWindow): void {
+  /** Turns state and timers to the key and window in `#key`. */
+  #bind(window: BoundedWindow): void {
     this.#ctx.forgetKey();
-    const { windowCoder, allowedLatenessMs } = this.#windowing;
-    if (windowCoder !== undefined) {
-      windowCoder.encode(window, this.#key, "nested");
-      const gone = window.maxTimestamp + allowedLatenessMs + 1;
-      this.#expiry?.set(this.#key, "", gone, gone);
+    if (this.#expiry !== undefined) {
+      const gone = window.maxTimestamp + this.#windowing.allowedLatenessMs + 1;
+      this.#expiry.set(this.#key, "", gone, gone);
     }
     for (const cell of this.#cells) cell.bind(this.#key);
   }

@@ -6,8 +6,15 @@ import "./removed_from_node.js";
 import "apache-beam";
 
 export { Pipeline } from "apache-beam/internal/pipeline";
+export * as artifactApi from "apache-beam/proto/beam_artifact_api";
 export * as fnApi from "apache-beam/proto/beam_fn_api";
+export * as provisionApi from "apache-beam/proto/beam_provision_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
+export * as endpointsApi from "apache-beam/proto/endpoints";
+export { Duration } from "apache-beam/proto/google/protobuf/duration";
+export { Struct } from "apache-beam/proto/google/protobuf/struct";
+export { Timestamp } from "apache-beam/proto/google/protobuf/timestamp";
+export * as metricsApi from "apache-beam/proto/metrics";
 export * as windowFnsApi from "apache-beam/proto/standard_window_fns";
 export { P, PCollection, Root } from "apache-beam/pvalue";
 export { impulse } from "apache-beam/transforms/internal";

@@ -5,6 +5,7 @@
 import { uptime } from "node:os";
 import type { TimestampMs } from "./timestamps.js";
 
+/** The time, and waiting for it. */
 export interface Clock {
   /** The hour: milliseconds since the Unix epoch. It jumps, back and forth, whenever somebody sets the clock. */
   now(): TimestampMs;

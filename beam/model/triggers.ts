@@ -4,6 +4,7 @@
  */
 import { runnerApi } from "./apache_beam.js";
 
+/** The timestamp of a pane: its window's last instant, or the earliest or latest of its elements. */
 export type OutputTime = "END_OF_WINDOW" | "EARLIEST_IN_PANE" | "LATEST_IN_PANE";
 
 /** When a group emits: at the end of its window (and for each late element), or whenever so many elements wait. */

@@ -16,6 +16,7 @@ export const urns = {
   globalWindows: "beam:window_fn:global_windows:v1",
   fixedWindows: "beam:window_fn:fixed_windows:v1",
   slidingWindows: "beam:window_fn:sliding_windows:v1",
+  iterableSideInput: "beam:side_input:iterable:v1",
   bagUserState: "beam:user_state:bag:v1",
   requirementStateful: "beam:requirement:pardo:stateful:v1",
   requirementSplittable: "beam:requirement:pardo:splittable_dofn:v1",

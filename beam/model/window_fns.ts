@@ -7,6 +7,7 @@ import type { TimestampMs } from "./timestamps.js";
 import { urns } from "./urns.js";
 import { type BoundedWindow, IN_GLOBAL_WINDOW, IntervalWindow } from "./windows.js";
 
+/** Which windows a timestamp belongs to. */
 export interface WindowFn {
   assign(timestamp: TimestampMs): readonly BoundedWindow[];
   toProto(): runnerApi.FunctionSpec;
@@ -31,6 +32,7 @@ function windowStart(timestamp: TimestampMs, sizeMs: number, offsetMs: number): 
   return Math.floor((timestamp - offsetMs) / sizeMs) * sizeMs + offsetMs;
 }
 
+/** One window that holds all of time: what a collection begins with. */
 export function globalWindows(): WindowFn {
   return {
     assign: () => IN_GLOBAL_WINDOW,
@@ -38,6 +40,7 @@ export function globalWindows(): WindowFn {
   };
 }
 
+/** Windows of one size that follow one another: [offset + n·size, offset + (n + 1)·size). */
 export function fixedWindows(sizeMs: number, offsetMs = 0): WindowFn {
   if (!(sizeMs > 0)) throw new RangeError(`a fixed window of ${sizeMs} ms`);
   // Neighbours in time nearly always share their window.
@@ -56,6 +59,7 @@ export function fixedWindows(sizeMs: number, offsetMs = 0): WindowFn {
   };
 }
 
+/** Windows of one size, of which one begins each period; a timestamp is in size / period of them. */
 export function slidingWindows(sizeMs: number, periodMs: number, offsetMs = 0): WindowFn {
   if (!(sizeMs > 0 && periodMs > 0))
     throw new RangeError(`sliding windows of ${sizeMs} ms every ${periodMs} ms`);

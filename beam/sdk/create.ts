@@ -26,7 +26,11 @@ class CreateValues extends DoFn<Uint8Array, OutputSpecs, CreateConfig> {
 }
 registerDoFn(CreateValues);
 
-/** @param timestamps event time of each value, in ms; MIN_TIMESTAMP when left out */
+/**
+ * A bounded collection of these values.
+ *
+ * @param timestamps event time of each value, in ms; MIN_TIMESTAMP when left out
+ */
 export function create<T extends Json>(
   name: string,
   root: Root,

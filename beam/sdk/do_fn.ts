@@ -10,6 +10,7 @@ import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { MetricCells } from "./metrics.js";
+import type { SideInputs, Views } from "./side_input.js";
 import type { StateCells, StateSpecs } from "./state.js";
 import type { TimerSpecs, Timers } from "./timer.js";
 
@@ -34,6 +35,7 @@ export type Emitters<O extends OutputSpecs> = {
   readonly [N in keyof O]: (value: ValueOf<O[N]>, timestamp?: TimestampMs, window?: BoundedWindow) => void;
 };
 
+/** What a DoFn sees in startBundle and finishBundle. */
 export interface BundleContext<O extends OutputSpecs> {
   readonly emit: Emitters<O>;
   readonly clock: Clock;
@@ -76,12 +78,30 @@ export abstract class DoFn<I, O extends OutputSpecs, C extends Json = null> exte
   abstract process(element: I, ctx: ElementContext<O>): void;
 }
 
+/** What a SideInputDoFn sees with an element: also its side inputs. */
+export interface SideInputContext<O extends OutputSpecs, S extends Views> extends ElementContext<O> {
+  readonly side: SideInputs<S>;
+}
+
+/** One element in, any number out, with side inputs at hand. */
+export abstract class SideInputDoFn<
+  I,
+  O extends OutputSpecs,
+  S extends Views,
+  C extends Json = null,
+> extends BaseDoFn<O, C> {
+  abstract readonly sideInputs: S;
+  abstract process(element: I, ctx: SideInputContext<O, S>): void;
+}
+
+/** What a StatefulDoFn sees with an element: also the state and timers of its key and window. */
 export interface StatefulContext<O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
   extends ElementContext<O> {
   readonly state: StateCells<S>;
   readonly timers: Timers<T>;
 }
 
+/** What the callback of a timer sees. */
 export interface TimerContext<K, O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
   extends StatefulContext<O, S, T> {
   /** Decoded when first asked for. */

@@ -27,16 +27,27 @@ import {
 } from "../model/triggers.js";
 import { urns } from "../model/urns.js";
 import { globalWindows, type WindowFn } from "../model/window_fns.js";
-import { type AnyDoFn, type DoFn, type OutputSpecs, StatefulDoFn, type ValueOf } from "./do_fn.js";
+import {
+  type AnyDoFn,
+  type DoFn,
+  type OutputSpecs,
+  SideInputDoFn,
+  StatefulDoFn,
+  type ValueOf,
+} from "./do_fn.js";
 import { urnOf } from "./registry.js";
 import { RestrictionCoder } from "./restriction_coder.js";
+import { sideInputProto, type View } from "./side_input.js";
 import { SplittableDoFn } from "./splittable.js";
 import type { StateSpec } from "./state.js";
+
+export type { Pipeline, Root };
 
 declare const elementType: unique symbol;
 
 /** A collection of `T`s in a graph. */
 export type Collection<T> = PCollection<T> & { readonly [elementType]?: T };
+/** What comes out of a DoFn: one collection for each of its outputs, under their names. */
 export type OutputCollections<O extends OutputSpecs> = { readonly [N in keyof O]: Collection<ValueOf<O[N]>> };
 
 /** `unknown` when a DoFn `D` can read elements `I`; otherwise a sentence that says why not. */
@@ -51,11 +62,11 @@ export type Accepts<D, I> =
       ? [I] extends [E]
         ? unknown
         : "This splittable DoFn reads other elements than this collection holds"
-      : D extends DoFn<infer E, any, any>
+      : D extends DoFn<infer E, any, any> | SideInputDoFn<infer E, any, any, any>
         ? [I] extends [E]
           ? unknown
           : "This DoFn reads other elements than this collection holds"
-        : "This is no DoFn, StatefulDoFn or SplittableDoFn";
+        : "This is no DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
 
 /**
  * Annotation of a step whose DoFn `needsStableInput`. An annotation and no requirement of the proto, since runners
@@ -63,6 +74,13 @@ export type Accepts<D, I> =
  */
 export const STABLE_INPUT = "beam:ts:stable_input:v1";
 
+/** The collections for the side inputs that a DoFn `D` declares; nothing for one that declares none. */
+export type SideCollections<D> =
+  D extends SideInputDoFn<any, any, infer S, any>
+    ? [sides: { readonly [N in keyof S]: S[N] extends View ? Collection<ValueOf<S[N]["coder"]>> : never }]
+    : [];
+
+/** An empty pipeline, and the root that its impulses and sources are put behind. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new Pipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
@@ -76,15 +94,19 @@ export function impulse(name: string, root: Root): Collection<Uint8Array> {
   return root.apply(withName(name, beamImpulse()));
 }
 
-/** Runs a DoFn on each element. Returns one collection for each of its outputs, under their names. */
+/**
+ * Runs a DoFn on each element. Returns one collection for each of its outputs, under their names.
+ *
+ * @param sides the collections that a SideInputDoFn reads, by the names of its side inputs
+ */
 export function parDo<I, D extends AnyDoFn>(
   name: string,
   input: Collection<I>,
   doFn: D & Accepts<D, I>,
+  ...sides: SideCollections<D>
 ): OutputCollections<D["outputs"]> {
-  return applyParDo(name, input, doFn as AnyDoFn, (doFn as AnyDoFn).outputs) as OutputCollections<
-    D["outputs"]
-  >;
+  const { outputs } = doFn as AnyDoFn;
+  return applyParDo(name, input, doFn as AnyDoFn, outputs, sides[0]) as OutputCollections<D["outputs"]>;
 }
 
 /** As `parDo`, with the coders of the outputs given apart: for DoFns whose types depend on their place in a graph. */
@@ -93,6 +115,7 @@ export function applyParDo(
   input: PCollection<any>,
   doFn: AnyDoFn,
   outputs: OutputSpecs,
+  sides: Readonly<Record<string, Collection<any>>> = {},
 ): Record<string, Collection<any>> {
   return input.apply(
     withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
@@ -105,6 +128,7 @@ export function applyParDo(
         payload.restrictionCoderId = pipeline.getCoderId(new RestrictionCoder(doFn.restrictionCoder) as any);
         require(pipeline, urns.requirementSplittable);
       }
+      if (doFn instanceof SideInputDoFn) declareSideInputs(name, payload, transform, doFn, sides);
       if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
       if (doFn.needsStableInput) transform.annotations[STABLE_INPUT] = new Uint8Array();
       transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
@@ -113,11 +137,33 @@ export function applyParDo(
       return Object.fromEntries(
         Object.entries(outputs).map(([output, coder]) => [
           output,
-          pipeline.createPCollectionInternal(coder as any, undefined, boundedness(isUnbounded)),
+          pipeline.createPCollectionInternal(coder as any, windowingOf(source), boundedness(isUnbounded)),
         ]),
       );
     }),
   );
+}
+
+/** Side inputs may have another windowing than the main input, which the outputs take theirs from. */
+function windowingOf(collection: PCollection<any>): string {
+  const { pcollections } = collection.pipeline.getProto().components!;
+  return pcollections[collection.getId()]!.windowingStrategyId;
+}
+
+function declareSideInputs(
+  name: string,
+  payload: runnerApi.ParDoPayload,
+  transform: runnerApi.PTransform,
+  doFn: SideInputDoFn<any, any, any, any>,
+  sides: Readonly<Record<string, Collection<any>>>,
+): void {
+  for (const view of Object.keys(doFn.sideInputs)) {
+    const side = sides[view];
+    if (side === undefined) throw new TypeError(`${name}: no collection is given for its side input ${view}`);
+    if (view in transform.inputs) throw new TypeError(`${name}: ${view} is the name of its main input`);
+    transform.inputs[view] = side.getId();
+    payload.sideInputs[view] = sideInputProto();
+  }
 }
 
 /** The elements of all inputs. They must have the same windowing. */
@@ -140,6 +186,7 @@ export function flattenAll<T>(
   ) as Collection<T>;
 }
 
+/** How a collection is cut in time, and when groups of it emit. What is left out is as it is to begin with. */
 export interface Windowing {
   readonly windowFn?: WindowFn;
   readonly trigger?: Trigger;

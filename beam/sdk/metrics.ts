@@ -37,9 +37,20 @@ export class Gauge {
   }
 }
 
+/** What the finished bundles of a run saw together. */
+export interface DistributionValue {
+  readonly count: number;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 export type MetricCell = Counter | Distribution | Gauge;
 export type MetricCells = Readonly<Record<string, MetricCell>>;
 
+/** For `metrics` of a DoFn: a sum. */
 export const counter = (): Counter => new Counter();
+/** For `metrics` of a DoFn: count, sum, smallest and largest of whole numbers. */
 export const distribution = (): Distribution => new Distribution();
+/** For `metrics` of a DoFn: the latest of some whole numbers. */
 export const gauge = (): Gauge => new Gauge();

@@ -1,12 +1,14 @@
 /** The restriction of everything that is numbered: [start, end), with an end that may be open (Infinity). */
 import type { RestrictionTracker, Split } from "./splittable.js";
 
+/** Whole numbers from `start` up to `end`. */
 export interface OffsetRange {
   readonly start: number;
   /** Exclusive. Infinity: no end is known. */
   readonly end: number;
 }
 
+/** Hands out an offset range from its start to its end. */
 export class OffsetRangeTracker implements RestrictionTracker<OffsetRange, number> {
   #range: OffsetRange;
   #lastClaimed: number;

@@ -7,6 +7,7 @@ import type { Coder } from "../model/coders/coder.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import { BaseDoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
 
+/** A restriction in two parts: what the present call keeps, and what somebody else is to do. */
 export interface Split<R> {
   readonly primary: R;
   readonly residual: R;
@@ -60,6 +61,7 @@ export function resume(delayMs = 0, onReady?: (wake: () => void) => () => void):
   return { kind: "resume", delayMs, onReady };
 }
 
+/** What a splittable `process` sees: also its watermark. */
 export interface SplittableContext<O extends OutputSpecs> extends ElementContext<O> {
   readonly watermark: ManualWatermark;
 }

@@ -59,15 +59,17 @@ export type StateCells<S extends StateSpecs> = {
         : never;
 };
 
+/** Declares a cell that holds one value, or none. */
 export function valueState<T>(coder: Coder<T>): ValueStateSpec<T> {
   return { kind: "value", coder };
 }
 
+/** Declares a cell that values are added to. */
 export function bagState<T>(coder: Coder<T>): BagStateSpec<T> {
   return { kind: "bag", coder };
 }
 
-/** The key coder must be deterministic: entries are found by their encoded key. */
+/** Declares a cell that is a map. The key coder must be deterministic: entries are found by their encoded key. */
 export function mapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): MapStateSpec<K, V> {
   if (!keyCoder.isDeterministic) throw new TypeError("mapState needs a deterministic key coder");
   return { kind: "map", keyCoder, valueCoder };

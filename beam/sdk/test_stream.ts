@@ -9,6 +9,7 @@ import { MAX_TIMESTAMP_WIRE, type TimestampMs } from "../model/timestamps.js";
 import { urns } from "../model/urns.js";
 import type { Collection } from "./graph.js";
 
+/** Steps of a stream, added in their order; `read` makes it a source. */
 export class TestStream<T> {
   readonly #events: runnerApi.TestStreamPayload_Event[] = [];
 

@@ -4,6 +4,7 @@
  */
 import type { TimestampMs } from "../model/timestamps.js";
 
+/** A declared timer, for the key and window at hand. */
 export interface Timer {
   /**
    * Fires once, when the input watermark (event time) or the clock (processing time) has reached `fireAt`.

@@ -5,6 +5,7 @@
 import type { Clock } from "../../model/clock.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
+import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 import { registerDoFn } from "../../sdk/registry.js";
 import {
   type ProcessContinuation,
@@ -15,7 +16,7 @@ import {
   stop,
 } from "../../sdk/splittable.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
-import { offsetRangeCoder, type PartitionSource, partitionSourceCoder } from "./partition_source.js";
+import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterLook } from "./partition_watermark.js";
 import type { ReadConfig, StartPoint } from "./read_config.js";
 

@@ -1,12 +1,13 @@
 /**
  * A partition to read and the offsets meant: the element of the Kafka read.
  *
- *     string topic | varint partition | varint start | bool has an end | varint end, if it has one
+ *     string topic | varint partition | offset range
  */
 import type { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
 import { registerCoder } from "../../model/coders/registry.js";
 import type { OffsetRange } from "../../sdk/offset_range.js";
+import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 
 export interface PartitionSource {
   readonly topic: string;
@@ -14,23 +15,7 @@ export interface PartitionSource {
   readonly range: OffsetRange;
 }
 
-const RANGE_URN = "beam:coder:ts:offset_range:v1";
 const SOURCE_URN = "beam:coder:ts:kafka_partition:v1";
-
-/** An open end is Infinity. */
-export const offsetRangeCoder: Coder<OffsetRange> = {
-  isDeterministic: true,
-  encode({ start, end }: OffsetRange, out: ByteWriter) {
-    out.writeVarint(start);
-    out.writeByte(end === Number.POSITIVE_INFINITY ? 0 : 1);
-    if (end !== Number.POSITIVE_INFINITY) out.writeVarint(end);
-  },
-  decode(input: ByteReader) {
-    const start = input.readVarint();
-    return { start, end: input.readByte() === 0 ? Number.POSITIVE_INFINITY : input.readVarint() };
-  },
-  toProto: () => ({ spec: { urn: RANGE_URN, payload: new Uint8Array() }, componentCoderIds: [] }),
-};
 
 export const partitionSourceCoder: Coder<PartitionSource> = {
   isDeterministic: true,
@@ -49,5 +34,4 @@ export const partitionSourceCoder: Coder<PartitionSource> = {
   toProto: () => ({ spec: { urn: SOURCE_URN, payload: new Uint8Array() }, componentCoderIds: [] }),
 };
 
-registerCoder(RANGE_URN, () => offsetRangeCoder);
 registerCoder(SOURCE_URN, () => partitionSourceCoder);

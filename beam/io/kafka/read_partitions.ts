@@ -7,6 +7,7 @@ import type { TimestampMs } from "../../model/timestamps.js";
 import type { OutputSpecs } from "../../sdk/do_fn.js";
 import { counter } from "../../sdk/metrics.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
+import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 import { registerDoFn } from "../../sdk/registry.js";
 import {
   type ProcessContinuation,
@@ -19,7 +20,7 @@ import {
 import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
-import { offsetRangeCoder, type PartitionSource } from "./partition_source.js";
+import type { PartitionSource } from "./partition_source.js";
 import { watermarkAfterEvent, watermarkWhenCaughtUp } from "./partition_watermark.js";
 import type { ReadConfig } from "./read_config.js";
 import { Rejected, recordDecoder, type TopicPartition } from "./record_decoder.js";

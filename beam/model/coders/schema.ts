@@ -41,6 +41,7 @@ export interface Field {
   readonly encodingPosition?: number;
 }
 
+/** The fields of a row, in their order. */
 export interface Schema {
   readonly fields: readonly Field[];
   /** A UUID, or "". */

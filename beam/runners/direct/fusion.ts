@@ -2,11 +2,18 @@
  * Cuts a pipeline into stages. A step joins the stage of its producer unless one of these makes it begin a new one:
  * - it is the process step of a splittable DoFn, whose input the runner must be able to put off and resume;
  * - it reads several collections of several stages (a flatten), or the impulse;
+ * - it waits for side inputs, which come into its stage from elsewhere;
  * - it holds the watermark back (state and timers, or a group that buffers), and its producer's stage already does so
  *   or is a source: the watermark is known between stages only.
  */
 
-import { parDoPayload } from "../../exec/do_fn_operator.js";
+import {
+  AWAIT_SIDE_INPUTS_URN,
+  type AwaitPayload,
+  COLLECT_SIDE_INPUT_URN,
+  type CollectPayload,
+} from "../../exec/await_side_inputs.js";
+import { elementInputs, mainInput, parDoPayload } from "../../exec/do_fn_operator.js";
 import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
 import { topologicalOrder } from "../../exec/topological_order.js";
 import { runnerApi } from "../../model/apache_beam.js";
@@ -63,9 +70,11 @@ export function fuse(
   }
   const components = runnerApi.Components.clone(pipeline.components!);
   expandSplittable(components);
+  const waits = expandSideInputs(components);
   const order = topologicalOrder(
     Object.entries(components.transforms).filter(
-      ([, transform]) => transform.subtransforms.length === 0 && transform.spec !== undefined,
+      ([, { subtransforms, spec }]) =>
+        subtransforms.length === 0 && spec !== undefined && spec.urn !== COLLECT_SIDE_INPUT_URN,
     ),
   );
   const stages: FusedStage[] = [];
@@ -75,7 +84,7 @@ export function fuse(
   for (const id of order) {
     const transform = components.transforms[id]!;
     check(transform, components);
-    const inputs = Object.values(transform.inputs);
+    const inputs = elementInputs(transform);
     if (transform.spec!.urn === urns.impulse) {
       impulses.push(...Object.values(transform.outputs));
       continue;
@@ -84,7 +93,7 @@ export function fuse(
     const stage =
       (isCut ? undefined : stageFor(transform, inputs, components, producer)) ??
       newStage(transform, inputs, stages, isCut);
-    stage.transforms.push(id);
+    stage.transforms.push(...(waits.get(id) ?? []), id);
     stage.holds ||= holdsWatermark(transform, components);
     for (const output of Object.values(transform.outputs)) producer.set(output, stage);
   }
@@ -93,6 +102,11 @@ export function fuse(
       const from = producer.get(input);
       if (from !== undefined && !from.outputs.includes(input)) from.outputs.push(input);
     }
+  }
+  // What it waits for comes to the steps that collect it.
+  for (const id of waits.keys()) {
+    const transform = components.transforms[id]!;
+    transform.inputs = { in: transform.inputs.in! };
   }
   return { components, stages, impulses };
 }
@@ -107,6 +121,7 @@ function stageFor(
   const stage = inputs.length === 0 ? undefined : producer.get(inputs[0]!);
   if (stage === undefined || stage.kind === "scripted") return undefined;
   if (transform.spec!.urn === urns.sdfProcess) return undefined;
+  if (transform.spec!.urn === AWAIT_SIDE_INPUTS_URN) return undefined;
   if (inputs.some((input) => producer.get(input) !== stage)) return undefined;
   if (holdsWatermark(transform, components) && (stage.holds || stage.kind === "splittable")) return undefined;
   return stage;
@@ -140,9 +155,13 @@ function holdsWatermark(transform: runnerApi.PTransform, components: runnerApi.C
     const strategy = components.windowingStrategies[windowingStrategyId]!;
     return !(firesForEveryElement(strategy) && strategy.windowFn?.urn === urns.globalWindows);
   }
+  if (urn === AWAIT_SIDE_INPUTS_URN) return true;
   if (urn !== urns.parDo) return false;
-  const payload = parDoPayload(transform);
-  return Object.keys(payload.stateSpecs).length > 0 || Object.keys(payload.timerFamilySpecs).length > 0;
+  return hasStateOrTimers(parDoPayload(transform));
+}
+
+function hasStateOrTimers({ stateSpecs, timerFamilySpecs }: runnerApi.ParDoPayload): boolean {
+  return Object.keys(stateSpecs).length > 0 || Object.keys(timerFamilySpecs).length > 0;
 }
 
 /** Throws for what this runner cannot run, by name. */
@@ -170,11 +189,17 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
     }
     case urns.parDo: {
       const payload = parDoPayload(transform);
-      const sideInputs = Object.keys(payload.sideInputs);
-      if (sideInputs.length > 0) {
-        throw new UnsupportedPipelineError(
-          `${name}: side inputs are not supported (${sideInputs.join(", ")})`,
-        );
+      for (const [side, { accessPattern }] of Object.entries(payload.sideInputs)) {
+        if (hasStateOrTimers(payload)) {
+          throw new UnsupportedPipelineError(
+            `${name}: side inputs of a stateful step are not supported (${side})`,
+          );
+        }
+        if (accessPattern?.urn !== urns.iterableSideInput) {
+          throw new UnsupportedPipelineError(
+            `${name}: the side input ${side} is read by ${accessPattern?.urn}, which is not supported`,
+          );
+        }
       }
       if (payload.requiresTimeSortedInput || payload.requiresStableInput) {
         throw new UnsupportedPipelineError(`${name}: time-sorted or stable input is not supported`);
@@ -191,6 +216,7 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
     case urns.sdfPair:
     case urns.sdfSplitAndSize:
     case urns.sdfProcess:
+    case AWAIT_SIDE_INPUTS_URN:
       return;
     default:
       throw new UnsupportedPipelineError(
@@ -206,6 +232,11 @@ function expandSplittable(components: runnerApi.Components): void {
     const payload = parDoPayload(transform);
     if (payload.restrictionCoderId === "") continue;
     const [[inputName, input] = []] = Object.entries(transform.inputs);
+    if (Object.keys(payload.sideInputs).length > 0) {
+      throw new UnsupportedPipelineError(
+        `${transform.uniqueName}: side inputs of a splittable step are not supported`,
+      );
+    }
     const from = components.pcollections[input!]!;
     components.coders[`${id}/paired`] = kvCoder(from.coderId, payload.restrictionCoderId);
     components.coders[`${id}/double`] = {
@@ -239,6 +270,53 @@ function expandSplittable(components: runnerApi.Components): void {
     part("process", urns.sdfProcess, { in: `${id}/sized` }, transform.outputs);
     delete components.transforms[id];
   }
+}
+
+/**
+ * Puts a step that waits in front of each ParDo with side inputs, and steps that collect these beside it. Returns the
+ * ids of the collecting steps by that of the waiting one, whose inputs, for the time being, are all that it waits for.
+ */
+function expandSideInputs(components: runnerApi.Components): ReadonlyMap<string, readonly string[]> {
+  const waits = new Map<string, readonly string[]>();
+  for (const [id, transform] of Object.entries(components.transforms)) {
+    if (transform.subtransforms.length > 0 || transform.spec?.urn !== urns.parDo) continue;
+    const sides = Object.keys(parDoPayload(transform).sideInputs).map(
+      (name) => [name, transform.inputs[name]!] as const,
+    );
+    if (sides.length === 0) continue;
+    const main = mainInput(transform);
+    const [mainName] = Object.entries(transform.inputs).find(([, collection]) => collection === main)!;
+    const step = (
+      name: string,
+      urn: string,
+      payload: CollectPayload | AwaitPayload,
+      inputs: Record<string, string>,
+      outputs: Record<string, string>,
+    ): string => {
+      components.transforms[`${id}/${name}`] = runnerApi.PTransform.create({
+        uniqueName: `${transform.uniqueName}/${name}`,
+        spec: { urn, payload: Buffer.from(JSON.stringify(payload)) },
+        inputs,
+        outputs,
+      });
+      return `${id}/${name}`;
+    };
+    const awaited = `${id}/awaited`;
+    components.pcollections[awaited] = { ...components.pcollections[main]!, uniqueName: awaited };
+    const collects = sides.map(([name, collection]) =>
+      step(`collect ${name}`, COLLECT_SIDE_INPUT_URN, { consumer: id, name }, { in: collection }, {}),
+    );
+    const wait = step(
+      "await",
+      AWAIT_SIDE_INPUTS_URN,
+      { sides: sides.map(([, collection]) => collection) },
+      { in: main, ...Object.fromEntries(sides.map(([name, collection]) => [`side ${name}`, collection])) },
+      { out: awaited },
+    );
+    waits.set(wait, collects);
+    transform.inputs[mainName] = awaited;
+  }
+  return waits;
 }
 
 function kvCoder(key: string, value: string): runnerApi.Coder {

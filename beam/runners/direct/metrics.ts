@@ -5,15 +5,9 @@
 import type { Ledger } from "../../engine/engine.js";
 import type { TransformMetric } from "../../exec/bundle_processor.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
-import { Counter, Distribution } from "../../sdk/metrics.js";
+import { Counter, Distribution, type DistributionValue } from "../../sdk/metrics.js";
+import type { MetricSource } from "../../sdk/pipeline_run.js";
 import type { ByteTable } from "../../store/byte_table.js";
-
-export interface DistributionValue {
-  count: number;
-  sum: number;
-  min: number;
-  max: number;
-}
 
 /** What one bundle added, by `transform/name`. */
 export interface BundleReport {
@@ -48,7 +42,7 @@ export function takeReport(metrics: readonly TransformMetric[]): BundleReport {
   return { counters, distributions, gauges };
 }
 
-export class RunMetrics implements Ledger {
+export class RunMetrics implements Ledger, MetricSource {
   readonly #counters = new Map<string, number>();
   readonly #distributions = new Map<string, DistributionValue>();
   readonly #gauges = new Map<string, number>();
@@ -97,10 +91,12 @@ export class RunMetrics implements Ledger {
       this.#distributions.set(key, { count, sum, min, max });
       return;
     }
-    total.count += count;
-    total.sum += sum;
-    total.min = Math.min(total.min, min);
-    total.max = Math.max(total.max, max);
+    this.#distributions.set(key, {
+      count: total.count + count,
+      sum: total.sum + sum,
+      min: Math.min(total.min, min),
+      max: Math.max(total.max, max),
+    });
   }
 
   /** A counter summed over all transforms; with `transform`, over those whose name begins so. */

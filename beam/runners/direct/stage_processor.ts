@@ -2,19 +2,23 @@
 import { ElementBatch } from "../../engine/element_batch.js";
 import type { BundleResult, Residual, Stage, StageProcessor } from "../../engine/stage.js";
 import type { DueTimer } from "../../engine/stage_timers.js";
+import { sideInputKey, sideInputTable } from "../../exec/await_side_inputs.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
 import type {
   ClaimBudget,
   Residual as ExecResidual,
   ExecServices,
+  RemoteKeys,
+  SideInputTable,
   StateTable,
   TimeDomain,
   TimerTable,
 } from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
+import { ByteWriter } from "../../model/bytes.js";
 import type { Clock } from "../../model/clock.js";
-import type { TimestampMs } from "../../model/timestamps.js";
+import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
 import type { Store } from "../../store/store.js";
 import { takeReport } from "./metrics.js";
 import { stateTableName, timerTableName } from "./table_names.js";
@@ -110,6 +114,34 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   /** Of all that names a transform only this is the same in the next process. */
   #nameOf(transformId: string): string {
     return this.#descriptor.transforms[transformId]!.uniqueName;
+  }
+
+  /** State is in the store. */
+  remoteKeys(): RemoteKeys | undefined {
+    return undefined;
+  }
+
+  sideInput(transformId: string, name: string): SideInputTable {
+    const table = sideInputTable(this, transformId, name);
+    const key = new ByteWriter(32);
+    return {
+      get(window, out) {
+        if (!table.get(sideInputKey(window, key), out)) out.reset(window.buffer, 0, 0);
+        return true;
+      },
+      // Elements are kept back until their side inputs are in the store.
+      arrive: () => undefined,
+    };
+  }
+
+  collectionWatermark(pcollectionId: string): TimestampMs {
+    const { upstream, pending, spec } = this.stage;
+    const producer = upstream.find((stage) => stage.spec.outputs.includes(pcollectionId));
+    let watermark = producer?.outputWatermark ?? MAX_TIMESTAMP;
+    for (const { input, batch } of pending) {
+      if (spec.inputs[input] === pcollectionId) watermark = Math.min(watermark, batch.minTimestamp);
+    }
+    return watermark;
   }
 
   openSink(transformId: string): Receiver {

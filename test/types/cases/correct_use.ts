@@ -1,9 +1,11 @@
 // Everything here compiles.
+import type { Root } from "../../../beam/model/apache_beam.js";
 import { KVCoder } from "../../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../../beam/model/coders/varint_coder.js";
 import type { KV } from "../../../beam/model/kv.js";
 import { coGroupByKey } from "../../../beam/sdk/co_group_by_key.js";
+import { create } from "../../../beam/sdk/create.js";
 import {
   DoFn,
   type ElementContext,
@@ -51,9 +53,11 @@ class Remember extends StatefulDoFn<string, number, Outputs, typeof state, typeo
   }
 }
 
+declare const root: Root;
 declare const texts: Collection<string>;
 declare const keyed: Collection<KV<string, number>>;
 
+const created: Collection<KV<string, number>> = create("Create", root, [{ key: "k", value: 1 }], new KVCoder(strings, ints));
 const measured = parDo("Measure", texts, new Measure({ min: 1 }));
 const lengths: Collection<number> = measured.lengths;
 const both: Collection<string> = flattenAll("Both", [texts, measured.texts]);

@@ -84,7 +84,7 @@ describe("settings", () => {
 
   it("refuse at once what this version does not have", () => {
     const problems = problemsOf({
-      flags: { runner: "flink", job_endpoint: "127.0.0.1:8099" },
+      flags: { orders: "orders.avro", payments: "payments.avro" },
       environment: { SCHEMA_REGISTRY_URL: "http://127.0.0.1:8082", GCS_LOG_PATH: "gs://bucket/logs" },
     });
     assert.equal(problems.length, 4);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type CounterSource, figuresOf } from "../../../pipeline/figures.js";
+import type { CounterSource } from "../../../beam/sdk/pipeline_run.js";
+import { figuresOf } from "../../../pipeline/figures.js";
 import { imbalances, summaryOf, summaryText } from "../../../pipeline/summary.js";
 
 /** Counters by transform and name, as the runner keeps them. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { offsetRangeCoder } from "../../../../beam/io/kafka/partition_source.js";
 import { VirtualClock } from "../../../../beam/model/clock.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { type DirectRunnerOptions, runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
+import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import {
   type ProcessContinuation,
@@ -131,7 +131,8 @@ describe("splittable DoFns", () => {
     });
     assert.equal(seen.length, 2_000);
     const { bundles } = under.status().find(({ name }) => name.includes("process"))!;
-    assert.ok(bundles >= 2_000 / 256 && bundles <= 10, `${bundles} bundles`);
+    // The clock is not read for every claim, but often enough.
+    assert.ok(bundles >= 2_000 / 110 && bundles <= 2_000 / 90, `${bundles} bundles`);
   });
 
   it("may be split before they begin", async () => {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Coder } from "../../../../beam/model/coders/coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../../../beam/model/coders/varint_coder.js";
@@ -110,7 +109,7 @@ describe("direct runner", () => {
       { key: "b", value: 2 },
       { key: "a", value: 3 },
     ];
-    const input: Collection<KV<string, number>> = create("Create", root, values, keyed as Coder<any>);
+    const input: Collection<KV<string, number>> = create("Create", root, values, keyed);
     parDo("Collect", parDo("Sum", input, new SumPerKey(null)).main, new Collect("out"));
     const run = runDirect(pipeline);
     await run.finished;

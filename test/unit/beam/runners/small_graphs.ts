@@ -1,6 +1,5 @@
 /** What tests of graphs share: DoFns made of plain functions, and the collector at the end of a graph. */
 import type { Root } from "../../../../beam/model/apache_beam.js";
-import type { Coder } from "../../../../beam/model/coders/coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../../../beam/model/coders/varint_coder.js";
@@ -129,5 +128,5 @@ export function createKeyed(
   values: readonly KV<string, number>[],
   timestamps?: readonly number[],
 ): Collection<KV<string, number>> {
-  return create("Create", root, values as any, keyedInts as Coder<any>, timestamps);
+  return create("Create", root, values, keyedInts, timestamps);
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { offsetRangeCoder } from "../../../../beam/io/kafka/partition_source.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, impulse, parDo } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
+import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import {
   type ProcessContinuation,

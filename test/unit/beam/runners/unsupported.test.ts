@@ -65,8 +65,8 @@ const CASES: readonly (readonly [
     },
   ],
   [
-    "side inputs",
-    /Count: side inputs are not supported \(prices\)/,
+    "side inputs of a stateful step",
+    /Count: side inputs of a stateful step are not supported \(prices\)/,
     (proto) =>
       changePayload(proto, (payload) => {
         payload.sideInputs.prices = runnerApi.SideInput.create();

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { offsetRangeCoder } from "../../../../beam/io/kafka/partition_source.js";
 import { type Pipeline, runnerApi } from "../../../../beam/model/apache_beam.js";
 import { DoubleCoder } from "../../../../beam/model/coders/double_coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
@@ -20,6 +19,7 @@ import {
   windowInto,
 } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
+import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import { SplittableDoFn, stop } from "../../../../beam/sdk/splittable.js";
 import { bagState, mapState, valueState } from "../../../../beam/sdk/state.js";

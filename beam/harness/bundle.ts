@@ -1,0 +1,254 @@
+/**
+ * Runs one bundle: takes its input as it comes, has the operators settle what they put off between batches, and sends
+ * all results before it answers. It gives way to the event loop now and then, so that splits and progress are answered
+ * while it runs. Source: beam_fn_api.proto, ProcessBundleRequest.
+ */
+import { setImmediate as turn } from "node:timers/promises";
+import type { Progress } from "../exec/operator.js";
+import type { ElementSplit } from "../exec/services.js";
+import type { fnApi } from "../model/apache_beam.js";
+import { ByteReader } from "../model/bytes.js";
+import { bundleApplication, delayedApplication } from "./bundle_applications.js";
+import { cutsOf } from "./channel_split.js";
+import type { BundleScope, HarnessProcessor, SourceInput } from "./harness_processor.js";
+import type { Inbox, Segment } from "./inbox.js";
+import type { ReadIndex } from "./monitoring.js";
+
+/** Elements between two looks at the clock, and at what was put off. */
+const SLICE_ELEMENTS = 1_024;
+/** How long a bundle may keep the event loop to itself. */
+const TURN_MS = 10;
+
+/** What the runner is like, as far as answers depend on it. */
+export interface RunnerTraits {
+  /** It knows short ids, and needs no whole monitoring infos. */
+  readonly knowsShortIds: boolean;
+  /** It looks at more than the whole seconds of a delay. */
+  readonly honoursMs: boolean;
+}
+
+class Source {
+  /** Of the element that was begun last. */
+  index = -1;
+  /** Elements from here on were given away. */
+  stop = Number.POSITIVE_INFINITY;
+
+  constructor(readonly input: SourceInput) {}
+}
+
+export class Bundle {
+  readonly #sources = new Map<string, Source>();
+  readonly #reader = new ByteReader();
+  #terminators: number;
+  #turnBeganMs = 0;
+  #isOver = false;
+
+  constructor(
+    private readonly harness: HarnessProcessor,
+    private readonly scope: BundleScope,
+    private readonly inbox: Inbox,
+    private readonly traits: RunnerTraits,
+  ) {
+    for (const [id, input] of harness.sources) this.#sources.set(id, new Source(input));
+    this.#terminators = harness.terminators;
+  }
+
+  /** Resolves when all results are with the runner. A processor whose bundle failed must not be used again. */
+  async run(): Promise<fnApi.ProcessBundleResponse> {
+    const { harness, scope } = this;
+    const { processor } = harness;
+    harness.begin(scope);
+    this.#turnBeganMs = harness.clock.now();
+    const starting = processor.startBundle();
+    if (starting !== undefined) await starting;
+    while (this.#terminators > 0) {
+      const segment = this.inbox.take();
+      if (segment === undefined) {
+        await this.#pause();
+        await this.inbox.arrival();
+        this.#turnBeganMs = harness.clock.now();
+      } else {
+        await this.#process(segment);
+      }
+    }
+    const finishing = processor.finishBundle();
+    if (finishing !== undefined) await finishing;
+    await harness.commit();
+    this.#isOver = true;
+    harness.outputs.finish();
+    return this.#response();
+  }
+
+  progress(): fnApi.ProcessBundleProgressResponse {
+    const inProgress = new Map<string, Progress>();
+    for (const { input } of this.#sources.values()) {
+      if (input.processStep === undefined) continue;
+      const progress = this.harness.processor.progress(input.processStep);
+      if (progress !== undefined) inProgress.set(input.processStep, progress);
+    }
+    return this.#report(inProgress);
+  }
+
+  /**
+   * Gives away part of the input. Empty when there is nothing to give, and for bundles with state or timers: their
+   * elements of one key must not be in two bundles at once, and Prism loses the timers of a bundle that it cuts.
+   */
+  split({ desiredSplits }: fnApi.ProcessBundleSplitRequest): fnApi.ProcessBundleSplitResponse {
+    const response: fnApi.ProcessBundleSplitResponse = {
+      primaryRoots: [],
+      residualRoots: [],
+      channelSplits: [],
+    };
+    if (this.#isOver || this.harness.isKeyed) return response;
+    for (const [transformId, desired] of Object.entries(desiredSplits)) {
+      const source = this.#sources.get(transformId);
+      if (source !== undefined) this.#splitSource(source, desired, response);
+    }
+    return response;
+  }
+
+  #splitSource(
+    source: Source,
+    desired: fnApi.ProcessBundleSplitRequest_DesiredSplit,
+    response: fnApi.ProcessBundleSplitResponse,
+  ): void {
+    const { processStep, transformId } = source.input;
+    const { processor } = this.harness;
+    const work = processStep === undefined ? undefined : processor.progress(processStep);
+    const cuts = cutsOf(
+      { index: source.index, stop: source.stop, progress: work === undefined ? 1 : shareDone(work) },
+      {
+        fractionOfRemainder: desired.fractionOfRemainder,
+        estimatedElements: Number(desired.estimatedInputElements),
+        allowedPoints: desired.allowedSplitPoints.map(Number),
+      },
+    );
+    for (const cut of cuts) {
+      if (cut.kind === "channel") {
+        source.stop = cut.stop;
+        response.channelSplits.push(channelSplit(transformId, cut.stop - 1, cut.stop));
+        return;
+      }
+      const split = processor.split(processStep!, cut.fraction);
+      if (split === undefined) continue;
+      source.stop = source.index + 1;
+      this.#addRoots(split, response);
+      response.channelSplits.push(channelSplit(transformId, source.index - 1, source.index + 1));
+      return;
+    }
+  }
+
+  #addRoots({ primary, residual }: ElementSplit, response: fnApi.ProcessBundleSplitResponse): void {
+    const step = this.harness.processSteps.get(primary.transformId)!;
+    response.primaryRoots.push(bundleApplication(primary, step));
+    response.residualRoots.push({
+      application: bundleApplication(residual, step),
+      requestedTimeDelay: { seconds: 0n, nanos: 0 },
+    });
+  }
+
+  async #process({ transformId, timerFamily, bytes, isLast }: Segment): Promise<void> {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (timerFamily !== undefined) {
+      const input = this.harness.timerInputs.get(transformId)?.get(timerFamily);
+      if (input === undefined)
+        throw new Error(`timers came for ${transformId}/${timerFamily}, which has none`);
+      if (buffer.length > 0) input.read(buffer);
+    } else {
+      const source = this.#sources.get(transformId);
+      if (source === undefined) throw new Error(`elements came for ${transformId}, which is no source`);
+      if (buffer.length > 0) await this.#read(source, buffer);
+    }
+    if (isLast) this.#terminators--;
+  }
+
+  async #read(source: Source, bytes: Buffer): Promise<void> {
+    const reader = this.#reader.reset(bytes);
+    while (reader.remaining > 0 && source.index + 1 < source.stop) {
+      this.#readSlice(source, reader);
+      await this.#pause();
+    }
+  }
+
+  /** Elements of a splittable DoFn come one by one: the runner may ask about the one in progress. */
+  #readSlice(source: Source, reader: ByteReader): void {
+    const { coder, receiver, processStep } = source.input;
+    const limit = processStep === undefined ? SLICE_ELEMENTS : 1;
+    for (let i = 0; i < limit && reader.remaining > 0 && source.index + 1 < source.stop; i++) {
+      const { position } = reader;
+      const before = receiver.elements;
+      source.index++;
+      try {
+        coder.decodeInto(reader, "nested", receiver);
+      } catch (error) {
+        // The element was not handed out, so it is its bytes that are wrong.
+        if (receiver.elements === before) throw this.#corrupt(source, position, error as Error);
+        throw error;
+      }
+      // Java's runners put a byte behind an element that takes none.
+      if (reader.position === position) reader.skip(1);
+    }
+  }
+
+  #corrupt({ input, index }: Source, position: number, error: Error): Error {
+    const coder = input.coder.value.constructor.name;
+    return new Error(
+      `${input.name}: element ${index}, at byte ${position} of its segment, cannot be decoded by ${coder}: ${error.message}`,
+      { cause: error },
+    );
+  }
+
+  /** Between batches: does what was put off, waits for streams that are full, and lets others have their turn. */
+  async #pause(): Promise<void> {
+    const { harness } = this;
+    const settling = harness.processor.settle();
+    if (settling !== undefined) await settling;
+    if (harness.holdsMuch) await harness.commit();
+    const now = harness.clock.now();
+    const draining = harness.outputs.pace(now);
+    if (draining !== undefined) await draining;
+    if (now - this.#turnBeganMs >= TURN_MS) {
+      await turn();
+      this.#turnBeganMs = harness.clock.now();
+    }
+  }
+
+  #report(inProgress: ReadonlyMap<string, Progress>): fnApi.ProcessBundleProgressResponse {
+    const reads: ReadIndex[] = [];
+    for (const [transformId, { index }] of this.#sources) {
+      reads.push({ transformId, index: this.#isOver ? index + 1 : index });
+    }
+    const isFull = !this.traits.knowsShortIds;
+    return this.harness.monitoring.report(reads, inProgress, this.harness.clock.now(), isFull);
+  }
+
+  #response(): fnApi.ProcessBundleResponse {
+    const { residuals, finalizers, processSteps } = this.harness;
+    return {
+      residualRoots: residuals.map((residual) =>
+        delayedApplication(residual, processSteps.get(residual.transformId)!, this.traits.honoursMs),
+      ),
+      requiresFinalization: finalizers.length > 0,
+      ...this.#report(NOTHING_IN_PROGRESS),
+    };
+  }
+}
+
+const NOTHING_IN_PROGRESS: ReadonlyMap<string, Progress> = new Map();
+
+function shareDone({ completed, remaining }: Progress): number {
+  const all = completed + remaining;
+  return all > 0 ? Math.min(completed / all, 0.999_999) : 0;
+}
+
+function channelSplit(
+  transformId: string,
+  lastPrimary: number,
+  firstResidual: number,
+): fnApi.ProcessBundleSplitResponse_ChannelSplit {
+  return {
+    transformId,
+    lastPrimaryElement: BigInt(lastPrimary),
+    firstResidualElement: BigInt(firstResidual),
+  };
+}

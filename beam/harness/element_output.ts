@@ -1,0 +1,24 @@
+/** Elements on their way to the runner: encoded one behind the other, and handed over in large pieces. */
+import type { Receiver, Windows } from "../exec/receiver.js";
+import { ByteWriter } from "../model/bytes.js";
+import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
+import type { PaneInfo } from "../model/pane.js";
+import type { TimestampMs } from "../model/timestamps.js";
+import type { Outputs } from "./outputs.js";
+
+export class ElementOutput implements Receiver {
+  readonly writer = new ByteWriter();
+
+  constructor(
+    readonly transformId: string,
+    /** Of the data endpoint. */
+    readonly url: string,
+    private readonly coder: ElementCoder<unknown>,
+    private readonly outputs: Outputs,
+  ) {}
+
+  accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
+    this.coder.encodeParts(value, timestamp, windows, pane, this.writer, "nested");
+    if (this.writer.length >= this.outputs.pieceBytes) this.outputs.sendElements(this);
+  }
+}

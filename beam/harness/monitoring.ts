@@ -1,0 +1,162 @@
+/**
+ * What a bundle reports: metrics of its DoFns, elements of its collections, how far it has read. All count from the
+ * start of the bundle. What stays the same of an info goes over the wire once, under a short id.
+ * Source: metrics.proto, MonitoringInfoSpecs.
+ */
+import type { BundleProcessor } from "../exec/bundle_processor.js";
+import type { Progress } from "../exec/operator.js";
+import type { metricsApi } from "../model/apache_beam.js";
+import { ByteWriter } from "../model/bytes.js";
+import { Counter, Distribution, type MetricCell } from "../sdk/metrics.js";
+
+const SUM = "beam:metrics:sum_int64:v1";
+const PROGRESS = "beam:metrics:progress:v1";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Short ids, the same for the life of the worker. */
+export class ShortIds {
+  readonly #ids = new Map<string, string>();
+  readonly #infos = new Map<string, metricsApi.MonitoringInfo>();
+
+  idOf(urn: string, type: string, labels: Labels): string {
+    const key = JSON.stringify([urn, type, labels]);
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      id = this.#ids.size.toString(36);
+      this.#ids.set(key, id);
+      this.#infos.set(id, { urn, type, labels: { ...labels }, payload: new Uint8Array(0) });
+    }
+    return id;
+  }
+
+  /** Without a payload. Undefined for an id that was never given. */
+  info(id: string): metricsApi.MonitoringInfo | undefined {
+    return this.#infos.get(id);
+  }
+}
+
+export interface BundleReport {
+  readonly monitoringInfos: metricsApi.MonitoringInfo[];
+  readonly monitoringData: Record<string, Uint8Array>;
+}
+
+/** How far a source has been read. */
+export interface ReadIndex {
+  readonly transformId: string;
+  readonly index: number;
+}
+
+export class Monitoring {
+  readonly #writer = new ByteWriter(64);
+  readonly #metrics: readonly { readonly id: string; readonly cell: MetricCell }[];
+  readonly #collections: readonly { readonly id: string; readonly receiver: { elements: number } }[];
+
+  constructor(
+    processor: BundleProcessor,
+    private readonly shortIds: ShortIds,
+  ) {
+    this.#metrics = processor.metrics.map(({ transformId, namespace, name, cell }) => {
+      const [urn, type] = userMetricType(cell);
+      return {
+        id: shortIds.idOf(urn, type, { PTRANSFORM: transformId, NAMESPACE: namespace, NAME: name }),
+        cell,
+      };
+    });
+    this.#collections = [...processor.collections].map(([id, receiver]) => ({
+      id: shortIds.idOf("beam:metric:element_count:v1", SUM, { PCOLLECTION: id }),
+      receiver,
+    }));
+  }
+
+  /** Begins to count anew. */
+  reset(): void {
+    for (const { receiver } of this.#collections) receiver.elements = 0;
+    for (const { cell } of this.#metrics) resetCell(cell);
+  }
+
+  /** @param isFull also with whole infos, for runners that do not know short ids */
+  report(
+    reads: readonly ReadIndex[],
+    inProgress: ReadonlyMap<string, Progress>,
+    nowMs: number,
+    isFull: boolean,
+  ): BundleReport {
+    const data: Record<string, Uint8Array> = {};
+    for (const { id, receiver } of this.#collections) {
+      if (receiver.elements > 0) data[id] = this.#varint(receiver.elements);
+    }
+    for (const { id, cell } of this.#metrics) {
+      const payload = this.#payload(cell, nowMs);
+      if (payload !== undefined) data[id] = payload;
+    }
+    for (const { transformId, index } of reads) {
+      const id = this.shortIds.idOf("beam:metric:data_channel:read_index:v1", SUM, {
+        PTRANSFORM: transformId,
+      });
+      data[id] = this.#varint(Math.max(0, index));
+    }
+    for (const [transformId, { completed, remaining }] of inProgress) {
+      for (const [name, amount] of [
+        ["completed", completed],
+        ["remaining", remaining],
+      ] as const) {
+        const urn = `beam:metric:ptransform_progress:${name}:v1`;
+        this.#writer.reset();
+        this.#writer.writeInt32(1);
+        this.#writer.writeDouble(amount);
+        data[this.shortIds.idOf(urn, PROGRESS, { PTRANSFORM: transformId })] = this.#writer.toBytes();
+      }
+    }
+    const monitoringInfos = isFull
+      ? Object.entries(data).map(([id, payload]) => ({ ...this.shortIds.info(id)!, payload }))
+      : [];
+    return { monitoringInfos, monitoringData: data };
+  }
+
+  #varint(value: number): Uint8Array {
+    this.#writer.reset();
+    this.#writer.writeVarint(Math.round(value));
+    return this.#writer.toBytes();
+  }
+
+  #payload(cell: MetricCell, nowMs: number): Uint8Array | undefined {
+    if (cell instanceof Counter) return cell.delta === 0 ? undefined : this.#varint(cell.delta);
+    const writer = this.#writer;
+    writer.reset();
+    if (cell instanceof Distribution) {
+      if (cell.count === 0) return undefined;
+      writer.writeVarint(cell.count);
+      for (const value of [cell.sum, cell.min, cell.max]) writer.writeVarint(Math.round(value));
+    } else {
+      if (cell.value === undefined) return undefined;
+      writer.writeVarint(nowMs);
+      writer.writeVarint(Math.round(cell.value));
+    }
+    return writer.toBytes();
+  }
+}
+
+function userMetricType(cell: MetricCell): readonly [string, string] {
+  switch (cell.kind) {
+    case "counter":
+      return ["beam:metric:user:sum_int64:v1", SUM];
+    case "distribution":
+      return ["beam:metric:user:distribution_int64:v1", "beam:metrics:distribution_int64:v1"];
+    case "gauge":
+      return ["beam:metric:user:latest_int64:v1", "beam:metrics:latest_int64:v1"];
+  }
+}
+
+function resetCell(cell: MetricCell): void {
+  if (cell instanceof Counter) {
+    cell.delta = 0;
+  } else if (cell instanceof Distribution) {
+    cell.count = 0;
+    cell.sum = 0;
+    cell.min = Number.POSITIVE_INFINITY;
+    cell.max = Number.NEGATIVE_INFINITY;
+  } else {
+    cell.value = undefined;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Timers of one family on their way to the runner.
+ *
+ *     key | tag: varint count of bytes, UTF-8 | int32 1 | window | clear: 00 or 01
+ *     when clear is 00: fire timestamp | hold timestamp | pane
+ *
+ * Source: beam_runner_api.proto, StandardCoders TIMER; the general form is in timer_coder.ts.
+ */
+import { ByteWriter } from "../model/bytes.js";
+import { writeInstant } from "../model/coders/instant.js";
+import { NO_FIRING_BYTE } from "../model/coders/pane_info.js";
+import type { ChangedTimer } from "./key_state.js";
+import type { Outputs } from "./outputs.js";
+
+export class TimerOutput {
+  readonly writer = new ByteWriter();
+
+  constructor(
+    readonly transformId: string,
+    readonly family: string,
+    /** Of the timers' endpoint. */
+    readonly url: string,
+    private readonly outputs: Outputs,
+  ) {}
+
+  write(key: Buffer, window: Buffer, timer: ChangedTimer): void {
+    const { writer } = this;
+    writer.writeBytes(key);
+    writer.writeString(timer.tag);
+    writer.writeInt32(1);
+    writer.writeBytes(window);
+    writer.writeByte(timer.isSet ? 0 : 1);
+    if (timer.isSet) {
+      writeInstant(timer.fireTimestamp, writer);
+      writeInstant(timer.outputTimestamp, writer);
+      writer.writeByte(NO_FIRING_BYTE);
+    }
+    if (writer.length >= this.outputs.pieceBytes) this.outputs.sendTimers(this);
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The front door for programs that use the library: runs a pipeline in this process, or on a portable runner with the
+ * workers in this process. What a portable runner takes is loaded only when it is asked for.
+ */
+import type { Pipeline } from "../model/apache_beam.js";
+import type { PipelineRun } from "../sdk/pipeline_run.js";
+import { runDirect } from "./direct/direct_runner.js";
+import type { PipelineOptions } from "./portable/pipeline_options.js";
+
+/** Which runner, and where. */
+export type RunnerOptions =
+  | { readonly runner: "direct" }
+  | {
+      /** Prism, Flink, or any other runner of Beam's. */
+      readonly runner: "portable";
+      /** host:port of its job service. */
+      readonly jobEndpoint: string;
+      /** Resolves with a runner's last words, if it ends before the job. */
+      readonly runnerEnded?: Promise<string>;
+      readonly jobName?: string;
+      /** By Beam's names for them: `{ parallelism: 2 }`. */
+      readonly pipelineOptions?: PipelineOptions;
+      /** Told what the runner warns of. Default: standard error. */
+      readonly warn?: (message: string) => void;
+    };
+
+/**
+ * Starts a pipeline. The run's `finished` settles when it has ended, and breaks with what it failed with. Throws when
+ * the runner cannot be reached, or does not take the pipeline.
+ */
+export async function runPipeline(
+  pipeline: Pipeline,
+  options: RunnerOptions = { runner: "direct" },
+): Promise<PipelineRun> {
+  if (options.runner === "direct") return runDirect(pipeline);
+  const {
+    jobEndpoint,
+    runnerEnded,
+    jobName = "pipeline",
+    pipelineOptions = {},
+    warn = console.error,
+  } = options;
+  const { startWorkerPool } = await import("../harness/worker_pool.js");
+  const { runPortable } = await import("./portable/portable_run.js");
+  const pool = await startWorkerPool();
+  try {
+    const run = await runPortable(pipeline, {
+      jobEndpoint,
+      jobName,
+      pipelineOptions,
+      environment: { kind: "external", endpoint: pool.endpoint },
+      log: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: (text, fields) => warn(messageOf(text, fields)),
+      },
+      ...(runnerEnded !== undefined && { runnerEnded }),
+    });
+    const close = () => pool.close();
+    run.finished.then(close, close);
+    return run;
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+function messageOf(text: string, fields: Record<string, unknown> | undefined): string {
+  return fields === undefined ? text : `${text}: ${JSON.stringify(fields)}`;
+}

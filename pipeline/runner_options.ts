@@ -1,0 +1,126 @@
+/** The settings of the runners that are not in this process, by the names that Beam has for them. */
+import type { Problem } from "./read_settings.js";
+import { type SettingsOf, settingsTable } from "./setting.js";
+import { address, oneOf, text, wholeNumber } from "./setting_values.js";
+
+const INT_MAX = 2 ** 31 - 1;
+
+export const RUNNER_SETTINGS = settingsTable({
+  runner: {
+    description:
+      "Where the pipeline runs: direct, in this process; prism or flink, started for this run unless JOB_ENDPOINT names one; or portable, any other runner of Beam's.",
+    expected: "direct, prism, flink or portable",
+    schema: oneOf("direct", "prism", "flink", "portable"),
+    default: "direct",
+  },
+  job_endpoint: {
+    description: "Job service of a running runner.",
+    expected: "host:port",
+    schema: address,
+  },
+  job_name: {
+    description: "Name of the job at the runner; default order-payment-stream.",
+    expected: "a name",
+    schema: text,
+  },
+  environment_type: {
+    description:
+      "Where a runner finds workers: LOOPBACK, in this process (the default); PROCESS, it starts a command; EXTERNAL, a worker pool that runs already; DOCKER, it starts a container.",
+    expected: "LOOPBACK, PROCESS, EXTERNAL or DOCKER",
+    schema: oneOf("LOOPBACK", "PROCESS", "EXTERNAL", "DOCKER"),
+  },
+  environment_config: {
+    description:
+      'For PROCESS the command, if not this program\'s own worker, or {"command": …, "env": {…}}; for EXTERNAL the pool\'s host:port; for DOCKER the image.',
+    expected: "a command, host:port or an image, as ENVIRONMENT_TYPE says",
+    schema: text,
+  },
+  parallelism: {
+    description: "Flink: parallel instances of each step, at most.",
+    expected: "a whole number from 1 to 32768",
+    schema: wholeNumber(1, 32_768),
+  },
+  flink_master: {
+    description: "Flink: REST endpoint of a cluster; default [local], a Flink inside the job server.",
+    expected: "host:port, [local] or [auto]",
+    schema: text,
+  },
+  checkpointing_interval: {
+    description: "Flink: ms between checkpoints; without it a failure ends the job.",
+    expected: "a whole number of ms from 10",
+    schema: wholeNumber(10, INT_MAX),
+  },
+  max_bundle_size: {
+    description: "Flink: elements of a bundle, at most.",
+    expected: "a whole number from 1",
+    schema: wholeNumber(1, INT_MAX),
+  },
+  max_bundle_time_mills: {
+    description: "Flink: ms that a bundle may stay open, at most.",
+    expected: "a whole number of ms from 1",
+    schema: wholeNumber(1, INT_MAX),
+  },
+  savepoint_path: {
+    description: "Flink: savepoint whose state the job begins with.",
+    expected: "the path of a savepoint",
+    schema: text,
+  },
+});
+
+export type RunnerSettings = SettingsOf<typeof RUNNER_SETTINGS>;
+type RunnerSettingName = keyof RunnerSettings;
+
+// Not JOB_NAME: some build servers have a variable of that name.
+const OF_EVERY_RUNNER = ["job_endpoint", "environment_type", "environment_config"] as const;
+const OF_FLINK = [
+  "parallelism",
+  "flink_master",
+  "checkpointing_interval",
+  "max_bundle_size",
+  "max_bundle_time_mills",
+  "savepoint_path",
+] as const;
+
+/** What makes no sense together. */
+export function runnerProblems(
+  settings: Partial<RunnerSettings> & { readonly drain?: "keep" | "expire" },
+): Problem[] {
+  const { runner, job_endpoint: endpoint, environment_type: type, environment_config: config } = settings;
+  if (runner === undefined) return [];
+  const isSet = (name: RunnerSettingName): boolean => settings[name] !== undefined;
+  const misplaced = (names: readonly RunnerSettingName[], why: string): Problem[] =>
+    names.filter(isSet).map((name) => ({ name, text: `is set, but ${why}` }));
+  if (runner === "direct") {
+    return misplaced(
+      [...OF_EVERY_RUNNER, ...OF_FLINK],
+      "RUNNER is direct: expected prism, flink or portable",
+    );
+  }
+  const problems: Problem[] = [];
+  const problem = (name: RunnerSettingName | "drain", text: string): void => {
+    problems.push({ name, text });
+  };
+  if (runner === "prism") problems.push(...misplaced(OF_FLINK, "RUNNER is prism: expected flink"));
+  if (runner === "portable" && endpoint === undefined) {
+    problem("job_endpoint", "is not set: expected host:port, because RUNNER is portable");
+  }
+  if (runner !== "prism" && endpoint !== undefined) {
+    problems.push(
+      ...misplaced(["flink_master"], "JOB_ENDPOINT names a job server, which has its Flink already"),
+    );
+  }
+  if (settings.drain === "expire" && runner !== "portable") {
+    problem("drain", `is "expire", but ${runner} cannot drain a job: expected keep`);
+  }
+  if (config === undefined && (type === "EXTERNAL" || type === "DOCKER")) {
+    const expected = type === "EXTERNAL" ? "host:port of a worker pool" : "a container image";
+    problem("environment_config", `is not set: expected ${expected}, because ENVIRONMENT_TYPE is ${type}`);
+  }
+  if (config !== undefined && (type ?? "LOOPBACK") === "LOOPBACK") {
+    problem("environment_config", "is set, but ENVIRONMENT_TYPE is LOOPBACK, which has nothing to configure");
+  }
+  if (config !== undefined && type === "EXTERNAL" && !address.safeParse(config).success) {
+    problem("environment_config", `is ${JSON.stringify(config)}: expected host:port of a worker pool`);
+  }
+  return problems;
+}

@@ -1,0 +1,20 @@
+import { startPythonJobService } from "../fixtures/python_job_service.js";
+import { PortableUnderTest } from "./runners/portable.js";
+import { testRunner } from "./test_runner.js";
+
+/** With pip's downloads, where the package is not there. */
+const START_UP_MS = 12 * 60_000;
+
+testRunner(
+  "python",
+  () =>
+    PortableUnderTest.startUp({
+      name: "python",
+      hasTestStream: false,
+      takesStreams: false,
+      stepPauseMs: 100,
+      deadlineMs: 20_000,
+      launch: startPythonJobService,
+    }),
+  START_UP_MS,
+);

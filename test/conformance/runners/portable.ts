@@ -1,0 +1,100 @@
+/**
+ * Any runner with a job service, started for the suite; its workers are in this process. A runner that has ended, or
+ * that must recover, is started anew for the next run.
+ */
+import { startWorkerPool } from "../../../beam/harness/worker_pool.js";
+import type { Pipeline } from "../../../beam/model/apache_beam.js";
+import type { RunnerLog } from "../../../beam/runners/portable/job_messages.js";
+import type { PipelineOptions } from "../../../beam/runners/portable/pipeline_options.js";
+import { type PortableRun, runPortable } from "../../../beam/runners/portable/portable_run.js";
+import type { WorkerPool } from "../../../beam/runners/portable/worker_pool.js";
+import { type LocalRunner, RequirementMissing } from "../../../services/index.js";
+import { isStream } from "../run_conformance.js";
+import type { JobUnderTest, RunnerUnderTest, RunOptions } from "../runner_under_test.js";
+import { UnavailableError } from "../test_runner.js";
+
+export interface PortableRecipe {
+  readonly name: string;
+  readonly hasTestStream: boolean;
+  readonly takesStreams: boolean;
+  readonly stepPauseMs: number;
+  readonly deadlineMs: number;
+  /** Throws RequirementMissing where the runner cannot be had. */
+  launch(): Promise<LocalRunner>;
+  pipelineOptions?(options: RunOptions, isStream: boolean): PipelineOptions;
+}
+
+const silent: RunnerLog = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+
+export class PortableUnderTest implements RunnerUnderTest {
+  readonly name: string;
+  readonly hasTestStream: boolean;
+  readonly takesStreams: boolean;
+  readonly stepPauseMs: number;
+  readonly deadlineMs: number;
+  #runner: LocalRunner | undefined;
+  #pool: WorkerPool | undefined;
+
+  private constructor(private readonly recipe: PortableRecipe) {
+    ({
+      name: this.name,
+      hasTestStream: this.hasTestStream,
+      takesStreams: this.takesStreams,
+      stepPauseMs: this.stepPauseMs,
+      deadlineMs: this.deadlineMs,
+    } = recipe);
+  }
+
+  /** Throws an UnavailableError where the runner cannot be had. */
+  static async startUp(recipe: PortableRecipe): Promise<PortableUnderTest> {
+    const started = new PortableUnderTest(recipe);
+    try {
+      await started.#running();
+    } catch (error) {
+      if (error instanceof RequirementMissing) throw new UnavailableError(error.message);
+      throw error;
+    }
+    return started;
+  }
+
+  async start(pipeline: Pipeline, options: RunOptions): Promise<JobUnderTest> {
+    const { endpoint, ended } = await this.#running();
+    this.#pool ??= await startWorkerPool();
+    const run: PortableRun = await runPortable(pipeline, {
+      jobEndpoint: endpoint,
+      jobName: `conformance-${options.name.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}`.slice(0, 60),
+      environment: { kind: "external", endpoint: this.#pool.endpoint },
+      pipelineOptions: this.recipe.pipelineOptions?.(options, isStream(pipeline)) ?? {},
+      log: silent,
+      runnerEnded: ended,
+    });
+    return {
+      finished: run.finished,
+      cancel: () => run.stop("keep"),
+      drain: () => run.stop("expire"),
+      metrics: run.metrics,
+    };
+  }
+
+  async recover(): Promise<void> {
+    // The runner first: without its other side, a worker ends.
+    await this.#runner?.stop();
+    this.#runner = undefined;
+    await this.#pool?.close();
+    this.#pool = undefined;
+  }
+
+  close(): Promise<void> {
+    return this.recover();
+  }
+
+  async #running(): Promise<LocalRunner> {
+    if (this.#runner !== undefined) return this.#runner;
+    const runner = await this.recipe.launch();
+    this.#runner = runner;
+    void runner.ended.then(() => {
+      if (this.#runner === runner) this.#runner = undefined;
+    });
+    return runner;
+  }
+}
