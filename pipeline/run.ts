@@ -1,6 +1,8 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
 import { registerKafkaConnection } from "../beam/io/kafka/kafka_connections.js";
 import { registerMongoConnection } from "../beam/io/mongodb/mongo_connections.js";
+import { systemClock } from "../beam/model/clock.js";
+import { Health } from "../beam/model/health.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import { print } from "./command.js";
 import { kafkaConfig } from "./connections.js";
@@ -11,6 +13,7 @@ import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { Progress } from "./progress.js";
+import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
 
@@ -19,25 +22,39 @@ export async function run(settings: RunSettings): Promise<number> {
   const terminal = new Terminal();
   const log = createLog(settings.log_level, terminal);
   const { signal } = watchInterrupts();
-  await unlessAborted(signal, checkConnections(settings, log));
-  if (settings.kafka_start === "group") {
-    log.warn(
-      "KAFKA_START=group: events that waited when the run before ended do not come again, for this version keeps state in memory",
-    );
-  }
-  signal.addEventListener("abort", () => {
-    log.info("ending: what was read is finished first; a second signal ends at once", {
-      drain: settings.drain,
+  const health = watchHealth(log);
+  const state = await openState(settings, health, log);
+  try {
+    await unlessAborted(signal, checkConnections(settings, log));
+    if (settings.kafka_start === "group" && settings.state_dir === undefined) {
+      log.warn(
+        "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
+      );
+    }
+    signal.addEventListener("abort", () => {
+      log.info("ending: what was read is finished first; a second signal ends at once", {
+        drain: settings.drain,
+      });
     });
-  });
-  await supervise(startPipeline(settings, log), { settings, terminal, log, signal });
+    await supervise(startPipeline(settings, log, state, health), { settings, terminal, log, signal });
+  } finally {
+    await state.close();
+  }
   return 0;
 }
 
 /** Begins to read. */
-export function startPipeline(settings: RunSettings, log: Log): DirectRun {
-  registerKafkaConnection(KAFKA_CONNECTION, kafkaConfig(settings, log));
-  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, { logger: log });
+export function startPipeline(
+  settings: RunSettings,
+  log: Log,
+  state: RunState,
+  health = watchHealth(log),
+): DirectRun {
+  const { outage_max: outageMaxMs } = settings;
+  const kafka = kafkaConfig(settings, log);
+  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs: outageMaxMs } });
+  const writerOptions = { logger: log, health, retryTimeMaxMs: outageMaxMs };
+  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
@@ -60,8 +77,18 @@ export function startPipeline(settings: RunSettings, log: Log): DirectRun {
     bounded: settings.bounded,
   });
   return runDirect(pipeline, {
+    store: state.store,
     bundleSizeMax: settings.bundle_size,
     bundleTimeMaxMs: settings.bundle_time,
+    health,
+  });
+}
+
+/** Problems are logged when they begin, change and end. */
+export function watchHealth(log: Log): Health {
+  return new Health(systemClock, (component, now) => {
+    if (now === undefined) log.info("well again", { component });
+    else log.warn("problem", { component, problem: now.problem });
   });
 }
 

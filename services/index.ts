@@ -2,6 +2,7 @@
 export { servicesDown, servicesStatus, servicesUp } from "./commands.js";
 export { type EnsureOptions, ensureServices, type Running, type ServiceInUse } from "./ensure.js";
 export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.js";
-export { startKafka } from "./kafka.js";
+export { createBucket, FAKE_GCS_VERSION, startFakeGcs } from "./fake_gcs.js";
+export { type KafkaCluster, startKafka, startKafkaCluster } from "./kafka.js";
 export type { LocalServer, LocalServerOptions } from "./local_server.js";
 export { type MongodbOptions, startMongodb } from "./mongodb.js";

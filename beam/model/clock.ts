@@ -2,11 +2,14 @@
  * The only door to time and waiting. Everything that asks for the hour or waits does so through a Clock, so that a
  * test or a simulation can run the same code on virtual time.
  */
+import { uptime } from "node:os";
 import type { TimestampMs } from "./timestamps.js";
 
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** The hour: milliseconds since the Unix epoch. It jumps, back and forth, whenever somebody sets the clock. */
   now(): TimestampMs;
+  /** Milliseconds since some moment. Never jumps: for how long something takes, and when to try again. */
+  elapsed(): number;
   /** Calls `task` once, `delayMs` from now at the earliest. Returns a function that calls it off. */
   schedule(delayMs: number, task: () => void): () => void;
   /** Lets pending input and output happen, then goes on. */
@@ -19,6 +22,11 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => {
+    const awakeMs = performance.now();
+    if (awakeMs >= nextLookMs) lookForSleep(awakeMs);
+    return awakeMs + asleepMs;
+  },
   schedule(delayMs, task) {
     const handle = setTimeout(task, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
     return () => clearTimeout(handle);
@@ -26,9 +34,25 @@ export const systemClock: Clock = {
   yield: () => new Promise((resolve) => setImmediate(resolve)),
 };
 
+/** On Linux, Node's monotonic clock stands still while the machine is suspended; the uptime goes on. */
+const LOOK_INTERVAL_MS = 1_000;
+/** Less is the coarseness of the uptime. */
+const SLEEP_MIN_MS = 1_000;
+const startedMs = uptime() * 1_000 - performance.now();
+let asleepMs = 0;
+let nextLookMs = 0;
+
+function lookForSleep(awakeMs: number): void {
+  nextLookMs = awakeMs + LOOK_INTERVAL_MS;
+  const totalMs = uptime() * 1_000 - startedMs - awakeMs;
+  if (totalMs > asleepMs + SLEEP_MIN_MS) asleepMs = totalMs;
+}
+
 /** A clock that stands still until `advanceTo` is called; tasks that fall due run in the order of their times. */
 export class VirtualClock implements Clock {
   #now: TimestampMs;
+  /** Time that was set, and did not pass. */
+  #jumpedMs = 0;
   #nextId = 0;
   readonly #tasks = new Map<number, { at: TimestampMs; task: () => void }>();
 
@@ -38,6 +62,17 @@ export class VirtualClock implements Clock {
 
   now(): TimestampMs {
     return this.#now;
+  }
+
+  elapsed(): number {
+    return this.#now - this.#jumpedMs;
+  }
+
+  /** Sets the hour, as an administrator would: no time passes, and no task falls due for it. */
+  jump(byMs: number): void {
+    this.#now += byMs;
+    this.#jumpedMs += byMs;
+    for (const scheduled of this.#tasks.values()) scheduled.at += byMs;
   }
 
   schedule(delayMs: number, task: () => void): () => void {

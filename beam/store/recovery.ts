@@ -25,6 +25,9 @@ export const unfinishedName = (number: number): string => `${snapshotName(number
 
 const NAME = /^(log|snapshot)-(\d{8,15})(\.tmp)?$/;
 
+/** A file system's own. */
+const LOST_AND_FOUND = "lost+found";
+
 /** The files of a store that are there. */
 export interface StoreFiles {
   /** Ascending. */
@@ -46,8 +49,9 @@ export function classify(path: string, names: readonly string[]): StoreFiles {
     if (unfinished !== undefined) leftovers.push(name);
     else (kind === "log" ? logs : snapshots).push(Number(number));
   }
-  if (names.length > 0 && logs.length + snapshots.length + leftovers.length === 0) {
-    throw new ForeignDirectoryError(path, names);
+  const strangers = names.filter((name) => name !== LOST_AND_FOUND);
+  if (strangers.length > 0 && logs.length + snapshots.length + leftovers.length === 0) {
+    throw new ForeignDirectoryError(path, strangers);
   }
   const snapshot = Math.max(0, ...snapshots);
   leftovers.push(

@@ -32,6 +32,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
     packages: [],
   },
   "beam/io/connections": { folders: [], packages: [] },
+  "beam/io/gcs": { folders: ["beam/model", "beam/store"], packages: ["@google-cloud/storage"] },
   "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
   pipeline: {

@@ -3,6 +3,7 @@
  * fetching from each broker, however many partitions they read.
  */
 import { type Clock, systemClock } from "../../model/clock.js";
+import { type HealthReporter, unheard } from "../../model/health.js";
 import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
 import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
@@ -17,6 +18,7 @@ export class KafkaConnection {
   constructor(
     readonly client: KafkaClient,
     private readonly clock: Clock,
+    private readonly health: HealthReporter,
   ) {}
 
   /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
@@ -40,7 +42,7 @@ export class KafkaConnection {
   committer(groupId: string): OffsetCommitter {
     let committer = this.#committers.get(groupId);
     if (committer === undefined) {
-      committer = new OffsetCommitter(this.client, groupId, this.clock);
+      committer = new OffsetCommitter(this.client, groupId, this.clock, this.health);
       this.#committers.set(groupId, committer);
     }
     return committer;
@@ -58,7 +60,7 @@ export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", 
 );
 
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  registerKafkaClient(name, () => connectKafka(config), config.clock);
+  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health);
 }
 
 /** For tests and simulations: a client made elsewhere. */
@@ -66,6 +68,7 @@ export function registerKafkaClient(
   name: string,
   connect: () => Promise<KafkaClient>,
   clock: Clock = systemClock,
+  health: HealthReporter = unheard,
 ): void {
-  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock));
+  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health));
 }

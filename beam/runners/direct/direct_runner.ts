@@ -11,6 +11,7 @@ import { ByteReader } from "../../model/bytes.js";
 import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
 import { coderFromProto } from "../../model/coders/registry.js";
 import { type ElementCoder, WindowedValueCoder } from "../../model/coders/windowed_value_coder.js";
+import type { Health, HealthProblem } from "../../model/health.js";
 import { NO_FIRING } from "../../model/pane.js";
 import {
   MAX_TIMESTAMP,
@@ -35,6 +36,8 @@ export interface DirectRunnerOptions {
   readonly bundleTimeMaxMs?: number;
   readonly turnsOpenMax?: number;
   readonly sourceSkewMaxMs?: number;
+  /** What the connectors of this process report to; `health()` shows it. */
+  readonly health?: Health;
 }
 
 /** Where a stage stands. */
@@ -54,6 +57,7 @@ export class DirectRun {
   readonly metrics: RunMetrics;
   readonly store: Store;
   readonly #engine: Engine;
+  readonly #health: Health | undefined;
   /** Settles when the run ends; breaks with what a bundle threw. */
   readonly finished: Promise<void>;
 
@@ -75,6 +79,7 @@ export class DirectRun {
     this.metrics = new RunMetrics(isDurable ? this.store.table(COUNTERS_TABLE) : undefined);
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
+    this.#health = options.health;
     this.#engine = new Engine(
       fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
       {
@@ -124,6 +129,11 @@ export class DirectRun {
       elementsIn: stage.elementsIn,
       bundles: stage.bundles,
     }));
+  }
+
+  /** What is wrong right now; empty when all is well, or nobody reports. */
+  health(): readonly HealthProblem[] {
+    return this.#health?.problems() ?? [];
   }
 
   /** For a person: every stage's watermarks, holds and pending work. */

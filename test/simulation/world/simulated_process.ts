@@ -40,6 +40,11 @@ export class SimulatedProcess implements Owner, Clock {
     return loop.nowMs + clockOffsetMs;
   }
 
+  /** By a clock that nobody sets. */
+  elapsed(): number {
+    return this.machine.loop.nowMs;
+  }
+
   /** As the machine's timers: by a clock that nobody sets. */
   schedule(delayMs: number, task: () => void): () => void {
     return this.machine.loop.after(delayMs, this, "timer", task);

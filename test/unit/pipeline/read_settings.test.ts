@@ -99,6 +99,17 @@ describe("settings", () => {
     assert.deepEqual(problemsOf({ environment: { ...environment, KAFKA_SASL_PASSWORD: "x" } }), []);
   });
 
+  it("want a place for checkpoints that are restored, and state on disk for those that are written", () => {
+    const [place, ...others] = problemsOf({ flags: { restore: "latest" } });
+    assert.match(
+      place!,
+      /^GCS_CHECKPOINT_PATH \(--gcs_checkpoint_path\) is not set: .* because of --restore$/,
+    );
+    assert.deepEqual(others, []);
+    const [wrong] = problemsOf({ flags: { restore: "yesterday" } });
+    assert.match(wrong!, /^--restore is "yesterday": expected latest, or an id/);
+  });
+
   it("want different names for what must differ", () => {
     const [problem, ...others] = problemsOf({
       environment: { KAFKA_PAYMENT_TOPIC: "stream_order_producer" },
