@@ -18,8 +18,10 @@ export const booksBalance: CheckerFactory = (world, report): Checker => {
     for (const [topic, read] of READS) {
       const book = figures[topic];
       const onTheWay = beforeTheJoin(world, read);
-      if (book.read !== sum(book) + onTheWay)
-        report(`${topic}: ${JSON.stringify(book)}, ${onTheWay} on the way`);
+      // Without a durable store the join flushes with the sinks, so that committed reads may wait for a join that is not
+      // committed yet, and nobody can tell how many.
+      const isOff = isOver || world.isDurable ? book.read !== sum(book) + onTheWay : book.read < sum(book);
+      if (isOff) report(`${topic}: ${JSON.stringify(book)}, ${onTheWay} on the way`);
       if (!isOver) continue;
       const records = world.kafka
         .partitionsOf(topic)
