@@ -89,14 +89,17 @@ export class Bundle {
     return this.#report(inProgress);
   }
 
-  /** Gives away part of the input. Empty when there is nothing to give. */
+  /**
+   * Gives away part of the input. Empty when there is nothing to give, and for bundles with state or timers: their
+   * elements of one key must not be in two bundles at once, and Prism loses the timers of a bundle that it cuts.
+   */
   split({ desiredSplits }: fnApi.ProcessBundleSplitRequest): fnApi.ProcessBundleSplitResponse {
     const response: fnApi.ProcessBundleSplitResponse = {
       primaryRoots: [],
       residualRoots: [],
       channelSplits: [],
     };
-    if (this.#isOver) return response;
+    if (this.#isOver || this.harness.isKeyed) return response;
     for (const [transformId, desired] of Object.entries(desiredSplits)) {
       const source = this.#sources.get(transformId);
       if (source !== undefined) this.#splitSource(source, desired, response);

@@ -92,6 +92,11 @@ export class HarnessProcessor implements ExecServices {
     this.monitoring = new Monitoring(this.processor, shortIds);
   }
 
+  /** Whether some transform has state or timers. */
+  get isKeyed(): boolean {
+    return this.#states.size > 0;
+  }
+
   /** Terminators that the input of each bundle ends with. */
   get terminators(): number {
     let count = this.sources.size;

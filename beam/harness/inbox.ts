@@ -61,6 +61,8 @@ export class Inbox {
 
   /** Resolves when `take` has something to give, or to throw. */
   arrival(): Promise<void> {
+    // It may have come since `take` had nothing.
+    if (this.#failure !== undefined || this.#at < this.#segments.length) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined;

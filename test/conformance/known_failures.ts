@@ -23,11 +23,6 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
       reason: "a drain ends sources where they stand",
       with: /one of the last 3/,
     },
-    {
-      features: ["splittable DoFn over an element in several windows"],
-      reason: "refused by name",
-      with: /a splittable element in 2 windows is not supported/,
-    },
   ],
   prism: [
     {

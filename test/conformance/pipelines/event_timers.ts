@@ -6,7 +6,7 @@ import { bagState, valueState } from "../../../beam/sdk/state.js";
 import { eventTimeTimer } from "../../../beam/sdk/timer.js";
 import { doFnWith, ints, keyedInts, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
 import type { ConformancePipeline } from "../conformance_pipeline.js";
-import { type Keyed, keyedNumbers, keyedStream } from "./keyed_numbers.js";
+import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 
 const end = { end: eventTimeTimer() };
 
@@ -46,14 +46,14 @@ export const setsATimerAnew: ConformancePipeline = {
   feature: "event-time timer set again, earlier and later: the last one counts",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "later", value: 50 }, 0], [{ key: "earlier", value: 50 }, 0])
-      .advanceWatermarkTo(1)
-      .add([{ key: "later", value: 80 }, 1], [{ key: "earlier", value: 20 }, 1])
-      .advanceWatermarkTo(60)
-      .advanceWatermarkTo(90);
+      .add([{ key: "later", value: 50 * S }, 0], [{ key: "earlier", value: 50 * S }, 0])
+      .advanceWatermarkTo(1 * S)
+      .add([{ key: "later", value: 80 * S }, 1 * S], [{ key: "earlier", value: 20 * S }, 1 * S])
+      .advanceWatermarkTo(60 * S)
+      .advanceWatermarkTo(90 * S);
     graph.expectElements(parDo("SetTo", stream.read(), setTo).main, [
-      { value: "earlier at 20 after 2", timestamp: 20 },
-      { value: "later at 80 after 2", timestamp: 80 },
+      { value: "earlier at 20000 after 2", timestamp: 20 * S },
+      { value: "later at 80000 after 2", timestamp: 80 * S },
     ]);
   },
 };
@@ -62,11 +62,11 @@ export const clearsATimer: ConformancePipeline = {
   feature: "event-time timer cleared by a later bundle",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "cleared", value: 50 }, 0], [{ key: "kept", value: 50 }, 0])
-      .advanceWatermarkTo(1)
-      .add([{ key: "cleared", value: -1 }, 1])
-      .advanceWatermarkTo(90);
-    graph.expectValues(parDo("SetTo", stream.read(), setTo).main, ["kept at 50 after 1"]);
+      .add([{ key: "cleared", value: 50 * S }, 0], [{ key: "kept", value: 50 * S }, 0])
+      .advanceWatermarkTo(1 * S)
+      .add([{ key: "cleared", value: -1 }, 1 * S])
+      .advanceWatermarkTo(90 * S);
+    graph.expectValues(parDo("SetTo", stream.read(), setTo).main, ["kept at 50000 after 1"]);
   },
 };
 
@@ -74,10 +74,10 @@ export const firesATimerOfThePast: ConformancePipeline = {
   feature: "event-time timer set behind the watermark: fires soon",
   build(graph) {
     const stream = keyedStream(graph)
-      .advanceWatermarkTo(100)
-      .add([{ key: "a", value: 60 }, 50])
-      .advanceWatermarkTo(101);
-    graph.expectValues(parDo("SetTo", stream.read(), setTo).main, ["a at 60 after 1"]);
+      .advanceWatermarkTo(100 * S)
+      .add([{ key: "a", value: 60 * S }, 50 * S])
+      .advanceWatermarkTo(101 * S);
+    graph.expectValues(parDo("SetTo", stream.read(), setTo).main, ["a at 60000 after 1"]);
   },
 };
 
@@ -86,11 +86,14 @@ export const firesWhileTheSourceRuns: ConformancePipeline = {
   build(graph) {
     // The first key's timer is followed by an element for it: it counts anew if the timer has fired by then.
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 10 }, 0])
-      .advanceWatermarkTo(20)
-      .add([{ key: "a", value: 30 }, 20])
-      .advanceWatermarkTo(40);
-    graph.expectValues(parDo("SetTo", stream.read(), setTo).main, ["a at 10 after 1", "a at 30 after 1"]);
+      .add([{ key: "a", value: 10 * S }, 0])
+      .advanceWatermarkTo(20 * S)
+      .add([{ key: "a", value: 30 * S }, 20 * S])
+      .advanceWatermarkTo(40 * S);
+    graph.expectValues(parDo("SetTo", stream.read(), setTo).main, [
+      "a at 10000 after 1",
+      "a at 30000 after 1",
+    ]);
   },
 };
 
@@ -153,11 +156,11 @@ const repeatLater = stateful(
   ({ value }: Keyed, { state, timers, emit, timestamp }) => {
     state.value.write(value);
     emit.main(`now ${value}`);
-    timers.end.set(timestamp + 20, "", timestamp + 5);
+    timers.end.set(timestamp + 20 * S, "", timestamp + 5 * S);
   },
   {
     end: ({ state, emit, timestamp, fireTimestamp }) =>
-      emit.main(`later ${state.value.read()}, ${timestamp} of ${fireTimestamp}`),
+      emit.main(`later ${state.value.read()}, ${timestamp / S} of ${fireTimestamp / S}`),
   },
 );
 
@@ -166,7 +169,7 @@ export const emitsAtTheOutputTimestamp: ConformancePipeline = {
   build(graph) {
     graph.expectElements(parDo("RepeatLater", keyedNumbers(graph, [["a", 1, 0]]), repeatLater).main, [
       { value: "now 1", timestamp: 0 },
-      { value: "later 1, 5 of 20", timestamp: 5 },
+      { value: "later 1, 5 of 20", timestamp: 5 * S },
     ]);
   },
 };
@@ -178,13 +181,13 @@ export const nowOrLater = doFnWith(
   (text: string, { emit }) => emit.main({ key: "k", value: text.startsWith("now") ? 1 : 2 }),
 );
 
-/** Tells, once the watermark is at 10, which numbers came before. */
+/** Tells, once the watermark is at ten seconds, which numbers came before. */
 export const gatherUntilTen = stateful(
   "conformance:dofn:gather_until_ten:v1",
   { state: { all: bagState(ints) }, timers: end },
   ({ value }: Keyed, { state, timers }) => {
     state.all.add(value);
-    timers.end.set(10);
+    timers.end.set(10 * S);
   },
   {
     end: ({ state, emit }) => {
@@ -200,11 +203,11 @@ export const holdsTheWatermark: ConformancePipeline = {
   build(graph) {
     const stream = keyedStream(graph)
       .add([{ key: "a", value: 1 }, 0])
-      .advanceWatermarkTo(15)
-      .advanceWatermarkTo(30);
+      .advanceWatermarkTo(15 * S)
+      .advanceWatermarkTo(30 * S);
     const repeated = parDo("RepeatLater", stream.read(), repeatLater).main;
     const numbers = parDo("NowOrLater", repeated, nowOrLater).main;
-    // Were the watermark not held at 5, the timer at 10 would find only what was said now.
+    // Were the watermark not held at 5 s, the timer at 10 s would find only what was said now.
     graph.expectValues(parDo("GatherUntilTen", numbers, gatherUntilTen).main, ["1,2"]);
   },
 };
@@ -213,12 +216,12 @@ const setTagged = stateful(
   "conformance:dofn:set_tagged:v1",
   { state: { clears: valueState(ints) }, timers: end },
   ({ value }: Keyed, { timers }) => {
-    timers.end.set(value, `tag ${value}`);
-    timers.end.set(value + 5, "one for all");
-    timers.end.set(90, "cleared");
+    timers.end.set(value * S, `tag ${value}`);
+    timers.end.set((value + 5) * S, "one for all");
+    timers.end.set(90 * S, "cleared");
     timers.end.clear("cleared");
   },
-  { end: ({ tag, emit, fireTimestamp }) => emit.main(`${tag} at ${fireTimestamp}`) },
+  { end: ({ tag, emit, fireTimestamp }) => emit.main(`${tag} at ${fireTimestamp / S}`) },
 );
 
 export const tellsTagsApart: ConformancePipeline = {
@@ -226,9 +229,9 @@ export const tellsTagsApart: ConformancePipeline = {
   build(graph) {
     const stream = keyedStream(graph)
       .add([{ key: "a", value: 10 }, 0])
-      .advanceWatermarkTo(1)
-      .add([{ key: "a", value: 20 }, 1])
-      .advanceWatermarkTo(100);
+      .advanceWatermarkTo(1 * S)
+      .add([{ key: "a", value: 20 }, 1 * S])
+      .advanceWatermarkTo(100 * S);
     graph.expectValues(parDo("SetTagged", stream.read(), setTagged).main, [
       "tag 10 at 10",
       "tag 20 at 20",

@@ -8,7 +8,7 @@ import { coGroupByKey } from "../../../beam/sdk/co_group_by_key.js";
 import { type Collection, groupByKey, parDo, type Windowing, windowInto } from "../../../beam/sdk/graph.js";
 import { doFn, doFnWith, keyedInts } from "../../unit/beam/runners/small_graphs.js";
 import type { ConformancePipeline } from "../conformance_pipeline.js";
-import { type Keyed, keyedNumbers, keyedStream } from "./keyed_numbers.js";
+import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 
 const tellGroup = doFn(
   "conformance:dofn:tell_group:v1",
@@ -86,14 +86,14 @@ export const firesWindowsAsTheyEnd: ConformancePipeline = {
   feature: "GroupByKey fires each window when the watermark has passed it, while the stream goes on",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 1 }, 1])
-      .advanceWatermarkTo(10)
+      .add([{ key: "a", value: 1 }, 1 * S])
+      .advanceWatermarkTo(10 * S)
       // Were the first window still open at the end, this one would be in its pane.
-      .add([{ key: "a", value: 2 }, 11])
-      .advanceWatermarkTo(30);
-    graph.expectElements(grouped(stream.read(), { windowFn: fixedWindows(10) }), [
-      { value: "a: 1", timestamp: 9 },
-      { value: "a: 2", timestamp: 19 },
+      .add([{ key: "a", value: 2 }, 11 * S])
+      .advanceWatermarkTo(30 * S);
+    graph.expectElements(grouped(stream.read(), { windowFn: fixedWindows(10 * S) }), [
+      { value: "a: 1", timestamp: 10 * S - 1 },
+      { value: "a: 2", timestamp: 20 * S - 1 },
     ]);
   },
 };
@@ -102,11 +102,11 @@ export const dropsLateData: ConformancePipeline = {
   feature: "late data is dropped by a GroupByKey",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 1 }, 1])
-      .advanceWatermarkTo(10)
-      .add([{ key: "a", value: 99 }, 5], [{ key: "a", value: 2 }, 12])
-      .advanceWatermarkTo(30);
-    graph.expectValues(grouped(stream.read(), { windowFn: fixedWindows(10) }), ["a: 1", "a: 2"]);
+      .add([{ key: "a", value: 1 }, 1 * S])
+      .advanceWatermarkTo(10 * S)
+      .add([{ key: "a", value: 99 }, 5 * S], [{ key: "a", value: 2 }, 12 * S])
+      .advanceWatermarkTo(30 * S);
+    graph.expectValues(grouped(stream.read(), { windowFn: fixedWindows(10 * S) }), ["a: 1", "a: 2"]);
   },
 };
 
@@ -114,19 +114,19 @@ export const firesLatePanes: ConformancePipeline = {
   feature: "late data within the allowed lateness fires a late pane; behind it, none",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 1 }, 1])
-      .advanceWatermarkTo(10)
-      .add([{ key: "a", value: 2 }, 5])
-      .advanceWatermarkTo(20)
-      .add([{ key: "a", value: 3 }, 6])
-      .advanceWatermarkTo(100)
-      .add([{ key: "a", value: 99 }, 7])
-      .advanceWatermarkTo(200);
-    const windowing = { windowFn: fixedWindows(10), allowedLatenessMs: 50 };
+      .add([{ key: "a", value: 1 }, 1 * S])
+      .advanceWatermarkTo(10 * S)
+      .add([{ key: "a", value: 2 }, 5 * S])
+      .advanceWatermarkTo(20 * S)
+      .add([{ key: "a", value: 3 }, 6 * S])
+      .advanceWatermarkTo(100 * S)
+      .add([{ key: "a", value: 99 }, 7 * S])
+      .advanceWatermarkTo(200 * S);
+    const windowing = { windowFn: fixedWindows(10 * S), allowedLatenessMs: 50 * S };
     graph.expectElements(grouped(stream.read(), windowing), [
-      { value: "a: 1", timestamp: 9, pane: "ON_TIME 0 first" },
-      { value: "a: 2", timestamp: 9, pane: "LATE 1" },
-      { value: "a: 3", timestamp: 9, pane: "LATE 2" },
+      { value: "a: 1", timestamp: 10 * S - 1, pane: "ON_TIME 0 first" },
+      { value: "a: 2", timestamp: 10 * S - 1, pane: "LATE 1" },
+      { value: "a: 3", timestamp: 10 * S - 1, pane: "LATE 2" },
     ]);
   },
 };
@@ -135,16 +135,16 @@ export const firesForEveryElement: ConformancePipeline = {
   feature: "GroupByKey, global window, repeated trigger for every element, earliest timestamp",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 1 }, 5])
-      .advanceWatermarkTo(6)
-      .add([{ key: "b", value: 2 }, 8])
-      .advanceWatermarkTo(9)
-      .add([{ key: "a", value: 3 }, 10]);
+      .add([{ key: "a", value: 1 }, 5 * S])
+      .advanceWatermarkTo(6 * S)
+      .add([{ key: "b", value: 2 }, 8 * S])
+      .advanceWatermarkTo(9 * S)
+      .add([{ key: "a", value: 3 }, 10 * S]);
     const windowing: Windowing = { trigger: everyElement, outputTime: "EARLIEST_IN_PANE" };
     graph.expectElements(grouped(stream.read(), windowing), [
-      { value: "a: 1", timestamp: 5 },
-      { value: "b: 2", timestamp: 8 },
-      { value: "a: 3", timestamp: 10 },
+      { value: "a: 1", timestamp: 5 * S },
+      { value: "b: 2", timestamp: 8 * S },
+      { value: "a: 3", timestamp: 10 * S },
     ]);
   },
 };
@@ -152,7 +152,8 @@ export const firesForEveryElement: ConformancePipeline = {
 /** Five elements, one after the other; a pane has two of them, the last one the rest. */
 function twoAtATime(graph: Parameters<ConformancePipeline["build"]>[0]) {
   const stream = keyedStream(graph);
-  for (const value of [1, 2, 3, 4, 5]) stream.add([{ key: "a", value }, value]).advanceWatermarkTo(value);
+  for (const value of [1, 2, 3, 4, 5])
+    stream.add([{ key: "a", value }, value * S]).advanceWatermarkTo(value * S);
   return stream.read();
 }
 
@@ -161,9 +162,9 @@ export const firesByCount: ConformancePipeline = {
   build(graph) {
     const windowing: Windowing = { trigger: everyTwo, outputTime: "EARLIEST_IN_PANE" };
     graph.expectElements(grouped(twoAtATime(graph), windowing), [
-      { value: "a: 1,2", timestamp: 1 },
-      { value: "a: 3,4", timestamp: 3 },
-      { value: "a: 5", timestamp: 5 },
+      { value: "a: 1,2", timestamp: 1 * S },
+      { value: "a: 3,4", timestamp: 3 * S },
+      { value: "a: 5", timestamp: 5 * S },
     ]);
   },
 };
@@ -172,14 +173,14 @@ export const numbersPanes: ConformancePipeline = {
   feature: "panes of a fixed window are numbered, early ones and the one on time",
   build(graph) {
     const windowing: Windowing = {
-      windowFn: fixedWindows(10),
+      windowFn: fixedWindows(10 * S),
       trigger: everyTwo,
       outputTime: "LATEST_IN_PANE",
     };
     graph.expectElements(grouped(twoAtATime(graph), windowing), [
-      { value: "a: 1,2", timestamp: 2, pane: "EARLY 0 first" },
-      { value: "a: 3,4", timestamp: 4, pane: "EARLY 1" },
-      { value: "a: 5", timestamp: 5, pane: "ON_TIME 2 last" },
+      { value: "a: 1,2", timestamp: 2 * S, pane: "EARLY 0 first" },
+      { value: "a: 3,4", timestamp: 4 * S, pane: "EARLY 1" },
+      { value: "a: 5", timestamp: 5 * S, pane: "ON_TIME 2 last" },
     ]);
   },
 };
@@ -199,11 +200,11 @@ export const numbersPanesOfTheGlobalWindow: ConformancePipeline = {
 export const firesAtTheEndOfWindow: ConformancePipeline = {
   feature: "early panes at the timestamp of the window's end",
   build(graph) {
-    const windowing: Windowing = { windowFn: fixedWindows(10), trigger: everyTwo };
+    const windowing: Windowing = { windowFn: fixedWindows(10 * S), trigger: everyTwo };
     graph.expectElements(grouped(twoAtATime(graph), windowing), [
-      { value: "a: 1,2", timestamp: 9 },
-      { value: "a: 3,4", timestamp: 9 },
-      { value: "a: 5", timestamp: 9 },
+      { value: "a: 1,2", timestamp: 10 * S - 1 },
+      { value: "a: 3,4", timestamp: 10 * S - 1 },
+      { value: "a: 5", timestamp: 10 * S - 1 },
     ]);
   },
 };
@@ -284,20 +285,20 @@ export const coGroupsAsElementsCome: ConformancePipeline = {
   build(graph) {
     const windowing: Windowing = { trigger: everyElement, outputTime: "EARLIEST_IN_PANE" };
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 1 }, 5])
-      .advanceWatermarkTo(6)
-      .add([{ key: "a", value: 12 }, 6])
-      .advanceWatermarkTo(7)
-      .add([{ key: "a", value: 3 }, 7]);
+      .add([{ key: "a", value: 1 }, 5 * S])
+      .advanceWatermarkTo(6 * S)
+      .add([{ key: "a", value: 12 }, 6 * S])
+      .advanceWatermarkTo(7 * S)
+      .add([{ key: "a", value: 3 }, 7 * S]);
     const { x, y } = parDo("TwoSides", stream.read(), twoSides);
     const joined = coGroupByKey("Join", {
       x: windowInto("Window X", x, windowing),
       y: windowInto("Window Y", y, windowing),
     });
     graph.expectElements(parDo("TellCoGroup", joined, tellCoGroup).main, [
-      { value: "a: x 1; y ", timestamp: 5 },
-      { value: "a: x ; y 12", timestamp: 6 },
-      { value: "a: x 3; y ", timestamp: 7 },
+      { value: "a: x 1; y ", timestamp: 5 * S },
+      { value: "a: x ; y 12", timestamp: 6 * S },
+      { value: "a: x 3; y ", timestamp: 7 * S },
     ]);
   },
 };

@@ -8,6 +8,11 @@ import type { ScriptedStream } from "../scripted_stream.js";
 
 export type Keyed = KV<string, number>;
 
+/**
+ * The unit of event time where a stream is played: some runners round the watermark of a splittable DoFn to seconds.
+ */
+export const S = 1_000;
+
 /** Elements as [key, value, timestamp]; without a timestamp they are at the beginning of time. */
 export function keyedNumbers(
   graph: GraphUnderTest,
@@ -21,6 +26,7 @@ export function keyedNumbers(
   return create(name, graph.root, values, keyedInts, timestamps);
 }
 
+/** Its times are to be multiples of S. */
 export function keyedStream(graph: GraphUnderTest, name = "Stream"): ScriptedStream<Keyed> {
   return graph.stream(name, keyedInts);
 }

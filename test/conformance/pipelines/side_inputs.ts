@@ -7,7 +7,7 @@ import { registerDoFn } from "../../../beam/sdk/registry.js";
 import { listView, mapView } from "../../../beam/sdk/side_input.js";
 import { doFnWith, ints, keyedInts, type Main, strings } from "../../unit/beam/runners/small_graphs.js";
 import type { ConformancePipeline } from "../conformance_pipeline.js";
-import { type Keyed, keyedNumbers, keyedStream } from "./keyed_numbers.js";
+import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 import { endlessTicks } from "./splittable_sources.js";
 
 const listed = { numbers: listView(ints) };
@@ -122,15 +122,17 @@ export const waitsForTheSideInput: ConformancePipeline = {
   feature: "an element waits until its window of the side input is complete",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 1 }, 1], [{ key: "side", value: 10 }, 2])
-      .advanceWatermarkTo(5)
-      .add([{ key: "side", value: 20 }, 6])
-      .advanceWatermarkTo(30);
+      .add([{ key: "a", value: 1 }, 1 * S], [{ key: "side", value: 10 }, 2 * S])
+      .advanceWatermarkTo(5 * S)
+      .add([{ key: "side", value: 20 }, 6 * S])
+      .advanceWatermarkTo(30 * S);
+    const windowFn = fixedWindows(10 * S);
     const { main, side } = parDo("MainAndSide", stream.read(), mainAndSide);
-    const numbers = inTens("SideWindow", side);
-    graph.expectElements(parDo("WithSum", inTens("Window", main), new WithSum(null), { numbers }).main, [
-      { value: "a1 of 30", timestamp: 1 },
-    ]);
+    const numbers = windowInto("SideWindow", side, { windowFn });
+    graph.expectElements(
+      parDo("WithSum", windowInto("Window", main, { windowFn }), new WithSum(null), { numbers }).main,
+      [{ value: "a1 of 30", timestamp: 1 * S }],
+    );
   },
 };
 

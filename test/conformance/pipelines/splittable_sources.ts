@@ -15,9 +15,9 @@ import {
 import { keyedInts } from "../../unit/beam/runners/small_graphs.js";
 import type { GraphUnderTest } from "../conformance_pipeline.js";
 import { appendLines } from "../recorded_elements.js";
-import type { Keyed } from "./keyed_numbers.js";
+import { type Keyed, S } from "./keyed_numbers.js";
 
-export const TICK_MS = 10;
+export const TICK_MS = 10 * S;
 const outputs = { main: keyedInts };
 type Outputs = typeof outputs;
 

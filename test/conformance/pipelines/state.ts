@@ -5,7 +5,7 @@ import { bagState, mapState, valueState } from "../../../beam/sdk/state.js";
 import { eventTimeTimer } from "../../../beam/sdk/timer.js";
 import { ints, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
 import type { ConformancePipeline } from "../conformance_pipeline.js";
-import { type Keyed, keyedNumbers, keyedStream } from "./keyed_numbers.js";
+import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 
 const countUpToThree = stateful(
   "conformance:dofn:count_up_to_three:v1",
@@ -64,14 +64,14 @@ export const dropsLateData: ConformancePipeline = {
   feature: "late data is dropped by a stateful DoFn",
   build(graph) {
     const stream = keyedStream(graph)
-      .add([{ key: "a", value: 0 }, 1])
-      .advanceWatermarkTo(20)
-      .add([{ key: "a", value: 0 }, 2], [{ key: "a", value: 0 }, 25])
-      .advanceWatermarkTo(40);
-    const windowed = windowInto("Window", stream.read(), { windowFn: fixedWindows(10) });
+      .add([{ key: "a", value: 0 }, 1 * S])
+      .advanceWatermarkTo(20 * S)
+      .add([{ key: "a", value: 0 }, 2 * S], [{ key: "a", value: 0 }, 25 * S])
+      .advanceWatermarkTo(40 * S);
+    const windowed = windowInto("Window", stream.read(), { windowFn: fixedWindows(10 * S) });
     graph.expectElements(parDo("Count", windowed, countUpToThree).main, [
-      { value: "a1", window: "[0, 10)" },
-      { value: "a1", window: "[20, 30)" },
+      { value: "a1", window: "[0, 10000)" },
+      { value: "a1", window: "[20000, 30000)" },
     ]);
   },
 };
@@ -107,7 +107,7 @@ const gather = stateful(
   "conformance:dofn:gather:v1",
   { state: { all: bagState(ints), wasEmpty: valueState(strings) }, timers: { end: eventTimeTimer() } },
   ({ value }: Keyed, { state, timers }) => {
-    timers.end.set(100);
+    timers.end.set(100 * S);
     if (state.all.isEmpty()) state.wasEmpty.write("was empty");
     if (value < 0) state.all.clear();
     else state.all.add(value);
@@ -125,11 +125,11 @@ export const keepsABag: ConformancePipeline = {
   build(graph) {
     const stream = keyedStream(graph)
       .add([{ key: "a", value: 1 }, 0], [{ key: "a", value: 2 }, 0], [{ key: "b", value: 9 }, 0])
-      .advanceWatermarkTo(1)
-      .add([{ key: "a", value: 3 }, 1], [{ key: "b", value: -1 }, 1])
-      .advanceWatermarkTo(2)
-      .add([{ key: "b", value: 4 }, 2])
-      .advanceWatermarkTo(200);
+      .advanceWatermarkTo(1 * S)
+      .add([{ key: "a", value: 3 }, 1 * S], [{ key: "b", value: -1 }, 1 * S])
+      .advanceWatermarkTo(2 * S)
+      .add([{ key: "b", value: 4 }, 2 * S])
+      .advanceWatermarkTo(200 * S);
     graph.expectValues(parDo("Gather", stream.read(), gather).main, ["a: 1,2,3 was empty", "b: 4 was empty"]);
   },
 };
