@@ -3,6 +3,7 @@ import type { HealthProblem } from "../model/health.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { DistributionValue } from "./metrics.js";
 
+/** A pipeline under way. */
 export interface PipelineRun {
   /** Settles when the run has ended; breaks with what it failed with. */
   readonly finished: Promise<void>;
