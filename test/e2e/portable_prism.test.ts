@@ -45,7 +45,8 @@ describe("the pipeline on Prism", function () {
     worker = new WorkerScript();
   });
 
-  afterEach(async () => {
+  afterEach(async function () {
+    if (this.currentTest?.isFailed()) console.error(command?.stderr, worker?.log);
     command?.kill("SIGKILL");
     await command?.ended;
     command = undefined;
