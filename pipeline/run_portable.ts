@@ -77,6 +77,10 @@ class SubmittedRun implements PipelineRun {
     this.finished.catch(() => undefined);
   }
 
+  health(): ReturnType<PipelineRun["health"]> {
+    return this.job.health();
+  }
+
   get metrics(): PipelineRun["metrics"] {
     return this.job.metrics;
   }

@@ -68,6 +68,12 @@ export type Accepts<D, I> =
           : "This DoFn reads other elements than this collection holds"
         : "This is no DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
 
+/**
+ * Annotation of a step whose DoFn `needsStableInput`. An annotation and no requirement of the proto, since runners
+ * refuse `beam:requirement:pardo:stable_input:v1`; those that do not know it lose only what they never had.
+ */
+export const STABLE_INPUT = "beam:ts:stable_input:v1";
+
 /** The collections for the side inputs that a DoFn `D` declares; nothing for one that declares none. */
 export type SideCollections<D> =
   D extends SideInputDoFn<any, any, infer S, any>
@@ -124,6 +130,7 @@ export function applyParDo(
       }
       if (doFn instanceof SideInputDoFn) declareSideInputs(name, payload, transform, doFn, sides);
       if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
+      if (doFn.needsStableInput) transform.annotations[STABLE_INPUT] = new Uint8Array();
       transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
       const isUnbounded =
         isUnboundedCollection(source) || (doFn instanceof SplittableDoFn && !doFn.isBounded);

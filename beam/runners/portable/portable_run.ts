@@ -110,6 +110,11 @@ export class PortableRun implements PipelineRun {
   }
 
   /** No portable runner tells where its stages stand. */
+  /** Of its workers' connections only they know. */
+  health(): readonly [] {
+    return [];
+  }
+
   status(): readonly StageWatermark[] {
     return [];
   }
