@@ -56,6 +56,33 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
       with: /nothing was finalized/,
     },
   ],
+  flink: [
+    {
+      features: [
+        "processing-time timer: fires by the clock after a bounded input has ended, at its element's timestamp",
+      ],
+      reason: "it fires processing-time timers at once where the input is bounded",
+      with: /too early/,
+    },
+    {
+      features: ["test stream: steps of processing time fire timers"],
+      reason: "it plays test streams of bytes only",
+      with: /without a test stream/,
+    },
+    {
+      features: ["the only pane of a window is on time, the first and the last"],
+      reason: "the panes of bounded groups say nothing",
+      with: /'none'/,
+    },
+    {
+      features: [
+        "drain: an endless source ends, and timers of the future fire",
+        "drain: a splittable DoFn says what is still to be done (truncate)",
+      ],
+      reason: "its job server cannot drain a job",
+      with: /cannot drain a job/,
+    },
+  ],
   python: [
     {
       features: [
