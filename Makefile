@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance integration e2e run-local producers services services-down bench clean
+.PHONY: help setup build check types lint test unit types-test conformance integration e2e run-local producers services services-down bench bench-portable clean
 
 PROGRAM := node dist/pipeline/main.js
 
@@ -60,6 +60,9 @@ services-down: build ## End them, if they were started from here
 
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
 	@npx tsx bench/main.ts $(ARGS)
+
+bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=200000 --runs=3"]
+	@npx tsx bench/portable/main.ts $(ARGS)
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
 	@if [ -d .local ] && [ -x node_modules/.bin/tsx ]; then node_modules/.bin/tsx pipeline/main.ts services down; fi

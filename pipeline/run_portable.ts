@@ -12,8 +12,8 @@ import {
   runPortable,
   StopUnsupportedError,
 } from "../beam/runners/portable/portable_run.js";
-import type { WorkerPool } from "../beam/runners/portable/worker_pool.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../beam/sdk/pipeline_run.js";
+import { isListening } from "../services/discovery.js";
 import { type LocalRunner, startFlink, startPrism } from "../services/index.js";
 import { CommandError } from "./command.js";
 import { CLIENT_ID } from "./connections.js";
@@ -45,7 +45,7 @@ export async function startPortable(
   };
   try {
     // Before the job runs: a runner that cannot reach its workers gives up on it.
-    const environment = await workerEnvironmentOf(settings, cleanUps);
+    const environment = await workerEnvironmentOf(settings, log, cleanUps);
     const runner =
       settings.job_endpoint === undefined ? await startRunner(settings, texts, log, signal) : undefined;
     if (runner !== undefined) cleanUps.push(() => runner.stop());
@@ -112,27 +112,55 @@ function startRunner(
   });
 }
 
-async function workerEnvironmentOf(settings: RunSettings, cleanUps: CleanUp[]): Promise<WorkerEnvironment> {
+async function workerEnvironmentOf(
+  settings: RunSettings,
+  log: Log,
+  cleanUps: CleanUp[],
+): Promise<WorkerEnvironment> {
   const { environment_type: type = "LOOPBACK", environment_config: config } = settings;
+  const isOurRunner = settings.job_endpoint === undefined;
   switch (type) {
     case "EXTERNAL":
+      if (isOurRunner) await checkPool(config!);
       return { kind: "external", endpoint: config! };
     case "DOCKER":
       return { kind: "docker", image: config! };
-    case "PROCESS":
-      return { kind: "process", ...processConfig(config) };
+    case "PROCESS": {
+      const { command, env } = processConfig(config);
+      if (isOurRunner) checkCommand(command);
+      return { kind: "process", command, env };
+    }
     case "LOOPBACK": {
-      const pool = await startPool();
+      const { startWorkerPool } = await import("../beam/harness/worker_pool.js");
+      const pool = await startWorkerPool({ log });
       cleanUps.push(() => pool.close());
       return { kind: "external", endpoint: pool.endpoint };
     }
   }
 }
 
+/** A runner notices after a minute, and does not say it. */
+function checkCommand(command: string): void {
+  if (!command.includes("/")) return;
+  try {
+    accessSync(command, constants.X_OK);
+  } catch {
+    throw new CommandError(`ENVIRONMENT_CONFIG: ${command} is no file that can be executed`);
+  }
+}
+
+/** Prism would end with a panic. */
+async function checkPool(endpoint: string): Promise<void> {
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(endpoint)!;
+  if (!(await isListening(Number(port), host, POOL_TIMEOUT_MS))) {
+    throw new CommandError(`ENVIRONMENT_CONFIG: no worker pool listens at ${endpoint}`);
+  }
+}
+
 /** A command, or what Beam's other SDKs write as JSON. */
-function processConfig(config: string | undefined): { command: string; env?: Record<string, string> } {
-  if (config === undefined) return { command: ownWorker() };
-  if (!config.startsWith("{")) return { command: config };
+function processConfig(config: string | undefined): { command: string; env: Record<string, string> } {
+  if (config === undefined) return { command: ownWorker(), env: {} };
+  if (!config.startsWith("{")) return { command: config, env: {} };
   try {
     const { command, env = {} } = JSON.parse(config);
     if (typeof command === "string" && command !== "") return { command, env };
@@ -178,10 +206,6 @@ function runnerOptions(settings: RunSettings): PipelineOptions {
   };
 }
 
+const POOL_TIMEOUT_MS = 3_000;
 const FLINK_BUNDLE_SIZE_MAX = 100_000;
 const FLINK_BUNDLE_TIME_MAX_MS = 500;
-
-// Until the harness is here.
-function startPool(): Promise<WorkerPool> {
-  throw new CommandError("this build has no worker pool: set ENVIRONMENT_TYPE");
-}

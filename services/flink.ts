@@ -35,9 +35,9 @@ export interface FlinkOptions extends LocalRunnerOptions {
 
 /** Starts one on free ports. Throws RequirementMissing or ServiceFailed. */
 export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunner> {
-  const { home = servicesHome(), log = () => {}, env = process.env, signal } = options;
+  const { log = () => {}, env = process.env, signal } = options;
   const { flinkMaster = "[local]", heapMaxMb = 4096 } = options;
-  const jars = await resolveJars({ name: "flink", pom: POM, home, log, signal, advice: ADVICE });
+  const jars = await prepareFlink(options);
   const [port, artifactPort, expansionPort] = [await freePort(), await freePort(), await freePort()];
   const runner = await LocalRunner.start({
     name: "Flink's job server",
@@ -64,4 +64,13 @@ export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunne
     `started Flink's job server for ${flinkMaster} on port ${port} (pid ${runner.pid}). It listens on every interface: on a machine that others can reach, run it and this program in a network namespace`,
   );
   return runner;
+}
+
+/** The folder with its jars, downloaded when there is none. */
+export function prepareFlink({
+  home = servicesHome(),
+  log = () => {},
+  signal,
+}: LocalRunnerOptions = {}): Promise<string> {
+  return resolveJars({ name: "flink", pom: POM, home, log, signal, advice: ADVICE });
 }

@@ -1,8 +1,9 @@
 /** Real Kafka and MongoDB for a laptop: found where they run already, started where they do not. */
+export { BEAM_PYTHON_VERSION, findBeamPython } from "./beam_python.js";
 export { servicesDown, servicesStatus, servicesUp } from "./commands.js";
 export { type EnsureOptions, ensureServices, type Running, type ServiceInUse } from "./ensure.js";
 export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.js";
-export { type FlinkOptions, startFlink } from "./flink.js";
+export { type FlinkOptions, prepareFlink, startFlink } from "./flink.js";
 export { startKafka } from "./kafka.js";
 export { LocalRunner } from "./local_runner.js";
 export type { LocalServer, LocalServerOptions } from "./local_server.js";

@@ -16,6 +16,8 @@ const START_TIMEOUT_MS = 60_000;
 /** After SIGTERM; what it leaves unfinished is of no use to anybody. */
 const STOP_GRACE_MS = 10_000;
 const POLL_MS = 25;
+const LOG_LINES = 5;
+const LOG_LINE_MAX = 500;
 
 /** $0 is a name, $@ the runner's command. `kill 0` means the group: this shell, the runner, its workers. */
 const WATCHED = `
@@ -48,6 +50,8 @@ export class LocalRunner {
   readonly #exited: Promise<void>;
   #isStopped = false;
   #exitReason: string | undefined;
+  /** Its log has nothing to say about that. */
+  #isKilled = false;
 
   private constructor(
     private readonly recipe: RunnerRecipe,
@@ -56,6 +60,8 @@ export class LocalRunner {
   ) {
     this.#exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
+        // The shell passes on the runner's signal as 128 more.
+        this.#isKilled = signal !== null || (code !== null && code > 128);
         this.#exitReason = signal === null ? `exit code ${code}` : `signal ${signal}`;
         // Lets the watching shell end, and with it whatever the runner left behind.
         child.stdin?.destroy();
@@ -140,10 +146,16 @@ export class LocalRunner {
   }
 
   #lastWords(): string {
-    return `${this.recipe.name} ended by itself (${this.#exitReason}); its log ends:\n${this.#logTail()}`;
+    const ended = `${this.recipe.name} ended by itself (${this.#exitReason})`;
+    const tail = this.#isKilled ? "" : this.#logTail();
+    return tail === "" ? ended : `${ended}; its log ends: ${tail}`;
   }
 
+  /** A panic of Go has one line that matters, and hundreds behind it. */
   #logTail(): string {
-    return logTail(join(this.folder, "runner.log"));
+    const lines = logTail(join(this.folder, "runner.log")).split("\n");
+    const panic = lines.find((line) => /^(panic|fatal error): /.test(line));
+    const last = panic === undefined ? lines.slice(-LOG_LINES) : [panic];
+    return last.map((line) => line.slice(0, LOG_LINE_MAX)).join("\n");
   }
 }

@@ -14,6 +14,7 @@ import { Finalizers } from "./finalizers.js";
 import { CONTROL } from "./fn_methods.js";
 import { type BundleScope, HarnessProcessor } from "./harness_processor.js";
 import { Inboxes } from "./inbox.js";
+import { currentInstruction } from "./logging_channel.js";
 import { ShortIds } from "./monitoring.js";
 import { ProcessorPool } from "./processor_pool.js";
 import { RecentIds } from "./recent_ids.js";
@@ -167,7 +168,7 @@ export class Worker {
   #answer(id: string, request: fnApi.InstructionRequest["request"]): Answer | Promise<Answer> {
     switch (request.oneofKind) {
       case "processBundle":
-        return this.#processBundle(id, request.processBundle);
+        return currentInstruction.run(id, () => this.#processBundle(id, request.processBundle));
       case "processBundleProgress": {
         const bundle = this.#bundleOf(request.processBundleProgress.instructionId);
         const processBundleProgress = bundle?.progress() ?? { monitoringInfos: [], monitoringData: {} };

@@ -14,7 +14,11 @@ export const stderrLog: WorkerLog = {
   error: (message, fields) => write("ERROR", message, fields),
 };
 
-function write(severity: string, message: string, fields: Record<string, unknown> = {}): void {
+export function lineOf(message: string, fields: Record<string, unknown> = {}): string {
   const more = Object.entries(fields).map(([name, value]) => ` ${name}=${String(value)}`);
-  process.stderr.write(`${severity} ${message}${more.join("")}\n`);
+  return `${message}${more.join("")}`;
+}
+
+function write(severity: string, message: string, fields: Record<string, unknown> | undefined): void {
+  process.stderr.write(`${severity} ${lineOf(message, fields)}\n`);
 }

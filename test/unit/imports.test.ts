@@ -31,6 +31,10 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["beam/model", "beam/sdk", "beam/exec", "beam/store", "beam/engine"],
     packages: [],
   },
+  "beam/harness": {
+    folders: ["beam/model", "beam/sdk", "beam/exec"],
+    packages: ["@grpc/grpc-js", "apache-beam"],
+  },
   "beam/runners/portable": {
     folders: ["beam/model", "beam/sdk"],
     packages: ["@grpc/grpc-js", "apache-beam"],

@@ -6,6 +6,8 @@
 const LINES_MAX = 12;
 const LENGTH_MAX = 2_000;
 
+const TRACEBACK = "Traceback (most recent call last):";
+
 /** Frames of Java, JavaScript, Go and Python stacks, and what stands between them. */
 const NOISE = [
   /^\s*at\s/,
@@ -18,13 +20,9 @@ const NOISE = [
   /^\s*$/,
 ];
 
-const PYTHON_STACK = /^\s*Traceback \(most recent call last\):/m;
-/** With the lines of code that Python quotes, and the marks below them. */
-const PYTHON_NOISE = [...NOISE, PYTHON_STACK, /^ {4}\S/, /^\s*[~^]+\s*$/];
-
 export function failureMessage(text: string): string {
-  const noises = PYTHON_STACK.test(text) ? PYTHON_NOISE : NOISE;
-  const lines = text.split("\n").filter((line) => !noises.some((noise) => noise.test(line)));
+  if (text.includes(TRACEBACK)) return ofPython(text);
+  const lines = text.split("\n").filter((line) => !NOISE.some((noise) => noise.test(line)));
   const firstCause = lines.findIndex((line) => /^\s*(?:\w+: )?Caused by: /.test(line));
   const outer = firstCause < 0 ? lines : lines.slice(0, firstCause);
   const lastCause = lines.findLastIndex((line) => /^\s*(?:\w+: )?Caused by: /.test(line));
@@ -33,6 +31,13 @@ export function failureMessage(text: string): string {
   const outerText = shortened(outer);
   if (innerText === "" || outerText.includes(innerText)) return outerText;
   return `${outerText}\ncaused by ${innerText}`;
+}
+
+/** What stands before the first traceback, and the last line that is no frame. */
+function ofPython(text: string): string {
+  const outer = text.slice(0, text.indexOf(TRACEBACK)).trim();
+  const inner = text.split("\n").findLast((line) => /^\S/.test(line) && !line.startsWith(TRACEBACK)) ?? "";
+  return shortened(outer === "" || outer === inner ? [inner] : [outer, inner]);
 }
 
 function shortened(lines: readonly string[]): string {

@@ -47,6 +47,13 @@ describe("the message of a failed job", () => {
     assert.equal(failureMessage("a: b\nCaused by: b"), "a: b");
   });
 
+  it("is the last of Python's, with what stands before", () => {
+    const frames =
+      'Traceback (most recent call last):\n  File "a.py", line 1, in run\n    task()\n    ^^^^\n';
+    const text = `bundle 1 failed:${frames}ValueError: x\n\nDuring handling of …\n\n${frames}ValueError: x [while running 'A']\n`;
+    assert.equal(failureMessage(text), "bundle 1 failed:\nValueError: x [while running 'A']");
+  });
+
   it("has an end", () => {
     const text = Array.from({ length: 1_000 }, (_, i) => `line ${i} ${"x".repeat(1_000)}`).join("\n");
     assert.ok(failureMessage(text).length < 2_100);

@@ -1,0 +1,157 @@
+/**
+ * A worker as a process of its own: what runners start in PROCESS and DOCKER environments. They give it an id and the
+ * endpoint where it learns the rest; a runner that wants several workers in one place names their ids, and each gets a
+ * process. With `--worker_pool` it serves EXTERNAL environments instead, until it is ended.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { fetchArtifacts } from "./artifacts.js";
+import { LoggingChannel } from "./logging_channel.js";
+import { fetchProvision, type Provision } from "./provision.js";
+import { serveStatus } from "./status_channel.js";
+import { Worker } from "./worker.js";
+import { stderrLog, type WorkerLog } from "./worker_log.js";
+import { startWorkerPool } from "./worker_pool.js";
+
+export interface WorkerProgram {
+  /** Called before the first bundle, with the pipeline's options by name. What it throws, each bundle fails with. */
+  prepare?(options: Readonly<Record<string, unknown>>, log: WorkerLog): void | Promise<void>;
+}
+
+export interface WorkerFlags {
+  readonly id: string;
+  readonly provisionEndpoint: string;
+  readonly controlEndpoint: string;
+  readonly loggingEndpoint: string;
+  readonly artifactEndpoint: string;
+  readonly semiPersistDir: string;
+  /** host:port of the pool; undefined for a single worker. */
+  readonly workerPool: string | undefined;
+}
+
+/** Set in the processes of sibling workers, which have no siblings of their own. */
+const SIBLING_VARIABLE = "BEAM_SIBLING_WORKER";
+const POOL_ADDRESS = "127.0.0.1:50000";
+
+/** Throws for arguments that make no worker. Flags that other SDKs' workers have are let pass. */
+export function readWorkerFlags(argv: readonly string[]): WorkerFlags {
+  const { values } = parseArgs({
+    args: argv.map((arg) => (arg === "--worker_pool" ? `--worker_pool=${POOL_ADDRESS}` : arg)),
+    strict: false,
+    options: Object.fromEntries(FLAGS.map((name) => [name, { type: "string" as const }])),
+  });
+  const text = (name: (typeof FLAGS)[number]): string => {
+    const value = values[name];
+    // Prism quotes as for a shell, but runs none.
+    return typeof value === "string" ? value.replace(/^'(.*)'$/s, "$1") : "";
+  };
+  const flags = {
+    id: text("id"),
+    provisionEndpoint: text("provision_endpoint"),
+    controlEndpoint: text("control_endpoint"),
+    loggingEndpoint: text("logging_endpoint"),
+    artifactEndpoint: text("artifact_endpoint"),
+    semiPersistDir: text("semi_persist_dir") || "/tmp",
+    workerPool: text("worker_pool") || undefined,
+  };
+  if (flags.workerPool !== undefined) return flags;
+  if (flags.id === "") throw new Error("a worker needs --id; a runner gives it");
+  if (flags.provisionEndpoint === "" && flags.controlEndpoint === "") {
+    throw new Error("a worker needs --provision_endpoint or --control_endpoint; a runner gives it");
+  }
+  return flags;
+}
+
+const FLAGS = [
+  "id",
+  "provision_endpoint",
+  "control_endpoint",
+  "logging_endpoint",
+  "artifact_endpoint",
+  "semi_persist_dir",
+  "worker_pool",
+] as const;
+
+/** Resolves when the runner needs this worker, and its siblings, no more. */
+export async function runWorkerProcess(argv: readonly string[], program: WorkerProgram = {}): Promise<void> {
+  const flags = readWorkerFlags(argv);
+  if (flags.workerPool !== undefined) return servePool(flags.workerPool, program);
+  const provision = await fetchProvision(flags.provisionEndpoint, flags.id);
+  const siblings =
+    process.env[SIBLING_VARIABLE] === undefined ? startSiblings(argv, provision.siblingWorkerIds) : [];
+  await Promise.all([runWorker(flags, provision, program), ...siblings]);
+}
+
+async function servePool(address: string, program: WorkerProgram): Promise<void> {
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(address) ?? [];
+  if (host === undefined) throw new Error(`--worker_pool=${address}: expected host:port`);
+  const pool = await startWorkerPool({
+    host,
+    port: Number(port),
+    prepare: (options) => program.prepare?.(options, stderrLog),
+  });
+  process.stdout.write(`${pool.endpoint}\n`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+  await pool.close();
+}
+
+async function runWorker(flags: WorkerFlags, provision: Provision, program: WorkerProgram): Promise<void> {
+  const { id } = flags;
+  const loggingEndpoint = provision.loggingEndpoint || flags.loggingEndpoint;
+  const logging = loggingEndpoint === "" ? undefined : new LoggingChannel(loggingEndpoint, id);
+  const log = logging ?? stderrLog;
+  let initialError: Error | undefined;
+  try {
+    await fetchArtifacts(
+      provision.artifactEndpoint || flags.artifactEndpoint,
+      id,
+      provision.dependencies,
+      join(flags.semiPersistDir, id.replaceAll(/[^\w.-]/g, "_"), "staged"),
+    );
+    await program.prepare?.(provision.pipelineOptions, log);
+  } catch (error) {
+    // The user sees why when a bundle fails with it; a worker that never came would look like a time out.
+    initialError = error as Error;
+    log.error("the worker cannot be made ready", { reason: initialError.message });
+  }
+  const worker = new Worker({
+    workerId: id,
+    controlEndpoint: provision.controlEndpoint || flags.controlEndpoint,
+    log,
+    runnerCapabilities: provision.runnerCapabilities,
+    runnerName: provision.runnerName,
+    ...(initialError !== undefined && { initialError }),
+  });
+  const endStatus =
+    provision.statusEndpoint === ""
+      ? undefined
+      : serveStatus(provision.statusEndpoint, id, () => worker.status());
+  try {
+    await worker.finished;
+  } finally {
+    endStatus?.();
+    logging?.close();
+  }
+}
+
+/** One process for each id, with the same arguments otherwise. */
+function startSiblings(argv: readonly string[], ids: readonly string[]): Promise<void>[] {
+  const others = argv.filter((arg, i) => !/^--id(=|$)/.test(arg) && argv[i - 1] !== "--id");
+  return ids.map(
+    (id) =>
+      new Promise((resolve, reject) => {
+        const child = spawn(
+          process.execPath,
+          [...process.execArgv, process.argv[1]!, ...others, `--id=${id}`],
+          { stdio: "inherit", env: { ...process.env, [SIBLING_VARIABLE]: "1" } },
+        );
+        child.once("error", reject);
+        child.once("exit", (code) =>
+          code === 0 ? resolve() : reject(new Error(`the sibling worker ${id} ended with code ${code}`)),
+        );
+      }),
+  );
+}
