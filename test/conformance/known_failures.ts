@@ -8,6 +8,8 @@ export interface KnownFailure {
   /** For the reader of docs/runners.md. */
   readonly reason: string;
   readonly with: RegExp;
+  /** It works when the runner happens to go the right way, so nothing follows from its working. */
+  readonly worksByChance?: boolean;
 }
 
 /** By the name of the runner. */
@@ -85,6 +87,12 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
   ],
   python: [
     {
+      features: ["event-time timers of one key fire in the order of their times, across families"],
+      reason: "it fires the timers of each family by themselves, in the order in which families come",
+      with: /60/,
+      worksByChance: true,
+    },
+    {
       features: [
         "processing-time timer: fires by the clock after a bounded input has ended, at its element's timestamp",
       ],
@@ -105,7 +113,8 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
     {
       features: ["state and timers with keys and values of an own coder"],
       reason: "it does not put a length in front of the keys of timers whose coder it does not know",
-      with: /KeyError: 'conformance:coder:point:v1'/,
+      // The second is told when the worker is gone before the job has failed.
+      with: /KeyError: 'conformance:coder:point:v1'|Error closing worker_handler/,
     },
   ],
 };

@@ -39,7 +39,6 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["beam/model", "beam/sdk"],
     packages: ["@grpc/grpc-js", "apache-beam"],
   },
-  "beam/harness": { folders: ["beam/model", "beam/sdk", "beam/exec"], packages: ["@grpc/grpc-js"] },
   "beam/io/connections": { folders: [], packages: [] },
   "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
