@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance integration e2e run-local producers services services-down bench bench-portable clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim integration e2e run-local producers services services-down bench bench-portable clean
 
 PROGRAM := node dist/pipeline/main.js
 
@@ -39,6 +39,12 @@ types-test: setup ## What must not compile does not
 
 conformance: setup ## The rules of the Beam model on every runner at hand; writes the table of docs/runners.md
 	@CONFORMANCE_TABLE=write node scripts/run_tests.mjs conformance
+
+simulation: setup ## The whole pipeline in a simulated world: a thousand seeds with faults, and planted bugs
+	@node scripts/run_tests.mjs simulation
+
+sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--store=memory --save=NAME …"]
+	@node --import tsx test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration

@@ -1,7 +1,14 @@
 /** The settings of each command: those of options.ts that it uses, and flags of its own. */
 import { DEFAULT_SHARES, type Shares } from "../producers/shares.js";
 import { REASONS } from "./figures.js";
-import { KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS, RUN_SETTINGS, TIME_SETTINGS } from "./options.js";
+import {
+  CHECKPOINT_PLACE_SETTINGS,
+  KAFKA_SETTINGS,
+  LOG_SETTINGS,
+  MONGODB_SETTINGS,
+  RUN_SETTINGS,
+  TIME_SETTINGS,
+} from "./options.js";
 import { type Setting, settingsTable } from "./setting.js";
 import { decimal, durationMs, oneOf, timestampMs, wholeNumber } from "./setting_values.js";
 
@@ -130,5 +137,8 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
   ...LOG_SETTINGS,
 });
 
+export const CHECKPOINTS_SETTINGS = settingsTable({ ...CHECKPOINT_PLACE_SETTINGS, ...LOG_SETTINGS });
+
+export const CHECKPOINTS_CHOICES = ["list"] as const;
 export const DEAD_LETTER_CHOICES = ["list", "count"] as const;
 export const SERVICE_CHOICES = ["up", "down", "status"] as const;

@@ -21,7 +21,10 @@ const COMMENTED_OUT: ReadonlySet<string> = new Set([
 
 export function envExample(): string {
   const subjects = [...SETTINGS_BY_SUBJECT].map(([subject, table]) => {
-    const settings = Object.entries(table).map(([name, setting]) => settingLines(name, setting));
+    const entries: readonly [string, Setting][] = Object.entries(table);
+    const settings = entries
+      .filter(([, { isFlagOnly }]) => !isFlagOnly)
+      .map(([name, setting]) => settingLines(name, setting));
     return [`# ${subject} ${"─".repeat(WIDTH - subject.length - 3)}`, ...settings].join("\n\n");
   });
   return `${[HEADER, ...subjects].join("\n\n")}\n`;

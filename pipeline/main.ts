@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { define, EXIT_WRONG_SETTINGS } from "./command.js";
 import {
+  CHECKPOINTS_CHOICES,
+  CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
   PRODUCE_SETTINGS,
@@ -47,6 +49,12 @@ define(program.command("dead-letters").description("show what could not take par
   table: DEAD_LETTER_SETTINGS,
   choices: DEAD_LETTER_CHOICES,
   action: async ({ settings }, what) => (await import("./dead_letters.js")).deadLetters(settings, what),
+});
+
+define(program.command("checkpoints").description("show the checkpoints that a run can be restored from"), {
+  table: CHECKPOINTS_SETTINGS,
+  choices: CHECKPOINTS_CHOICES,
+  action: async ({ settings }) => (await import("./checkpoints.js")).listCheckpoints(settings),
 });
 
 define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {

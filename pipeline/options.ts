@@ -8,7 +8,10 @@ import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
   brokers,
+  checkpoint,
   durationMs,
+  gcsPath,
+  httpUrl,
   minutesMs,
   mongoUri,
   oneOf,
@@ -135,7 +138,7 @@ export const TIME_SETTINGS = settingsTable({
   },
 });
 
-const ENGINE_SETTINGS = settingsTable({
+export const ENGINE_SETTINGS = settingsTable({
   max_ahead_of_clock: {
     description: "An event dated further ahead of the clock than this is a dead letter. Not with --bounded.",
     expected: "a duration such as 300 (seconds), 5m or 500ms",
@@ -148,6 +151,13 @@ const ENGINE_SETTINGS = settingsTable({
     schema: yesOrNo,
     default: "false",
     isSwitch: true,
+  },
+  outage_max: {
+    description:
+      "How long Kafka or MongoDB may be away. Reading and writing wait so long, and go on; then the run fails.",
+    expected: "a duration of a second or more, such as 900 (seconds) or 15m",
+    schema: durationMs(1_000),
+    default: "15m",
   },
   drain: {
     description:
@@ -176,6 +186,60 @@ const ENGINE_SETTINGS = settingsTable({
   },
 });
 
+export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
+  gcs_checkpoint_path: {
+    description:
+      "Where checkpoints of the state are kept away from this machine; without it there are none. For one pipeline alone.",
+    expected: "gs://bucket or gs://bucket/prefix",
+    schema: gcsPath,
+  },
+  storage_emulator_host: {
+    description: "An emulator in place of Google Cloud Storage, without credentials.",
+    expected: "a URL such as http://127.0.0.1:4443",
+    schema: httpUrl,
+  },
+});
+
+const CHECKPOINT_SETTINGS = settingsTable({
+  ...CHECKPOINT_PLACE_SETTINGS,
+  checkpoint_interval: {
+    description: "Time from one checkpoint to the next. The last one is written when a run is stopped.",
+    expected: "a duration of a second or more, such as 300 (seconds) or 5m",
+    schema: durationMs(1_000),
+    default: "5m",
+  },
+  checkpoints_kept: {
+    description: "How many checkpoints are kept, the latest included; older ones are removed.",
+    expected: "a whole number from 1 to 1000",
+    schema: wholeNumber(1, 1_000),
+    default: "5",
+  },
+  restore: {
+    description:
+      "Before the run, fetches a checkpoint into the state directory, which must be empty: latest, or an id that `checkpoints list` shows.",
+    expected: "latest, or an id such as 20260131T120000Z-0a1b2c3d",
+    schema: checkpoint,
+    isFlagOnly: true,
+  },
+});
+
+export const STATE_SETTINGS = settingsTable({
+  state_dir: {
+    description:
+      "Directory on a local disk where state is kept, so that the next start goes on from there. Without it state is in memory, and a restart reads the topics again from KAFKA_START.",
+    expected:
+      "the path of a directory that is empty, does not exist yet, or holds the state of this pipeline",
+    schema: text,
+  },
+  state_sync: {
+    description:
+      "When state counts as kept: always (on disk with every commit, also after a power failure) or process (also after a crash of this process, but not of the machine).",
+    expected: "always or process",
+    schema: oneOf("always", "process"),
+    default: "always",
+  },
+});
+
 export const LOG_SETTINGS = settingsTable({
   log_level: {
     description: "Least severe messages to log, on stderr: trace, debug, info, warn, error or silent.",
@@ -189,8 +253,6 @@ export const LOG_SETTINGS = settingsTable({
 const MISSING_SETTINGS = settingsTable({
   schema_registry_url: missing("does not read schemas from a registry"),
   gcs_log_path: missing("does not send logs to Google Cloud Storage"),
-  gcs_checkpoint_path: missing("does not keep checkpoints in Google Cloud Storage"),
-  state_dir: missing("keeps state in memory only"),
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
@@ -205,6 +267,8 @@ export const RUN_SETTINGS = settingsTable({
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
+  ...STATE_SETTINGS,
+  ...CHECKPOINT_SETTINGS,
   ...RUNNER_SETTINGS,
   ...LOG_SETTINGS,
   ...MISSING_SETTINGS,
@@ -215,11 +279,13 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
+  ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
   ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
   ["The runner", RUNNER_SETTINGS],
 ]);
 
 export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;
+export type CheckpointPlaceSettings = SettingsOf<typeof CHECKPOINT_PLACE_SETTINGS>;
 export type MongodbSettings = SettingsOf<typeof MONGODB_SETTINGS>;
 export type RunSettings = SettingsOf<typeof RUN_SETTINGS>;
 export type LogLevel = RunSettings["log_level"];
@@ -227,6 +293,7 @@ export type LogLevel = RunSettings["log_level"];
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),
   ...namesakes(settings),
+  ...checkpointProblems(settings),
   ...runnerProblems(settings),
 ];
 
@@ -240,6 +307,26 @@ function loginProblems(settings: Partial<RunSettings>): Problem[] {
       name,
       text: `is not set: expected ${KAFKA_SETTINGS[name].expected}, because KAFKA_SECURITY_PROTOCOL is ${protocol}`,
     }));
+}
+
+function checkpointProblems(settings: Partial<RunSettings>): Problem[] {
+  const { gcs_checkpoint_path: path, restore, state_dir: stateDir } = settings;
+  const problems: Problem[] = [];
+  const isMissing = (name: keyof RunSettings): boolean => name in settings && settings[name] === undefined;
+  if (restore !== undefined && isMissing("gcs_checkpoint_path")) {
+    const { expected } = CHECKPOINT_PLACE_SETTINGS.gcs_checkpoint_path;
+    problems.push({
+      name: "gcs_checkpoint_path",
+      text: `is not set: expected ${expected}, because of --restore`,
+    });
+  }
+  if (path !== undefined && stateDir === undefined && isMissing("state_dir")) {
+    problems.push({
+      name: "gcs_checkpoint_path",
+      text: "is set, but STATE_DIR is not: there are checkpoints only of state that is on disk",
+    });
+  }
+  return problems;
 }
 
 /** Two topics or two collections with one name would be read, or written, as if they were two. */

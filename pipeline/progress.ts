@@ -1,5 +1,6 @@
 /** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
 
+import type { HealthProblem } from "../beam/model/health.js";
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP } from "../beam/model/timestamps.js";
 import type { PipelineRun, StageWatermark } from "../beam/sdk/pipeline_run.js";
 import { deadLetterCount, type Figures, figuresOf } from "./figures.js";
@@ -7,7 +8,7 @@ import type { Log } from "./log.js";
 import { formatCount } from "./summary.js";
 import type { Terminal } from "./terminal.js";
 
-export type Watched = Pick<PipelineRun, "metrics" | "status">;
+export type Watched = Pick<PipelineRun, "metrics" | "status" | "health">;
 
 const INTERVAL_MS = 1_000;
 const LOG_INTERVAL_MS = 5_000;
@@ -16,6 +17,8 @@ export interface ProgressFigures extends Figures {
   readonly eventsPerSecond: number;
   /** How far the join's event time is behind the clock; undefined before it is known and after the end. */
   readonly watermarkLagMs: number | undefined;
+  /** What is wrong now. */
+  readonly problems: readonly string[];
 }
 
 export class Progress {
@@ -56,7 +59,12 @@ export class Progress {
       (1000 * (events - this.#previousEvents)) / Math.max(1, nowMs - this.#previousAtMs);
     this.#previousAtMs = nowMs;
     this.#previousEvents = events;
-    return { ...figures, eventsPerSecond, watermarkLagMs: watermarkLagMs(this.run.status(), Date.now()) };
+    return {
+      ...figures,
+      eventsPerSecond,
+      watermarkLagMs: watermarkLagMs(this.run.status(), Date.now()),
+      problems: this.run.health().map((problem) => problemText(problem, Date.now())),
+    };
   }
 }
 
@@ -80,10 +88,11 @@ export function progressBlock(figures: ProgressFigures): string[] {
     ["dead letters", formatCount(deadLetterCount(figures))],
     ["watermark lag", lag === undefined ? "not known" : formatLag(lag)],
   ];
-  return cells.map(([label, value]) => `  ${label.padEnd(14)} ${value}`);
+  const problems = figures.problems.map((problem): [string, string] => ["PROBLEM", problem]);
+  return [...cells, ...problems].map(([label, value]) => `  ${label.padEnd(14)} ${value}`);
 }
 
-export function progressFields(figures: ProgressFigures): Record<string, number> {
+export function progressFields(figures: ProgressFigures): Record<string, number | readonly string[]> {
   const { orders, payments, watermarkLagMs: lag } = figures;
   return {
     orders: orders.read,
@@ -94,7 +103,13 @@ export function progressFields(figures: ProgressFigures): Record<string, number>
     expired: figures.unmatched,
     deadLetters: deadLetterCount(figures),
     ...(lag !== undefined && { watermarkLagMs: Math.round(lag) }),
+    ...(figures.problems.length > 0 && { problems: figures.problems }),
   };
+}
+
+/** "Kafka, for 12 s: …" */
+export function problemText({ component, problem, sinceMs }: HealthProblem, nowMs: number): string {
+  return `${component}, for ${Math.max(0, Math.round((nowMs - sinceMs) / 1000))} s: ${problem}`;
 }
 
 function formatLag(lagMs: number): string {

@@ -1,5 +1,7 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
 import type { Pipeline } from "../beam/model/apache_beam.js";
+import { systemClock } from "../beam/model/clock.js";
+import { Health } from "../beam/model/health.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
 import { print } from "./command.js";
@@ -10,6 +12,7 @@ import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { Progress } from "./progress.js";
+import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
 import { registerConnections } from "./worker_settings.js";
@@ -22,33 +25,46 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   const terminal = new Terminal();
   const log = createLog(settings.log_level, terminal);
   const { signal } = watchInterrupts();
-  await unlessAborted(signal, checkConnections(settings, log));
-  if (settings.kafka_start === "group") {
-    log.warn(
-      "KAFKA_START=group: events that waited when the run before ended do not come again, for this version keeps state in memory",
-    );
-  }
-  signal.addEventListener("abort", () => {
-    log.info(
+  const health = watchHealth(log);
+  const state = await openState(settings, health, log);
+  try {
+    await unlessAborted(signal, checkConnections(settings, log));
+    if (settings.kafka_start === "group" && settings.state_dir === undefined) {
+      log.warn(
+        "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
+      );
+    }
+    signal.addEventListener("abort", () => {
+      log.info(
+        settings.runner === "direct"
+          ? "ending: what was read is finished first; a second signal ends at once"
+          : "ending the job; a second signal ends at once",
+        { drain: settings.drain },
+      );
+    });
+    const begun =
       settings.runner === "direct"
-        ? "ending: what was read is finished first; a second signal ends at once"
-        : "ending the job; a second signal ends at once",
-      { drain: settings.drain },
-    );
-  });
-  const begun =
-    settings.runner === "direct"
-      ? startPipeline(settings, log)
-      : await startElsewhere(settings, texts, log, signal);
-  await supervise(begun, { settings, terminal, log, signal });
+        ? startPipeline(settings, log, state, health)
+        : await startElsewhere(settings, texts, log, signal);
+    await supervise(begun, { settings, terminal, log, signal });
+  } finally {
+    await state.close();
+  }
   return 0;
 }
 
 /** Begins to read, in this process. */
-export function startPipeline(settings: RunSettings, log: Log): DirectRun {
-  return runDirect(preparePipeline(settings, log), {
+export function startPipeline(
+  settings: RunSettings,
+  log: Log,
+  state: RunState,
+  health = watchHealth(log),
+): DirectRun {
+  return runDirect(preparePipeline(settings, log, health), {
+    store: state.store,
     bundleSizeMax: settings.bundle_size,
     bundleTimeMaxMs: settings.bundle_time,
+    health,
   });
 }
 
@@ -63,8 +79,8 @@ async function startElsewhere(
 }
 
 /** The graph, and the connections for the steps of it that run in this process. */
-function preparePipeline(settings: RunSettings, log: Log): Pipeline {
-  registerConnections(settings, log);
+function preparePipeline(settings: RunSettings, log: Log, health = watchHealth(log)): Pipeline {
+  registerConnections(settings, log, health);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
@@ -87,6 +103,14 @@ function preparePipeline(settings: RunSettings, log: Log): Pipeline {
     bounded: settings.bounded,
   });
   return pipeline;
+}
+
+/** Problems are logged when they begin, change and end. */
+export function watchHealth(log: Log): Health {
+  return new Health(systemClock, (component, now) => {
+    if (now === undefined) log.info("well again", { component });
+    else log.warn("problem", { component, problem: now.problem });
+  });
 }
 
 export interface Supervision {

@@ -15,8 +15,9 @@ import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { producerOptions, randomSeed } from "./produce.js";
 import type { ReadSettings } from "./read_settings.js";
-import { startPipeline, supervise } from "./run.js";
+import { startPipeline, supervise, watchHealth } from "./run.js";
 import { withoutSecrets } from "./setting.js";
+import { openState } from "./state.js";
 import { formatCount } from "./summary.js";
 import { Terminal } from "./terminal.js";
 
@@ -95,7 +96,9 @@ async function runUnderLoad(
   let sent: ProduceProgress | undefined;
   const more = (): string[] => [`  load           ${loadText(sent)}`];
 
-  const direct = startPipeline(settings, log);
+  const health = watchHealth(log);
+  const state = await openState(settings, health, log);
+  const direct = startPipeline(settings, log, state, health);
   const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
   supervised.catch(() => undefined);
   let produced: Promise<ProduceSummary> | undefined;
@@ -130,7 +133,7 @@ async function runUnderLoad(
       if (summary !== undefined) await Promise.race([untilRead(direct, summary), supervised]);
     } finally {
       endOfRun.abort();
-      await supervised;
+      await supervised.finally(() => state.close());
     }
   }
 }

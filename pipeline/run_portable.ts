@@ -56,7 +56,7 @@ export async function startPortable(
       environment,
       pipelineOptions: { ...workerOptions(texts), ...runnerOptions(settings) },
       log,
-      ...(runner !== undefined && { runnerEnded: runner.ended }),
+      ...(runner !== undefined && { runnerEnded: runner.ended, workerLost: runner.workerLost }),
     });
     return new SubmittedRun(job, cleanUp, log);
   } catch (error) {
@@ -73,8 +73,14 @@ class SubmittedRun implements PipelineRun {
     cleanUp: () => Promise<void>,
     private readonly log: Log,
   ) {
-    this.finished = job.finished.finally(cleanUp);
+    this.finished = job.finished.finally(cleanUp).then(() => {
+      if (!job.metrics.isKnown) log.warn("the runner told no figures of this job, so the summary has none");
+    });
     this.finished.catch(() => undefined);
+  }
+
+  health(): ReturnType<PipelineRun["health"]> {
+    return this.job.health();
   }
 
   get metrics(): PipelineRun["metrics"] {

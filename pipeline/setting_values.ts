@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { MongoClient } from "mongodb";
 import { z } from "zod";
+import { parseGcsPath } from "../beam/io/gcs/gcs_path.js";
 import { describeError } from "../beam/io/mongodb/errors.js";
+import { isCheckpointId } from "../beam/store/checkpoint/checkpoint_id.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -115,6 +117,21 @@ function isAddress(text: string): boolean {
 export const mongoUri = parsed((value) => {
   new MongoClient(value);
   return value;
+});
+
+/** gs://bucket/prefix. */
+export const gcsPath = parsed(parseGcsPath);
+
+/** http:// or https://, without a slash at the end. */
+export const httpUrl = parsed((value) => {
+  if (!/^https?:$/.test(new URL(value).protocol)) return undefined;
+  return value.replace(/\/+$/, "");
+});
+
+/** Which checkpoint to restore. */
+export const checkpoint = parsed((value) => {
+  if (value.toLowerCase() === "latest") return "latest";
+  return isCheckpointId(value) ? value : undefined;
 });
 
 /** The content of a file with certificates in PEM. */

@@ -4,10 +4,11 @@
  */
 import { registerKafkaConnection } from "../beam/io/kafka/kafka_connections.js";
 import { registerMongoConnection } from "../beam/io/mongodb/mongo_connections.js";
+import { type HealthReporter, unheard } from "../beam/model/health.js";
 import { kafkaConfig } from "./connections.js";
 import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "./graph.js";
 import type { Log } from "./log.js";
-import { KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
+import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
 import { readEnvFile, readSettings } from "./read_settings.js";
 import { type Setting, type SettingsOf, settingsTable, variableOf } from "./setting.js";
 
@@ -15,6 +16,7 @@ export const WORKER_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
   mongodb_uri: MONGODB_SETTINGS.mongodb_uri,
   ...LOG_SETTINGS,
+  outage_max: ENGINE_SETTINGS.outage_max,
 });
 
 export type WorkerSettings = SettingsOf<typeof WORKER_SETTINGS>;
@@ -46,9 +48,16 @@ export function readWorkerSettings(
 }
 
 /** Under the names that the graph has for them. */
-export function registerConnections(settings: WorkerSettings, log: Log): void {
-  registerKafkaConnection(KAFKA_CONNECTION, kafkaConfig(settings, log));
-  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, { logger: log });
+export function registerConnections(
+  settings: WorkerSettings,
+  log: Log,
+  health: HealthReporter = unheard,
+): void {
+  const { outage_max: retryMaxMs } = settings;
+  const kafka = kafkaConfig(settings, log);
+  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs } });
+  const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
+  registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }
 
 function textsOf(

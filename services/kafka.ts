@@ -1,5 +1,6 @@
 /**
- * A real one-node Kafka (KRaft, broker and controller in one process) from Maven's jars. It listens on 127.0.0.1 only,
+ * A real Kafka (KRaft) from Maven's jars: one node that is broker and controller, or a cluster whose first node is the
+ * only controller, so that any other broker may be ended without ending the cluster. It listens on 127.0.0.1 only,
  * without TLS or SASL, and creates no topics by itself. Acknowledged records survive kill().
  */
 import { execFile } from "node:child_process";
@@ -23,6 +24,51 @@ const PROPERTIES = fileURLToPath(new URL("kafka/server.properties", import.meta.
 
 /** Starts the broker; its address is host:port. Throws RequirementMissing or ServiceFailed. */
 export async function startKafka(options: LocalServerOptions): Promise<LocalServer> {
+  return startNode(options, { nodeId: 1, brokers: 1, controllerPort: freePort, clusterId: newClusterId() });
+}
+
+export interface KafkaCluster {
+  /** The first is the controller. */
+  readonly nodes: readonly LocalServer[];
+  /** host:port,host:port… */
+  readonly bootstrap: string;
+  stop(): Promise<void>;
+}
+
+/** Starts several brokers, on free ports. Throws RequirementMissing or ServiceFailed. */
+export async function startKafkaCluster(
+  options: Omit<LocalServerOptions, "port"> & { readonly brokers: number },
+): Promise<KafkaCluster> {
+  const { brokers } = options;
+  const controllerPort = await freePort();
+  const clusterId = newClusterId();
+  const nodes: LocalServer[] = [];
+  const stop = async (): Promise<void> => {
+    // The controller last: a broker reports to it that it leaves.
+    for (const node of [...nodes].reverse()) await node.stop();
+  };
+  try {
+    for (let nodeId = 1; nodeId <= brokers; nodeId++) {
+      const dataDir = join(options.dataDir, `node-${nodeId}`);
+      const node = { nodeId, brokers, clusterId, controllerPort: async () => controllerPort };
+      nodes.push(await startNode({ ...options, dataDir }, node));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { nodes, bootstrap: nodes.map(({ address }) => address).join(","), stop };
+}
+
+interface KafkaNode {
+  readonly nodeId: number;
+  readonly brokers: number;
+  readonly clusterId: string;
+  /** Asked before each start. */
+  readonly controllerPort: () => Promise<number>;
+}
+
+async function startNode(options: LocalServerOptions, node: KafkaNode): Promise<LocalServer> {
   const log = options.log ?? (() => {});
   const home = options.home ?? servicesHome();
   const dataDir = resolve(options.dataDir);
@@ -36,7 +82,9 @@ export async function startKafka(options: LocalServerOptions): Promise<LocalServ
     dataDir,
     port,
     address: `127.0.0.1:${port}`,
-    javaArgs: [
+    command: javaCommand(),
+    args: (mark) => [
+      mark,
       "-Xms256m",
       "-Xmx768m",
       "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -49,9 +97,11 @@ export async function startKafka(options: LocalServerOptions): Promise<LocalServ
     ],
     prepare: async () => {
       mkdirSync(dataDir, { recursive: true });
-      const values = { port, controllerPort: await freePort(), dataDir };
-      writeFileSync(properties, fillIn(readFileSync(PROPERTIES, "utf8"), values));
-      if (!existsSync(join(dataDir, "log", "meta.properties"))) await format(classPath, properties);
+      const values = propertiesOf(node, port, await node.controllerPort());
+      writeFileSync(properties, fillIn(readFileSync(PROPERTIES, "utf8"), { ...values, dataDir }));
+      if (!existsSync(join(dataDir, "log", "meta.properties"))) {
+        await format(classPath, properties, node.clusterId);
+      }
     },
     probe: probeKafka,
   });
@@ -59,10 +109,27 @@ export async function startKafka(options: LocalServerOptions): Promise<LocalServ
   return server;
 }
 
+function propertiesOf(
+  { nodeId, brokers }: KafkaNode,
+  port: number,
+  controllerPort: number,
+): Record<string, string | number> {
+  const isController = nodeId === 1;
+  const listener = `PLAINTEXT://127.0.0.1:${port}`;
+  return {
+    nodeId,
+    brokers,
+    roles: isController ? "broker,controller" : "broker",
+    listeners: isController ? `${listener},CONTROLLER://127.0.0.1:${controllerPort}` : listener,
+    port,
+    controllerPort,
+  };
+}
+
 /** Writes the identity of a new cluster to the log folder; a broker refuses to start without. */
-async function format(classPath: string, properties: string): Promise<void> {
+async function format(classPath: string, properties: string, clusterId: string): Promise<void> {
   const level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
-  const args = ["format", "--ignore-formatted", "-t", newClusterId(), "-c", properties];
+  const args = ["format", "--ignore-formatted", "-t", clusterId, "-c", properties];
   try {
     await run(javaCommand(), [level, "-cp", classPath, "kafka.tools.StorageTool", ...args]);
   } catch (error) {

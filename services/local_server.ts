@@ -1,12 +1,11 @@
 /**
- * A Java server on 127.0.0.1 with a data folder: started, stopped, killed and restarted on the same data and port.
+ * A server on 127.0.0.1 with a data folder: started, stopped, killed and restarted on the same data and port.
  * It is not tied to the life of this process; see services/process.ts.
  */
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isListening } from "./discovery.js";
 import { messageOf, ServiceFailed } from "./errors.js";
-import { javaCommand } from "./maven.js";
 import { killMarked, type Launched, launch, logTail, stopMarked } from "./process.js";
 import { markOf, removeRecord, writeRecord } from "./record.js";
 
@@ -19,7 +18,7 @@ export interface LocalServerOptions {
   readonly port?: number;
   /** Holds data, settings and log. */
   readonly dataDir: string;
-  /** Where jars are cached; default `.local` of the project. */
+  /** Where what is downloaded is cached; default `.local` of the project. */
   readonly home?: string;
   readonly log?: (line: string) => void;
   /** Gives up, leaving nothing running. */
@@ -35,8 +34,9 @@ export interface ServerRecipe {
   readonly port: number;
   /** What a client connects to. */
   readonly address: string;
-  /** Arguments of java after the JVM's mark. */
-  readonly javaArgs: readonly string[];
+  readonly command: string;
+  /** One of them must be the mark. */
+  readonly args: (mark: string) => readonly string[];
   /** Runs before each start. */
   readonly prepare?: () => Promise<void>;
   readonly probe: (address: string, timeoutMs: number) => Promise<void>;
@@ -84,8 +84,8 @@ export class LocalServer {
       throw new ServiceFailed(`${this.recipe.name}: port ${this.port} is taken`);
     await this.recipe.prepare?.();
     signal?.throwIfAborted();
-    const args = [markOf(this.dataDir), ...this.recipe.javaArgs];
-    this.running = await launch({ command: javaCommand(), args, logFile: this.logFile });
+    const { command, args } = this.recipe;
+    this.running = await launch({ command, args: args(markOf(this.dataDir)), logFile: this.logFile });
     writeRecord(this.dataDir, { kind: "process", pid: this.running.pid, port: this.port });
     try {
       await this.untilReady(this.running, signal);

@@ -49,7 +49,9 @@ export async function startMongodb(options: MongodbOptions): Promise<LocalServer
     dataDir,
     port,
     address: `mongodb://127.0.0.1:${port}`,
-    javaArgs: [
+    command: javaCommand(),
+    args: (mark) => [
+      mark,
       `-Xmx${options.heapMaxMb ?? 1024}m`,
       "-cp",
       [join(jars, "classes"), join(jars, "lib", "*")].join(delimiter),

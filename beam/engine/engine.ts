@@ -5,8 +5,13 @@
  * flush overlaps with the next turn's work. When nothing can run, the engine waits for the next thing that can; when
  * nothing ever will, it fails and tells why.
  *
+ * With a durable store a commit holds all that a restart needs: what the turns did to state and timers, and where they
+ * left pending elements, restrictions and watermarks (progress.ts). Turns that finished meanwhile commit together.
+ *
  * Invariants
  * - Turns commit in the order in which they began; finalizers run after their turn's commit.
+ * - State changes only inside the synchronous part of a bundle, and is noted in the changes of that bundle's turn.
+ * - A stage that needs stable input takes only elements that a commit holds.
  * - No source bundle starts while `turnsOpenMax` turns are open, or while a whole bundle of elements waits in front of
  *   any stage: what is in flight is bounded.
  * - A failure of any bundle ends the run; nothing after it is committed.
@@ -15,8 +20,10 @@ import type { Clock } from "../model/clock.js";
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { Store } from "../store/store.js";
 import type { ElementBatch } from "./element_batch.js";
+import { Progress } from "./progress.js";
 import {
   type BundleResult,
+  type PendingBatch,
   type Residual,
   type Restriction,
   Stage,
@@ -24,6 +31,15 @@ import {
   type StageSpec,
 } from "./stage.js";
 import { StageTimers } from "./stage_timers.js";
+import { Turn } from "./turn.js";
+
+/** Keeps what bundles report of what they counted. */
+export interface Ledger {
+  /** Of a bundle that is about to be committed. */
+  take(report: unknown): void;
+  /** Writes what the reports taken since the last call changed, as part of the commit. */
+  save(): void;
+}
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -35,6 +51,9 @@ export interface EngineOptions {
   readonly turnsOpenMax: number;
   /** A source this far ahead of the slowest, in event time, waits for it. */
   readonly sourceSkewMaxMs: number;
+  readonly ledger?: Ledger;
+  /** Called inside the first commit of this process: for what else a restart is to know. */
+  readonly onFirstCommit?: () => void;
   /** Moves a virtual clock on: for scripted processing time. */
   readonly advanceClock?: (byMs: number) => void;
 }
@@ -58,14 +77,6 @@ export class StuckError extends Error {
   override readonly name = "StuckError";
 }
 
-/** Bundles that commit together. */
-class Turn {
-  bundles = 0;
-  openBundles = 0;
-  isClosed = false;
-  readonly finalizers: (() => void | Promise<void>)[] = [];
-}
-
 type StopMode = "keep" | "expire";
 
 export class Engine {
@@ -83,6 +94,10 @@ export class Engine {
   readonly #finalizing = new Set<Promise<void>>();
   /** When the slowest source last had something to read. */
   #slowestActiveAtMs = Number.NEGATIVE_INFINITY;
+  /** Undefined: the store keeps nothing. */
+  readonly #progress: Progress | undefined;
+  readonly #seeds = new Map<string, ElementBatch>();
+  #hasCommitted = false;
   commits = 0;
 
   /** @param specs in topological order: producers before consumers */
@@ -90,7 +105,8 @@ export class Engine {
     specs: readonly StageSpec[],
     private readonly options: EngineOptions,
   ) {
-    this.stages = specs.map((spec) => new Stage(spec, new StageTimers(spec.name, options.store)));
+    this.stages = specs.map((spec) => new Stage(spec, new StageTimers(options.store)));
+    this.#progress = options.store.isDurable ? new Progress(options.store) : undefined;
     const producers = new Map<string, Stage>();
     for (const stage of this.stages) for (const output of stage.spec.outputs) producers.set(output, stage);
     for (const stage of this.stages) {
@@ -104,15 +120,16 @@ export class Engine {
     }
   }
 
-  /** Puts elements in front of a stage before the run: an impulse, or what a restart left pending. */
+  /** The elements of a collection that nothing in the pipeline makes: an impulse's. Before the run. */
   seed(collection: string, batch: ElementBatch): void {
-    for (const { stage, input } of this.#consumers.get(collection) ?? []) stage.enqueue(input, batch);
+    this.#seeds.set(collection, batch);
   }
 
   /** Ends when all is done or `stop` has taken effect. Throws what a bundle threw, or a StuckError. */
   async run(): Promise<void> {
     const problems: unknown[] = [];
     try {
+      this.#restoreOrSeed();
       for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
       await this.#loop();
       await Promise.all(this.#finalizing);
@@ -121,6 +138,22 @@ export class Engine {
     }
     problems.push(...(await this.#tearDown()));
     if (problems.length > 0) throw problems[0];
+  }
+
+  /** Goes on from the last commit. Stages that it does not know, of a new run all, begin with their seeds. */
+  #restoreOrSeed(): void {
+    const turn = new Turn(this.options.store.newChanges());
+    for (const stage of this.stages) {
+      if (this.#progress?.restore(stage)) continue;
+      stage.spec.inputs.forEach((collection, input) => {
+        const batch = this.#seeds.get(collection);
+        if (batch !== undefined) turn.produced.push(stage.enqueue(input, batch));
+      });
+    }
+    this.#close(turn);
+    if (this.#progress === undefined) return;
+    this.#turns.push(turn);
+    this.#commitReady();
   }
 
   /** Gives back what the stages hold, also after a failure. Returns what went wrong with that. */
@@ -161,7 +194,6 @@ export class Engine {
     const { clock } = this.options;
     for (;;) {
       this.#throwFailure();
-      if (this.#stop === "expire") this.#endSources();
       if (this.#runTurn()) {
         await clock.yield();
         continue;
@@ -197,30 +229,37 @@ export class Engine {
 
   /** One pass over the stages. False when nothing ran. */
   #runTurn(): boolean {
-    const turn = new Turn();
+    const turn = new Turn(this.options.store.newChanges());
     this.#turns.push(turn);
     for (const stage of this.stages) {
       stage.refreshWatermarks();
       if (stage.spec.kind === "splittable") {
-        this.#takeRestrictions(stage);
+        this.#takeRestrictions(stage, turn);
+        if (this.#stop === "expire") this.#endSource(stage, turn);
         this.#runSource(stage, turn);
       } else {
         while (this.#hasWork(stage) && this.#runOrdinary(stage, turn)) stage.refreshWatermarks();
       }
       stage.refreshWatermarks();
     }
-    turn.isClosed = true;
-    if (turn.bundles === 0) {
+    this.#close(turn);
+    if (turn.isEmpty) {
       this.#turns.pop();
+      this.options.store.discard(turn.changes);
       return false;
     }
     this.#commitReady();
     return true;
   }
 
+  #close(turn: Turn): void {
+    turn.isClosed = true;
+    turn.watermarks = this.stages.map((stage) => stage.watermarks);
+  }
+
   #hasWork(stage: Stage): boolean {
     if (stage.isStarting || this.#failure !== undefined) return false;
-    return stage.pending.length > 0 || this.#dueTimers(stage);
+    return stage.hasReady || this.#dueTimers(stage);
   }
 
   #dueTimers(stage: Stage): boolean {
@@ -234,7 +273,7 @@ export class Engine {
   #runOrdinary(stage: Stage, turn: Turn): boolean {
     return this.#runBundle(stage, turn, (processor) => {
       let left = this.options.bundleSizeMax;
-      while (left > 0 && stage.pending.length > 0) {
+      while (left > 0 && stage.hasReady) {
         const head = stage.pending[0]!;
         const { batch, input } = head;
         const end = Math.min(batch.length, head.next + left);
@@ -242,6 +281,7 @@ export class Engine {
         stage.elementsIn += end - head.next;
         for (let index = head.next; index < end; index++) processor.process(input, batch, index);
         head.next = end;
+        turn.consumed.push({ pending: head, next: end });
         if (end === batch.length) stage.pending.shift();
       }
       if (stage.pending.length > 0) return;
@@ -255,26 +295,23 @@ export class Engine {
   }
 
   /** Pending elements of a splittable stage are restrictions that have not begun. */
-  #takeRestrictions(stage: Stage): void {
-    for (const { batch, next } of stage.pending) {
+  #takeRestrictions(stage: Stage, turn: Turn): void {
+    for (const pending of stage.pending) {
+      const { batch, next } = pending;
       for (let i = next; i < batch.length; i++) {
         stage.elementsIn++;
-        const value = batch.values[i];
-        stage.restrictions.add({
-          residual: {
-            value,
-            timestamp: batch.timestamps[i]!,
-            windows: batch.windowsAt(i),
-            pane: batch.paneAt(i),
-            watermark: batch.timestamps[i]!,
-            delayMs: 0,
-            onReady: undefined,
-          },
-          resumeAtMs: Number.NEGATIVE_INFINITY,
-          isReady: true,
-          endWatch: undefined,
-        });
+        const residual: Residual = {
+          value: batch.values[i],
+          timestamp: batch.timestamps[i]!,
+          windows: batch.windowsAt(i),
+          pane: batch.paneAt(i),
+          watermark: batch.timestamps[i]!,
+          delayMs: 0,
+          onReady: undefined,
+        };
+        turn.left.push(stage.addRestriction(residual, Number.NEGATIVE_INFINITY));
       }
+      turn.consumed.push({ pending, next: batch.length });
     }
     stage.pending.length = 0;
   }
@@ -291,6 +328,7 @@ export class Engine {
       for (const restriction of ready) {
         restriction.endWatch?.();
         stage.restrictions.delete(restriction);
+        turn.taken.push(restriction);
         processor.processRestriction(restriction.residual, claims, deadline);
       }
     });
@@ -298,7 +336,7 @@ export class Engine {
 
   /** Whether some stage cannot keep up with the sources. */
   #hasBacklog(): boolean {
-    return this.stages.some((stage) => stage.pendingCount >= this.options.bundleSizeMax);
+    return this.stages.some((stage) => stage.readyCount >= this.options.bundleSizeMax);
   }
 
   /** Those that have something to do, less those that are too far ahead of the slowest. */
@@ -350,14 +388,18 @@ export class Engine {
     const finish = (): void => {
       const result = processor.takeResult();
       stage.bundleHolds.delete(open);
-      this.#deliver(stage, result.outputs);
-      for (const residual of result.residuals) this.#addResidual(stage, residual);
+      turn.produced.push(...this.#deliver(stage, result.outputs));
+      for (const residual of result.residuals) turn.left.push(this.#addResidual(stage, residual));
       turn.finalizers.push(...result.finalizers);
+      turn.reports.push(result.report);
       stage.idleProcessors.push(processor);
       turn.openBundles--;
     };
     const work = (): void | Promise<void> => {
+      const { store } = this.options;
+      store.noteIn(turn.changes);
       body(processor);
+      store.noteIn(undefined);
       return processor.finishBundle();
     };
     try {
@@ -410,47 +452,62 @@ export class Engine {
     stage.idleProcessors.push(processor);
   }
 
-  #deliver(stage: Stage, outputs: BundleResult["outputs"]): void {
+  #deliver(stage: Stage, outputs: BundleResult["outputs"]): PendingBatch[] {
+    const delivered: PendingBatch[] = [];
     stage.spec.outputs.forEach((collection, index) => {
       const batch = outputs[index]!;
       if (batch.length === 0) return;
       for (const consumer of this.#consumers.get(collection) ?? [])
-        consumer.stage.enqueue(consumer.input, batch);
+        delivered.push(consumer.stage.enqueue(consumer.input, batch));
     });
+    return delivered;
   }
 
-  #addResidual(stage: Stage, residual: Residual): void {
-    const restriction: Restriction = {
-      residual,
-      resumeAtMs: this.options.clock.now() + residual.delayMs,
-      isReady: residual.delayMs <= 0,
-      endWatch: undefined,
-    };
-    stage.restrictions.add(restriction);
+  #addResidual(stage: Stage, residual: Residual): Restriction {
+    const restriction = stage.addRestriction(residual, this.options.clock.now() + residual.delayMs);
     if (residual.onReady !== undefined && !restriction.isReady) {
       restriction.endWatch = residual.onReady(() => {
         restriction.isReady = true;
         this.#wakeUp();
       });
     }
+    return restriction;
   }
 
-  /** Commits the turns at the head of the line that are complete, one after the other. */
+  /** Commits the turns at the head of the line that are finished, all in one. */
   #commitReady(): void {
     if (this.#committing !== undefined || this.#failure !== undefined) return;
-    const head = this.#turns[0];
-    if (head === undefined || !head.isClosed || head.openBundles > 0) return;
-    this.#committing = this.options.store
-      .commit([])
+    const unfinished = this.#turns.findIndex((turn) => !turn.isFinished);
+    const turns = this.#turns.slice(0, unfinished === -1 ? undefined : unfinished);
+    if (turns.length === 0) return;
+    this.#committing = this.#commit(turns)
       .then(() => {
         this.commits++;
-        this.#turns.shift();
+        this.#turns.splice(0, turns.length);
         this.#committing = undefined;
-        for (const finalizer of head.finalizers) this.#finalize(finalizer);
+        for (const { finalizers } of turns) for (const finalizer of finalizers) this.#finalize(finalizer);
         this.#commitReady();
         this.#wakeUp();
       })
       .catch((error) => this.#fail(error));
+  }
+
+  async #commit(turns: readonly Turn[]): Promise<void> {
+    const { store, ledger } = this.options;
+    const changes = turns.map((turn) => turn.changes);
+    for (const { reports } of turns) for (const report of reports) ledger?.take(report);
+    if (this.#progress !== undefined) {
+      const own = store.newChanges();
+      store.noteIn(own);
+      if (!this.#hasCommitted) this.options.onFirstCommit?.();
+      this.#progress.write(turns, this.stages);
+      ledger?.save();
+      store.noteIn(undefined);
+      changes.push(own);
+    }
+    this.#hasCommitted = true;
+    await store.commit(changes);
+    for (const { produced } of turns) for (const pending of produced) pending.isCommitted = true;
   }
 
   /** Finalization is a courtesy: what fails here was committed all the same. */
@@ -462,13 +519,13 @@ export class Engine {
     this.#finalizing.add(done);
   }
 
-  #endSources(): void {
-    for (const stage of this.stages) {
-      if (stage.spec.kind !== "splittable") continue;
-      for (const restriction of stage.restrictions) restriction.endWatch?.();
-      stage.restrictions.clear();
-      stage.pending.length = 0;
+  /** Whatever the source has left is not to be read. */
+  #endSource(stage: Stage, turn: Turn): void {
+    for (const restriction of stage.restrictions) {
+      restriction.endWatch?.();
+      turn.taken.push(restriction);
     }
+    stage.restrictions.clear();
   }
 
   /** The next step of each script, once everything before it has had its effect. */

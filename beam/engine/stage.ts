@@ -9,6 +9,7 @@
  *   that has not ended.
  * - An element is in exactly one place: pending, in a bundle, or behind.
  */
+import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
 import type { PaneInfo } from "../model/pane.js";
 import { formatTimestamp, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
@@ -31,6 +32,8 @@ export interface BundleResult {
   readonly outputs: readonly ElementBatch[];
   readonly residuals: readonly Residual[];
   readonly finalizers: readonly (() => void | Promise<void>)[];
+  /** What the bundle counted, for the ledger (see EngineOptions). */
+  readonly report?: unknown;
 }
 
 /** Runs the bundles of a stage, one at a time. */
@@ -61,6 +64,13 @@ export interface StageSpec {
   readonly outputs: readonly string[];
   /** "splittable": its input elements are restrictions, and bundles leave residuals. */
   readonly kind: "ordinary" | "splittable" | "scripted";
+  /** Coders of the inputs, for what waits when the process ends; only a durable store asks for them. */
+  readonly inputCoders?: readonly ElementCoder<unknown>[];
+  /**
+   * What its bundles do outside of the run cannot be undone, so they take only elements whose coming is committed: a
+   * restart brings the very same ones again. Of no meaning without a durable store.
+   */
+  readonly needsStableInput?: boolean;
   /** For a scripted stage; goes to its only output. */
   readonly script?: readonly ScriptedEvent[];
   newProcessor(stage: Stage): StageProcessor;
@@ -68,18 +78,36 @@ export interface StageSpec {
 
 /** A restriction that waits for its turn. */
 export interface Restriction {
+  readonly stage: Stage;
+  readonly id: number;
   readonly residual: Residual;
+  /** It is a record of the store. */
+  isStored: boolean;
   resumeAtMs: TimestampMs;
   isReady: boolean;
   /** Ends the watch that its `onReady` began. */
   endWatch: (() => void) | undefined;
 }
 
-interface PendingBatch {
+/** Elements in front of a stage. */
+export interface PendingBatch {
+  readonly stage: Stage;
+  readonly id: number;
   readonly input: number;
   readonly batch: ElementBatch;
   /** Elements before this one are behind. */
   next: number;
+  /** As `next`, of the turns that are committed. */
+  committedNext: number;
+  /** What brought it is committed. */
+  isCommitted: boolean;
+  /** What is left of it is a record of the store. */
+  isStored: boolean;
+}
+
+export interface StageWatermarks {
+  readonly input: TimestampMs;
+  readonly output: TimestampMs;
 }
 
 export class Stage {
@@ -98,6 +126,7 @@ export class Stage {
   outputWatermark: TimestampMs = MIN_TIMESTAMP;
   elementsIn = 0;
   bundles = 0;
+  #lastId = 0;
 
   constructor(
     readonly spec: StageSpec,
@@ -110,8 +139,55 @@ export class Stage {
     return count;
   }
 
-  enqueue(input: number, batch: ElementBatch): void {
-    if (batch.length > 0) this.pending.push({ input, batch, next: 0 });
+  /** As `pendingCount`, less those that must not be touched yet. */
+  get readyCount(): number {
+    if (this.spec.needsStableInput !== true) return this.pendingCount;
+    let count = 0;
+    for (const { batch, next, isCommitted } of this.pending) if (isCommitted) count += batch.length - next;
+    return count;
+  }
+
+  get hasReady(): boolean {
+    const head = this.pending[0];
+    return head !== undefined && (head.isCommitted || this.spec.needsStableInput !== true);
+  }
+
+  /** @param id of a batch that a commit knows; a new one by default. Ids grow in the order of arrival. */
+  enqueue(input: number, batch: ElementBatch, id = this.#lastId + 1): PendingBatch {
+    this.#lastId = Math.max(this.#lastId, id);
+    const pending: PendingBatch = {
+      stage: this,
+      id,
+      input,
+      batch,
+      next: 0,
+      committedNext: 0,
+      isCommitted: false,
+      isStored: false,
+    };
+    this.pending.push(pending);
+    return pending;
+  }
+
+  /** @param id of one that a commit knows; a new one by default */
+  addRestriction(residual: Residual, resumeAtMs: TimestampMs, id = this.#lastId + 1): Restriction {
+    this.#lastId = Math.max(this.#lastId, id);
+    const isReady = residual.delayMs <= 0;
+    const restriction: Restriction = {
+      stage: this,
+      id,
+      residual,
+      resumeAtMs,
+      isReady,
+      endWatch: undefined,
+      isStored: false,
+    };
+    this.restrictions.add(restriction);
+    return restriction;
+  }
+
+  get watermarks(): StageWatermarks {
+    return { input: this.inputWatermark, output: this.outputWatermark };
   }
 
   /** Recomputes both watermarks from what is upstream, pending and held. */

@@ -53,10 +53,7 @@ export class StageTimers {
     outputTimestamp: 0,
   };
 
-  constructor(
-    private readonly stageName: string,
-    private readonly store: Store,
-  ) {}
+  constructor(private readonly store: Store) {}
 
   /** Timers that are set. */
   count(timeDomain: TimeDomain): number {
@@ -70,15 +67,28 @@ export class StageTimers {
     return this.#queues[timeDomain].size;
   }
 
-  family(transformId: string, name: string, timeDomain: TimeDomain): TimerFamily {
+  /** @param tableName of the table that the family's timers live in: those that are there already are set */
+  family(transformId: string, name: string, timeDomain: TimeDomain, tableName: string): TimerFamily {
     let family = this.#families.find((known) => known.transformId === transformId && known.name === name);
     if (family === undefined) {
-      const table = this.store.table(`${this.stageName}/${transformId}/timer:${name}`);
+      const table = this.store.table(tableName);
       family = { transformId, name, timeDomain, table };
       this.#families.push(family);
       this.#byOwner.set(table.owner, family);
+      this.#resume(family);
     }
     return new TimerFamily(family, this.#queues[timeDomain], this.holds, () => this.#tidy(timeDomain));
+  }
+
+  /** Puts the timers of an earlier process back into the queue, and their holds. */
+  #resume({ table, timeDomain }: Family): void {
+    table.forEach((address) => {
+      table.readValue(address, this.#value);
+      const fireAt = readInstant(this.#value);
+      this.#queues[timeDomain].insert(fireAt, address);
+      const output = readInstant(this.#value);
+      if (isHold(timeDomain, fireAt, output)) this.holds.add(output);
+    });
   }
 
   /** The earlier of `limit` and the next timer; a hint that is stale counts until its time has come. */
@@ -144,8 +154,7 @@ export class StageTimers {
     table.deleteAt(address);
     // The record's memory may be used again by the callback; the copy of its key is not.
     identity.reset(this.#key.buffer, 0, this.#key.length);
-    if (due.outputTimestamp !== due.fireTimestamp || timeDomain === "processing")
-      this.holds.remove(due.outputTimestamp);
+    if (isHold(timeDomain, due.fireTimestamp, due.outputTimestamp)) this.holds.remove(due.outputTimestamp);
     return family;
   }
 
@@ -195,7 +204,7 @@ export class TimerFamily {
     } else {
       this.queue.insert(fireAt, -address);
     }
-    if (this.#isHold(fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
+    if (isHold(this.family.timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
     if (--this.#untilTidy === 0) {
       this.#untilTidy = QUEUE_SIZE_MIN;
       this.tidy();
@@ -220,11 +229,11 @@ export class TimerFamily {
   }
 
   #releaseHold(fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
-    if (this.#isHold(fireAt, outputTimestamp)) this.holds.remove(outputTimestamp);
+    if (isHold(this.family.timeDomain, fireAt, outputTimestamp)) this.holds.remove(outputTimestamp);
   }
+}
 
-  /** An event-time timer that emits at its own time holds nothing that the timer queue does not hold already. */
-  #isHold(fireAt: TimestampMs, outputTimestamp: TimestampMs): boolean {
-    return outputTimestamp !== fireAt || this.family.timeDomain === "processing";
-  }
+/** An event-time timer that emits at its own time holds nothing that the timer queue does not hold already. */
+function isHold(timeDomain: TimeDomain, fireAt: TimestampMs, outputTimestamp: TimestampMs): boolean {
+  return outputTimestamp !== fireAt || timeDomain === "processing";
 }

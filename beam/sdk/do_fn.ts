@@ -59,6 +59,11 @@ export abstract class BaseDoFn<O extends OutputSpecs, C extends Json> {
   abstract readonly outputs: O;
   readonly metrics: MetricCells = {};
   readonly requestsFinalization: boolean = false;
+  /**
+   * For a DoFn that does something outside of the pipeline: a durable runner hands it only elements that will come
+   * again, the very same ones, should the bundle have to be repeated.
+   */
+  readonly needsStableInput: boolean = false;
   /** Once for each instance, before its first bundle. */
   setup?(): void | Promise<void>;
   startBundle?(ctx: BundleContext<O>): void | Promise<void>;

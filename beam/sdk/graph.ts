@@ -68,6 +68,12 @@ export type Accepts<D, I> =
           : "This DoFn reads other elements than this collection holds"
         : "This is no DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
 
+/**
+ * Annotation of a step whose DoFn `needsStableInput`. An annotation and no requirement of the proto, since runners
+ * refuse `beam:requirement:pardo:stable_input:v1`; those that do not know it lose only what they never had.
+ */
+export const STABLE_INPUT = "beam:ts:stable_input:v1";
+
 /** The collections for the side inputs that a DoFn `D` declares; nothing for one that declares none. */
 export type SideCollections<D> =
   D extends SideInputDoFn<any, any, infer S, any>
@@ -75,10 +81,20 @@ export type SideCollections<D> =
     : [];
 
 /** An empty pipeline, and the root that its impulses and sources are put behind. */
+/** What this project's workers can do. Source: beam_runner_api.proto, StandardProtocols. */
+const WORKER_CAPABILITIES = [
+  "beam:protocol:progress_reporting:v1",
+  "beam:protocol:harness_monitoring_infos:v1",
+  "beam:protocol:state_caching:v1",
+  "beam:protocol:worker_status:v1",
+  "beam:protocol:sibling_workers:v1",
+  urns.sdfTruncate,
+] as const;
+
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new Pipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
-    environment.capabilities = [...ALL_STANDARD_CODER_URNS, "beam:protocol:sibling_workers:v1"];
+    environment.capabilities = [...ALL_STANDARD_CODER_URNS, ...WORKER_CAPABILITIES];
   }
   return { pipeline, root: new Root(pipeline) };
 }
@@ -124,6 +140,7 @@ export function applyParDo(
       }
       if (doFn instanceof SideInputDoFn) declareSideInputs(name, payload, transform, doFn, sides);
       if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
+      if (doFn.needsStableInput) transform.annotations[STABLE_INPUT] = new Uint8Array();
       transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
       const isUnbounded =
         isUnboundedCollection(source) || (doFn instanceof SplittableDoFn && !doFn.isBounded);

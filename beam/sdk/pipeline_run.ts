@@ -1,4 +1,5 @@
 /** A pipeline under way, on whatever runner: what the one who started it may see of it and do about it. */
+import type { HealthProblem } from "../model/health.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { DistributionValue } from "./metrics.js";
 
@@ -9,6 +10,8 @@ export interface PipelineRun {
   readonly metrics: MetricSource;
   /** Where its stages stand; empty where the runner does not tell. */
   status(): readonly StageWatermark[];
+  /** What is wrong right now, as far as this process knows; empty when all is well. */
+  health(): readonly HealthProblem[];
   /**
    * Ends the run: "keep" leaves what waits in state as it is, "expire" ends the sources and lets every timer fire
    * first. Resolves when it has ended; breaks when it cannot be ended so, and then it goes on.

@@ -3,9 +3,10 @@
  * itself, so that no single insertion pays for moving the whole table.
  *
  * Keys and values are handed in as ByteWriters and read through ByteReaders: nothing is allocated on any path. What a
- * reader shows is valid until the next change of the table.
+ * reader shows is valid until the next change of the table. With a journal, each change is noted there as well.
  */
-import type { ByteReader, ByteWriter } from "../model/bytes.js";
+import { type ByteReader, ByteWriter } from "../model/bytes.js";
+import type { Journal } from "./journal.js";
 import type { Slab } from "./slab.js";
 
 const SEGMENT_COUNT = 64;
@@ -26,6 +27,7 @@ export class ByteTable {
   constructor(
     readonly slab: Slab,
     readonly owner: number,
+    private readonly journal?: Journal,
   ) {}
 
   get size(): number {
@@ -67,6 +69,7 @@ export class ByteTable {
   /** Sets the value. Returns the record's address, which is valid until the record is deleted or outgrows its block. */
   put(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
+    this.journal?.put(this.owner, key, value);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
@@ -89,6 +92,7 @@ export class ByteTable {
    */
   swap(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
+    this.journal?.put(this.owner, key, value);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
@@ -149,6 +153,31 @@ export class ByteTable {
     }
     slab.setValueLength(target, newLength);
     copy(value.buffer, 0, value.length, slab.bytes(target), slab.keyAt(target) + key.length + oldLength);
+    if (this.journal === undefined) return;
+    // A record that has moved may be missed by a snapshot under way, so it is written as a whole.
+    if (target === address) this.journal.append(this.owner, key, oldLength, value);
+    else {
+      this.journal.putRecord(this.owner, slab.bytes(target), slab.keyAt(target), key.length, newLength);
+    }
+  }
+
+  /**
+   * For changes that are read again: leaves `oldLength` bytes of the value, and `added` behind them. Where the value is
+   * shorter than that, a later change replaces or deletes it (see snapshot.ts), so what stands between is all the same.
+   */
+  appendAt(key: ByteWriter, oldLength: number, added: ByteWriter): void {
+    const { slab } = this;
+    const address = this.find(key);
+    const length = address === 0 ? 0 : slab.valueLength(address);
+    if (length > oldLength) {
+      slab.setValueLength(address, oldLength);
+    } else if (length < oldLength) {
+      const gap = new ByteWriter(oldLength - length);
+      gap.length = oldLength - length;
+      gap.buffer.fill(0);
+      this.append(key, gap);
+    }
+    this.append(key, added);
   }
 
   /** True when there was such a record. */
@@ -161,13 +190,15 @@ export class ByteTable {
 
   /** Deletes the record at an address that `find`, `put` or `swap` gave. */
   deleteAt(address: number): void {
-    const hash = this.slab.hash(address);
+    const { slab } = this;
+    this.journal?.delete(this.owner, slab.bytes(address), slab.keyAt(address), slab.keyLength(address));
+    const hash = slab.hash(address);
     const segment = this.#segments[hash >>> SEGMENT_SHIFT]!;
     const { slots } = segment;
     const mask = slots.length - 2;
     let slot = (hash << 1) & mask;
     while (slots[slot + 1] !== address) slot = (slot + 2) & mask;
-    this.slab.release(address);
+    slab.release(address);
     this.#vacate(segment, slot);
     segment.count--;
     this.#size--;

@@ -1,31 +1,25 @@
 /** A store that ends with the process. */
-import { ByteTable } from "./byte_table.js";
-import { Slab } from "./slab.js";
+import type { ByteTable } from "./byte_table.js";
 import type { Changes, Store } from "./store.js";
+import { Tables } from "./tables.js";
 
 /** Nobody will ask for them again. */
 const NO_CHANGES: Changes = { bytes: 0 };
 
 export class MemoryStore implements Store {
-  readonly #slab = new Slab();
-  readonly #tables = new Map<string, ByteTable>();
+  readonly #tables = new Tables();
   readonly isDurable = false;
 
   table(name: string): ByteTable {
-    let table = this.#tables.get(name);
-    if (table === undefined) {
-      table = new ByteTable(this.#slab, this.#tables.size + 1);
-      this.#tables.set(name, table);
-    }
-    return table;
+    return this.#tables.get(name) ?? this.#tables.add(name);
   }
 
   sizes(): ReadonlyMap<string, number> {
-    return new Map([...this.#tables].map(([name, table]) => [name, table.size]));
+    return this.#tables.sizes();
   }
 
   get reservedBytes(): number {
-    return this.#slab.reservedBytes;
+    return this.#tables.slab.reservedBytes;
   }
 
   newChanges(): Changes {
@@ -33,6 +27,8 @@ export class MemoryStore implements Store {
   }
 
   noteIn(): void {}
+
+  discard(): void {}
 
   async commit(): Promise<void> {}
 

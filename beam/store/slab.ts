@@ -78,6 +78,39 @@ export class Slab {
     this.#usedBlocks--;
   }
 
+  /** Behind every block there is. */
+  get end(): number {
+    return this.#bytes.length * UNITS_PER_CHUNK;
+  }
+
+  /**
+   * Visits the blocks in use from `from` on (1 for the first), in the order of their addresses, until it has come to
+   * `end` or has visited blocks of `bytesMax` bytes or more. Returns where to go on; `end` or more: nowhere.
+   */
+  walk(from: number, end: number, bytesMax: number, visit: (address: number) => void): number {
+    let address = from;
+    let bytes = 0;
+    while (address < end && bytes < bytesMax) {
+      const word = (address & (UNITS_PER_CHUNK - 1)) << 2;
+      const words = this.words(address);
+      const header = word < words.length ? words[word]! : 0;
+      const units = header & UNITS_MASK;
+      if (units === 0) {
+        // The rest of the chunk was never used.
+        address = ((address >>> UNIT_BITS) + 1) * UNITS_PER_CHUNK;
+        continue;
+      }
+      if (header >>> UNITS_BITS !== 0) {
+        visit(address);
+        bytes += units * UNIT_BYTES;
+      }
+      address += units;
+      // Behind a block that has chunks of its own.
+      if (units > UNITS_PER_CHUNK) address = Math.ceil(address / UNITS_PER_CHUNK) * UNITS_PER_CHUNK;
+    }
+    return address;
+  }
+
   /** The chunk that a block lies in, as bytes. */
   bytes(address: number): Buffer {
     return this.#bytes[address >>> UNIT_BITS]!;

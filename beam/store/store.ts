@@ -22,8 +22,10 @@ export interface Store {
   readonly reservedBytes: number;
   /** An empty list of changes: a turn's. */
   newChanges(): Changes;
-  /** From now on changes of any table belong to this list. */
-  noteIn(changes: Changes): void;
+  /** From now on changes of any table belong to this list; undefined: there must be none. */
+  noteIn(changes: Changes | undefined): void;
+  /** A list that stayed empty and will not be committed. */
+  discard(changes: Changes): void;
   /**
    * Makes the changes of these turns outlive the process, all or nothing. Turns come in the order in which their
    * changes are to apply, none is left out, and one call follows the other. Throws when it cannot: the store is of no

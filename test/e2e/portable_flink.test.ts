@@ -37,7 +37,8 @@ describe("the pipeline on Flink", function () {
     worker = new WorkerScript();
   });
 
-  afterEach(async () => {
+  afterEach(async function () {
+    if (this.currentTest?.isFailed()) console.error(command?.stderr, worker?.log);
     command?.kill("SIGKILL");
     await command?.ended;
     command = undefined;

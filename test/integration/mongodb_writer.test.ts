@@ -4,16 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { type AddressInfo, connect as connectSocket, createServer, type Server, type Socket } from "node:net";
-import type { Collection, Db, Document, MongoClient } from "mongodb";
+import type { Collection, Db, MongoClient } from "mongodb";
 import { MongoConfigurationError, MongoUnavailableError } from "../../beam/io/mongodb/errors.js";
-import { connectMongo, ensureIndexes, MongoWriter } from "../../beam/io/mongodb/writer.js";
-import { encodeOrderAvro, encodePaymentJson } from "../../schemas/encode.js";
-import type { Order, Payment } from "../../schemas/events.js";
-import { deadLetterDocument } from "../../transforms/dead_letter.js";
-import { joinedDocument, unmatchedDocument } from "../../transforms/documents.js";
+import {
+  connectMongo,
+  ensureIndexes,
+  MongoWriter,
+  type MongoWriterOptions,
+} from "../../beam/io/mongodb/writer.js";
+import { type MongoHarness, testMongoWriter } from "../connector/mongo_writer_suite.js";
 import { mongodbFixture, uniqueName } from "../fixtures/services.js";
-import { compareWithMongo } from "../oracle/compare_with_mongo.js";
-import { type InputRecord, oracle } from "../oracle/oracle.js";
 
 /** Passes bytes on until it is told to fail. */
 class FaultyProxy {
@@ -73,16 +73,65 @@ class FaultyProxy {
   }
 }
 
-function documents(count: number): Document[] {
-  return Array.from({ length: count }, (_, i) => ({ _id: `d${i}`, amount: i, at: new Date(i) }));
-}
+/** A real server behind the proxy. */
+class RealMongo implements MongoHarness {
+  readonly server = "127\\.0\\.0\\.1:\\d+";
 
-async function ids(collection: Collection): Promise<number> {
-  return new Set((await collection.find().toArray()).map(({ _id }) => String(_id))).size;
+  private constructor(
+    private readonly proxy: FaultyProxy,
+    private readonly client: MongoClient,
+  ) {}
+
+  static async open(uri: string): Promise<RealMongo> {
+    const { hostname, port } = new URL(uri);
+    const proxy = new FaultyProxy({ host: hostname, port: Number(port) });
+    await proxy.open();
+    return new RealMongo(proxy, await connectMongo(proxy.uri));
+  }
+
+  newDatabase(): Db {
+    return this.client.db(uniqueName("writer"));
+  }
+
+  async createUniqueIndex({ collectionName, dbName }: Collection, field: string): Promise<void> {
+    const indexes = [{ key: { [field]: 1 }, unique: true }];
+    await ensureIndexes(this.client.db(dbName), [{ collection: collectionName, indexes }]);
+  }
+
+  writer(collection: Collection, options: Partial<MongoWriterOptions> = {}): MongoWriter {
+    return new MongoWriter({ collection, ...options });
+  }
+
+  loseNextAnswer(): void {
+    this.proxy.loseNextAnswer = true;
+  }
+
+  get wasAnswerLost(): boolean {
+    return !this.proxy.loseNextAnswer;
+  }
+
+  setDown(isDown: boolean): Promise<void> {
+    return isDown ? this.proxy.close() : this.proxy.open();
+  }
+
+  async closedCollection(): Promise<Collection> {
+    const other = await connectMongo(this.proxy.uri);
+    await other.close();
+    return other.db("x").collection("y");
+  }
+
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+    await this.proxy.close();
+  }
 }
 
 describe("MongoDB", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const mongodb = mongodbFixture();
   let client: MongoClient;
   let db: Db;
@@ -97,131 +146,16 @@ describe("MongoDB", function () {
   });
 
   describe("MongoWriter", () => {
-    it("writes each document once, and again counts all as there", async () => {
-      const collection = db.collection("once");
-      const writer = new MongoWriter({ collection });
-      const all = documents(5_000);
-      assert.deepEqual(await writer.write(all), {
-        inserted: 5_000,
-        alreadyThere: 0,
-        rejected: [],
-        retries: 0,
-      });
-      assert.deepEqual(await writer.write(all), {
-        inserted: 0,
-        alreadyThere: 5_000,
-        rejected: [],
-        retries: 0,
-      });
-      assert.equal(await collection.countDocuments(), 5_000);
+    let real: RealMongo;
+
+    before(async () => {
+      real = await RealMongo.open(mongodb.uri());
     });
 
-    it("takes part of the same documents from several writers at once", async () => {
-      const collection = db.collection("race");
-      const all = documents(3_000);
-      const results = await Promise.all(
-        [0, 500, 1_000].map((start) =>
-          new MongoWriter({ collection, chunkDocumentsMax: 100 }).write(all.slice(start, start + 2_000)),
-        ),
-      );
-      const counted = results.reduce((sum, { inserted }) => sum + inserted, 0);
-      assert.equal(counted, 3_000);
-      assert.equal(await ids(collection), 3_000);
-    });
+    after(() => real?.close());
 
-    it("refuses what breaks another unique index, and what the server cannot take", async () => {
-      const collection = db.collection<Document>("refusals");
-      await ensureIndexes(db, [{ collection: "refusals", indexes: [{ key: { amount: 1 }, unique: true }] }]);
-      const writer = new MongoWriter({ collection });
-      const { inserted, rejected } = await writer.write([
-        { _id: "a", amount: 1 },
-        { _id: "b", amount: 1 },
-        { _id: ["an array"], amount: 2 },
-        { _id: "large", amount: 3, value: Buffer.alloc(16 * 1024 * 1024) },
-        { _id: "zero\u0000byte", "in\u0000key": 1, amount: 4 },
-        { _id: "e", amount: 5 },
-      ]);
-      assert.equal(inserted, 2);
-      assert.deepEqual(
-        rejected.map(({ index, code }) => [index, code]),
-        [
-          [1, 11000],
-          [2, 53],
-          [3, 10334],
-          [4, undefined],
-        ],
-      );
-      for (const { message } of rejected) assert.ok(message.length > 0);
-    });
-
-    it("absorbs a write that was done but whose answer was lost", async () => {
-      const { proxy, viaProxy } = await openProxy();
-      try {
-        const writer = new MongoWriter({ collection: viaProxy.db(db.databaseName).collection("lost") });
-        await writer.write([{ _id: "warm" }]);
-        proxy.loseNextAnswer = true;
-        const result = await writer.write(documents(500));
-        assert.equal(proxy.loseNextAnswer, false, "an answer was lost");
-        assert.deepEqual(result, { inserted: 0, alreadyThere: 500, rejected: [], retries: 1 });
-        assert.equal(await ids(db.collection("lost")), 501);
-      } finally {
-        await viaProxy.close();
-        await proxy.close();
-      }
-    });
-
-    it("writes through an outage that ends", async () => {
-      const { proxy, viaProxy } = await openProxy();
-      try {
-        const collection = viaProxy.db(db.databaseName).collection("outage");
-        const writer = new MongoWriter({
-          collection,
-          chunkDocumentsMax: 50,
-          backoffMinMs: 20,
-          backoffMaxMs: 100,
-        });
-        const writing = writer.write(documents(20_000));
-        await new Promise((resolve) => setTimeout(resolve, 30));
-        await proxy.close();
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        await proxy.open();
-        const { inserted, alreadyThere, rejected, retries } = await writing;
-        assert.equal(inserted + alreadyThere, 20_000);
-        assert.equal(rejected.length, 0);
-        assert.ok(retries > 0);
-        assert.equal(await ids(db.collection("outage")), 20_000);
-      } finally {
-        await viaProxy.close();
-        await proxy.close();
-      }
-    });
-
-    it("gives up an outage that lasts, naming the server", async () => {
-      const { proxy, viaProxy } = await openProxy(500);
-      const writer = new MongoWriter({ collection: viaProxy.db("x").collection("y"), retryTimeMaxMs: 300 });
-      await proxy.close();
-      await assert.rejects(writer.write(documents(1)), (error) => {
-        assert.ok(error instanceof MongoUnavailableError, String(error));
-        assert.match(error.message, /127\.0\.0\.1:\d+ did not take 1 documents for x\.y within 0\.3 s/);
-        return true;
-      });
-      await viaProxy.close();
-    });
-
-    it("says so when the client was closed", async () => {
-      const other = await connectMongo(mongodb.uri());
-      const writer = new MongoWriter({ collection: other.db("x").collection("y") });
-      await other.close();
-      await assert.rejects(writer.write(documents(1)), { name: "MongoNotConnectedError" });
-    });
+    testMongoWriter(() => real);
   });
-
-  async function openProxy(timeoutMs = 5_000): Promise<{ proxy: FaultyProxy; viaProxy: MongoClient }> {
-    const { hostname, port } = new URL(mongodb.uri());
-    const proxy = new FaultyProxy({ host: hostname, port: Number(port) });
-    await proxy.open();
-    return { proxy, viaProxy: await connectMongo(proxy.uri, { timeoutMs }) };
-  }
 
   describe("ensureIndexes", () => {
     it("creates what is missing, and may be repeated", async () => {
@@ -261,52 +195,6 @@ describe("MongoDB", function () {
         assert.doesNotMatch(error.message, /secret/);
         return true;
       });
-    });
-  });
-
-  describe("the collections", () => {
-    it("are as the oracle expects them when the documents of the events are written", async () => {
-      const at = Date.UTC(2026, 0, 1);
-      const order: Order = { order_id: "a", order_date: at, created_at: at, customer_id: "c", amount: 1 };
-      const payment: Payment = {
-        payment_id: "p",
-        order_id: "a",
-        payment_date: at,
-        created_at: at,
-        amount: 1,
-      };
-      const values = [encodeOrderAvro(order), encodeOrderAvro({ ...order, order_id: "b" }), Buffer.from("?")];
-      const records = values.map(
-        (value, offset): InputRecord => ({
-          topic: "orders",
-          partition: 1,
-          offset,
-          timestampMs: at,
-          key: null,
-          value,
-        }),
-      );
-      records.push({ ...records[0]!, topic: "payments", value: encodePaymentJson(payment) });
-      const expected = oracle(records, { timeoutMs: 1_000, outOfOrdernessMs: 0 });
-      const own = client.db(uniqueName("oracle"));
-      const write = (name: string, document: Document): Promise<unknown> =>
-        new MongoWriter({ collection: own.collection(name) }).write([document]);
-
-      await write("spark_streaming_stateful_writes", joinedDocument(order, payment));
-      await write("unmatched", unmatchedDocument("order", { ...order, order_id: "b" }, "UNPAID", at + 1_000));
-      assert.deepEqual((await compareWithMongo(own, expected)).length, 1, "the dead letter is missing yet");
-      const letter = {
-        reason: "UNDECODABLE",
-        message: "neither Avro nor JSON",
-        topic: "stream_order_producer",
-        partition: 1,
-        offset: 2,
-        timestamp: at,
-        key: null,
-        value: Buffer.from("?"),
-      } as const;
-      await write("dead_letters", deadLetterDocument(letter));
-      assert.deepEqual(await compareWithMongo(own, expected), []);
     });
   });
 });

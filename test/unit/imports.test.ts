@@ -25,7 +25,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model"], packages: [] },
   "beam/exec": { folders: ["beam/model", "beam/sdk"], packages: [] },
-  "beam/store": { folders: ["beam/model"], packages: [] },
+  "beam/store": { folders: ["beam/model"], packages: ["fs-native-extensions"] },
   "beam/engine": { folders: ["beam/model", "beam/store"], packages: [] },
   "beam/runners/direct": {
     folders: ["beam/model", "beam/sdk", "beam/exec", "beam/store", "beam/engine"],
@@ -40,6 +40,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
     packages: ["@grpc/grpc-js", "apache-beam"],
   },
   "beam/io/connections": { folders: [], packages: [] },
+  "beam/io/gcs": { folders: ["beam/model", "beam/store"], packages: ["@google-cloud/storage"] },
   "beam/io/kafka": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: [] },
   "beam/io/mongodb": { folders: ["beam/model", "beam/sdk", "beam/io/connections"], packages: ["mongodb"] },
   "beam/runners/run_pipeline.ts": {

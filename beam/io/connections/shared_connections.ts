@@ -40,6 +40,11 @@ export class SharedConnections<T> {
     }
   }
 
+  /** Forgets an open connection without closing it: those who hold it are gone, as after a simulated crash. */
+  abandon(name: string): void {
+    this.#open.delete(name);
+  }
+
   async release(name: string): Promise<void> {
     const shared = this.#open.get(name);
     if (shared === undefined || --shared.users > 0) return;

@@ -2,7 +2,8 @@
  * Finds the partitions of a topic, those that appear later too. Their numbers are its positions, so what it has not
  * claimed yet are the partitions that nobody knows yet.
  */
-import { GLOBAL_WINDOW_MAX } from "../../model/timestamps.js";
+import type { Clock } from "../../model/clock.js";
+import type { TimestampMs } from "../../model/timestamps.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
 import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 import { registerDoFn } from "../../sdk/registry.js";
@@ -16,9 +17,18 @@ import {
 } from "../../sdk/splittable.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
+import { watermarkAfterLook } from "./partition_watermark.js";
 import type { ReadConfig, StartPoint } from "./read_config.js";
 
 const partitionOutputs = { partitions: partitionSourceCoder };
+
+/** What a look has brought. */
+interface Look {
+  /** When it began: a partition made later may be unknown to it. */
+  readonly atMs: TimestampMs;
+  /** New ones. */
+  readonly found: readonly PartitionSource[];
+}
 
 /** Impulse → PartitionSource */
 export class FindPartitions extends SplittableDoFn<
@@ -33,8 +43,8 @@ export class FindPartitions extends SplittableDoFn<
   readonly restrictionCoder = offsetRangeCoder;
   readonly isBounded = this.config.isBounded;
   #kafka!: KafkaConnection;
-  /** New partitions that the last look brought. */
-  #found: PartitionSource[] | undefined;
+  /** The last look, until it is taken notice of. */
+  #look: Look | undefined;
   /** One look at a time: a second one under way would bring the same partitions again. */
   #isLooking = false;
   #wake: (() => void) | undefined;
@@ -66,14 +76,16 @@ export class FindPartitions extends SplittableDoFn<
     const known = tracker.restriction.start;
     if (known === 0) return this.#findFirst(tracker, ctx);
     // Looking for more happens beside the bundles: an outage of the brokers must not keep one open.
-    const found = this.#found;
-    this.#found = undefined;
-    if (found === undefined) {
-      this.#lookForMore(known);
-    } else if (!this.#emitAll(found, tracker, ctx)) {
-      return resume();
+    const look = this.#look;
+    this.#look = undefined;
+    const { partitionDiscoveryIntervalMs } = this.config;
+    if (look === undefined) {
+      this.#lookForMore(known, ctx.clock);
+      return resume(partitionDiscoveryIntervalMs, this.#onLook);
     }
-    return resume(this.config.partitionDiscoveryIntervalMs, found === undefined ? this.#onFound : undefined);
+    if (look.found.length > 0 && !this.#emitAll(look.found, tracker, ctx)) return resume();
+    this.#holdFrom(look.atMs, ctx);
+    return resume(look.atMs + partitionDiscoveryIntervalMs - ctx.clock.now());
   }
 
   /** The read does not begin before it knows its partitions, and where to begin in each. */
@@ -84,6 +96,7 @@ export class FindPartitions extends SplittableDoFn<
     const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
     const { client } = this.#kafka;
     const { end } = tracker.restriction;
+    const lookedAtMs = ctx.clock.now();
     const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
     const starts = await this.#startOffsets(start);
     const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
@@ -94,9 +107,13 @@ export class FindPartitions extends SplittableDoFn<
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
     if (isBounded) return stop();
-    // Partitions are no events: they hold no watermark back.
-    ctx.watermark.set(GLOBAL_WINDOW_MAX);
+    this.#holdFrom(lookedAtMs, ctx);
     return resume(partitionDiscoveryIntervalMs);
+  }
+
+  #holdFrom(lookedAtMs: TimestampMs, { watermark }: SplittableContext<typeof partitionOutputs>): void {
+    const { partitionDiscoveryIntervalMs, maxOutOfOrdernessMs } = this.config;
+    watermark.set(watermarkAfterLook(lookedAtMs, partitionDiscoveryIntervalMs, maxOutOfOrdernessMs));
   }
 
   /**
@@ -114,20 +131,21 @@ export class FindPartitions extends SplittableDoFn<
   }
 
   /** A partition that appears later is new as a whole, wherever the read began. */
-  #lookForMore(known: number): void {
+  #lookForMore(known: number, clock: Clock): void {
     if (this.#isLooking) return;
     this.#isLooking = true;
     const { topic } = this.config;
     const { client } = this.#kafka;
+    const atMs = clock.now();
     const look = async (): Promise<void> => {
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
-      if (partitions.length === 0) return;
-      const starts = await client.offsets(topic, "earliest");
-      this.#found = partitions.map((partition) => ({
+      const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
+      const found = partitions.map((partition) => ({
         topic,
         partition,
-        range: { start: starts.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
+        range: { start: starts?.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
       }));
+      this.#look = { atMs, found };
       this.#wake?.();
     };
     // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.
@@ -138,8 +156,8 @@ export class FindPartitions extends SplittableDoFn<
       });
   }
 
-  readonly #onFound = (wake: () => void): (() => void) => {
-    if (this.#found !== undefined) wake();
+  readonly #onLook = (wake: () => void): (() => void) => {
+    if (this.#look !== undefined) wake();
     this.#wake = wake;
     return () => {
       this.#wake = undefined;

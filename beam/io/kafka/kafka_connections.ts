@@ -2,6 +2,8 @@
  * The Kafka clients of this process, by name. All readers of a name share one client, and with it one connection for
  * fetching from each broker, however many partitions they read.
  */
+import { type Clock, systemClock } from "../../model/clock.js";
+import { type HealthReporter, unheard } from "../../model/health.js";
 import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
 import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
@@ -13,7 +15,11 @@ export class KafkaConnection {
   readonly #readers = new Map<string, LastingSubscription>();
   readonly #committers = new Map<string, OffsetCommitter>();
 
-  constructor(readonly client: KafkaClient) {}
+  constructor(
+    readonly client: KafkaClient,
+    private readonly clock: Clock,
+    private readonly health: HealthReporter,
+  ) {}
 
   /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
   reader(topic: string, partition: number, offset: number): LastingSubscription {
@@ -36,7 +42,7 @@ export class KafkaConnection {
   committer(groupId: string): OffsetCommitter {
     let committer = this.#committers.get(groupId);
     if (committer === undefined) {
-      committer = new OffsetCommitter(this.client, groupId);
+      committer = new OffsetCommitter(this.client, groupId, this.clock, this.health);
       this.#committers.set(groupId, committer);
     }
     return committer;
@@ -54,10 +60,15 @@ export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", 
 );
 
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  registerKafkaClient(name, () => connectKafka(config));
+  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health);
 }
 
 /** For tests and simulations: a client made elsewhere. */
-export function registerKafkaClient(name: string, connect: () => Promise<KafkaClient>): void {
-  kafkaConnections.register(name, async () => new KafkaConnection(await connect()));
+export function registerKafkaClient(
+  name: string,
+  connect: () => Promise<KafkaClient>,
+  clock: Clock = systemClock,
+  health: HealthReporter = unheard,
+): void {
+  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health));
 }

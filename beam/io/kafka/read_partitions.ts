@@ -2,6 +2,7 @@
  * Reads partitions piece by piece: records at hand become values, with the partition's watermark behind them, or
  * reports of what was none. Offsets are its positions.
  */
+import { SteadyHour } from "../../model/steady_hour.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { OutputSpecs } from "../../sdk/do_fn.js";
 import { counter } from "../../sdk/metrics.js";
@@ -43,6 +44,7 @@ export class ReadPartitions extends SplittableDoFn<
   override readonly metrics = { records: counter(), rejected: counter() };
   readonly #decoder = recordDecoder(this.config.decoder, this.config.decoderConfig);
   #kafka!: KafkaConnection;
+  #hour: SteadyHour | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -104,7 +106,8 @@ export class ReadPartitions extends SplittableDoFn<
   ): boolean {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
-    const now: TimestampMs = ctx.clock.now();
+    this.#hour ??= new SteadyHour(ctx.clock);
+    const now: TimestampMs = this.#hour.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
     let watermark = ctx.watermark.current;

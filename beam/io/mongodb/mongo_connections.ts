@@ -19,5 +19,14 @@ export function registerMongoConnection(
   uri: string,
   writerOptions: SharedWriterOptions = {},
 ): void {
-  mongoConnections.register(name, async () => ({ client: await connectMongo(uri), writerOptions }));
+  registerMongoClient(name, () => connectMongo(uri), writerOptions);
+}
+
+/** For tests and simulations: a client made elsewhere. */
+export function registerMongoClient(
+  name: string,
+  connect: () => Promise<MongoClient>,
+  writerOptions: SharedWriterOptions = {},
+): void {
+  mongoConnections.register(name, async () => ({ client: await connect(), writerOptions }));
 }

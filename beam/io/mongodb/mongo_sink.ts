@@ -16,6 +16,8 @@ export type MongoSinkConfig = {
 };
 
 export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, MongoSinkConfig> {
+  /** What was written stays written, so a repeated bundle must write the same. */
+  override readonly needsStableInput = true;
   #writer!: MongoWriter;
   #documents: Document[] = [];
 

@@ -13,6 +13,7 @@ import {
   MongoClient,
   type WriteError,
 } from "mongodb";
+import { type HealthReporter, unheard } from "../../model/health.js";
 import {
   classifyMongoError,
   classifyWriteError,
@@ -32,6 +33,10 @@ export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 // Not 1,000: a server may announce that as its largest batch, and the driver then cuts at 999 and sends one
 // document in a round trip of its own.
 const CHUNK_DOCUMENTS_MAX = 999;
+
+/** A change of primary, which is no problem, is over sooner most of the time. */
+const HEALTH_AFTER_MS = 2_000;
+const SLOW_MS = 5_000;
 
 export interface MongoWriterLogger {
   info(message: string, fields?: Record<string, unknown>): void;
@@ -55,6 +60,8 @@ export interface MongoWriterOptions {
   /** One attempt against a server that does not answer ends after this. Default 30 s. */
   readonly attemptTimeoutMs?: number;
   readonly logger?: MongoWriterLogger;
+  /** Told of outages that last. */
+  readonly health?: HealthReporter;
   /** Waits between attempts. A wait that rejects ends the write with its error, so that a stop need not wait. */
   readonly sleep?: (ms: number) => Promise<void>;
   /** Monotonic clock, ms. */
@@ -115,6 +122,37 @@ class Chunk {
   }
 }
 
+/** An insert that fails or hangs, for the health of its collection: that is well when no insert is in trouble. */
+class Trouble {
+  constructor(
+    private readonly health: HealthReporter,
+    private readonly component: string,
+    private readonly all: Set<Trouble>,
+  ) {}
+
+  begin(problem: string): void {
+    this.all.add(this);
+    this.health.report(this.component, problem);
+  }
+
+  end(): void {
+    if (this.all.delete(this) && this.all.size === 0) this.health.clear(this.component);
+  }
+
+  /** An attempt may hang for long before it fails. */
+  async unlessSlow<T>(server: string, attempt: Promise<T>): Promise<T> {
+    if (this.health === unheard) return attempt;
+    const timer = setTimeout(() => {
+      this.begin(`${server} has not answered an insert for ${SLOW_MS / 1000} s`);
+    }, SLOW_MS);
+    try {
+      return await attempt;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
 /** What is left of a chunk after an attempt, and why. */
 interface Remainder {
   readonly chunk: Chunk;
@@ -132,6 +170,9 @@ export class MongoWriter {
   private readonly backoffMaxMs: number;
   private readonly attemptTimeoutMs: number;
   private readonly logger: MongoWriterLogger | undefined;
+  private readonly health: HealthReporter;
+  /** Of inserts that are under way. */
+  private readonly troubles = new Set<Trouble>();
   private readonly sleep: (ms: number) => Promise<void>;
   private readonly now: () => number;
   private readonly random: () => number;
@@ -147,6 +188,7 @@ export class MongoWriter {
     this.backoffMaxMs = options.backoffMaxMs ?? 10_000;
     this.attemptTimeoutMs = options.attemptTimeoutMs ?? 30_000;
     this.logger = options.logger;
+    this.health = options.health ?? unheard;
     this.sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
     this.now = options.now ?? (() => performance.now());
     this.random = options.random ?? Math.random;
@@ -217,14 +259,19 @@ export class MongoWriter {
   private async writeChunk(chunk: Chunk, tally: Tally): Promise<void> {
     let pending = chunk;
     let failingSinceMs: number | undefined;
+    const trouble = new Trouble(this.health, `MongoDB ${this.collection.namespace}`, this.troubles);
     for (let attempt = 0; ; attempt++) {
-      const remainder = await this.insert(pending, tally);
+      const remainder = await trouble.unlessSlow(this.server, this.insert(pending, tally));
       if (remainder === undefined) {
+        trouble.end();
         if (failingSinceMs !== undefined) this.logRecovery(attempt, failingSinceMs);
         return;
       }
       pending = remainder.chunk;
       failingSinceMs ??= this.now();
+      if (this.now() - failingSinceMs >= HEALTH_AFTER_MS) {
+        trouble.begin(`${this.server} takes no documents: ${describeError(remainder.error)}`);
+      }
       const leftMs = this.retryTimeMaxMs - (this.now() - failingSinceMs);
       if (leftMs <= 0) throw this.unavailable(remainder);
       const ceilingMs = Math.min(this.backoffMaxMs, this.backoffMinMs * 2 ** attempt);

@@ -10,6 +10,8 @@ import { type Pipeline, runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
 import { coderFromProto } from "../../model/coders/registry.js";
+import { type ElementCoder, WindowedValueCoder } from "../../model/coders/windowed_value_coder.js";
+import type { Health, HealthProblem } from "../../model/health.js";
 import { NO_FIRING } from "../../model/pane.js";
 import {
   MAX_TIMESTAMP,
@@ -22,8 +24,10 @@ import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
 import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";
 import { type FusedPipeline, type FusedStage, fuse, UnsupportedPipelineError } from "./fusion.js";
+import { resumeGraph } from "./graph_identity.js";
 import { RunMetrics } from "./metrics.js";
 import { DirectStageProcessor, sinkId, sourceId } from "./stage_processor.js";
+import { COUNTERS_TABLE } from "./table_names.js";
 
 export interface DirectRunnerOptions {
   readonly clock?: Clock;
@@ -32,6 +36,8 @@ export interface DirectRunnerOptions {
   readonly bundleTimeMaxMs?: number;
   readonly turnsOpenMax?: number;
   readonly sourceSkewMaxMs?: number;
+  /** What the connectors of this process report to; `health()` shows it. */
+  readonly health?: Health;
 }
 
 /** Where a stage stands. */
@@ -48,19 +54,32 @@ export interface StageStatus {
 
 /** A pipeline under way. */
 export class DirectRun {
-  readonly metrics = new RunMetrics();
+  readonly metrics: RunMetrics;
   readonly store: Store;
   readonly #engine: Engine;
+  readonly #health: Health | undefined;
   /** Settles when the run ends; breaks with what a bundle threw. */
   readonly finished: Promise<void>;
 
-  /** Throws an UnsupportedPipelineError for a pipeline that this runner cannot run. */
+  /**
+   * Throws an UnsupportedPipelineError for a pipeline that this runner cannot run, and an IncompatibleGraphError for one
+   * that cannot go on from what the store holds.
+   */
   constructor(pipeline: Pipeline, options: DirectRunnerOptions = {}) {
-    const fused = fuse(pipeline.getProto());
+    this.store = options.store ?? new MemoryStore();
+    const { isDurable } = this.store;
+    const fused = fuse(pipeline.getProto(), { cutsBeforeStableInput: isDurable });
     const isScripted = fused.stages.some(({ kind }) => kind === "scripted");
+    if (isScripted && isDurable) {
+      throw new UnsupportedPipelineError(
+        "a test stream has no place to go on from: run it without a durable store",
+      );
+    }
+    const identity = isDurable ? resumeGraph(fused, this.store) : undefined;
+    this.metrics = new RunMetrics(isDurable ? this.store.table(COUNTERS_TABLE) : undefined);
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
-    this.store = options.store ?? new MemoryStore();
+    this.#health = options.health;
     this.#engine = new Engine(
       fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
       {
@@ -68,6 +87,8 @@ export class DirectRun {
         ...options,
         clock,
         store: this.store,
+        ledger: this.metrics,
+        ...(identity !== undefined && { onFirstCommit: () => identity.save() }),
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {
             throw new UnsupportedPipelineError(
@@ -110,6 +131,11 @@ export class DirectRun {
     }));
   }
 
+  /** What is wrong right now; empty when all is well, or nobody reports. */
+  health(): readonly HealthProblem[] {
+    return this.#health?.problems() ?? [];
+  }
+
   /** For a person: every stage's watermarks, holds and pending work. */
   describe(): string {
     return this.#engine.describe();
@@ -135,10 +161,18 @@ export class DirectRun {
       kind,
       inputs,
       outputs,
-      newProcessor: (stage: Stage) =>
-        new DirectStageProcessor(stage, descriptor, clock, this.store, this.metrics),
+      needsStableInput: fused.needsStableInput,
+      inputCoders: inputs.map((collection) => elementCoderOf(collection, components)),
+      newProcessor: (stage: Stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
     };
   }
+}
+
+function elementCoderOf(collection: string, components: runnerApi.Components): ElementCoder<unknown> {
+  const { coderId, windowingStrategyId } = components.pcollections[collection]!;
+  const { windowCoderId } = components.windowingStrategies[windowingStrategyId]!;
+  const window = coderFromProto(windowCoderId, components.coders);
+  return new WindowedValueCoder(coderFromProto(coderId, components.coders), window);
 }
 
 /** Starts a pipeline. */

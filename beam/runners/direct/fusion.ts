@@ -20,6 +20,7 @@ import { runnerApi } from "../../model/apache_beam.js";
 import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
 import { windowFnFromProto } from "../../model/window_fns.js";
+import { STABLE_INPUT } from "../../sdk/graph.js";
 
 export interface FusedStage {
   readonly name: string;
@@ -30,6 +31,13 @@ export interface FusedStage {
   readonly outputs: string[];
   /** Some step of it holds the watermark back. */
   holds: boolean;
+  /** It begins with a step that does what cannot be undone (see STABLE_INPUT in sdk/graph.ts). */
+  readonly needsStableInput: boolean;
+}
+
+export interface FusionOptions {
+  /** A step that needs stable input begins a stage: only between stages can elements be made to last. */
+  readonly cutsBeforeStableInput: boolean;
 }
 
 export interface FusedPipeline {
@@ -51,7 +59,10 @@ export class UnsupportedPipelineError extends Error {
   override readonly name = "UnsupportedPipelineError";
 }
 
-export function fuse(pipeline: runnerApi.Pipeline): FusedPipeline {
+export function fuse(
+  pipeline: runnerApi.Pipeline,
+  { cutsBeforeStableInput }: FusionOptions = { cutsBeforeStableInput: false },
+): FusedPipeline {
   for (const requirement of pipeline.requirements) {
     if (!SUPPORTED_REQUIREMENTS.has(requirement)) {
       throw new UnsupportedPipelineError(`the direct runner does not support ${requirement}`);
@@ -78,7 +89,10 @@ export function fuse(pipeline: runnerApi.Pipeline): FusedPipeline {
       impulses.push(...Object.values(transform.outputs));
       continue;
     }
-    const stage = stageFor(transform, inputs, components, producer) ?? newStage(transform, inputs, stages);
+    const isCut = cutsBeforeStableInput && STABLE_INPUT in transform.annotations;
+    const stage =
+      (isCut ? undefined : stageFor(transform, inputs, components, producer)) ??
+      newStage(transform, inputs, stages, isCut);
     stage.transforms.push(...(waits.get(id) ?? []), id);
     stage.holds ||= holdsWatermark(transform, components);
     for (const output of Object.values(transform.outputs)) producer.set(output, stage);
@@ -117,6 +131,7 @@ function newStage(
   transform: runnerApi.PTransform,
   inputs: readonly string[],
   stages: FusedStage[],
+  needsStableInput: boolean,
 ): FusedStage {
   const { urn } = transform.spec!;
   const stage: FusedStage = {
@@ -127,6 +142,7 @@ function newStage(
     inputs: [...new Set(inputs)],
     outputs: [],
     holds: false,
+    needsStableInput,
   };
   stages.push(stage);
   return stage;

@@ -1,47 +1,102 @@
-/** What all finished bundles of a run counted, by transform and name. */
+/**
+ * What the bundles of a run counted, by transform and name. A bundle's report is taken over when the bundle commits, so
+ * the figures never speak of what a crash would undo; on a durable store they go on from the last commit.
+ */
+import type { Ledger } from "../../engine/engine.js";
 import type { TransformMetric } from "../../exec/bundle_processor.js";
+import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { Counter, Distribution, type DistributionValue } from "../../sdk/metrics.js";
 import type { MetricSource } from "../../sdk/pipeline_run.js";
+import type { ByteTable } from "../../store/byte_table.js";
 
-export class RunMetrics implements MetricSource {
-  readonly #counters = new Map<string, number>();
-  readonly #distributions = new Map<string, DistributionValue>();
-  readonly #gauges = new Map<string, number>();
+/** What one bundle added, by `transform/name`. */
+export interface BundleReport {
+  readonly counters: readonly (readonly [string, number])[];
+  readonly distributions: readonly (readonly [string, DistributionValue])[];
+  readonly gauges: readonly (readonly [string, number])[];
+}
 
-  /** Takes over what a bundle added, and makes the cell ready for the next. */
-  take({ transform, name, cell }: TransformMetric): void {
+/** Takes what a bundle counted out of its cells, and makes them ready for the next. */
+export function takeReport(metrics: readonly TransformMetric[]): BundleReport {
+  const counters: [string, number][] = [];
+  const distributions: [string, DistributionValue][] = [];
+  const gauges: [string, number][] = [];
+  for (const { transform, name, cell } of metrics) {
     const key = `${transform}/${name}`;
     if (cell instanceof Counter) {
-      if (cell.delta === 0) return;
-      this.#counters.set(key, (this.#counters.get(key) ?? 0) + cell.delta);
+      if (cell.delta === 0) continue;
+      counters.push([key, cell.delta]);
       cell.delta = 0;
     } else if (cell instanceof Distribution) {
-      this.#takeDistribution(key, cell);
-    } else {
-      if (cell.value === undefined) return;
-      this.#gauges.set(key, cell.value);
+      if (cell.count === 0) continue;
+      distributions.push([key, { count: cell.count, sum: cell.sum, min: cell.min, max: cell.max }]);
+      cell.count = 0;
+      cell.sum = 0;
+      cell.min = Number.POSITIVE_INFINITY;
+      cell.max = Number.NEGATIVE_INFINITY;
+    } else if (cell.value !== undefined) {
+      gauges.push([key, cell.value]);
       cell.value = undefined;
     }
   }
+  return { counters, distributions, gauges };
+}
 
-  #takeDistribution(key: string, cell: Distribution): void {
-    if (cell.count === 0) return;
-    const { count, sum, min, max } = this.#distributions.get(key) ?? {
-      count: 0,
-      sum: 0,
-      min: cell.min,
-      max: cell.max,
-    };
-    this.#distributions.set(key, {
-      count: count + cell.count,
-      sum: sum + cell.sum,
-      min: Math.min(min, cell.min),
-      max: Math.max(max, cell.max),
+export class RunMetrics implements Ledger, MetricSource {
+  readonly #counters = new Map<string, number>();
+  readonly #distributions = new Map<string, DistributionValue>();
+  readonly #gauges = new Map<string, number>();
+  /** Counters that differ from what the table says. */
+  readonly #changed = new Set<string>();
+
+  /** @param table where counters outlive the process; those that are there are gone on from */
+  constructor(private readonly table?: ByteTable) {
+    const key = new ByteReader();
+    const value = new ByteReader();
+    table?.forEach((address) => {
+      table.readKey(address, key);
+      table.readValue(address, value);
+      this.#counters.set(key.readUtf8(key.remaining), value.readDouble());
     });
-    cell.count = 0;
-    cell.sum = 0;
-    cell.min = Number.POSITIVE_INFINITY;
-    cell.max = Number.NEGATIVE_INFINITY;
+  }
+
+  take(report: unknown): void {
+    if (report === undefined) return;
+    const { counters, distributions, gauges } = report as BundleReport;
+    for (const [key, delta] of counters) {
+      this.#counters.set(key, (this.#counters.get(key) ?? 0) + delta);
+      this.#changed.add(key);
+    }
+    for (const [key, value] of distributions) this.#takeDistribution(key, value);
+    for (const [key, value] of gauges) this.#gauges.set(key, value);
+  }
+
+  save(): void {
+    if (this.table === undefined) return;
+    const key = new ByteWriter(64);
+    const value = new ByteWriter(8);
+    for (const name of this.#changed) {
+      key.reset();
+      key.writeUtf8(name);
+      value.reset();
+      value.writeDouble(this.#counters.get(name)!);
+      this.table.put(key, value);
+    }
+    this.#changed.clear();
+  }
+
+  #takeDistribution(key: string, { count, sum, min, max }: DistributionValue): void {
+    const total = this.#distributions.get(key);
+    if (total === undefined) {
+      this.#distributions.set(key, { count, sum, min, max });
+      return;
+    }
+    this.#distributions.set(key, {
+      count: total.count + count,
+      sum: total.sum + sum,
+      min: Math.min(total.min, min),
+      max: Math.max(total.max, max),
+    });
   }
 
   /** A counter summed over all transforms; with `transform`, over those whose name begins so. */

@@ -20,7 +20,8 @@ import { ByteWriter } from "../../model/bytes.js";
 import type { Clock } from "../../model/clock.js";
 import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
 import type { Store } from "../../store/store.js";
-import type { RunMetrics } from "./metrics.js";
+import { takeReport } from "./metrics.js";
+import { stateTableName, timerTableName } from "./table_names.js";
 
 /** Ids of the transforms that stand for a stage's inputs and outputs in its descriptor. */
 export const sourceId = (collection: string): string => `source:${collection}`;
@@ -28,6 +29,7 @@ export const sinkId = (collection: string): string => `sink:${collection}`;
 
 export class DirectStageProcessor implements StageProcessor, ExecServices {
   readonly dropsExpiredState = false;
+  readonly #descriptor: BundleDescriptor;
   readonly #processor: BundleProcessor;
   readonly #inputs: readonly Receiver[];
   readonly #outputs: ElementBatch[];
@@ -40,8 +42,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     descriptor: BundleDescriptor,
     readonly clock: Clock,
     private readonly store: Store,
-    private readonly metrics: RunMetrics,
   ) {
+    this.#descriptor = descriptor;
     this.#outputs = stage.spec.outputs.map(() => new ElementBatch());
     this.#processor = new BundleProcessor(descriptor, this);
     this.#inputs = stage.spec.inputs.map((collection) => this.#processor.source(sourceId(collection)));
@@ -78,8 +80,12 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   takeResult(): BundleResult {
-    for (const metric of this.#processor.metrics) this.metrics.take(metric);
-    const result = { outputs: [...this.#outputs], residuals: this.#residuals, finalizers: this.#finalizers };
+    const result: BundleResult = {
+      outputs: [...this.#outputs],
+      residuals: this.#residuals,
+      finalizers: this.#finalizers,
+      report: takeReport(this.#processor.metrics),
+    };
     for (let i = 0; i < this.#outputs.length; i++) {
       if (this.#outputs[i]!.length > 0) this.#outputs[i] = new ElementBatch();
     }
@@ -97,11 +103,17 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   stateTable(transformId: string, cell: string): StateTable {
-    return this.store.table(`${this.stage.spec.name}/${transformId}/state:${cell}`);
+    return this.store.table(stateTableName(this.#nameOf(transformId), cell));
   }
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
-    return this.stage.timers.family(transformId, family, timeDomain);
+    const table = timerTableName(this.#nameOf(transformId), family);
+    return this.stage.timers.family(transformId, family, timeDomain, table);
+  }
+
+  /** Of all that names a transform only this is the same in the next process. */
+  #nameOf(transformId: string): string {
+    return this.#descriptor.transforms[transformId]!.uniqueName;
   }
 
   /** State is in the store. */

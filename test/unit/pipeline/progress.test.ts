@@ -4,9 +4,15 @@ import type { StageStatus } from "../../../beam/runners/direct/direct_runner.js"
 import { fuse } from "../../../beam/runners/direct/fusion.js";
 import { figuresOf } from "../../../pipeline/figures.js";
 import { buildPipeline } from "../../../pipeline/graph.js";
-import { JOIN_STAGE, progressBlock, progressFields, watermarkLagMs } from "../../../pipeline/progress.js";
+import {
+  JOIN_STAGE,
+  problemText,
+  progressBlock,
+  progressFields,
+  watermarkLagMs,
+} from "../../../pipeline/progress.js";
 
-const NOTHING = figuresOf({ counter: () => 0 });
+const NOTHING = { ...figuresOf({ counter: () => 0 }), problems: [] };
 
 function stage(name: string, inputWatermark: number): StageStatus {
   return {
@@ -76,6 +82,15 @@ describe("progress", () => {
         ["watermark lag", "5.0 s"],
       ],
     );
+  });
+
+  it("shows what is wrong, and since when", () => {
+    const problem = { component: "Kafka", problem: "no broker answers", sinceMs: 10_000 };
+    const problems = [problemText(problem, 22_400)];
+    const figures = { ...NOTHING, problems, eventsPerSecond: 0, watermarkLagMs: 1 };
+    assert.match(progressBlock(figures).at(-1)!, /PROBLEM +Kafka, for 12 s: no broker answers$/);
+    assert.deepEqual(progressFields(figures).problems, problems);
+    assert(!("problems" in progressFields({ ...figures, problems: [] })));
   });
 
   it("says nothing of a lag that is not known", () => {

@@ -84,7 +84,7 @@ describe("settings", () => {
 
   it("refuse at once what this version does not have", () => {
     const problems = problemsOf({
-      flags: { orders: "orders.avro", state_dir: "/somewhere" },
+      flags: { orders: "orders.avro", payments: "payments.avro" },
       environment: { SCHEMA_REGISTRY_URL: "http://127.0.0.1:8082", GCS_LOG_PATH: "gs://bucket/logs" },
     });
     assert.equal(problems.length, 4);
@@ -97,6 +97,17 @@ describe("settings", () => {
       "KAFKA_SASL_PASSWORD (--kafka_sasl_password) is not set: expected a password, because KAFKA_SECURITY_PROTOCOL is SASL_SSL",
     ]);
     assert.deepEqual(problemsOf({ environment: { ...environment, KAFKA_SASL_PASSWORD: "x" } }), []);
+  });
+
+  it("want a place for checkpoints that are restored, and state on disk for those that are written", () => {
+    const [place, ...others] = problemsOf({ flags: { restore: "latest" } });
+    assert.match(
+      place!,
+      /^GCS_CHECKPOINT_PATH \(--gcs_checkpoint_path\) is not set: .* because of --restore$/,
+    );
+    assert.deepEqual(others, []);
+    const [wrong] = problemsOf({ flags: { restore: "yesterday" } });
+    assert.match(wrong!, /^--restore is "yesterday": expected latest, or an id/);
   });
 
   it("want different names for what must differ", () => {

@@ -5,8 +5,11 @@ import { join } from "node:path";
 import type { z } from "zod";
 import {
   brokers,
+  checkpoint,
   decimal,
   durationMs,
+  gcsPath,
+  httpUrl,
   minutesMs,
   mongoUri,
   oneOf,
@@ -116,6 +119,25 @@ cases("a MongoDB URI", mongoUri, [
   ["http://127.0.0.1", WRONG],
   ["mongodb://", WRONG],
   ["mongodb://127.0.0.1:27017/?nonsense=1", WRONG],
+]);
+
+cases("a place in Google Cloud Storage", gcsPath, [
+  ["gs://bucket/a/b/", { bucket: "bucket", prefix: "a/b" }],
+  ["gs://bucket", { bucket: "bucket", prefix: "" }],
+  ["s3://bucket/a", WRONG],
+  ["bucket", WRONG],
+]);
+
+cases("a URL", httpUrl, [
+  ["http://127.0.0.1:4443/", "http://127.0.0.1:4443"],
+  ["127.0.0.1:4443", WRONG],
+  ["gs://bucket", WRONG],
+]);
+
+cases("a checkpoint", checkpoint, [
+  ["Latest", "latest"],
+  ["20260131T120000Z-0a1b2c3d", "20260131T120000Z-0a1b2c3d"],
+  ["2026-01-31", WRONG],
 ]);
 
 describe("a PEM file", () => {

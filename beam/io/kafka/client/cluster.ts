@@ -124,7 +124,7 @@ export class Cluster {
   }
 
   async #attempts<T>(maxMs: number, attempt: () => Promise<T>): Promise<T> {
-    const deadline = this.clock.now() + maxMs;
+    const deadline = this.clock.elapsed() + maxMs;
     for (let failures = 1; ; failures++) {
       if (this.#isClosed) throw new KafkaClosedError();
       try {
@@ -132,7 +132,7 @@ export class Cluster {
       } catch (error) {
         if (this.#isClosed) throw new KafkaClosedError();
         const delayMs = backoffMs(failures);
-        if (!isOutage(error) || this.clock.now() + delayMs > deadline) throw this.toKafkaError(error);
+        if (!isOutage(error) || this.clock.elapsed() + delayMs > deadline) throw this.toKafkaError(error);
         this.config.logger.debug("Kafka request failed, trying again", { error: String(error), failures });
         await this.#wait(delayMs);
       }

@@ -73,7 +73,7 @@ class KafkaJsClient implements KafkaClient {
       },
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger);
+    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, Math.random, config.health);
   }
 
   async partitions(topic: string): Promise<readonly number[]> {
@@ -159,12 +159,12 @@ class KafkaJsClient implements KafkaClient {
 
   /** Attempts to find the leader (-1: none now) of each partition of a topic; for `Cluster.retrying`. */
   #leadersAttempt(topic: string): () => Promise<Map<number, number>> {
-    const startedAtMs = this.clock.now();
+    const startedAtMs = this.clock.elapsed();
     return async () => {
       const { topicMetadata } = await this.cluster.metadata([topic]);
       const known = topicMetadata.find((entry) => entry.topic === topic);
       const code = known?.topicErrorCode ?? UNKNOWN_TOPIC_OR_PARTITION;
-      if (code === UNKNOWN_TOPIC_OR_PARTITION && this.clock.now() - startedAtMs < TOPIC_PROPAGATION_MS) {
+      if (code === UNKNOWN_TOPIC_OR_PARTITION && this.clock.elapsed() - startedAtMs < TOPIC_PROPAGATION_MS) {
         throw new RetriableCodeError(`topic "${topic}"`, code);
       }
       if (code === UNKNOWN_TOPIC_OR_PARTITION || code === INVALID_TOPIC) {

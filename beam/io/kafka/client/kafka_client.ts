@@ -5,6 +5,7 @@
  */
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../model/clock.js";
+import type { HealthReporter } from "../../../model/health.js";
 
 export interface KafkaClient {
   /**
@@ -67,8 +68,9 @@ export interface PartitionSubscription {
   /** End of the log as last told: its last stable offset (read_committed). -1: not known yet. */
   readonly highWatermark: number;
   /**
-   * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT. Every record
-   * in the log at that time has been handed out. Undefined while behind, paused or disconnected.
+   * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT, by a
+   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, paused or
+   * disconnected.
    */
   readonly caughtUpAtMs: number | undefined;
   /** Fatal, never cleared: OffsetOutOfRangeError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
@@ -117,6 +119,8 @@ export interface KafkaConfig {
   };
   readonly logger: KafkaLogger;
   readonly clock?: Clock;
+  /** Told of outages that last, and of a clock that was set forward. */
+  readonly health?: HealthReporter;
   readonly limits?: Partial<KafkaLimits>;
 }
 

@@ -4,6 +4,8 @@
  * There is no loop that runs: `#pump` starts whatever may start now, and everything that ends calls it again.
  */
 import type { Clock } from "../../../model/clock.js";
+import { type HealthReporter, unheard } from "../../../model/health.js";
+import { SteadyHour } from "../../../model/steady_hour.js";
 import { backoffMs } from "./backoff.js";
 import { RetriableCodeError } from "./cluster.js";
 import type { FetchAnswer, FetchedPartition, FetchRequest } from "./fetch_protocol.js";
@@ -53,6 +55,13 @@ const UNSUPPORTED_VERSION = 35;
 const SHORT_WAIT_MS = 10;
 const SETTLING_MS = 1_000;
 
+const HEALTH_KAFKA = "Kafka";
+const HEALTH_CLOCK = "clock";
+/** A change of leader, which is no problem, is over sooner. */
+const HEALTH_AFTER_MS = 1_000;
+/** Beyond the time that a broker may hold an answer back. */
+const HEALTH_SLOW_MS = 5_000;
+
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
 
@@ -65,13 +74,20 @@ export class PartitionFetcher implements ReaderOwner {
   #subscribedAtMs = 0;
   #callOffPump: (() => void) | undefined;
   #isClosed = false;
+  readonly #hour: SteadyHour;
+  /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
+  #isFailing = false;
 
   constructor(
     private readonly transport: FetchTransport,
     private readonly limits: KafkaLimits,
     private readonly clock: Clock,
     private readonly logger: KafkaLogger,
-  ) {}
+    private readonly random: () => number = Math.random,
+    private readonly health: HealthReporter = unheard,
+  ) {
+    this.#hour = new SteadyHour(clock);
+  }
 
   subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionReader {
     if (this.#isClosed) throw new Error("subscribe after close");
@@ -90,7 +106,7 @@ export class PartitionFetcher implements ReaderOwner {
       this,
     );
     ofTopic.set(partition, reader);
-    this.#subscribedAtMs = this.clock.now();
+    this.#subscribedAtMs = this.clock.elapsed();
     this.#pumpAt(this.#subscribedAtMs);
     return reader;
   }
@@ -117,7 +133,7 @@ export class PartitionFetcher implements ReaderOwner {
 
   #pump(): void {
     if (this.#isClosed) return;
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     let wakeAtMs = Number.POSITIVE_INFINITY;
     const leaderless: PartitionReader[] = [];
     const byLeader = new Map<number, PartitionReader[]>();
@@ -151,7 +167,7 @@ export class PartitionFetcher implements ReaderOwner {
 
   #pumpAt(timeMs: number): void {
     this.#callOffPump?.();
-    this.#callOffPump = this.clock.schedule(timeMs - this.clock.now(), () => this.#pump());
+    this.#callOffPump = this.clock.schedule(timeMs - this.clock.elapsed(), () => this.#pump());
   }
 
   #run(task: Promise<void>): void {
@@ -193,7 +209,11 @@ export class PartitionFetcher implements ReaderOwner {
     for (const reader of readers) reader.isBusy = true;
     const unanswered = new Set(readers);
     const toNotify: PartitionReader[] = [];
-    const sentAtMs = this.clock.now();
+    const sentAtMs = this.#hour.now();
+    this.#watchClock();
+    const callOff = this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
+      this.#unwell(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
+    });
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
@@ -211,6 +231,7 @@ export class PartitionFetcher implements ReaderOwner {
     } catch (error) {
       for (const reader of unanswered) if (this.#failed(reader, error)) toNotify.push(reader);
     }
+    callOff();
     for (const reader of readers) reader.isBusy = false;
     this.#fetching.delete(leader);
     await this.#goOn(toNotify);
@@ -254,6 +275,7 @@ export class PartitionFetcher implements ReaderOwner {
     try {
       const { verifyChecksums } = this.limits;
       const set = readRecordSet(buffer, start, end, reader.fetchOffset, fetched.aborted, verifyChecksums);
+      this.#hour.confirm(set.latestTimestampMs);
       if (set.isCompressed) await decompress(set.batches);
       if (reader.isClosed) return false;
       this.#succeeded(reader);
@@ -281,11 +303,42 @@ export class PartitionFetcher implements ReaderOwner {
   #succeeded(reader: PartitionReader): void {
     if (reader.failures > 0) {
       const { topic, partition, failures } = reader;
-      const outageMs = this.clock.now() - reader.failingSinceMs;
+      const outageMs = this.clock.elapsed() - reader.failingSinceMs;
       this.logger.info("Kafka partition can be read again", { topic, partition, failures, outageMs });
     }
     reader.failures = 0;
     reader.missingSinceMs = -1;
+    if (this.#isFailing && !this.#anyFails()) {
+      this.#isFailing = false;
+      this.health.clear(HEALTH_KAFKA);
+    }
+  }
+
+  #anyFails(): boolean {
+    for (const ofTopic of this.#readers.values()) {
+      for (const { failures } of ofTopic.values()) if (failures > 0) return true;
+    }
+    return false;
+  }
+
+  /** The first sentence stays: one outage is told once. */
+  #unwell(problem: string): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    this.health.report(HEALTH_KAFKA, problem);
+  }
+
+  #watchClock(): void {
+    const aheadMs = this.#hour.aheadMs;
+    if (aheadMs === 0) {
+      this.health.clear(HEALTH_CLOCK);
+      return;
+    }
+    const ahead = `${Math.round(aheadMs / 1000)} s`;
+    this.health.report(
+      HEALTH_CLOCK,
+      `the clock of this machine was set forward by ${ahead}, which no record has shown yet: partitions without new records wait`,
+    );
   }
 
   #failedByCode(reader: PartitionReader, code: number): boolean {
@@ -299,7 +352,7 @@ export class PartitionFetcher implements ReaderOwner {
       case UNSUPPORTED_VERSION:
         return reader.fail(new KafkaRequestError(`fetching ${reader.name}: ${errorName(code)}`));
       case UNKNOWN_TOPIC_OR_PARTITION: {
-        const now = this.clock.now();
+        const now = this.clock.elapsed();
         if (reader.missingSinceMs < 0) reader.missingSinceMs = now;
         if (now - reader.missingSinceMs > this.limits.topicMissingMaxMs) {
           return reader.fail(new TopicNotFoundError(reader.topic, this.transport.brokers, reader.partition));
@@ -321,11 +374,14 @@ export class PartitionFetcher implements ReaderOwner {
     if (reader.isClosed || reader.error !== undefined) return false;
     const cause = this.transport.toKafkaError(error);
     if (cause instanceof KafkaAuthenticationError) return reader.fail(cause);
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
-    reader.retryAtMs = now + backoffMs(reader.failures);
+    reader.retryAtMs = now + backoffMs(reader.failures, this.random);
+    if (now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
+      this.#unwell(`${reader.name} cannot be read: ${cause.message}`);
+    }
     if (reader.failures === 1) {
       const { topic, partition } = reader;
       this.logger.warn("Kafka partition cannot be read, trying again", {

@@ -15,7 +15,7 @@
  * Source: https://kafka.apache.org/documentation/#recordbatch. A batch may begin below the offset that was asked for,
  * and compaction may have removed records from it, or all of them.
  */
-import { crc32c } from "./crc32c.js";
+import { crc32c } from "../../../model/crc32c.js";
 import { RecordFormatError } from "./kafka_errors.js";
 import { lookupCodecByAttributes } from "./kafkajs_internals.js";
 
@@ -67,6 +67,8 @@ export interface RecordSet {
   /** Where to fetch next: behind the last complete batch, whatever it held. */
   readonly nextOffset: number;
   readonly isCompressed: boolean;
+  /** The latest time of a record in these batches, by the clock of who wrote it; -1: none. */
+  readonly latestTimestampMs: number;
 }
 
 /**
@@ -86,6 +88,7 @@ export function readRecordSet(
   const isAborted = aborted.length > 0 ? new AbortedProducers(aborted) : undefined;
   let nextOffset = fetchOffset;
   let isCompressed = false;
+  let latestTimestampMs = -1;
 
   for (let at = start; at + MAGIC_AT < end; ) {
     const magic = buffer[at + MAGIC_AT]!;
@@ -132,6 +135,8 @@ export function readRecordSet(
       ) ?? false;
     if (!hidden && (attributes & CONTROL) === 0 && recordCount > 0 && lastOffset >= fetchOffset) {
       if (codec !== 0) isCompressed = true;
+      const maxTimestampMs = readInt64(buffer, at + MAX_TIMESTAMP_AT);
+      if (maxTimestampMs > latestTimestampMs) latestTimestampMs = maxTimestampMs;
       batches.push({
         buffer,
         recordsStart: at + RECORDS_AT,
@@ -140,14 +145,14 @@ export function readRecordSet(
         baseOffset,
         lastOffset,
         baseTimestampMs: readInt64(buffer, at + BASE_TIMESTAMP_AT),
-        logAppendTimeMs: attributes & LOG_APPEND_TIME ? readInt64(buffer, at + MAX_TIMESTAMP_AT) : -1,
+        logAppendTimeMs: attributes & LOG_APPEND_TIME ? maxTimestampMs : -1,
         codec,
       });
     }
     if (lastOffset >= nextOffset) nextOffset = lastOffset + 1;
     at = batchEnd;
   }
-  return { batches, nextOffset, isCompressed };
+  return { batches, nextOffset, isCompressed, latestTimestampMs };
 }
 
 /** Replaces the bytes of the compressed batches by their records. Throws RecordFormatError. */

@@ -172,7 +172,7 @@ describe("Engine", () => {
         fakeStage("holding", "ordinary", "events", "held", {
           element(value, timestamp, bundle) {
             check(bundle);
-            const timers = bundle.stage.timers.family("T", "f", "event");
+            const timers = bundle.stage.timers.family("T", "f", "event", "T/f");
             timers.set(keyOf(`k${value}`), "", timestamp + 60, timestamp + 30);
           },
           timer(timer, bundle) {
@@ -203,7 +203,7 @@ describe("Engine", () => {
         scripted("script", "events", [watermark(1_000), elements(1_001), watermark(2_000)]),
         fakeStage("late", "ordinary", "events", "", {
           element: (_value, _timestamp, { stage }) =>
-            stage.timers.family("T", "f", "event").set(keyOf("k"), "", 10, 10),
+            stage.timers.family("T", "f", "event", "T/f").set(keyOf("k"), "", 10, 10),
           timer: (timer) => void fired.push(timer.fireTimestamp),
         }),
       ]);
@@ -219,7 +219,7 @@ describe("Engine", () => {
           fakeStage("timed", "ordinary", "events", "fired", {
             element: (value, timestamp, { stage }) =>
               stage.timers
-                .family("T", "f", "event")
+                .family("T", "f", "event", "T/f")
                 .set(keyOf(`${value}`), "", timestamp + 60, timestamp + 60),
             timer: (timer, bundle) => bundle.emit("fired", timer.outputTimestamp),
             // While this waits, the stage behind looks at the watermark.
@@ -254,7 +254,7 @@ describe("Engine", () => {
           fakeStage("stage", "ordinary", "events", "", {
             element(value, _timestamp, { stage }) {
               events.push(`element ${value}`);
-              if (value === 0) stage.timers.family("T", "f", "event").set(keyOf("k"), "", -5, -5);
+              if (value === 0) stage.timers.family("T", "f", "event", "T/f").set(keyOf("k"), "", -5, -5);
             },
             timer: () => void events.push("timer"),
           }),
@@ -321,7 +321,7 @@ describe("Engine", () => {
                 ...lifeCycle("stage"),
                 element(value, _timestamp, bundle) {
                   bundle.onFinalize(() => void finalized++);
-                  bundle.stage.timers.family("T", "f", "event").set(keyOf(`${value}`), "", 100, 100);
+                  bundle.stage.timers.family("T", "f", "event", "T/f").set(keyOf(`${value}`), "", 100, 100);
                 },
                 ...(where === "restriction" ? {} : { [where]: fails }),
               }),
@@ -488,6 +488,7 @@ describe("Engine", () => {
         }
       }
       let flushMs = 12;
+      let flushes = 0;
       const engine = newEngine(
         [
           fakeStage("source", "splittable", "impulse", "numbers", counting(4)),
@@ -502,7 +503,8 @@ describe("Engine", () => {
             // The first turns take longest, so that later ones are done before them.
             finishBundle: () => {
               flushMs -= 3;
-              return sleep(Math.max(1, flushMs)).then(() => undefined);
+              const number = flushes++;
+              return sleep(Math.max(1, flushMs)).then(() => void events.push(`flushed ${number}`));
             },
           }),
         ],
@@ -510,13 +512,11 @@ describe("Engine", () => {
       );
       seed(engine, "impulse", 0);
       await engine.run();
-      const order = events.filter((event) => event !== "commit");
+      const order = events.filter((event) => event.startsWith("finalize"));
       assert.deepEqual(order, ["finalize 0", "finalize 1", "finalize 2", "finalize 3"]);
       for (let i = 0; i < 4; i++) {
-        const commitsBefore = events
-          .slice(0, events.indexOf(`finalize ${i}`))
-          .filter((e) => e === "commit").length;
-        assert.ok(commitsBefore > i, `finalize ${i} after ${commitsBefore} commits`);
+        const between = events.slice(events.indexOf(`flushed ${i}`), events.indexOf(`finalize ${i}`));
+        assert.ok(between.includes("commit"), `finalize ${i} without a commit behind its flush`);
       }
       assert.equal(engine.commits, events.filter((event) => event === "commit").length);
     });
@@ -550,7 +550,9 @@ describe("Engine", () => {
     const withTimers = (seen: unknown[], fired: unknown[]): Behaviour => ({
       element(value, timestamp, { stage }) {
         seen.push(value);
-        stage.timers.family("T", "f", "event").set(keyOf(`${value}`), "", timestamp + 1e6, timestamp + 1e6);
+        stage.timers
+          .family("T", "f", "event", "T/f")
+          .set(keyOf(`${value}`), "", timestamp + 1e6, timestamp + 1e6);
       },
       timer: (timer) => void fired.push(timer.fireTimestamp),
       finishBundle: () => sleep(1).then(() => undefined),
@@ -776,7 +778,7 @@ describe("Engine", () => {
         [
           fakeStage("stage", "ordinary", "impulse", "", {
             element(value, _timestamp, { stage }) {
-              const family = stage.timers.family("T", "p", "processing");
+              const family = stage.timers.family("T", "p", "processing", "T/p");
               family.set(keyOf("b"), "", 1_200, 0);
               family.set(keyOf("a"), "", 1_100, 0);
               family.set(keyOf("never"), "", 1_150, 0);
@@ -811,7 +813,7 @@ describe("Engine", () => {
           ]),
           fakeStage("stage", "ordinary", "events", "out", {
             element: (_value, timestamp, { stage }) =>
-              stage.timers.family("T", "p", "processing").set(keyOf("k"), "", 50, timestamp),
+              stage.timers.family("T", "p", "processing", "T/p").set(keyOf("k"), "", 50, timestamp),
             timer: (timer, bundle) => bundle.emit("fired", timer.outputTimestamp),
           }),
           fakeStage("behind", "ordinary", "out", "", {

@@ -73,9 +73,9 @@ describe("StageTimers", () => {
     fc.assert(
       fc.property(steps, (all) => {
         const store = new MemoryStore();
-        const timers = new StageTimers("stage", store);
+        const timers = new StageTimers(store);
         const families = FAMILIES.map(({ transform, name, timeDomain }) =>
-          timers.family(transform, name, timeDomain),
+          timers.family(transform, name, timeDomain, `${transform}/${name}`),
         );
         const state = store.table("stage/A/state:s");
         const model = new Map<string, ModelTimer>();
@@ -137,8 +137,8 @@ describe("StageTimers", () => {
   });
 
   it("fires a timer that was moved back at its new time, not at its old one", () => {
-    const timers = new StageTimers("stage", new MemoryStore());
-    const family = timers.family("T", "f", "event");
+    const timers = new StageTimers(new MemoryStore());
+    const family = timers.family("T", "f", "event", "T/f");
     family.set(keyOf("moved"), "", 100, 100);
     family.set(keyOf("other"), "", 150, 150);
     family.set(keyOf("moved"), "", 250, 250);
@@ -149,8 +149,8 @@ describe("StageTimers", () => {
   });
 
   it("fires a timer that a callback sets in its place in the order", () => {
-    const timers = new StageTimers("stage", new MemoryStore());
-    const family = timers.family("T", "f", "event");
+    const timers = new StageTimers(new MemoryStore());
+    const family = timers.family("T", "f", "event", "T/f");
     family.set(keyOf("a"), "", 10, 10);
     family.set(keyOf("c"), "", 30, 30);
     const fired: string[] = [];
@@ -173,8 +173,8 @@ describe("StageTimers", () => {
   });
 
   it("fires no more at once than it may", () => {
-    const timers = new StageTimers("stage", new MemoryStore());
-    const family = timers.family("T", "f", "event");
+    const timers = new StageTimers(new MemoryStore());
+    const family = timers.family("T", "f", "event", "T/f");
     for (let i = 0; i < 10; i++) family.set(keyOf(`k${i}`), "", i, i);
     assert.equal(fireAll(timers, "event", 100, 4).length, 4);
     assert.equal(timers.hasDue("event", 100), true);
@@ -183,17 +183,17 @@ describe("StageTimers", () => {
   });
 
   it("keeps the same family for the same transform and name", () => {
-    const timers = new StageTimers("stage", new MemoryStore());
-    timers.family("T", "f", "event").set(keyOf("k"), "", 5, 5);
-    timers.family("T", "f", "event").clear(keyOf("k"), "");
+    const timers = new StageTimers(new MemoryStore());
+    timers.family("T", "f", "event", "T/f").set(keyOf("k"), "", 5, 5);
+    timers.family("T", "f", "event", "T/f").clear(keyOf("k"), "");
     assert.deepEqual(fireAll(timers, "event", 100), []);
   });
 
   for (const timeDomain of ["event", "processing"] as const) {
     it(`takes bounded memory when ${timeDomain}-time timers are set again and again`, () => {
       const store = new MemoryStore();
-      const timers = new StageTimers("stage", store);
-      const family = timers.family("T", "f", timeDomain);
+      const timers = new StageTimers(store);
+      const family = timers.family("T", "f", timeDomain, "T/f");
       const keys = Array.from({ length: 10 }, (_, i) => keyOf(`k${i}`));
       for (let i = 0; i < 100_000; i++) family.set(keys[i % 10]!, "", 1_000_000 + i, 1_000_000 + i - (i % 2));
       assert.equal(timers.count(timeDomain), 10);
@@ -207,8 +207,8 @@ describe("StageTimers", () => {
     });
 
     it(`takes bounded memory when ${timeDomain}-time timers are set and cleared again and again`, () => {
-      const timers = new StageTimers("stage", new MemoryStore());
-      const family = timers.family("T", "f", timeDomain);
+      const timers = new StageTimers(new MemoryStore());
+      const family = timers.family("T", "f", timeDomain, "T/f");
       family.set(keyOf("first"), "", 1, 0);
       for (let i = 0; i < 50_000; i++) {
         family.set(keyOf("k"), "", 1_000_000 + i, 999_000 + i);

@@ -147,7 +147,7 @@ describe("user state", () => {
     const run = runDirect(pipeline, { clock });
     const stateSize = (): number =>
       [...run.store.sizes()]
-        .filter(([name]) => name.includes("state:"))
+        .filter(([name]) => name.startsWith("state/"))
         .reduce((all, [, size]) => all + size, 0);
     for (const delayMs of [1, 2]) clock.schedule(delayMs, () => sizes.push(stateSize()));
     await run.finished;

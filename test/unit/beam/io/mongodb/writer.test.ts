@@ -274,6 +274,23 @@ describe("MongoWriter", () => {
     assert.equal(script.timeMs, 3_000);
   });
 
+  it("tells of an outage that lasts, and of its end, but not of a moment's", async () => {
+    const told: string[] = [];
+    const health = {
+      report: (component: string, problem: string) => told.push(`${component}: ${problem}`),
+      clear: (component: string) => told.push(`${component}: well`),
+    };
+    await new Script([lost]).writer({ health }).write(documents("a"));
+    assert.deepEqual(told, []);
+    const script = new Script(Array.from({ length: 8 }, () => lost));
+    await script.writer({ health }).write(documents("a"));
+    assert.ok(script.timeMs > 2_000);
+    assert.deepEqual(
+      [...new Set(told)],
+      ["MongoDB db.c: mongo.example:27017 takes no documents: connection lost", "MongoDB db.c: well"],
+    );
+  });
+
   it("counts the bound from the first failure of an outage and ends when sleeping is refused", async () => {
     const stop = new Error("stopping");
     const script = new Script([lost]);

@@ -8,6 +8,7 @@ import {
 } from "../../../../../../beam/io/kafka/client/partition_fetcher.js";
 import type { PartitionReader } from "../../../../../../beam/io/kafka/client/partition_reader.js";
 import { VirtualClock } from "../../../../../../beam/model/clock.js";
+import { Health } from "../../../../../../beam/model/health.js";
 import { batchBytes, markerBytes, recordsOf, sealed } from "./batch_builder.js";
 
 interface PendingFetch {
@@ -100,12 +101,21 @@ describe("partition fetcher", () => {
   let clock: VirtualClock;
   let cluster: FakeCluster;
   let fetcher: PartitionFetcher;
+  let health: Health;
   let calls: number;
 
   function start(limits: Partial<KafkaLimits> = {}): void {
     clock = new VirtualClock(1_000_000);
     cluster = new FakeCluster();
-    fetcher = new PartitionFetcher(cluster, { ...defaultKafkaLimits, ...limits }, clock, silent);
+    health = new Health(clock);
+    fetcher = new PartitionFetcher(
+      cluster,
+      { ...defaultKafkaLimits, ...limits },
+      clock,
+      silent,
+      Math.random,
+      health,
+    );
     calls = 0;
   }
 
@@ -289,6 +299,107 @@ describe("partition fetcher", () => {
     assert.match(String(reader.error), /refused/);
     assert.ok(clock.now() - 1_000_000 <= 20_000);
     assert.equal(cluster.fetches.length, 0);
+  });
+
+  it("tells of an outage that lasts, and of its end, but not of a change of leader", async () => {
+    const reader = await subscribe();
+    await cluster.next().fail(new Error("not the leader"));
+    await advance(100);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+    const sinceMs = clock.now();
+    for (let i = 0; i < 5; i++) {
+      await cluster.next().fail(new Error(`refused ${i}`));
+      await advance(2_500);
+    }
+    const [problem] = health.problems();
+    assert.match(problem!.problem, /^t\[0\] cannot be read: .*refused [12]$/);
+    assert.ok(problem!.sinceMs > sinceMs && problem!.sinceMs <= sinceMs + 5_000);
+    assert.equal(reader.caughtUpAtMs, undefined);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+  });
+
+  it("tells of a broker that does not answer, until it does", async () => {
+    await subscribe();
+    await advance(1_200);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    const fetch = cluster.next();
+    await advance(5_000);
+    assert.deepEqual(health.problems(), []);
+    await advance(250);
+    assert.match(health.problems()[0]!.problem, /^broker 1 has not answered a fetch for 5 s$/);
+    await fetch.answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+  });
+
+  describe("when the clock is set", () => {
+    const HOUR_MS = 3_600_000;
+    /** The answer to the fetch under way, by which the partition is caught up as of its sending. */
+    const poll = async () => {
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 0 });
+    };
+
+    it("forward, is caught up as of the time that has passed, and says so", async () => {
+      const reader = await subscribe();
+      const startMs = clock.now();
+      await poll();
+      clock.jump(HOUR_MS);
+      for (let i = 0; i < 10; i++) await poll();
+      assert.ok(reader.caughtUpAtMs! > startMs && reader.caughtUpAtMs! < startMs + 5_000);
+      assert.match(health.problems()[0]!.problem, /set forward by 3600 s/);
+      clock.jump(-HOUR_MS);
+      await poll();
+      await poll();
+      assert.deepEqual(health.problems(), []);
+      assert.ok(reader.caughtUpAtMs! < startMs + 5_000);
+    });
+
+    it("forward, believes it once a record has shown that it is as late", async () => {
+      const reader = await subscribe();
+      await poll();
+      clock.jump(HOUR_MS);
+      await poll();
+      const records = [{ offsetDelta: 0, key: null, value: Buffer.from("a") }];
+      const maxTimestampMs = clock.now() - 100;
+      const buffer = await batchBytes({ baseTimestampMs: maxTimestampMs, maxTimestampMs, records });
+      await cluster.next().answer({ buffer, lastStableOffset: 1 });
+      takeAll(reader);
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 1 });
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 1 });
+      assert.ok(reader.caughtUpAtMs! >= maxTimestampMs, String(reader.caughtUpAtMs));
+      assert.ok(reader.caughtUpAtMs! <= clock.now());
+      assert.deepEqual(health.problems(), []);
+    });
+
+    it("back, goes on reading, and is not caught up with what is not yet", async () => {
+      const reader = await subscribe();
+      await poll();
+      clock.jump(-HOUR_MS);
+      await poll();
+      await poll();
+      assert.ok(reader.caughtUpAtMs! <= clock.now());
+      await cluster.next().fail(new Error("refused"));
+      await advance(100);
+      await cluster.next().answer({ lastStableOffset: 0 });
+      assert.ok(reader.caughtUpAtMs! <= clock.now());
+    });
+
+    it("forward in an outage, does not take it for a long one", async () => {
+      start({ retryMaxMs: 10_000 });
+      const reader = await subscribe();
+      await cluster.next().fail(new Error("refused"));
+      clock.jump(HOUR_MS);
+      await advance(100);
+      await cluster.next().fail(new Error("refused"));
+      await advance(200);
+      assert.equal(reader.error, undefined);
+      await cluster.next().answer({ lastStableOffset: 0 });
+      assert.notEqual(reader.caughtUpAtMs, undefined);
+    });
   });
 
   it("gives up on a topic that stays unknown", async () => {

@@ -1,0 +1,34 @@
+/**
+ * A turn: bundles that commit together. It remembers what they took from the stages and what they gave them, so that
+ * its commit can say where the run stands behind it while later turns are under way already.
+ */
+import type { Changes } from "../store/store.js";
+import type { PendingBatch, Restriction, StageWatermarks } from "./stage.js";
+
+export class Turn {
+  bundles = 0;
+  openBundles = 0;
+  isClosed = false;
+  readonly finalizers: (() => void | Promise<void>)[] = [];
+  /** What the bundles counted; the engine never looks inside. */
+  readonly reports: unknown[] = [];
+  /** Elements that were taken: all of the batch before `next`. */
+  readonly consumed: { readonly pending: PendingBatch; readonly next: number }[] = [];
+  readonly produced: PendingBatch[] = [];
+  readonly taken: Restriction[] = [];
+  readonly left: Restriction[] = [];
+  /** Of all stages, when the turn was closed. */
+  watermarks: readonly StageWatermarks[] = [];
+
+  /** @param changes what its bundles do to state and timers */
+  constructor(readonly changes: Changes) {}
+
+  /** Nothing happened in it. */
+  get isEmpty(): boolean {
+    return this.bundles + this.consumed.length + this.produced.length + this.taken.length === 0;
+  }
+
+  get isFinished(): boolean {
+    return this.isClosed && this.openBundles === 0;
+  }
+}

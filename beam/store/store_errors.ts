@@ -1,0 +1,52 @@
+/** Why a state directory cannot be used. Each message stands alone: it names the place, the fault and what to do. */
+
+export abstract class StoreError extends Error {}
+
+/** The directory holds something, but no state of ours. */
+export class ForeignDirectoryError extends StoreError {
+  override readonly name = "ForeignDirectoryError";
+
+  constructor(path: string, found: readonly string[]) {
+    const shown = found.slice(0, 3).join(", ") + (found.length > 3 ? ", …" : "");
+    super(
+      `${path} is no state directory: it holds ${shown} and nothing of ours. Name an empty directory, or one that does not exist yet`,
+    );
+  }
+}
+
+/** Bytes are not what was written. Nothing was changed. */
+export class CorruptStoreError extends StoreError {
+  override readonly name = "CorruptStoreError";
+
+  constructor(path: string, file: string, position: number, what: string) {
+    super(
+      `the state in ${path} is damaged: ${file} at byte ${position}: ${what}. Nothing was changed. ` +
+        "Restore a checkpoint into an empty directory, or begin anew with an empty one",
+    );
+  }
+}
+
+/** A newer version of the program wrote it. */
+export class NewerFormatError extends StoreError {
+  override readonly name = "NewerFormatError";
+
+  constructor(path: string, file: string, format: number, known: number) {
+    super(
+      `the state in ${path} was written by a newer version: ${file} has format ${format}, and this version reads up to ${known}. Nothing was changed`,
+    );
+  }
+}
+
+/** What the system answered to a write that must succeed for the run to go on. */
+export class StoreWriteError extends StoreError {
+  override readonly name = "StoreWriteError";
+
+  constructor(path: string, cause: unknown) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : message;
+    super(
+      `state cannot be written to ${path}: ${what}. What was committed before is safe: start again once this is mended`,
+      { cause },
+    );
+  }
+}

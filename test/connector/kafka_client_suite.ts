@@ -1,0 +1,327 @@
+/**
+ * What a Kafka client must do, for the real one against a real broker and for the simulation's against its own: a fake
+ * that passes is as strict as the real thing.
+ */
+import assert from "node:assert/strict";
+import type {
+  KafkaClient,
+  KafkaLimits,
+  PartitionSubscription,
+} from "../../beam/io/kafka/client/kafka_client.js";
+
+export interface SentRecord {
+  readonly value: string;
+  /** Left out: spread by the key, which is then the value. */
+  readonly partition?: number;
+  readonly timestampMs?: number;
+}
+
+/** A cluster, and what others do to it. */
+export interface KafkaHarness {
+  /** For messages of errors. */
+  readonly address: string;
+  connect(limits?: Partial<KafkaLimits>): Promise<KafkaClient>;
+  /** Returns its name. */
+  createTopic(prefix: string, partitions: number): Promise<string>;
+  deleteTopic(topic: string): Promise<void>;
+  deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>;
+  send(topic: string, records: readonly SentRecord[]): Promise<void>;
+  /** Writes to partition 0 and leaves the transaction open. Returns what ends it. */
+  sendInTransaction(
+    topic: string,
+    values: readonly string[],
+  ): Promise<(outcome: "commit" | "abort") => Promise<void>>;
+  newGroup(): string;
+  /** Has a consumer join the group. Returns what makes it leave. */
+  joinGroup(groupId: string, topic: string): Promise<() => Promise<void>>;
+  /** By the clock that the client goes by. */
+  now(): number;
+  wait(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Collects the values of one partition until told to stop. */
+export class Collector {
+  readonly values: string[] = [];
+  readonly offsets: number[] = [];
+  readonly subscription: PartitionSubscription;
+  calls = 0;
+
+  constructor(
+    private readonly harness: Pick<KafkaHarness, "now" | "wait">,
+    client: KafkaClient,
+    topic: string,
+    partition: number,
+    offset = 0,
+  ) {
+    this.subscription = client.subscribe(topic, partition, offset, () => {
+      this.calls++;
+      this.#take();
+    });
+  }
+
+  #take(): void {
+    for (let cursor = this.subscription.take(100); cursor; cursor = this.subscription.take(100)) {
+      while (cursor.next()) {
+        this.values.push(cursor.buffer.toString("utf8", cursor.valueStart, cursor.valueEnd));
+        this.offsets.push(cursor.offset);
+      }
+    }
+  }
+
+  async until(what: string, condition: () => boolean, timeoutMs = 30_000): Promise<void> {
+    const deadline = this.harness.now() + timeoutMs;
+    while (!condition()) {
+      assert.ok(this.harness.now() < deadline, `waited for ${what}; error: ${this.subscription.error}`);
+      await this.harness.wait(2);
+    }
+  }
+
+  count(n: number): Promise<void> {
+    return this.until(`${n} records`, () => this.values.length >= n);
+  }
+
+  /** Offsets from 0 on, none left out. */
+  assertInOrder(): void {
+    assert.deepEqual(
+      this.offsets,
+      this.offsets.map((_, i) => i),
+    );
+  }
+}
+
+export const numbered = (from: number, to: number): SentRecord[] =>
+  Array.from({ length: to - from }, (_, i) => ({ value: `v${from + i}` }));
+
+/** The tests of any client. `harness` is opened before them. */
+export function testKafkaClient(harness: () => KafkaHarness): void {
+  let client: KafkaClient;
+  const collector = (topic: string, partition: number, offset = 0): Collector =>
+    new Collector(harness(), client, topic, partition, offset);
+
+  before(async () => {
+    client = await harness().connect();
+  });
+
+  after(async () => {
+    await client?.close();
+  });
+
+  it("reads every record of three partitions, in order", async () => {
+    const topic = await harness().createTopic("read_all", 3);
+    await harness().send(topic, numbered(0, 500));
+    await harness().send(topic, numbered(500, 1_000));
+    assert.deepEqual(await client.partitions(topic), [0, 1, 2]);
+    const ends = await client.offsets(topic, "latest");
+    const collectors = [0, 1, 2].map((partition) => collector(topic, partition));
+    for (const [partition, { subscription }] of collectors.entries()) {
+      await collectors[partition]!.count(ends.get(partition)!);
+      collectors[partition]!.assertInOrder();
+      assert.equal(subscription.position, ends.get(partition));
+      assert.equal(subscription.highWatermark, ends.get(partition));
+      subscription.close();
+    }
+    const values = collectors.flatMap((one) => one.values).sort();
+    assert.deepEqual(
+      values,
+      numbered(0, 1_000)
+        .map(({ value }) => value)
+        .sort(),
+    );
+  });
+
+  it("hides aborted transactions, waits for open ones, and steps over their markers", async () => {
+    const topic = await harness().createTopic("transactions", 1);
+    for (const outcome of ["commit", "abort", "commit"] as const) {
+      const end = await harness().sendInTransaction(topic, [`${outcome} 1`, `${outcome} 2`]);
+      await end(outcome);
+    }
+    const reading = collector(topic, 0);
+    await reading.until("the end of the log", () => reading.subscription.caughtUpAtMs !== undefined);
+    assert.deepEqual(reading.values, ["commit 1", "commit 2", "commit 1", "commit 2"]);
+    assert.equal(reading.subscription.position, 9);
+
+    const end = await harness().sendInTransaction(topic, ["later"]);
+    assert.equal((await client.offsets(topic, "latest")).get(0), 9);
+    const calls = reading.calls;
+    await reading.until("two more fetches", () => reading.calls >= calls + 2);
+    assert.equal(reading.subscription.highWatermark, 9);
+    await end("abort");
+    await reading.until("the end of the log", () => reading.subscription.position === 11);
+    assert.equal(reading.values.length, 4);
+    assert.notEqual(reading.subscription.caughtUpAtMs, undefined);
+    reading.subscription.close();
+  });
+
+  it("is caught up on a partition that never held a record, as time goes on", async () => {
+    const topic = await harness().createTopic("empty", 1);
+    const startedAt = harness().now();
+    const reading = collector(topic, 0);
+    await reading.until("the end", () => reading.subscription.caughtUpAtMs !== undefined);
+    const first = reading.subscription.caughtUpAtMs!;
+    assert.ok(first >= startedAt && first <= harness().now());
+    await reading.until("a later end", () => reading.subscription.caughtUpAtMs! > first + 400);
+    assert.equal(reading.subscription.position, 0);
+    assert.equal(reading.subscription.highWatermark, 0);
+    reading.subscription.close();
+  });
+
+  it("is caught up as of when it asked: a record that came meanwhile may be newer", async () => {
+    const topic = await harness().createTopic("asked", 1);
+    const reading = collector(topic, 0);
+    await reading.until("the end", () => reading.subscription.caughtUpAtMs !== undefined);
+    for (let i = 0; i < 10; i++) {
+      await harness().send(topic, [{ value: `v${i}`, partition: 0 }]);
+      const sentAt = harness().now();
+      const { caughtUpAtMs } = reading.subscription;
+      if (reading.values.length <= i) assert.ok(caughtUpAtMs === undefined || caughtUpAtMs <= sentAt);
+      await reading.count(i + 1);
+    }
+    reading.subscription.close();
+  });
+
+  it("finds offsets: earliest, latest, by time, and after the end", async () => {
+    const topic = await harness().createTopic("offsets", 2);
+    const time = 1_700_000_000_000;
+    await harness().send(
+      topic,
+      [0, 1, 2].map((i) => ({ value: `v${i}`, partition: 0, timestampMs: time + i * 1_000 })),
+    );
+    const offsets = async (at: Parameters<KafkaClient["offsets"]>[1]) => [
+      ...(await client.offsets(topic, at)),
+    ];
+    assert.deepEqual(await offsets("earliest"), [
+      [0, 0],
+      [1, 0],
+    ]);
+    assert.deepEqual(await offsets("latest"), [
+      [0, 3],
+      [1, 0],
+    ]);
+    assert.deepEqual(await offsets({ timestampMs: time + 500 }), [
+      [0, 1],
+      [1, 0],
+    ]);
+    assert.deepEqual(await offsets({ timestampMs: time + 60_000 }), [
+      [0, 3],
+      [1, 0],
+    ]);
+  });
+
+  it("commits and reads a group's offsets without joining it", async () => {
+    const topic = await harness().createTopic("committed", 3);
+    const groupId = harness().newGroup();
+    assert.deepEqual(await client.committedOffsets(groupId, topic), new Map());
+    await client.commitOffsets(groupId, [
+      { topic, partition: 0, offset: 12 },
+      { topic, partition: 2, offset: 5_000_000_000 },
+    ]);
+    await client.commitOffsets(groupId, []);
+    assert.deepEqual(
+      await client.committedOffsets(groupId, topic),
+      new Map([
+        [0, 12],
+        [2, 5_000_000_000],
+      ]),
+    );
+  });
+
+  it("is refused a commit for a group that has members, at once", async () => {
+    const topic = await harness().createTopic("busy_group", 1);
+    const groupId = harness().newGroup();
+    const leave = await harness().joinGroup(groupId, topic);
+    try {
+      await assert.rejects(client.commitOffsets(groupId, [{ topic, partition: 0, offset: 1 }]), {
+        name: "KafkaRequestError",
+        message: /UNKNOWN_MEMBER_ID/,
+      });
+    } finally {
+      await leave();
+    }
+  });
+
+  it("says that an offset is out of range, and which are in it", async () => {
+    const topic = await harness().createTopic("range", 1);
+    await harness().send(topic, numbered(0, 10));
+    await harness().deleteRecordsBefore(topic, 0, 4);
+    for (const wanted of [2, 99]) {
+      const reading = collector(topic, 0, wanted);
+      await reading.until("the error", () => reading.subscription.error !== undefined);
+      const { name, message } = reading.subscription.error!;
+      assert.equal(name, "OffsetOutOfRangeError");
+      assert.match(message, new RegExp(`${topic}\\[0\\].* ${wanted}: .*4 to 10`));
+      reading.subscription.close();
+    }
+  });
+
+  it("says that a topic does not exist, and fails a subscription whose topic is deleted", async () => {
+    await assert.rejects(client.partitions("no_such_topic"), {
+      name: "TopicNotFoundError",
+      message: /no_such_topic/,
+    });
+    await assert.rejects(client.offsets("not a name", "latest"), { name: "TopicNotFoundError" });
+    const impatient = await harness().connect({ topicMissingMaxMs: 500 });
+    const topic = await harness().createTopic("deleted", 1);
+    const reading = new Collector(harness(), impatient, topic, 0);
+    await reading.until("the first fetch", () => reading.calls > 0);
+    await harness().deleteTopic(topic);
+    await reading.until("the error", () => reading.subscription.error !== undefined);
+    assert.equal(reading.subscription.error!.name, "TopicNotFoundError");
+    await impatient.close();
+  });
+
+  it("subscribes a partition once at a time", async () => {
+    const topic = await harness().createTopic("once", 1);
+    const reading = collector(topic, 0);
+    assert.throws(() => client.subscribe(topic, 0, 0, () => {}), /subscribed already/);
+    reading.subscription.close();
+    collector(topic, 0).subscription.close();
+  });
+
+  it("closes within a second while fetches are under way, and is of no use then", async () => {
+    const topic = await harness().createTopic("closing", 3);
+    const other = await harness().connect({ fetchMaxWaitMs: 20_000 });
+    for (const partition of [0, 1, 2]) new Collector(harness(), other, topic, partition);
+    await harness().wait(1_500);
+    const startedAt = harness().now();
+    await other.close();
+    assert.ok(harness().now() - startedAt < 1_000);
+    await assert.rejects(other.partitions(topic), { name: "KafkaClosedError" });
+    assert.throws(() => other.subscribe(topic, 0, 0, () => {}), /after close/);
+  });
+}
+
+/** A cluster that can go away. */
+export interface MortalKafkaHarness extends KafkaHarness {
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** The tests of a client whose only broker is killed. */
+export function testKafkaOutage(open: () => Promise<MortalKafkaHarness>): void {
+  it("survives the broker being killed and started again", async () => {
+    const harness = await open();
+    const topic = await harness.createTopic("killed", 3);
+    await harness.send(topic, numbered(0, 300));
+    const reader = await harness.connect();
+    const ends = await reader.offsets(topic, "latest");
+    const collectors = [0, 1, 2].map((partition) => new Collector(harness, reader, topic, partition));
+    for (const [partition, collector] of collectors.entries()) await collector.count(ends.get(partition)!);
+    const [first] = collectors as [Collector];
+    await first.until("the end", () => first.subscription.caughtUpAtMs !== undefined);
+
+    await harness.kill();
+    await first.until("the outage", () => first.subscription.caughtUpAtMs === undefined);
+    assert.equal(first.subscription.error, undefined);
+    await harness.start();
+    await harness.send(topic, numbered(300, 600));
+    const after = await reader.offsets(topic, "latest");
+    for (const [partition, collector] of collectors.entries()) {
+      await collector.count(after.get(partition)!);
+      collector.assertInOrder();
+    }
+    await first.until("the end", () => first.subscription.caughtUpAtMs !== undefined);
+    await reader.close();
+    await harness.close();
+  });
+}

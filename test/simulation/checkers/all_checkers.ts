@@ -1,0 +1,34 @@
+/** The invariants, by the names under which they are reported. */
+import { aReplayWritesTheSame } from "./a_replay_writes_the_same.js";
+import { booksBalance } from "./books_balance.js";
+import type { CheckerFactory } from "./checker.js";
+import { everyEventInOnePlace } from "./every_event_in_one_place.js";
+import { failuresHaveACause } from "./failures_have_a_cause.js";
+import { noPairTwice } from "./no_pair_twice.js";
+import { nothingBehindTheWatermark } from "./nothing_behind_the_watermark.js";
+import { nothingOutlivesItsExpiry } from "./nothing_outlives_its_expiry.js";
+import { outputIsTheOracles } from "./output_is_the_oracles.js";
+import { sinksWriteWhatIsCommitted } from "./sinks_write_what_is_committed.js";
+import { stateIsEmpty } from "./state_is_empty.js";
+import { watermarksNeverRetreat } from "./watermarks_never_retreat.js";
+import { whatWasCommittedIsThere } from "./what_was_committed_is_there.js";
+
+export const CHECKERS = {
+  "watermarks never retreat": watermarksNeverRetreat,
+  "what was committed is there": whatWasCommittedIsThere,
+  "nothing behind the watermark": nothingBehindTheWatermark,
+  "books balance": booksBalance,
+  "nothing outlives its expiry": nothingOutlivesItsExpiry,
+  "a replay writes the same": aReplayWritesTheSame,
+  "no pair twice": noPairTwice,
+  "every event in one place": everyEventInOnePlace,
+  "sinks write what is committed": sinksWriteWhatIsCommitted,
+  "output is the oracle's": outputIsTheOracles,
+  "state is empty": stateIsEmpty,
+  "failures have a cause": failuresHaveACause,
+} satisfies Record<string, CheckerFactory>;
+
+/** The driver's own: a run without faults comes to its end. */
+export const LIVENESS = "it comes to an end";
+
+export type CheckerName = keyof typeof CHECKERS | typeof LIVENESS;

@@ -1,0 +1,51 @@
+/** At each commit, what was read is in exactly one place: counted at its end, waiting in state, or on its way to the join. */
+import { type Book, figuresOf } from "../../../pipeline/figures.js";
+import type { Topic } from "../scenario.js";
+import type { Checker, CheckerFactory, World } from "./checker.js";
+import { joinStageOf } from "./join_stage.js";
+
+const READS: readonly (readonly [Topic, string])[] = [
+  ["orders", "ReadOrders"],
+  ["payments", "ReadPayments"],
+];
+
+export const booksBalance: CheckerFactory = (world, report): Checker => {
+  const check = (isOver: boolean): void => {
+    const { run } = world;
+    // What a bundle has counted is known when it ends.
+    if (run === undefined || joinStageOf(world)?.bundleHolds.size !== 0) return;
+    const figures = figuresOf(run.metrics);
+    for (const [topic, read] of READS) {
+      const book = figures[topic];
+      const onTheWay = beforeTheJoin(world, read);
+      // Without a durable store the join flushes with the sinks, so that committed reads may wait for a join that is not
+      // committed yet, and nobody can tell how many.
+      const isOff = isOver || world.isDurable ? book.read !== sum(book) + onTheWay : book.read < sum(book);
+      if (isOff) report(`${topic}: ${JSON.stringify(book)}, ${onTheWay} on the way`);
+      if (!isOver) continue;
+      const records = world.kafka
+        .partitionsOf(topic)
+        .reduce((count, { visible }) => count + visible.length, 0);
+      if (book.read !== records) report(`${topic}: ${book.read} were read of ${records} records`);
+    }
+  };
+  return { onCommit: () => check(false), onEnd: () => check(true) };
+};
+
+function sum({ paired, unmatched, duplicates, deadLetters, waiting }: Book): number {
+  return paired + unmatched + duplicates + deadLetters + waiting;
+}
+
+/** Elements of a read that wait in front of the join. */
+function beforeTheJoin(world: World, read: string): number {
+  const join = joinStageOf(world);
+  if (join === undefined) return 0;
+  const inputs = new Set<number>();
+  join.spec.inputs.forEach((collection, input) => {
+    const producer = join.upstream.find(({ spec }) => spec.outputs.includes(collection));
+    if (producer?.spec.name.startsWith(read)) inputs.add(input);
+  });
+  let count = 0;
+  for (const { input, batch, next } of join.pending) if (inputs.has(input)) count += batch.length - next;
+  return count;
+}

@@ -1,0 +1,28 @@
+/** A process fails only for what really went wrong, and says what it was. */
+import type { Fault } from "../scenario.js";
+import type { Checker, CheckerFactory } from "./checker.js";
+
+/** What an error may say, and the faults of which one must then be in the scenario. */
+const CAUSES: readonly (readonly [RegExp, readonly Fault["kind"][]])[] = [
+  [/^MongoUnavailableError/, ["mongodb down", "mongodb noise"]],
+  [/^MongoConfigurationError/, ["mongodb noise"]],
+  [/^Kafka(Unreachable|Request)Error/, ["broker down", "kafka noise", "leader moves"]],
+  [/\bENOSPC\b/, ["disk full"]],
+  [/\bEIO\b/, ["disk noise"]],
+];
+
+export const failuresHaveACause: CheckerFactory = (world, report): Checker => ({
+  onFailure(error) {
+    const text = describe(error);
+    const possible = CAUSES.filter(([pattern]) => pattern.test(text)).flatMap(([, kinds]) => kinds);
+    if (!world.scenario.faults.some(({ kind }) => possible.includes(kind))) {
+      report(error instanceof Error ? (error.stack ?? text) : text);
+    }
+  },
+});
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : ` (${describe(error.cause)})`;
+  return `${error.name}: ${error.message}${cause}`;
+}

@@ -1,0 +1,43 @@
+/**
+ * A process on a durable store goes on from the last commit that was acknowledged, or from one that was under way when
+ * the process before died: what it has counted is no less, and no watermark is behind.
+ */
+import type { Checker, CheckerFactory } from "./checker.js";
+import { committedWatermarks, type StageWatermarks } from "./committed_watermarks.js";
+
+export const whatWasCommittedIsThere: CheckerFactory = (world, report): Checker => {
+  let watermarks: ReadonlyMap<string, StageWatermarks> = new Map();
+  let read = 0;
+  const records = (): number => world.run?.metrics.counter("records") ?? 0;
+  return {
+    onCommit() {
+      if (!world.isDurable || world.run === undefined) return;
+      watermarks = committedWatermarks(world.run.store);
+      read = records();
+    },
+    onStart() {
+      if (!world.isDurable || world.run === undefined) return;
+      const found = committedWatermarks(world.run.store);
+      for (const [stage, { input, output }] of watermarks) {
+        const now = found.get(stage);
+        if (now === undefined || now.input < input || now.output < output) {
+          report(
+            `${stage} was committed at ${input}, ${output}; it goes on at ${now?.input}, ${now?.output}`,
+          );
+        }
+      }
+      if (records() < read)
+        report(`${read} records were read by the last commit; it goes on at ${records()}`);
+    },
+    // What it goes on at is where it stood, too.
+    onStage(stage) {
+      const committed = watermarks.get(stage.spec.name);
+      if (!world.isDurable || world.run === undefined || committed === undefined) return;
+      if (stage.inputWatermark < committed.input || stage.outputWatermark < committed.output) {
+        report(
+          `${stage.spec.name} is at ${stage.inputWatermark}, ${stage.outputWatermark}, and was committed at ${committed.input}, ${committed.output}`,
+        );
+      }
+    },
+  };
+};

@@ -1,0 +1,420 @@
+/**
+ * A scenario from a seed.
+ *
+ * Within the bound means, for a streaming run, that everything which pushes the watermark of a partition stays together
+ * below D: how late events come, how far clocks are ahead, how long a new leader hides records, how long a new
+ * partition stays unknown. The shares of D below add up to less than 1. An event beyond that is so by far, so that it
+ * is LATE whichever way the watermark came.
+ */
+import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
+import type { Random } from "../../producers/random.js";
+import type { Order, Payment } from "../../schemas/events.js";
+import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
+import { pick, randomFor } from "./world/seeded.js";
+
+/** Shares of D, for runs within the bound. */
+const DELAY_SHARE = 0.35;
+const PRODUCER_AHEAD_SHARE = 0.05;
+const CLOCK_AHEAD_SHARE = 0.1;
+const STALE_SHARE = 0.05;
+
+const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
+const DOCUMENT_CODES = [112, 16500, 50, 11602];
+const UNPROVEN_CODES = [64, 91, 189];
+const CONFIGURATION_CODES = [13, 18, 72];
+
+export interface GenerateOptions {
+  /** Given: not left to the seed. */
+  readonly store?: Scenario["store"];
+  readonly mode?: Scenario["mode"];
+  readonly isWithinBound?: boolean;
+}
+
+export function generateScenario(seed: number, options: GenerateOptions = {}): Scenario {
+  return new Generator(seed, options).scenario();
+}
+
+class Generator {
+  readonly #random: Random;
+  readonly #mode: Scenario["mode"];
+  readonly #store: Scenario["store"];
+  readonly #isWithinBound: boolean;
+  readonly #timeoutMs: number;
+  readonly #outOfOrdernessMs: number;
+  readonly #loadMs: number;
+  readonly #partitions: Record<Topic, number>;
+  readonly #arrivals: Arrival[] = [];
+  readonly #faults: Fault[] = [];
+  readonly #partitionOf = new Map<string, number>();
+  /** When a partition that is added can be written to first. */
+  readonly #added: { readonly topic: Topic; readonly partition: number; readonly fromMs: number }[] = [];
+  readonly #jsonShare: number;
+
+  constructor(
+    private readonly seed: number,
+    options: GenerateOptions,
+  ) {
+    const random = randomFor(seed, "scenario");
+    this.#random = random;
+    const isBounded = random.chance(0.4);
+    const isDurable = random.chance(0.85);
+    const isWithinBound = random.chance(0.75);
+    this.#mode = options.mode ?? (isBounded ? "bounded" : "streaming");
+    this.#store = options.store ?? (isDurable ? "durable" : "memory");
+    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
+    this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
+    this.#outOfOrdernessMs = 1_000 + random.skewed(5_000, 2);
+    this.#timeoutMs = 1_000 + random.skewed(10_000, 2);
+    this.#loadMs = 500 + random.skewed(12_000, 2);
+    this.#partitions = { orders: random.between(1, 4), payments: random.between(1, 4) };
+    this.#jsonShare = pick(random, [0, 0.1, 0.5]);
+  }
+
+  scenario(): Scenario {
+    const random = this.#random;
+    const brokers = random.between(1, 3);
+    this.#drawFaults(brokers);
+    this.#drawArrivals();
+    const skew = pick(random, [1_000, 5_000, 60_000]);
+    return {
+      seed: this.seed,
+      mode: this.#mode,
+      store: this.#store,
+      isWithinBound: this.#isWithinBound,
+      timeoutMs: this.#timeoutMs,
+      outOfOrdernessMs: this.#outOfOrdernessMs,
+      partitions: this.#partitions,
+      brokers,
+      usesGroup: random.chance(0.3),
+      ending: random.chance(0.3) ? "expire" : "keep",
+      engine: {
+        bundleSizeMax: pick(random, [1, 2, 5, 20, 100, 1_024]),
+        bundleTimeMaxMs: pick(random, [1, 50]),
+        turnsOpenMax: random.between(1, 4),
+        sourceSkewMaxMs: skew,
+      },
+      kafka: {
+        fetchPartitionMaxBytes: pick(random, [100, 1_000, 1 << 20]),
+        bufferPartitionMaxBytes: pick(random, [500, 5_000, 2 << 20]),
+        retryMaxMs: pick(random, [2_000, 300_000]),
+      },
+      mongodb: {
+        chunkDocumentsMax: pick(random, [1, 3, 999]),
+        retryTimeMaxMs: pick(random, [1_000, 300_000]),
+        attemptTimeoutMs: pick(random, [200, 5_000]),
+      },
+      arrivals: this.#arrivals.sort((a, b) => a.atMs - b.atMs),
+      faults: this.#faults,
+    };
+  }
+
+  // ── Arrivals ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #drawArrivals(): void {
+    const random = this.#random;
+    const orders = random.skewed(100, 2) + 1;
+    const shares = {
+      orphan: pick(random, [0, 0.05, 0.3]),
+      duplicate: pick(random, [0, 0.1, 0.4]),
+      conflict: pick(random, [0, 0.05, 0.2]),
+      late: pick(random, [0, 0.05]),
+      bad: pick(random, [0, 0.05, 0.2]),
+    };
+    for (let i = 0; i < orders; i++) {
+      const id = `o${i}`;
+      const atMs = random.between(0, this.#loadMs);
+      const createdMs = START_MS + atMs;
+      this.#drawStory(id, createdMs);
+      if (random.chance(shares.orphan)) this.#send("payments", this.#payment(`x${i}`, `x${i}`, createdMs));
+      if (random.chance(shares.duplicate)) this.#drawRepeat(id, createdMs, false);
+      if (random.chance(shares.conflict)) this.#drawRepeat(id, createdMs, true);
+      if (random.chance(shares.bad)) this.#drawBad(id, createdMs);
+      if (random.chance(shares.late)) this.#drawLate(i, createdMs);
+    }
+    if (this.#mode === "bounded") this.#allBeforeTheStart();
+  }
+
+  #drawStory(id: string, createdMs: number): void {
+    const random = this.#random;
+    const order = this.#order(id, createdMs);
+    this.#send("orders", order);
+    const story = random.uniform();
+    const near = (): number => createdMs + random.between(0, Math.floor(this.#timeoutMs / 2));
+    if (story < 0.5) {
+      this.#send("payments", this.#payment(`p${id}`, id, near()));
+    } else if (story < 0.6) {
+      for (let n = 0; n < 3; n++) this.#send("payments", this.#payment(`p${id}-${n}`, id, near()));
+    } else if (story < 0.7) {
+      this.#send("payments", this.#payment(`p${id}`, id, createdMs - random.between(0, this.#timeoutMs)));
+    } else if (story < 0.85) {
+      // About the edge: exactly T apart is a pair, one more is not.
+      const edge = random.between(-1, 1) + this.#timeoutMs;
+      this.#send("payments", this.#payment(`p${id}`, id, createdMs + (random.chance(0.5) ? edge : -edge)));
+    }
+  }
+
+  /** The same id again: with the same content a duplicate, with other content a conflict. */
+  #drawRepeat(id: string, createdMs: number, isConflict: boolean): void {
+    const original = this.#random.chance(0.5)
+      ? this.#order(id, createdMs)
+      : this.#arrivals.map(({ value }) => value).findLast(isPaymentOf(id))?.event;
+    if (original === undefined) return;
+    const amount = isConflict ? original.amount + this.#random.between(1, 5) : original.amount;
+    this.#send("payment_id" in original ? "payments" : "orders", { ...original, amount });
+    if (this.#random.chance(0.3)) this.#sendAgainFarLater({ ...original, amount });
+  }
+
+  /**
+   * Beyond D, but well before the expiry: whether the event before still stands is then not in doubt. When its content
+   * is another's, though, the order of the two would be.
+   */
+  #sendAgainFarLater(event: Order | Payment): void {
+    const laterMs = event.created_at - START_MS + Math.floor(this.#timeoutMs * 0.5);
+    this.#arrive("payment_id" in event ? "payments" : "orders", event, Math.max(0, laterMs));
+  }
+
+  #drawBad(id: string, createdMs: number): void {
+    const random = this.#random;
+    const topic = random.chance(0.5) ? "orders" : "payments";
+    const event = topic === "orders" ? this.#order(id, createdMs) : this.#payment(`b${id}`, id, createdMs);
+    const atMs = this.#arrivalTime(event.created_at);
+    const key = random.chance(0.2) ? null : id;
+    const common = { atMs, topic, partition: this.#partition(topic, id, atMs), key } as const;
+    if (random.chance(0.3)) {
+      this.#arrivals.push({ ...common, value: { form: "null" } });
+    } else if (random.chance(0.2) && this.#mode === "streaming") {
+      const future = { ...event, created_at: event.created_at + 86_400_000 };
+      this.#arrivals.push({ ...common, value: { form: "avro", event: future } });
+    } else {
+      const bytes = malformedValue(event, random.between(0, MALFORMED_VARIANTS - 1));
+      this.#arrivals.push({ ...common, value: { form: "bytes", base64: bytes.toString("base64") } });
+    }
+  }
+
+  /** An event whose time was over by far when it was written, behind one of its partition that says so. */
+  #drawLate(i: number, createdMs: number): void {
+    const random = this.#random;
+    const topic = random.chance(0.5) ? "orders" : "payments";
+    const witness =
+      topic === "orders" ? this.#order(`w${i}`, createdMs) : this.#payment(`w${i}`, `w${i}`, createdMs);
+    const oldMs = createdMs - 2 * (this.#timeoutMs + this.#outOfOrdernessMs);
+    const late = { ...witness, created_at: oldMs };
+    if (topic === "orders") (late as Order).order_id = `l${i}`;
+    else Object.assign(late, { order_id: `l${i}`, payment_id: `l${i}` });
+    const atMs = this.#arrivalTime(createdMs);
+    const partition = this.#partition(topic, witness.order_id, atMs);
+    this.#partitionOf.set(`${topic}/${late.order_id}`, partition);
+    this.#arrive(topic, witness, atMs);
+    this.#arrive(topic, late, atMs + random.between(1, 500));
+  }
+
+  #send(topic: Topic, event: Order | Payment): void {
+    this.#arrive(topic, event, this.#arrivalTime(event.created_at));
+  }
+
+  #arrive(topic: Topic, event: Order | Payment, atMs: number): void {
+    const random = this.#random;
+    const form = random.chance(this.#jsonShare) ? "json" : "avro";
+    const partition = this.#partition(topic, event.order_id, atMs);
+    const common = { atMs, topic, partition, key: event.order_id };
+    const lastsMs = random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE));
+    if (random.chance(0.05)) {
+      const ghost = { ...event, amount: event.amount + 1_000 };
+      const transaction = { lastsMs, outcome: "abort" } as const;
+      this.#arrivals.push({ ...common, value: { form, event: ghost }, transaction });
+    }
+    const inTransaction = random.chance(0.05) ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
+    this.#arrivals.push({ ...common, value: { form, event }, ...inTransaction });
+  }
+
+  #arrivalTime(createdMs: number): number {
+    const random = this.#random;
+    const atMs = createdMs - START_MS;
+    const d = this.#outOfOrdernessMs;
+    if (this.#isWithinBound || random.chance(0.7)) {
+      const delayMs = random.between(-Math.floor(d * PRODUCER_AHEAD_SHARE), Math.floor(d * DELAY_SHARE));
+      return atMs + delayMs;
+    }
+    return atMs + random.skewed(3 * (d + this.#timeoutMs), 2);
+  }
+
+  /** All events of an order lie in one partition of a topic, as its key asks. */
+  #partition(topic: Topic, orderId: string, atMs: number): number {
+    const random = this.#random;
+    const key = `${topic}/${orderId}`;
+    const known = this.#partitionOf.get(key);
+    if (known !== undefined) return known;
+    const count = this.#partitions[topic];
+    // Very unequal: most go to the first, and some partitions stay silent.
+    let partition = random.skewed(count - 1, 3);
+    const added = this.#added.filter((one) => one.topic === topic && one.fromMs <= atMs);
+    if (added.length > 0 && random.chance(0.5)) partition = pick(random, added).partition;
+    this.#partitionOf.set(key, partition);
+    return partition;
+  }
+
+  /** A bounded run reads what is there when it begins. */
+  #allBeforeTheStart(): void {
+    const lastMs = Math.max(...this.#arrivals.map(({ atMs }) => atMs));
+    for (const [i, arrival] of this.#arrivals.entries()) {
+      this.#arrivals[i] = { ...arrival, atMs: arrival.atMs - lastMs - 10_000 };
+    }
+  }
+
+  #order(order_id: string, created_at: number): Order {
+    // Drawn from the id, so that a repeat is the same.
+    const amount = 100 + order_id.length;
+    return {
+      order_id,
+      order_date: created_at - 86_400_000,
+      created_at,
+      customer_id: `c-${order_id}`,
+      amount,
+    };
+  }
+
+  #payment(payment_id: string, order_id: string, created_at: number): Payment {
+    return { payment_id, order_id, payment_date: created_at - 5_000, created_at, amount: 100 };
+  }
+
+  // ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #drawFaults(brokers: number): void {
+    const random = this.#random;
+    // Some runs have few kinds of faults and much of them: what hides behind others shows there.
+    const share = pick(random, [0.05, 0.2, 0.5]);
+    const kinds: readonly (() => void)[] = [
+      () => this.#drawCrash(),
+      () => this.#drawCrash(),
+      () => this.#faults.push({ kind: "stop", atMs: this.#time(), downMs: random.between(10, 3_000) }),
+      () => this.#faults.push({ kind: "broker down", broker: random.between(1, brokers), ...this.#span() }),
+      () =>
+        this.#faults.push({
+          kind: "kafka noise",
+          latencyMaxMs: random.skewed(200, 2),
+          lostRequests: random.skewed(4, 2) / 10,
+          lostAnswers: random.skewed(4, 2) / 10,
+          ...this.#span(),
+        }),
+      () => this.#drawLeaderMove(),
+      () => this.#drawNewPartition(),
+      () => this.#faults.push({ kind: "mongodb down", ...this.#span() }),
+      () => this.#drawMongoNoise(),
+      () => this.#drawMongoNoise(),
+      () => this.#drawRefusals(),
+      () => this.#faults.push({ kind: "disk full", ...this.#span() }),
+      () =>
+        this.#faults.push({
+          kind: "disk noise",
+          errors: pick(random, [0, 0.01, 0.1]),
+          latencyMaxMs: random.skewed(100, 2),
+          ...this.#span(),
+        }),
+      () => this.#drawClock(),
+      () => this.#faults.push({ kind: "stalls", stallMaxMs: random.skewed(500, 2), ...this.#span() }),
+    ];
+    for (const draw of kinds) {
+      const isDrawn = random.chance(share);
+      if (isDrawn) draw();
+    }
+  }
+
+  #drawCrash(): void {
+    const random = this.#random;
+    const crash = {
+      kind: "crash",
+      losesPower: random.chance(0.5),
+      downMs: random.between(10, 3_000),
+    } as const;
+    const moments: readonly Moment[] = [
+      { when: "time", atMs: this.#time() },
+      { when: "disk operation", count: random.skewed(100, 2) + 1 },
+      { when: "commit", count: random.skewed(60, 2) + 1 },
+      { when: "insert", count: random.skewed(30, 2) + 1 },
+    ];
+    const repeats = random.chance(0.2) ? random.between(2, 5) : 1;
+    for (let i = 0; i < repeats; i++) this.#faults.push({ ...crash, ...pick(random, moments) });
+  }
+
+  #drawLeaderMove(): void {
+    const random = this.#random;
+    const topic = random.chance(0.5) ? "orders" : "payments";
+    this.#faults.push({
+      kind: "leader moves",
+      atMs: this.#time(),
+      topic,
+      partition: random.between(0, this.#partitions[topic] - 1),
+      electionMs: random.between(0, 1_000),
+      staleMs: random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE)),
+    });
+  }
+
+  #drawNewPartition(): void {
+    const random = this.#random;
+    const atMs = this.#time();
+    if (this.#mode === "bounded") return;
+    // Looks come no closer than 500 ms, which is too large a part of a small D.
+    if (this.#isWithinBound && this.#outOfOrdernessMs < 2_000) return;
+    const topic = random.chance(0.5) ? "orders" : "payments";
+    this.#faults.push({ kind: "new partition", atMs, topic });
+    this.#added.push({ topic, partition: this.#partitions[topic], fromMs: atMs });
+  }
+
+  #drawMongoNoise(): void {
+    const random = this.#random;
+    const share = pick(random, [0.1, 0.5]);
+    const isMisconfigured = random.chance(0.15);
+    const conditions = pick(random, [
+      { lostRequests: share },
+      { lostAnswers: share },
+      { halfDone: share },
+      { unanswered: share },
+      {
+        refused: share,
+        refusalCodes: isMisconfigured ? CONFIGURATION_CODES : TRANSIENT_CODES,
+      },
+      { unproven: share, unprovenCodes: UNPROVEN_CODES },
+      { documentErrors: share, documentCodes: DOCUMENT_CODES },
+      { namesNoIndex: true, lostAnswers: share },
+      { latencyMaxMs: random.between(10, 2_000) },
+    ]);
+    this.#faults.push({ kind: "mongodb noise", conditions, ...this.#span() });
+  }
+
+  #drawRefusals(): void {
+    const random = this.#random;
+    const orderIds = Array.from({ length: random.between(1, 5) }, () => `o${random.skewed(50, 2)}`);
+    const how = pick(random, ["validator", "spoils the insert", "unique index"] as const);
+    this.#faults.push({ kind: "refusals", orderIds: [...new Set(orderIds)], how });
+  }
+
+  #drawClock(): void {
+    const random = this.#random;
+    const aheadMaxMs = Math.floor(this.#outOfOrdernessMs * CLOCK_AHEAD_SHARE);
+    const behindMaxMs = this.#isWithinBound ? 5_000 : 60_000;
+    const times = random.between(1, 3);
+    for (let i = 0; i < times; i++) {
+      const ahead = this.#isWithinBound ? aheadMaxMs : 60_000;
+      this.#faults.push({
+        kind: "clock set",
+        atMs: this.#time(),
+        offsetMs: random.between(-behindMaxMs, ahead),
+      });
+    }
+  }
+
+  /** When a fault begins. A bounded run is over soon. */
+  #time(): number {
+    return this.#random.skewed(this.#mode === "bounded" ? 2_000 : this.#loadMs + this.#timeoutMs, 1);
+  }
+
+  #span(): { fromMs: number; toMs: number } {
+    const fromMs = this.#time();
+    return { fromMs, toMs: fromMs + this.#random.skewed(8_000, 2) };
+  }
+}
+
+function isPaymentOf(orderId: string) {
+  return (value: Arrival["value"]): value is { form: "avro" | "json"; event: Payment } =>
+    "event" in value && "payment_id" in value.event && value.event.order_id === orderId;
+}

@@ -1,0 +1,253 @@
+/**
+ * Bugs that the product does not have, so that the checkers can show that they would find them. Each is planted from
+ * outside, by replacing a method, and names the checkers of which one must be the first to tell.
+ */
+import { Stage } from "../../beam/engine/stage.js";
+import { StageTimers } from "../../beam/engine/stage_timers.js";
+import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
+import { MongoWriter } from "../../beam/io/mongodb/writer.js";
+import { ByteWriter } from "../../beam/model/bytes.js";
+import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
+import { JoinOrdersPayments } from "../../transforms/join.js";
+import { WriteDeadLetters, WriteJoined } from "../../transforms/write.js";
+import { inner, type PlantedBug, replace } from "./planting.js";
+
+const MANY = 200;
+
+export const PLANTED_BUGS = {
+  "a timer is skipped": {
+    caughtBy: ["nothing outlives its expiry"],
+    scenarios: { mode: "streaming" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(StageTimers.prototype, "fireDue", (fireDue) => {
+        return function (this: StageTimers, domain, limit, countMax, fire) {
+          return fireDue.call(this, domain, limit, countMax, (transform, family, timer) => {
+            if (timer.fireTimestamp % 5 !== 0) fire(transform, family, timer);
+          });
+        };
+      }),
+  },
+
+  "a duplicate arms the expiry again": {
+    caughtBy: ["nothing outlives its expiry"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(JoinOrdersPayments.prototype, "process", (process) => {
+        return function (this: JoinOrdersPayments, element, ctx) {
+          const { duplicate_orders, duplicate_payments } = this.metrics;
+          const before = duplicate_orders.delta + duplicate_payments.delta;
+          process.call(this, element, ctx);
+          if (duplicate_orders.delta + duplicate_payments.delta === before) return;
+          const [arrived] = [...element.value.orders, ...element.value.payments];
+          ctx.timers.expiry.set(arrived!.event.created_at + 2 * this.config.timeoutMs + 1, "");
+        };
+      }),
+  },
+
+  "a timer fires before the watermark": {
+    caughtBy: ["nothing behind the watermark", "output is the oracle's"],
+    scenarios: { isWithinBound: true },
+    seedsMax: MANY,
+    plant: () => {
+      const early = (limit: number): number => limit + 2_000;
+      const ends = [
+        replace(StageTimers.prototype, "fireDue", (fireDue) => {
+          return function (this: StageTimers, domain, limit, countMax, fire) {
+            return fireDue.call(this, domain, early(limit), countMax, fire);
+          };
+        }),
+        replace(StageTimers.prototype, "hasDue", (hasDue) => {
+          return function (this: StageTimers, domain, limit) {
+            return hasDue.call(this, domain, early(limit));
+          };
+        }),
+      ];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+  },
+
+  "a residual is dropped": {
+    caughtBy: ["it comes to an end", "books balance"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(DirectStageProcessor.prototype, "deferResidual", (deferResidual) => {
+        return function (this: DirectStageProcessor, residual) {
+          if (++count % 50 !== 0) deferResidual.call(this, residual);
+        };
+      });
+    },
+  },
+
+  "a source's watermark is ahead of its events": {
+    caughtBy: ["nothing behind the watermark"],
+    scenarios: { isWithinBound: true },
+    seedsMax: MANY,
+    plant: () =>
+      replace(ReadPartitions.prototype, "process", (process) => {
+        return function (this: ReadPartitions, source, tracker, ctx) {
+          const { watermark } = ctx;
+          const ahead = this.config.maxOutOfOrdernessMs;
+          const eager = {
+            get current() {
+              return watermark.current;
+            },
+            set: (timestamp: number) => watermark.set(timestamp + ahead),
+          };
+          const context = Object.create(ctx, { watermark: { value: eager } });
+          return process.call(this, source, tracker, context);
+        };
+      }),
+  },
+
+  "a watermark goes back": {
+    caughtBy: ["watermarks never retreat"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(Stage.prototype, "refreshWatermarks", (refreshWatermarks) => {
+        return function (this: Stage) {
+          refreshWatermarks.call(this);
+          if (++count % 500 !== 0) return;
+          this.inputWatermark -= 1_000;
+          this.outputWatermark = Math.min(this.outputWatermark, this.inputWatermark);
+        };
+      });
+    },
+  },
+
+  "an insert is acknowledged before it is done": {
+    caughtBy: ["every event in one place"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(MongoWriter.prototype, "write", (write) => {
+        return async function (this: MongoWriter, documents) {
+          write.call(this, documents).catch(() => undefined);
+          return { inserted: documents.length, alreadyThere: 0, rejected: [], retries: 0 };
+        };
+      }),
+  },
+
+  "every duplicate key is taken for the document's own": {
+    caughtBy: ["every event in one place"],
+    scenarios: {},
+    seedsMax: 1_000,
+    plant: () =>
+      replace(inner(MongoWriter.prototype), "findAlreadyThere", () => {
+        return async (_chunk: unknown, errors: readonly { code: number; index: number }[]) =>
+          new Set(errors.filter(({ code }) => code === 11000).map(({ index }) => index));
+      }),
+  },
+
+  "a write that failed is never tried again": {
+    caughtBy: ["it comes to an end"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(inner(MongoWriter.prototype), "insert", (insert) => {
+        return async function (this: unknown, ...args: unknown[]) {
+          const remainder = await insert.apply(this, args);
+          return remainder === undefined ? undefined : new Promise(() => {});
+        };
+      }),
+  },
+
+  "an _id changes from one attempt to the next": {
+    caughtBy: ["no pair twice"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(WriteJoined.prototype, "toDocument", (toDocument) => {
+        return function (this: WriteJoined, pair) {
+          const document = toDocument.call(this, pair);
+          return { ...document, _id: `${document._id}:${++count}` };
+        };
+      });
+    },
+  },
+
+  "a duplicate is not counted": {
+    caughtBy: ["books balance"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(JoinOrdersPayments.prototype, "process", (process) => {
+        return function (this: JoinOrdersPayments, element, ctx) {
+          const { duplicate_payments } = this.metrics;
+          const { delta } = duplicate_payments;
+          process.call(this, element, ctx);
+          duplicate_payments.delta = delta;
+        };
+      }),
+  },
+
+  "a late event gets no dead letter": {
+    caughtBy: ["every event in one place"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(WriteDeadLetters.prototype, "process", (process) => {
+        return function (this: WriteDeadLetters, deadLetter) {
+          if (deadLetter.reason !== "LATE") process.call(this, deadLetter);
+        };
+      }),
+  },
+
+  "state is forgotten": {
+    caughtBy: ["every event in one place", "books balance"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(JoinOrdersPayments.prototype, "process", (process) => {
+        return function (this: JoinOrdersPayments, element, ctx) {
+          if (++count % 40 === 0) ctx.state.waiting.clear();
+          process.call(this, element, ctx);
+        };
+      });
+    },
+  },
+
+  "an expired record is left behind empty": {
+    caughtBy: ["state is empty"],
+    scenarios: { mode: "bounded" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(DirectStageProcessor.prototype, "stateTable", (stateTable) => {
+        return function (this: DirectStageProcessor, transform, cell) {
+          const table = stateTable.call(this, transform, cell);
+          const nobody = new ByteWriter(1);
+          nobody.writeVarint(0);
+          return {
+            get: (key, out) => table.get(key, out),
+            put: (key, value) => table.put(key, value),
+            append: (key, value) => table.append(key, value),
+            delete: (key) => table.put(key, nobody),
+          };
+        };
+      }),
+  },
+
+  "a step throws": {
+    caughtBy: ["failures have a cause"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(JoinOrdersPayments.prototype, "process", (process) => {
+        return function (this: JoinOrdersPayments, element, ctx) {
+          if (++count % 40 === 0) throw new TypeError("undefined is not a function");
+          process.call(this, element, ctx);
+        };
+      });
+    },
+  },
+} satisfies Record<string, PlantedBug>;

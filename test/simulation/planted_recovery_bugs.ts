@@ -1,0 +1,136 @@
+/** Bugs of what keeps a run and brings it back: those that need a durable store. See planted_bugs.ts. */
+import { Progress } from "../../beam/engine/progress.js";
+import { Stage } from "../../beam/engine/stage.js";
+import { StageTimers } from "../../beam/engine/stage_timers.js";
+import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
+import type { ByteTable } from "../../beam/store/byte_table.js";
+import { DurableStore } from "../../beam/store/durable_store.js";
+import type { Store } from "../../beam/store/store.js";
+import { WriteUnmatched } from "../../transforms/write.js";
+import { type PlantedBug, replace } from "./planting.js";
+
+const MANY = 200;
+
+export const PLANTED_RECOVERY_BUGS = {
+  "a document says how often it was made": {
+    caughtBy: ["a replay writes the same"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () => {
+      let count = 0;
+      return replace(WriteUnmatched.prototype, "toDocument", (toDocument) => {
+        return function (this: WriteUnmatched, unmatched) {
+          return { ...toDocument.call(this, unmatched), count: ++count };
+        };
+      });
+    },
+  },
+
+  "a bundle ends before its flush": {
+    caughtBy: ["every event in one place"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(BundleProcessor.prototype, "finishBundle", (finishBundle) => {
+        return function (this: BundleProcessor) {
+          const flushed = finishBundle.call(this);
+          // Only sinks; what a source waits for, it needs.
+          if (!this.descriptor.id.match(/Write|DeadLetters/)) return flushed;
+          flushed?.catch(() => undefined);
+        };
+      }),
+  },
+
+  "a commit is acknowledged before it is done": {
+    caughtBy: ["what was committed is there"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(DurableStore.prototype, "commit", (commit) => {
+        return async function (this: DurableStore, turns) {
+          commit.call(this, turns).catch(() => undefined);
+        };
+      }),
+  },
+
+  "a commit is not synced": {
+    caughtBy: ["what was committed is there"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(DurableStore, "open", (open) => {
+        return (directory, options) => open.call(DurableStore, directory, { ...options, sync: false });
+      }),
+  },
+
+  "a pending element is forgotten at a restart": {
+    caughtBy: ["books balance", "every event in one place"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(Progress.prototype, "restore", (restore) => {
+        return function (this: Progress, stage) {
+          const isKnown = restore.call(this, stage);
+          stage.pending.pop();
+          return isKnown;
+        };
+      }),
+  },
+
+  "a partition is read from its beginning after a restart": {
+    caughtBy: ["books balance"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(Progress.prototype, "restore", (restore) => {
+        return function (this: Progress, stage) {
+          const isKnown = restore.call(this, stage);
+          for (const { residual } of stage.restrictions) {
+            const { value: state } = (residual.value as { key: { value: { key: { start: number } } } }).key;
+            if (stage.spec.name.includes("ReadPartitions")) Object.assign(state.key, { start: 0 });
+          }
+          return isKnown;
+        };
+      }),
+  },
+
+  "timers are forgotten at a restart": {
+    caughtBy: ["nothing outlives its expiry"],
+    scenarios: { store: "durable", mode: "streaming" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(StageTimers.prototype, "family", (family) => {
+        return function (this: StageTimers, transform, name, domain, tableName) {
+          const { store } = this as unknown as { readonly store: Store };
+          const table = store.table(tableName);
+          table.forEach = () => undefined;
+          try {
+            return family.call(this, transform, name, domain, tableName);
+          } finally {
+            delete (table as Partial<ByteTable>).forEach;
+          }
+        };
+      }),
+  },
+
+  "a sink takes what is not committed yet": {
+    caughtBy: ["sinks write what is committed"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () => alwaysReady(),
+  },
+} satisfies Record<string, PlantedBug>;
+
+/** Every stage takes what is in front of it. */
+function alwaysReady(): () => void {
+  const hasReady = Object.getOwnPropertyDescriptor(Stage.prototype, "hasReady")!;
+  Object.defineProperty(Stage.prototype, "hasReady", {
+    configurable: true,
+    get(this: Stage) {
+      return this.pending.length > 0;
+    },
+  });
+  return () => {
+    Object.defineProperty(Stage.prototype, "hasReady", hasReady);
+  };
+}
