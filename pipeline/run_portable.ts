@@ -73,7 +73,9 @@ class SubmittedRun implements PipelineRun {
     cleanUp: () => Promise<void>,
     private readonly log: Log,
   ) {
-    this.finished = job.finished.finally(cleanUp);
+    this.finished = job.finished.finally(cleanUp).then(() => {
+      if (!job.metrics.isKnown) log.warn("the runner told no figures of this job, so the summary has none");
+    });
     this.finished.catch(() => undefined);
   }
 

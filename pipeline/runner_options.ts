@@ -81,10 +81,15 @@ const OF_FLINK = [
   "savepoint_path",
 ] as const;
 
+/** Settings of others that concern the runner. */
+interface OfTheDirectRunner {
+  readonly drain?: "keep" | "expire";
+  readonly state_dir?: string | undefined;
+  readonly gcs_checkpoint_path?: unknown;
+}
+
 /** What makes no sense together. */
-export function runnerProblems(
-  settings: Partial<RunnerSettings> & { readonly drain?: "keep" | "expire" },
-): Problem[] {
+export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRunner): Problem[] {
   const { runner, job_endpoint: endpoint, environment_type: type, environment_config: config } = settings;
   if (runner === undefined) return [];
   const isSet = (name: RunnerSettingName): boolean => settings[name] !== undefined;
@@ -97,9 +102,13 @@ export function runnerProblems(
     );
   }
   const problems: Problem[] = [];
-  const problem = (name: RunnerSettingName | "drain", text: string): void => {
+  const problem = (name: RunnerSettingName | keyof OfTheDirectRunner, text: string): void => {
     problems.push({ name, text });
   };
+  for (const name of ["state_dir", "gcs_checkpoint_path"] as const) {
+    if (settings[name] === undefined) continue;
+    problem(name, `is set, but RUNNER is ${runner}, which keeps state in its own way: expected direct`);
+  }
   if (runner === "prism") problems.push(...misplaced(OF_FLINK, "RUNNER is prism: expected flink"));
   if (runner === "portable" && endpoint === undefined) {
     problem("job_endpoint", "is not set: expected host:port, because RUNNER is portable");

@@ -80,7 +80,6 @@ export type SideCollections<D> =
     ? [sides: { readonly [N in keyof S]: S[N] extends View ? Collection<ValueOf<S[N]["coder"]>> : never }]
     : [];
 
-/** An empty pipeline, and the root that its impulses and sources are put behind. */
 /** What this project's workers can do. Source: beam_runner_api.proto, StandardProtocols. */
 const WORKER_CAPABILITIES = [
   "beam:protocol:progress_reporting:v1",
@@ -91,6 +90,7 @@ const WORKER_CAPABILITIES = [
   urns.sdfTruncate,
 ] as const;
 
+/** An empty pipeline, and the root that its impulses and sources are put behind. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new Pipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {

@@ -2,6 +2,7 @@
  * Any runner with a job service, started for the suite; its workers are in this process. A runner that has ended, or
  * that must recover, is started anew for the next run.
  */
+import type { WorkerLog } from "../../../beam/harness/worker_log.js";
 import { startWorkerPool } from "../../../beam/harness/worker_pool.js";
 import type { Pipeline } from "../../../beam/model/apache_beam.js";
 import type { RunnerLog } from "../../../beam/runners/portable/job_messages.js";
@@ -24,7 +25,8 @@ export interface PortableRecipe {
   pipelineOptions?(options: RunOptions, isStream: boolean): PipelineOptions;
 }
 
-const silent: RunnerLog = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+const nothing = (): void => undefined;
+const silent: RunnerLog & WorkerLog = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 export class PortableUnderTest implements RunnerUnderTest {
   readonly name: string;
@@ -59,7 +61,7 @@ export class PortableUnderTest implements RunnerUnderTest {
 
   async start(pipeline: Pipeline, options: RunOptions): Promise<JobUnderTest> {
     const { endpoint, ended } = await this.#running();
-    this.#pool ??= await startWorkerPool();
+    this.#pool ??= await startWorkerPool({ log: silent });
     const run: PortableRun = await runPortable(pipeline, {
       jobEndpoint: endpoint,
       jobName: `conformance-${options.name.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}`.slice(0, 60),

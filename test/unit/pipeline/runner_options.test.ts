@@ -47,6 +47,7 @@ describe("the settings of other runners", () => {
         { runner: "flink", job_endpoint: "a:1", flink_master: "b:1" },
         /^FLINK_MASTER .* has its Flink already/,
       ],
+      [{ runner: "prism", state_dir: "/d" }, /^STATE_DIR .* keeps state in its own way: expected direct$/],
       [{ runner: "flink", drain: "expire" }, /^DRAIN .* flink cannot drain a job: expected keep$/],
       [{ runner: "prism", environment_type: "EXTERNAL" }, /^ENVIRONMENT_CONFIG .* a worker pool/],
       [{ runner: "prism", environment_type: "DOCKER" }, /^ENVIRONMENT_CONFIG .* a container image/],
