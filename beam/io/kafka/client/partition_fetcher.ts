@@ -211,9 +211,7 @@ export class PartitionFetcher implements ReaderOwner {
     const toNotify: PartitionReader[] = [];
     const sentAtMs = this.#hour.now();
     this.#watchClock();
-    const callOff = this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
-      this.#unwell(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
-    });
+    const callOff = this.#watchAnswer(leader, maxWaitMs);
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
@@ -319,6 +317,14 @@ export class PartitionFetcher implements ReaderOwner {
       for (const { failures } of ofTopic.values()) if (failures > 0) return true;
     }
     return false;
+  }
+
+  /** Returns a function that ends the watch. */
+  #watchAnswer(leader: number, maxWaitMs: number): () => void {
+    if (this.health === unheard) return () => {};
+    return this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
+      this.#unwell(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
+    });
   }
 
   /** The first sentence stays: one outage is told once. */
