@@ -21,12 +21,12 @@ const LOG_NAME = "runner.log";
 const LOG_LINES = 5;
 const LOG_LINE_MAX = 500;
 
-/** $0 is a name, $@ the runner's command. `kill 0` means the group: this shell, the runner, its workers. */
+/** $0 is the runner's folder, $@ its command. `kill 0` means the group: this shell, the runner, its workers. */
 const WATCHED = `
 exec 3<&0 </dev/null
 "$@" 3<&- &
 runner=$!
-(trap '' TERM; cat <&3 >/dev/null; kill -KILL 0) &
+(trap '' TERM; cat <&3 >/dev/null; rm -rf "$0"; kill -KILL 0) &
 exec 3<&-
 trap 'kill -TERM "$runner"' TERM
 while wait "$runner"; code=$?; kill -0 "$runner" 2>/dev/null; do :; done
@@ -56,6 +56,7 @@ export class LocalRunner {
   readonly #watch: LogWatch | undefined;
   readonly #exited: Promise<void>;
   #isStopped = false;
+  #lastWords = "";
   #exitReason: string | undefined;
   /** Its log has nothing to say about that. */
   #isKilled = false;
@@ -70,9 +71,10 @@ export class LocalRunner {
         // The shell passes on the runner's signal as 128 more.
         this.#isKilled = signal !== null || (code !== null && code > 128);
         this.#exitReason = signal === null ? `exit code ${code}` : `signal ${signal}`;
+        this.#watch?.stop();
+        if (!this.#isStopped) this.#lastWords = this.#describeEnd();
         // Lets the watching shell end, and with it whatever the runner left behind.
         child.stdin?.destroy();
-        this.#watch?.stop();
         resolve();
       });
     });
@@ -81,7 +83,7 @@ export class LocalRunner {
     this.workerLost = this.#watch?.found ?? new Promise(() => undefined);
     this.ended = new Promise((resolve) => {
       void this.#exited.then(() => {
-        if (!this.#isStopped) resolve(this.#lastWords());
+        if (!this.#isStopped) resolve(this.#lastWords);
       });
     });
   }
@@ -92,7 +94,7 @@ export class LocalRunner {
     const log = openSync(join(folder, LOG_NAME), "a");
     let child: ChildProcess;
     try {
-      child = spawn("sh", ["-c", WATCHED, recipe.name, recipe.command, ...recipe.args(folder)], {
+      child = spawn("sh", ["-c", WATCHED, folder, recipe.command, ...recipe.args(folder)], {
         detached: true,
         stdio: ["pipe", log, log],
         env: recipe.env ?? process.env,
@@ -147,7 +149,7 @@ export class LocalRunner {
     const { name, port, signal } = this.recipe;
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!(await isListening(port))) {
-      if (this.#exitReason !== undefined) throw new ServiceFailed(this.#lastWords());
+      if (this.#exitReason !== undefined) throw new ServiceFailed(this.#lastWords);
       if (Date.now() > deadline) {
         throw new ServiceFailed(
           `${name} does not listen on port ${port} after ${START_TIMEOUT_MS / 1000} s; its log ends:\n${this.#logTail()}`,
@@ -161,7 +163,7 @@ export class LocalRunner {
     return join(this.folder, LOG_NAME);
   }
 
-  #lastWords(): string {
+  #describeEnd(): string {
     const ended = `${this.recipe.name} ended by itself (${this.#exitReason})`;
     const tail = this.#isKilled ? "" : this.#logTail();
     return tail === "" ? ended : `${ended}; its log ends: ${tail}`;
