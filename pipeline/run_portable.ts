@@ -56,7 +56,7 @@ export async function startPortable(
       environment,
       pipelineOptions: { ...workerOptions(texts), ...runnerOptions(settings) },
       log,
-      ...(runner !== undefined && { runnerEnded: runner.ended }),
+      ...(runner !== undefined && { runnerEnded: runner.ended, workerLost: runner.workerLost }),
     });
     return new SubmittedRun(job, cleanUp, log);
   } catch (error) {

@@ -12,4 +12,4 @@ for (const folder of ["schemas", "services"]) {
     }
   }
 }
-chmodSync("dist/pipeline/main.js", 0o755);
+for (const program of ["main", "worker"]) chmodSync(`dist/pipeline/${program}.js`, 0o755);

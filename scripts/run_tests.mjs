@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const GROUPS = ["unit", "types", "conformance", "simulation", "integration", "e2e"];
 /** A group that hangs is ended, and counts as a failure. */
-const GROUP_TIMEOUT_MS = 20 * 60_000;
+const GROUP_TIMEOUT_MS = 45 * 60_000;
 /** After its last test a process may take this long to close what it opened. */
 const EXIT_TIMEOUT_MS = 30_000;
 const POLL_MS = 200;

@@ -10,12 +10,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isListening } from "./discovery.js";
 import { ServiceFailed } from "./errors.js";
+import { type LogWatch, watchLog } from "./log_watch.js";
 import { logTail } from "./process.js";
 
 const START_TIMEOUT_MS = 60_000;
 /** After SIGTERM; what it leaves unfinished is of no use to anybody. */
 const STOP_GRACE_MS = 10_000;
 const POLL_MS = 25;
+const LOG_NAME = "runner.log";
 const LOG_LINES = 5;
 const LOG_LINE_MAX = 500;
 
@@ -38,6 +40,8 @@ export interface RunnerRecipe {
   readonly args: (folder: string) => readonly string[];
   /** Its job service's, on 127.0.0.1 among others. */
   readonly port: number;
+  /** The line of its log that tells that a worker process of its ended, where that does not end the job. */
+  readonly workerLostLine?: RegExp;
   /** In place of this process's environment. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Gives up, leaving nothing running. */
@@ -47,6 +51,9 @@ export interface RunnerRecipe {
 export class LocalRunner {
   /** Resolves with its last words when it ends without having been stopped. */
   readonly ended: Promise<string>;
+  /** Resolves with what its log says when a worker process that it started ended, as it also does at a job's end. */
+  readonly workerLost: Promise<string>;
+  readonly #watch: LogWatch | undefined;
   readonly #exited: Promise<void>;
   #isStopped = false;
   #exitReason: string | undefined;
@@ -65,9 +72,13 @@ export class LocalRunner {
         this.#exitReason = signal === null ? `exit code ${code}` : `signal ${signal}`;
         // Lets the watching shell end, and with it whatever the runner left behind.
         child.stdin?.destroy();
+        this.#watch?.stop();
         resolve();
       });
     });
+    const { workerLostLine } = recipe;
+    this.#watch = workerLostLine && watchLog(this.#logFile, workerLostLine);
+    this.workerLost = this.#watch?.found ?? new Promise(() => undefined);
     this.ended = new Promise((resolve) => {
       void this.#exited.then(() => {
         if (!this.#isStopped) resolve(this.#lastWords());
@@ -78,7 +89,7 @@ export class LocalRunner {
   /** Resolves when its job service accepts connections. Throws ServiceFailed, with nothing left running. */
   static async start(recipe: RunnerRecipe): Promise<LocalRunner> {
     const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-runner-"));
-    const log = openSync(join(folder, "runner.log"), "a");
+    const log = openSync(join(folder, LOG_NAME), "a");
     let child: ChildProcess;
     try {
       child = spawn("sh", ["-c", WATCHED, recipe.name, recipe.command, ...recipe.args(folder)], {
@@ -119,6 +130,7 @@ export class LocalRunner {
   /** Ends it, with all that it started. May be called again. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#watch?.stop();
     // A program that only waits for this must not end before.
     this.child.ref();
     if (this.#exitReason === undefined) {
@@ -145,6 +157,10 @@ export class LocalRunner {
     }
   }
 
+  get #logFile(): string {
+    return join(this.folder, LOG_NAME);
+  }
+
   #lastWords(): string {
     const ended = `${this.recipe.name} ended by itself (${this.#exitReason})`;
     const tail = this.#isKilled ? "" : this.#logTail();
@@ -153,7 +169,7 @@ export class LocalRunner {
 
   /** A panic of Go has one line that matters, and hundreds behind it. */
   #logTail(): string {
-    const lines = logTail(join(this.folder, "runner.log")).split("\n");
+    const lines = logTail(this.#logFile).split("\n");
     const panic = lines.find((line) => /^(panic|fatal error): /.test(line));
     const last = panic === undefined ? lines.slice(-LOG_LINES) : [panic];
     return last.map((line) => line.slice(0, LOG_LINE_MAX)).join("\n");

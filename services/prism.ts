@@ -42,6 +42,8 @@ export async function startPrism(options: LocalRunnerOptions = {}): Promise<Loca
     command,
     args: () => [`-job_port=${port}`, "-serve_http=false", "-log_kind=text", "-log_level=warn"],
     port,
+    // Unless it had a bundle, Prism's job waits for such a worker for ever.
+    workerLostLine: /msg="process failed /,
     env,
     signal,
   });

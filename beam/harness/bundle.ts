@@ -13,11 +13,15 @@ import { cutsOf } from "./channel_split.js";
 import type { BundleScope, HarnessProcessor, SourceInput } from "./harness_processor.js";
 import type { Inbox, Segment } from "./inbox.js";
 import type { ReadIndex } from "./monitoring.js";
+import type { TimerInput } from "./timer_input.js";
 
 /** Elements between two looks at the clock, and at what was put off. */
 const SLICE_ELEMENTS = 1_024;
 /** How long a bundle may keep the event loop to itself. */
 const TURN_MS = 10;
+
+/** Timers that wait for those of other families, at most. */
+const TIMER_BYTES_MAX = 16 << 20;
 
 /** What the runner is like, as far as answers depend on it. */
 export interface RunnerTraits {
@@ -39,7 +43,10 @@ class Source {
 export class Bundle {
   readonly #sources = new Map<string, Source>();
   readonly #reader = new ByteReader();
+  readonly #timers: { readonly input: TimerInput; readonly bytes: Buffer }[] = [];
+  #timerBytes = 0;
   #terminators: number;
+  #timerTerminators: number;
   #turnBeganMs = 0;
   #isOver = false;
 
@@ -50,7 +57,8 @@ export class Bundle {
     private readonly traits: RunnerTraits,
   ) {
     for (const [id, input] of harness.sources) this.#sources.set(id, new Source(input));
-    this.#terminators = harness.terminators;
+    this.#timerTerminators = harness.timerFamilies;
+    this.#terminators = harness.sources.size + harness.timerFamilies;
   }
 
   /** Resolves when all results are with the runner. A processor whose bundle failed must not be used again. */
@@ -153,13 +161,23 @@ export class Bundle {
       const input = this.harness.timerInputs.get(transformId)?.get(timerFamily);
       if (input === undefined)
         throw new Error(`timers came for ${transformId}/${timerFamily}, which has none`);
-      if (buffer.length > 0) input.read(buffer);
+      if (isLast) this.#timerTerminators--;
+      this.#takeTimers(input, buffer);
     } else {
       const source = this.#sources.get(transformId);
       if (source === undefined) throw new Error(`elements came for ${transformId}, which is no source`);
       if (buffer.length > 0) await this.#read(source, buffer);
     }
     if (isLast) this.#terminators--;
+  }
+
+  /** Families come one after the other; only when all are there can their timers fire in the order of their times. */
+  #takeTimers(input: TimerInput, bytes: Buffer): void {
+    if (bytes.length > 0) this.#timers.push({ input, bytes });
+    this.#timerBytes += bytes.length;
+    if (this.#timerTerminators > 0 && this.#timerBytes < TIMER_BYTES_MAX) return;
+    this.#timerBytes = 0;
+    for (const timers of this.#timers.splice(0)) timers.input.read(timers.bytes);
   }
 
   async #read(source: Source, bytes: Buffer): Promise<void> {

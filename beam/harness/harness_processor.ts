@@ -97,9 +97,9 @@ export class HarnessProcessor implements ExecServices {
     return this.#states.size > 0;
   }
 
-  /** Terminators that the input of each bundle ends with. */
-  get terminators(): number {
-    let count = this.sources.size;
+  /** Of all transforms. */
+  get timerFamilies(): number {
+    let count = 0;
     for (const families of this.timerInputs.values()) count += families.size;
     return count;
   }

@@ -68,6 +68,7 @@ export class Worker {
   readonly #failed = new RecentIds(RECENT_BUNDLES_MAX);
   #stream: ClientDuplexStream<fnApi.InstructionResponse, fnApi.InstructionRequest> | undefined;
   #isEnding = false;
+  #stopReaching: () => void = () => undefined;
 
   constructor(private readonly options: WorkerOptions) {
     const { log } = options;
@@ -88,7 +89,7 @@ export class Worker {
   stop(): void {
     this.#isEnding = true;
     this.#stream?.cancel();
-    if (this.#stream === undefined) this.#control.close();
+    this.#stopReaching();
   }
 
   /** For a person: what the worker is doing. */
@@ -104,7 +105,14 @@ export class Worker {
 
   async #run(): Promise<void> {
     try {
-      await this.#control.reach("control service", this.options.reachTimeoutMs ?? REACH_TIMEOUT_MS);
+      const reaching = this.#control.reach(
+        "control service",
+        this.options.reachTimeoutMs ?? REACH_TIMEOUT_MS,
+      );
+      const stopped = new Promise<void>((resolve) => {
+        this.#stopReaching = resolve;
+      });
+      await Promise.race([reaching, stopped]);
       if (!this.#isEnding) await this.#follow();
     } finally {
       await this.#end();

@@ -81,10 +81,20 @@ export type SideCollections<D> =
     : [];
 
 /** An empty pipeline, and the root that its impulses and sources are put behind. */
+/** What this project's workers can do. Source: beam_runner_api.proto, StandardProtocols. */
+const WORKER_CAPABILITIES = [
+  "beam:protocol:progress_reporting:v1",
+  "beam:protocol:harness_monitoring_infos:v1",
+  "beam:protocol:state_caching:v1",
+  "beam:protocol:worker_status:v1",
+  "beam:protocol:sibling_workers:v1",
+  urns.sdfTruncate,
+] as const;
+
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new Pipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
-    environment.capabilities = [...ALL_STANDARD_CODER_URNS, "beam:protocol:sibling_workers:v1"];
+    environment.capabilities = [...ALL_STANDARD_CODER_URNS, ...WORKER_CAPABILITIES];
   }
   return { pipeline, root: new Root(pipeline) };
 }

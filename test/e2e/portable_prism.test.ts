@@ -123,7 +123,12 @@ describe("the pipeline on Prism", function () {
     const run = start("--bounded", ...inAnotherProcess());
     await someDocuments();
     process.kill(worker.pids.at(-1)!, "SIGKILL");
-    await fails(run, /the job failed: /);
+    await fails(run, /the job failed: |the job has lost its worker: .*signal: killed/s);
+  });
+
+  it("fails in bounded time, with a reason, when its worker ends before it has begun", async () => {
+    const run = start("--environment_type=PROCESS", "--environment_config=/bin/false");
+    await fails(run, /the job has lost its worker: .*exit status 1/s);
   });
 
   it("fails in bounded time, with a reason, when Prism is killed", async () => {

@@ -24,6 +24,8 @@ export interface PortableRunnerOptions {
   readonly log: RunnerLog;
   /** Of a runner that was started for this run: resolves with what is to be said when it ends. */
   readonly runnerEnded?: Promise<string>;
+  /** Of such a runner: resolves with what is to be said when a worker process has ended. The job may have, too. */
+  readonly workerLost?: Promise<string>;
 }
 
 /** The runner ended the job without success. */
@@ -49,6 +51,8 @@ const RECONNECT_MAX_MS = 10_000;
 /** After a job's end, for the message that says why. */
 const LAST_MESSAGES_MS = 2_000;
 const CANCEL_MAX_MS = 60_000;
+/** Between the end of a worker and that of its job, whichever was the reason for the other. */
+const WORKERLESS_MAX_MS = 10_000;
 
 const { DONE, FAILED, CANCELLED, UPDATED, DRAINED } = jobApi.JobState_Enum;
 const TERMINAL: ReadonlySet<jobApi.JobState_Enum> = new Set([DONE, FAILED, CANCELLED, UPDATED, DRAINED]);
@@ -99,6 +103,10 @@ export class PortableRun implements PipelineRun {
     this.finished.catch(() => undefined);
     void this.#poll();
     void options.runnerEnded?.then((why) => this.#giveUp(new RunnerGoneError(why)));
+    void options.workerLost?.then(async (why) => {
+      await sleep(WORKERLESS_MAX_MS, undefined, { ref: false });
+      this.#giveUp(new JobFailedError(`the job has lost its worker: ${why}`));
+    });
   }
 
   /** No portable runner tells where its stages stand. */

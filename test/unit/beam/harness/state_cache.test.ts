@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { Cell, KeyState } from "../../../../beam/harness/key_state.js";
+import { StateCache } from "../../../../beam/harness/state_cache.js";
+
+function key(id: string, bytes: number): KeyState {
+  const cell = new Cell();
+  cell.load(Buffer.alloc(bytes));
+  return new KeyState(id, Buffer.from(id), Buffer.alloc(0), [cell]);
+}
+
+describe("state cache", () => {
+  it("gives a key to one bundle at a time", () => {
+    const cache = new StateCache(1 << 20);
+    cache.put("t/", key("a", 10));
+    assert.equal(cache.take("t/", "a")!.id, "a");
+    assert.equal(cache.take("t/", "a"), undefined);
+    assert.equal(cache.bytes, 0);
+  });
+
+  it("tells scopes apart", () => {
+    const cache = new StateCache(1 << 20);
+    cache.put("t/", key("a", 10));
+    assert.equal(cache.take("u/", "a"), undefined);
+  });
+
+  it("drops what was put back longest ago, and no more than it must", () => {
+    const cache = new StateCache(10_000);
+    for (const id of ["a", "b", "c"]) cache.put("t/", key(id, 2_500));
+    cache.put("t/", cache.take("t/", "a")!);
+    cache.put("t/", key("d", 2_500));
+    assert.equal(cache.take("t/", "b"), undefined);
+    for (const id of ["a", "c", "d"]) assert.equal(cache.take("t/", id)?.id, id);
+  });
+
+  it("holds nothing that is larger than itself", () => {
+    const cache = new StateCache(1_000);
+    cache.put("t/", key("a", 5_000));
+    assert.equal(cache.size, 0);
+    assert.equal(cache.bytes, 0);
+  });
+});
