@@ -17,7 +17,7 @@
  * - A failure of any bundle ends the run; nothing after it is committed.
  */
 import type { Clock } from "../model/clock.js";
-import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
+import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP } from "../model/timestamps.js";
 import type { Store } from "../store/store.js";
 import type { ElementBatch } from "./element_batch.js";
 import { Progress } from "./progress.js";
@@ -200,7 +200,7 @@ export class Engine {
       }
       this.#throwFailure();
       if (this.#turns.length > 0 || this.stages.some((stage) => stage.isStarting)) {
-        await this.#waitUntil(this.#nextEventAt());
+        await this.#waitFor(this.#nextEventInMs());
       } else if (this.stages.every((stage) => stage.isDone)) {
         return;
       } else if (this.#stop === "keep") {
@@ -212,19 +212,19 @@ export class Engine {
   }
 
   async #waitForSources(): Promise<void> {
-    const nextAt = this.#nextEventAt();
-    if (this.#isScripted && nextAt < MAX_TIMESTAMP) {
+    const nextInMs = this.#nextEventInMs();
+    if (this.#isScripted && nextInMs < Number.POSITIVE_INFINITY) {
       // The script is over and only the clock can bring more: no one else moves a virtual one.
-      this.options.advanceClock!(nextAt - this.options.clock.now());
+      this.options.advanceClock!(nextInMs);
       return;
     }
     const isWatching = this.stages.some((stage) =>
       [...stage.restrictions].some((r) => r.endWatch !== undefined),
     );
-    if (nextAt === MAX_TIMESTAMP && !isWatching) {
+    if (nextInMs === Number.POSITIVE_INFINITY && !isWatching) {
       throw new StuckError(`nothing can progress, and work is left:\n${this.describe()}`);
     }
-    await this.#waitUntil(nextAt);
+    await this.#waitFor(nextInMs);
   }
 
   /** One pass over the stages. False when nothing ran. */
@@ -319,12 +319,12 @@ export class Engine {
   #runSource(stage: Stage, turn: Turn): void {
     if (this.#stop === "keep" || this.#failure !== undefined || stage.isStarting) return;
     if (this.#turns.length > this.options.turnsOpenMax || this.#hasBacklog()) return;
-    const now = this.options.clock.now();
-    const ready = this.#readyRestrictions(stage, now);
+    const { clock } = this.options;
+    const ready = this.#readyRestrictions(stage, clock.elapsed());
     if (ready.length === 0) return;
     const claims = Math.max(1, Math.floor(this.options.bundleSizeMax / ready.length));
     this.#runBundle(stage, turn, (processor) => {
-      const deadline = now + this.options.bundleTimeMaxMs;
+      const deadline = clock.now() + this.options.bundleTimeMaxMs;
       for (const restriction of ready) {
         restriction.endWatch?.();
         stage.restrictions.delete(restriction);
@@ -340,10 +340,10 @@ export class Engine {
   }
 
   /** Those that have something to do, less those that are too far ahead of the slowest. */
-  #readyRestrictions(stage: Stage, now: TimestampMs): Restriction[] {
+  #readyRestrictions(stage: Stage, elapsedMs: number): Restriction[] {
     const ready: Restriction[] = [];
     for (const restriction of stage.restrictions) {
-      if (restriction.isReady || restriction.resumeAtMs <= now) ready.push(restriction);
+      if (restriction.isReady || restriction.resumeAtMs <= elapsedMs) ready.push(restriction);
     }
     if (ready.length === 0) return ready;
     let slowest = MAX_TIMESTAMP;
@@ -353,14 +353,14 @@ export class Engine {
       for (const restriction of other.restrictions) {
         const { watermark } = restriction.residual;
         if (watermark > slowest) continue;
-        const isReady = restriction.isReady || restriction.resumeAtMs <= now;
+        const isReady = restriction.isReady || restriction.resumeAtMs <= elapsedMs;
         slowestIsReady = watermark === slowest ? slowestIsReady || isReady : isReady;
         slowest = watermark;
       }
     }
-    if (slowestIsReady) this.#slowestActiveAtMs = now;
+    if (slowestIsReady) this.#slowestActiveAtMs = elapsedMs;
     // A source whose watermark is unknown has not begun; one that stays silent must not stop the others for long.
-    if (slowest === MIN_TIMESTAMP || now - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
+    if (slowest === MIN_TIMESTAMP || elapsedMs - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
     const furthest = slowest + this.options.sourceSkewMaxMs;
     // What stands at the end of time reads no events (it looks for partitions, say), so it is never ahead of others.
     return ready.filter(
@@ -464,7 +464,7 @@ export class Engine {
   }
 
   #addResidual(stage: Stage, residual: Residual): Restriction {
-    const restriction = stage.addRestriction(residual, this.options.clock.now() + residual.delayMs);
+    const restriction = stage.addRestriction(residual, this.options.clock.elapsed() + residual.delayMs);
     if (residual.onReady !== undefined && !restriction.isReady) {
       restriction.endWatch = residual.onReady(() => {
         restriction.isReady = true;
@@ -543,18 +543,21 @@ export class Engine {
     return false;
   }
 
-  /** When a restriction or a processing-time timer is due next. */
-  #nextEventAt(): TimestampMs {
-    const now = this.options.clock.now();
-    let next = MAX_TIMESTAMP;
+  /** How long until a restriction or a processing-time timer is due; Infinity: there is none. */
+  #nextEventInMs(): number {
+    const { clock } = this.options;
+    const elapsedMs = clock.elapsed();
+    let next = Number.POSITIVE_INFINITY;
     for (const stage of this.stages) {
       if (this.#stop === undefined) {
         for (const { isReady, resumeAtMs } of stage.restrictions) {
           // One that is ready but did not run waits for a commit, which wakes, or for a slower source.
-          next = Math.min(next, isReady || resumeAtMs <= now ? now + SKEW_RETRY_MS : resumeAtMs);
+          const isDue = isReady || resumeAtMs <= elapsedMs;
+          next = Math.min(next, isDue ? SKEW_RETRY_MS : resumeAtMs - elapsedMs);
         }
       }
-      next = Math.min(next, stage.timers.nextTime("processing"));
+      const timerAt = stage.timers.nextTime("processing");
+      if (timerAt < MAX_TIMESTAMP) next = Math.min(next, timerAt - clock.now());
     }
     return next;
   }
@@ -564,14 +567,14 @@ export class Engine {
     this.#wake?.();
   }
 
-  /** Until something happens, or the clock says so. */
-  async #waitUntil(timestamp: TimestampMs): Promise<void> {
+  /** Until something happens, or as much time has passed. */
+  async #waitFor(delayMs: number): Promise<void> {
     if (!this.#isAwake) {
       const { clock } = this.options;
       let cancel: (() => void) | undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        if (timestamp < MAX_TIMESTAMP) cancel = clock.schedule(Math.max(0, timestamp - clock.now()), resolve);
+        if (delayMs < Number.POSITIVE_INFINITY) cancel = clock.schedule(Math.max(0, delayMs), resolve);
       });
       cancel?.();
       this.#wake = undefined;

@@ -83,7 +83,8 @@ export interface Restriction {
   readonly residual: Residual;
   /** It is a record of the store. */
   isStored: boolean;
-  resumeAtMs: TimestampMs;
+  /** By the time that passes (`Clock.elapsed`), which nobody can set. */
+  resumeAtMs: number;
   isReady: boolean;
   /** Ends the watch that its `onReady` began. */
   endWatch: (() => void) | undefined;
@@ -170,7 +171,7 @@ export class Stage {
   }
 
   /** @param id of one that a commit knows; a new one by default */
-  addRestriction(residual: Residual, resumeAtMs: TimestampMs, id = this.#lastId + 1): Restriction {
+  addRestriction(residual: Residual, resumeAtMs: number, id = this.#lastId + 1): Restriction {
     this.#lastId = Math.max(this.#lastId, id);
     const isReady = residual.delayMs <= 0;
     const restriction: Restriction = {

@@ -113,7 +113,7 @@ describe("wrong settings", function () {
       ],
       ["a wrong choice", {}, ["--drain=never"], /DRAIN .* is "never": expected keep or expire/],
       ["a missing certificate file", { KAFKA_SSL_CA_FILE: "none.pem" }, [], /KAFKA_SSL_CA_FILE .*ENOENT/],
-      ["a runner that this version does not have", {}, ["--runner=flink"], /RUNNER .*no other runner/],
+      ["a runner that this version does not have", {}, ["--runner=spark"], /RUNNER .*"spark": expected/],
       [
         "a feature that this version does not have",
         { SCHEMA_REGISTRY_URL: `http://bob:${SECRET}@127.0.0.1` },

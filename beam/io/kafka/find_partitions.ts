@@ -3,6 +3,7 @@
  * claimed yet are the partitions that nobody knows yet.
  */
 import type { Clock } from "../../model/clock.js";
+import { SteadyHour } from "../../model/steady_hour.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
 import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
@@ -48,6 +49,7 @@ export class FindPartitions extends SplittableDoFn<
   /** One look at a time: a second one under way would bring the same partitions again. */
   #isLooking = false;
   #wake: (() => void) | undefined;
+  #hour: SteadyHour | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -85,7 +87,7 @@ export class FindPartitions extends SplittableDoFn<
     }
     if (look.found.length > 0 && !this.#emitAll(look.found, tracker, ctx)) return resume();
     this.#holdFrom(look.atMs, ctx);
-    return resume(look.atMs + partitionDiscoveryIntervalMs - ctx.clock.now());
+    return resume(look.atMs + partitionDiscoveryIntervalMs - this.#hourOf(ctx.clock).latest());
   }
 
   /** The read does not begin before it knows its partitions, and where to begin in each. */
@@ -96,7 +98,7 @@ export class FindPartitions extends SplittableDoFn<
     const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
     const { client } = this.#kafka;
     const { end } = tracker.restriction;
-    const lookedAtMs = ctx.clock.now();
+    const lookedAtMs = this.#hourOf(ctx.clock).latest();
     const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
     const starts = await this.#startOffsets(start);
     const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
@@ -109,6 +111,12 @@ export class FindPartitions extends SplittableDoFn<
     if (isBounded) return stop();
     this.#holdFrom(lookedAtMs, ctx);
     return resume(partitionDiscoveryIntervalMs);
+  }
+
+  /** Not the clock itself: set back, it would have looks stand still for as long, and with them every expiry. */
+  #hourOf(clock: Clock): SteadyHour {
+    this.#hour ??= new SteadyHour(clock);
+    return this.#hour;
   }
 
   #holdFrom(lookedAtMs: TimestampMs, { watermark }: SplittableContext<typeof partitionOutputs>): void {
@@ -136,7 +144,7 @@ export class FindPartitions extends SplittableDoFn<
     this.#isLooking = true;
     const { topic } = this.config;
     const { client } = this.#kafka;
-    const atMs = clock.now();
+    const atMs = this.#hourOf(clock).latest();
     const look = async (): Promise<void> => {
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
       const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
