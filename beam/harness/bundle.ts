@@ -237,7 +237,8 @@ export class Bundle {
       reads.push({ transformId, index: this.#isOver ? index + 1 : index });
     }
     const isFull = !this.traits.knowsShortIds;
-    return this.harness.monitoring.report(reads, inProgress, this.harness.clock.now(), isFull);
+    const isFinal = this.#isOver;
+    return this.harness.monitoring.report(reads, inProgress, this.harness.clock.now(), { isFull, isFinal });
   }
 
   #response(): fnApi.ProcessBundleResponse {

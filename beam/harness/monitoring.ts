@@ -14,25 +14,54 @@ const PROGRESS = "beam:metrics:progress:v1";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Short ids, the same for the life of the worker. */
+/** Ids that stand for one info while the runner has not asked what it means; a runner may never ask. */
+const ALIASES_MAX = 64;
+
+/** Short ids, which mean the same for the life of the worker. */
 export class ShortIds {
   readonly #ids = new Map<string, string>();
   readonly #infos = new Map<string, metricsApi.MonitoringInfo>();
+  /** Told to the runner as the end of a bundle; the number of ids that stand for the same. */
+  readonly #told = new Map<string, number>();
+  readonly #asked = new Set<string>();
 
   idOf(urn: string, type: string, labels: Labels): string {
     const key = JSON.stringify([urn, type, labels]);
     let id = this.#ids.get(key);
     if (id === undefined) {
-      id = this.#ids.size.toString(36);
+      id = this.#newId({ urn, type, labels: { ...labels }, payload: new Uint8Array(0) });
       this.#ids.set(key, id);
-      this.#infos.set(id, { urn, type, labels: { ...labels }, payload: new Uint8Array(0) });
     }
     return id;
   }
 
-  /** Without a payload. Undefined for an id that was never given. */
+  /**
+   * The id under which the end of a bundle tells an info: another one for each bundle until the runner has asked what
+   * `id` means. Prism keeps what comes under an id that it does not know yet, but only the last of it
+   * (jobservices/metrics.go, unprocessedPayloads), so the counts of bundles that end together would be lost.
+   */
+  toTell(id: string): string {
+    if (this.#asked.has(id)) return id;
+    const told = this.#told.get(id) ?? 0;
+    if (told === ALIASES_MAX) return id;
+    this.#told.set(id, told + 1);
+    return told === 0 ? id : this.#newId(this.#infos.get(id)!);
+  }
+
+  /** Without a payload, for a runner that asks. Undefined for an id that was never given. */
   info(id: string): metricsApi.MonitoringInfo | undefined {
+    this.#asked.add(id);
     return this.#infos.get(id);
+  }
+
+  infoOf(id: string): metricsApi.MonitoringInfo {
+    return this.#infos.get(id)!;
+  }
+
+  #newId(info: metricsApi.MonitoringInfo): string {
+    const id = this.#infos.size.toString(36);
+    this.#infos.set(id, info);
+    return id;
   }
 }
 
@@ -75,12 +104,15 @@ export class Monitoring {
     for (const { cell } of this.#metrics) resetCell(cell);
   }
 
-  /** @param isFull also with whole infos, for runners that do not know short ids */
+  /**
+   * @param isFull also with whole infos, for runners that do not know short ids
+   * @param isFinal of a bundle that ends; otherwise of one that goes on
+   */
   report(
     reads: readonly ReadIndex[],
     inProgress: ReadonlyMap<string, Progress>,
     nowMs: number,
-    isFull: boolean,
+    { isFull, isFinal }: { readonly isFull: boolean; readonly isFinal: boolean },
   ): BundleReport {
     const data: Record<string, Uint8Array> = {};
     for (const { id, receiver } of this.#collections) {
@@ -109,9 +141,11 @@ export class Monitoring {
       }
     }
     const monitoringInfos = isFull
-      ? Object.entries(data).map(([id, payload]) => ({ ...this.shortIds.info(id)!, payload }))
+      ? Object.entries(data).map(([id, payload]) => ({ ...this.shortIds.infoOf(id), payload }))
       : [];
-    return { monitoringInfos, monitoringData: data };
+    if (!isFinal) return { monitoringInfos, monitoringData: data };
+    const told = Object.entries(data).map(([id, payload]) => [this.shortIds.toTell(id), payload]);
+    return { monitoringInfos, monitoringData: Object.fromEntries(told) };
   }
 
   #varint(value: number): Uint8Array {

@@ -87,6 +87,9 @@ export class PortableRun implements PipelineRun {
   readonly #over = new AbortController();
   #giveUp!: (reason: Error) => void;
   #isCancelled = false;
+  /** Asked for metrics so far, and the number of the latest question that was answered. */
+  #questions = 0;
+  #answered = 0;
 
   constructor(
     private readonly service: JobService,
@@ -109,12 +112,12 @@ export class PortableRun implements PipelineRun {
     });
   }
 
-  /** No portable runner tells where its stages stand. */
   /** Of its workers' connections only they know. */
   health(): readonly [] {
     return [];
   }
 
+  /** No portable runner tells where its stages stand. */
   status(): readonly StageWatermark[] {
     return [];
   }
@@ -246,8 +249,13 @@ export class PortableRun implements PipelineRun {
     }
   }
 
+  /** An answer that comes after one to a later question is out of date. */
   async #refreshMetrics(): Promise<void> {
-    this.metrics.take(await this.service.metrics(this.jobId));
+    const question = ++this.#questions;
+    const told = await this.service.metrics(this.jobId);
+    if (question < this.#answered) return;
+    this.#answered = question;
+    this.metrics.take(told);
   }
 
   #gone(cause: Error): RunnerGoneError {

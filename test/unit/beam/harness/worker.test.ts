@@ -213,6 +213,32 @@ describe("worker, control", () => {
     assert.notDeepEqual(short.processBundle.monitoringData, {});
   });
 
+  it("tells no two bundles' counts under one short id before the runner has asked what it means", async () => {
+    const told = async (id: string): Promise<string[]> => {
+      const { response } = await test.runner.answer(id);
+      assert.ok(response.oneofKind === "processBundle");
+      return Object.keys(response.processBundle.monitoringData);
+    };
+    const first = await told(await run(1));
+    const second = await told(await run(1));
+    assert.deepEqual(
+      second.filter((shortId) => first.includes(shortId)),
+      [],
+    );
+    const monitoringInfoId = [...first, ...second];
+    const { response } = await test.runner.ask({
+      oneofKind: "monitoringInfos",
+      monitoringInfos: { monitoringInfoId },
+    });
+    assert.ok(response.oneofKind === "monitoringInfos");
+    const infos = response.monitoringInfos.monitoringInfo;
+    assert.deepEqual(
+      second.map((shortId) => infos[shortId]),
+      first.map((shortId) => infos[shortId]),
+    );
+    assert.deepEqual(await told(await run(1)), first, "once it is known, one id is enough");
+  });
+
   /** The value of a bundle's first metric with this URN, found by its short id. */
   async function metric(id: string, urn: string): Promise<number | undefined> {
     const { response } = await test.runner.answer(id);
