@@ -137,6 +137,8 @@ describe("outages", function () {
         const ids = Array.from({ length: 50 }, (_, n) => `o-${i}-${n}`);
         const payments = ids.map((id) => aPayment(`p-${id}`, id, now));
         await topics.sendEvents(...ids.map((id) => anOrder(id, now)), ...payments);
+        // Spread out, so that there are many writes however fast the events are read.
+        await sleep(100);
       }
       await until("all pairs", async () => (await database!.joined.countDocuments()) === 2_000, 40_000);
       assert.ok(proxy.answers > 10, `${proxy.answers} answers came by the slow way`);
