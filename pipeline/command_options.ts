@@ -7,6 +7,7 @@ import {
   LOG_SETTINGS,
   MONGODB_SETTINGS,
   RUN_SETTINGS,
+  STATE_SETTINGS,
   TIME_SETTINGS,
 } from "./options.js";
 import { type Setting, settingsTable } from "./setting.js";
@@ -142,3 +143,6 @@ export const CHECKPOINTS_SETTINGS = settingsTable({ ...CHECKPOINT_PLACE_SETTINGS
 export const CHECKPOINTS_CHOICES = ["list"] as const;
 export const DEAD_LETTER_CHOICES = ["list", "count"] as const;
 export const SERVICE_CHOICES = ["up", "down", "status"] as const;
+
+export const STATE_CHOICES = ["inspect", "export"] as const;
+export const STATE_COMMAND_SETTINGS = settingsTable({ state_dir: STATE_SETTINGS.state_dir });

@@ -11,6 +11,8 @@ import {
   PRODUCE_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
+  STATE_CHOICES,
+  STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
 } from "./command_options.js";
 import { checkTogether, RUN_SETTINGS } from "./options.js";
@@ -56,6 +58,15 @@ define(program.command("checkpoints").description("show the checkpoints that a r
   choices: CHECKPOINTS_CHOICES,
   action: async ({ settings }) => (await import("./checkpoints.js")).listCheckpoints(settings),
 });
+
+define(
+  program.command("state").description("show what a state directory holds, or export it as JSON lines"),
+  {
+    table: STATE_COMMAND_SETTINGS,
+    choices: STATE_CHOICES,
+    action: async ({ settings }, what) => (await import("./state_commands.js")).state(settings, what),
+  },
+);
 
 define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {
   table: {},

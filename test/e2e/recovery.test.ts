@@ -117,4 +117,35 @@ describe("state on disk", function () {
     await first.ended;
     assert.match(await refusal(), /belongs to another pipeline: .*unbounded/);
   });
+
+  it("can be looked at and exported, once nobody uses it", async () => {
+    const state = async (
+      what: string,
+      directory = path,
+    ): Promise<{ code: number | null; lines: string[] }> => {
+      const command = new CommandLine(["state", what, `--state_dir=${directory}`], {});
+      const { code } = await command.ended;
+      return { code, lines: `${command.stdout}${command.stderr}`.trimEnd().split("\n") };
+    };
+    assert.deepEqual(await state("inspect"), { code: 1, lines: [`${path} holds no state`] });
+    // Long enough that all that was read waits when it ends.
+    const run = new CommandLine(["run", "--runner=direct", `--state_dir=${path}`, "--summary=json"], {
+      ...backlogEnvironment(kafka.bootstrap(), topics, database),
+      STATE_TIMEOUT_MINUTES: "100000",
+    });
+    await until("the first documents", async () => (await database.joined.estimatedDocumentCount()) > 0);
+    run.kill("SIGTERM");
+    await run.ended;
+    const { code, lines } = await state("inspect");
+    assert.equal(code, 0);
+    const waiting = lines.find((line) => line.endsWith("state/JoinOrdersPayments/waiting"))!;
+    const count = Number(waiting.trim().split(" ")[0]!.replaceAll(",", ""));
+    assert.ok(count > 0, waiting);
+    const records = (await state("export")).lines.map((line) => JSON.parse(line));
+    const orders = records.filter(({ table }) => table === "state/JoinOrdersPayments/waiting");
+    assert.equal(orders.length, count);
+    for (const { key, value } of orders) {
+      for (const { event } of [...value.orders, ...value.payments]) assert.equal(event.order_id, key);
+    }
+  });
 });
