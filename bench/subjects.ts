@@ -40,6 +40,13 @@ export const SUBJECTS: readonly Subject[] = [
     usesMongodb: false,
   },
   {
+    name: "pipeline-durable",
+    script: "pipeline_durable",
+    what: "direct runner, state on disk (synced), counting sink",
+    unit: "events",
+    usesMongodb: false,
+  },
+  {
     name: RAW_INSERT,
     script: "raw_insert",
     what: "ceiling: insertMany of the same documents",
@@ -64,6 +71,13 @@ export const SUBJECTS: readonly Subject[] = [
     name: "latency",
     script: "latency",
     what: "direct runner, state in memory",
+    unit: "latency",
+    usesMongodb: true,
+  },
+  {
+    name: "latency-durable",
+    script: "latency_durable",
+    what: "direct runner, state on disk (synced)",
     unit: "latency",
     usesMongodb: true,
   },

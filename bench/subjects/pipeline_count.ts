@@ -1,49 +1,5 @@
-/** The product from Kafka to a sink that counts, with state in memory: the engine without the cost of a database. */
-import { kafkaConnections } from "../../beam/io/kafka/kafka_connections.js";
-import { runDirect } from "../../beam/runners/direct/direct_runner.js";
-import { DoFn } from "../../beam/sdk/do_fn.js";
-import { flattenAll, parDo } from "../../beam/sdk/graph.js";
-import { counter } from "../../beam/sdk/metrics.js";
-import { registerDoFn } from "../../beam/sdk/registry.js";
-import { buildPipeline, KAFKA_CONNECTION } from "../../pipeline/graph.js";
-import { runSubject } from "../subject.js";
-import { assertStateEmpty, duplicatesOf, graphOptions, registerKafka } from "./pipeline.js";
+/** The product to a counting sink, with state in memory. */
+import { MemoryStore } from "../../beam/store/memory_store.js";
+import { measureCounting } from "./counting.js";
 
-class CountingSink extends DoFn<unknown, Record<never, never>> {
-  static readonly urn = "order-payment-stream:bench:counting_sink:v1";
-  readonly outputs = {};
-  override readonly metrics = { counted: counter() };
-
-  process(): void {
-    this.metrics.counted.inc();
-  }
-}
-registerDoFn(CountingSink);
-
-await runSubject(async (input) => {
-  registerKafka(input);
-  const pipeline = buildPipeline(graphOptions(input, true), ({ joined, unmatched, deadLetters }) => {
-    parDo("CountJoined", joined, new CountingSink(null));
-    parDo("CountUnmatched", unmatched, new CountingSink(null));
-    parDo("CountDeadLetters", flattenAll("DeadLetters", deadLetters), new CountingSink(null));
-  });
-  // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
-  await kafkaConnections.acquire(KAFKA_CONNECTION);
-  const startMs = performance.now();
-  const run = runDirect(pipeline);
-  await run.finished;
-  const seconds = (performance.now() - startMs) / 1000;
-  await kafkaConnections.release(KAFKA_CONNECTION);
-  assertStateEmpty(run);
-  const counted = (sink: string): number => run.metrics.counter("counted", sink);
-  return {
-    events: run.metrics.counter("records"),
-    seconds,
-    counts: {
-      pairs: counted("CountJoined"),
-      unmatched: counted("CountUnmatched"),
-      duplicates: duplicatesOf(run),
-      deadLetters: counted("CountDeadLetters"),
-    },
-  };
-});
+await measureCounting(async () => new MemoryStore());
