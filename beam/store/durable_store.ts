@@ -33,7 +33,7 @@ import { Tables } from "./tables.js";
 export interface DurableStoreOptions {
   /** Whether a commit ends on disk, and survives a power failure; otherwise it survives the process only. */
   readonly sync: boolean;
-  /** A snapshot begins once the log has grown by as much, or by the last snapshot's size if that is more. */
+  /** A snapshot begins once the log has as many bytes, or twice the last snapshot's if that is more. */
   readonly snapshotLogBytes: number;
   readonly clock: Clock;
   /** Told when a snapshot fails, which stops nothing, and with undefined when one succeeds. */
@@ -42,7 +42,7 @@ export interface DurableStoreOptions {
 
 export const DEFAULT_DURABLE_STORE_OPTIONS: DurableStoreOptions = {
   sync: true,
-  snapshotLogBytes: 64 << 20,
+  snapshotLogBytes: 256 << 20,
   clock: systemClock,
 };
 
@@ -109,7 +109,7 @@ export class DurableStore implements Store {
     this.#logNumber = parts.logNumber;
     this.#commit = recovery.commit;
     this.#logBytes = recovery.logBytes;
-    this.#snapshotAtLogBytes = Math.max(this.#options.snapshotLogBytes, recovery.snapshotBytes);
+    this.#snapshotAtLogBytes = Math.max(this.#options.snapshotLogBytes, 2 * recovery.snapshotBytes);
   }
 
   /**
@@ -274,7 +274,7 @@ export class DurableStore implements Store {
       settle: () => this.#openCommitted(),
     });
     this.#logBytes = this.#log.length;
-    this.#snapshotAtLogBytes = Math.max(this.#options.snapshotLogBytes, bytes);
+    this.#snapshotAtLogBytes = Math.max(this.#options.snapshotLogBytes, 2 * bytes);
     const { leftovers } = classify(directory.path, await directory.list());
     if (this.#pins > 0) this.#deferredRemovals = [...leftovers];
     else await this.#remove(leftovers);
