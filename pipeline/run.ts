@@ -45,7 +45,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
     const begun =
       settings.runner === "direct"
         ? startPipeline(settings, log, state, health)
-        : await startElsewhere(settings, texts, log, signal);
+        : await startElsewhere(settings, texts, log, health, signal);
     await supervise(begun, { settings, terminal, log, signal });
   } finally {
     await state.close();
@@ -54,12 +54,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
 }
 
 /** Begins to read, in this process. */
-export function startPipeline(
-  settings: RunSettings,
-  log: Log,
-  state: RunState,
-  health = watchHealth(log),
-): DirectRun {
+export function startPipeline(settings: RunSettings, log: Log, state: RunState, health: Health): DirectRun {
   return runDirect(preparePipeline(settings, log, health), {
     store: state.store,
     bundleSizeMax: settings.bundle_size,
@@ -72,14 +67,15 @@ async function startElsewhere(
   settings: RunSettings,
   texts: ReadonlyMap<string, string>,
   log: Log,
+  health: Health,
   signal: AbortSignal,
 ): Promise<PipelineRun> {
   const { startPortable } = await import("./run_portable.js");
-  return startPortable(preparePipeline(settings, log), { settings, texts, log, signal });
+  return startPortable(preparePipeline(settings, log, health), { settings, texts, log, signal });
 }
 
 /** The graph, and the connections for the steps of it that run in this process. */
-function preparePipeline(settings: RunSettings, log: Log, health = watchHealth(log)): Pipeline {
+function preparePipeline(settings: RunSettings, log: Log, health: Health): Pipeline {
   registerConnections(settings, log, health);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,

@@ -1,5 +1,6 @@
 /** `state inspect` and `state export`: what a state directory holds. Nobody else may use it meanwhile. */
 import { existsSync } from "node:fs";
+import { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "../beam/engine/progress.js";
 import { ByteReader } from "../beam/model/bytes.js";
 import type { Coder } from "../beam/model/coders/coder.js";
 import { readInstant } from "../beam/model/coders/instant.js";
@@ -49,8 +50,9 @@ async function inspect(store: DurableStore): Promise<void> {
   for (const [name, size] of [...store.sizes()].sort()) {
     await print(`${formatCount(size).padStart(14)}  ${name}`);
   }
-  for (const { stage, input, output } of watermarks(store)) {
-    await print(`${stage}: input watermark ${input}, output watermark ${output}`);
+  for (const [stage, { input, output }] of [...committedWatermarks(store)].sort()) {
+    const [before, behind] = [formatTimestamp(input), formatTimestamp(output)];
+    await print(`${stage}: input watermark ${before}, output watermark ${behind}`);
   }
   for (const [name, is] of Object.entries(recordedIdentity(store) ?? {})) await print(`${name}: ${is}`);
 }
@@ -87,24 +89,11 @@ function readableValue(table: string, value: ByteReader): Record<string, unknown
   if (kind === "state" && coder !== undefined) return { value: coder.decode(value, "nested") };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
   if (table === COUNTERS_TABLE) return { value: value.readDouble() };
-  if (table === "progress/watermarks") {
-    const input = formatTimestamp(readInstant(value));
-    return { input, output: formatTimestamp(readInstant(value)) };
+  if (table === WATERMARKS_TABLE) {
+    const { input, output } = readWatermarks(value);
+    return { input: formatTimestamp(input), output: formatTimestamp(output) };
   }
   return { base64: value.buffer.toString("base64", value.position, value.limit) };
-}
-
-function watermarks(store: DurableStore): { stage: string; input: string; output: string }[] {
-  const found: { stage: string; input: string; output: string }[] = [];
-  const [key, value] = [new ByteReader(), new ByteReader()];
-  const table = store.table("progress/watermarks");
-  table.forEach((address) => {
-    table.readKey(address, key);
-    table.readValue(address, value);
-    const input = formatTimestamp(readInstant(value));
-    found.push({ stage: key.readString(), input, output: formatTimestamp(readInstant(value)) });
-  });
-  return found.sort((a, b) => (a.stage < b.stage ? -1 : 1));
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

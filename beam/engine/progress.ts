@@ -15,8 +15,29 @@ import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
 import type { ByteTable } from "../store/byte_table.js";
 import type { Store } from "../store/store.js";
 import { ElementBatch } from "./element_batch.js";
-import type { PendingBatch, Restriction, Stage } from "./stage.js";
+import type { PendingBatch, Restriction, Stage, StageWatermarks } from "./stage.js";
 import type { Turn } from "./turn.js";
+
+export const WATERMARKS_TABLE = "progress/watermarks";
+
+/** What the last commit says of each stage that it knows, by the stage's name. */
+export function committedWatermarks(store: Store): ReadonlyMap<string, StageWatermarks> {
+  const found = new Map<string, StageWatermarks>();
+  const table = store.table(WATERMARKS_TABLE);
+  const key = new ByteReader();
+  const value = new ByteReader();
+  table.forEach((address) => {
+    table.readKey(address, key);
+    table.readValue(address, value);
+    found.set(key.readString(), readWatermarks(value));
+  });
+  return found;
+}
+
+/** The value of a record of WATERMARKS_TABLE. */
+export function readWatermarks(value: ByteReader): StageWatermarks {
+  return { input: readInstant(value), output: readInstant(value) };
+}
 
 export class Progress {
   readonly #pending: ByteTable;
@@ -28,7 +49,7 @@ export class Progress {
   constructor(store: Store) {
     this.#pending = store.table("progress/pending");
     this.#restrictions = store.table("progress/restrictions");
-    this.#watermarks = store.table("progress/watermarks");
+    this.#watermarks = store.table(WATERMARKS_TABLE);
   }
 
   /** Puts the stage where the last commit left it. False: no commit knows this stage. */
@@ -37,8 +58,9 @@ export class Progress {
     this.#key.writeString(stage.spec.name);
     const value = new ByteReader();
     if (!this.#watermarks.get(this.#key, value)) return false;
-    stage.inputWatermark = readInstant(value);
-    stage.outputWatermark = readInstant(value);
+    const { input, output } = readWatermarks(value);
+    stage.inputWatermark = input;
+    stage.outputWatermark = output;
     for (const { id, input, bytes } of this.#recordsOf(this.#pending, stage)) {
       const pending = stage.enqueue(input, readBatch(bytes, coderOf(stage, input)), id);
       pending.isStored = true;

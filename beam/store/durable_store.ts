@@ -13,6 +13,7 @@
 import { ByteWriter } from "../model/bytes.js";
 import { type Clock, systemClock } from "../model/clock.js";
 import type { ByteTable } from "./byte_table.js";
+import type { CheckpointSource, PinnedFile, PinnedFiles } from "./checkpoint/checkpoint_source.js";
 import type { AppendFile, Directory } from "./directory.js";
 import { appendFrame, fileHeader } from "./frames.js";
 import { type ChangeList, Journal, writeName } from "./journal.js";
@@ -57,15 +58,7 @@ export interface Recovery {
   readonly durationMs: number;
 }
 
-/** A part of the directory that stays as it is until it is released. */
-export interface PinnedFiles {
-  readonly files: readonly { readonly name: string; readonly length: number }[];
-  /** The last commit in it. */
-  readonly commit: number;
-  release(): Promise<void>;
-}
-
-export class DurableStore implements Store {
+export class DurableStore implements Store, CheckpointSource {
   readonly isDurable = true;
   readonly #journal: Journal;
   readonly #tables: Tables;
@@ -200,7 +193,6 @@ export class DurableStore implements Store {
     });
   }
 
-  /** Turns that began before and are not to be committed are forgotten, so that nobody waits for them. */
   discard(changes: Changes): void {
     this.#open.delete(changes as ChangeList);
     this.#journal.recycle(changes as ChangeList);
@@ -229,13 +221,14 @@ export class DurableStore implements Store {
     // One under way may have begun before the last commit; the log behind it holds what it lacks.
     await this.snapshot();
     return this.#exclusively(async () => {
+      // Before the files are looked up, so that none of them goes meanwhile.
+      this.#pins++;
       await this.#log.sync();
       const commit = this.#commit;
       const { logs, snapshot } = classify(this.directory.path, await this.directory.list());
       const names = [snapshotName(snapshot), ...logs.map(logName)];
-      const files: { name: string; length: number }[] = [];
+      const files: PinnedFile[] = [];
       for (const name of names) files.push({ name, length: await lengthOf(this.directory, name) });
-      this.#pins++;
       let isReleased = false;
       const release = async (): Promise<void> => {
         if (isReleased) return;

@@ -21,6 +21,7 @@ import {
 } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
+import type { PipelineRun } from "../../sdk/pipeline_run.js";
 import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";
 import { type FusedPipeline, type FusedStage, fuse, UnsupportedPipelineError } from "./fusion.js";
@@ -53,7 +54,7 @@ export interface StageStatus {
 }
 
 /** A pipeline under way. */
-export class DirectRun {
+export class DirectRun implements PipelineRun {
   readonly metrics: RunMetrics;
   readonly store: Store;
   readonly #engine: Engine;

@@ -3,6 +3,7 @@
  * from it if everything that can hold something is still there and still means the same. Counters, options and new
  * steps may come and go.
  */
+import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { urns } from "../../model/urns.js";
@@ -79,10 +80,10 @@ function addTransform(
   stage: FusedStage,
   components: runnerApi.Components,
 ): void {
-  const { urn, payload } = transform.spec!;
+  const { urn } = transform.spec!;
   const name = transform.uniqueName;
   if (urn !== urns.parDo && urn !== urns.sdfProcess) return;
-  const { stateSpecs, timerFamilySpecs, doFn } = runnerApi.ParDoPayload.fromBinary(payload);
+  const { stateSpecs, timerFamilySpecs, doFn } = parDoPayload(transform);
   if (stage.kind === "splittable" && urn === urns.sdfProcess) {
     identity[`source ${name}`] = sourceSignature(doFn!);
   }

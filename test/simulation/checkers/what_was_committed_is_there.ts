@@ -2,8 +2,9 @@
  * A process on a durable store goes on from the last commit that was acknowledged, or from one that was under way when
  * the process before died: what it has counted is no less, and no watermark is behind.
  */
+import { committedWatermarks } from "../../../beam/engine/progress.js";
+import type { StageWatermarks } from "../../../beam/engine/stage.js";
 import type { Checker, CheckerFactory } from "./checker.js";
-import { committedWatermarks, type StageWatermarks } from "./committed_watermarks.js";
 
 export const whatWasCommittedIsThere: CheckerFactory = (world, report): Checker => {
   let watermarks: ReadonlyMap<string, StageWatermarks> = new Map();
