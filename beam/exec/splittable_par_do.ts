@@ -153,7 +153,8 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
   /** What the runner took back. */
   residual: Split<unknown> | undefined;
   #claimsUnseen = 1;
-  #untilClock = 1;
+  /** Not for the first claim: one that takes longer to prepare than a bundle may last would never get on. */
+  #untilClock = 2;
   #seenAtMs: number;
 
   constructor(

@@ -135,6 +135,28 @@ describe("splittable DoFns", () => {
     assert.ok(bundles >= 2_000 / 110 && bundles <= 2_000 / 90, `${bundles} bundles`);
   });
 
+  it("get on, however long they prepare for their first claim", async () => {
+    const clock = new VirtualClock();
+    let calls = 0;
+    const { seen } = await run(
+      splittable("test:sdf:prepares", async ({ key }, tracker, ctx) => {
+        assert.ok(++calls <= 3, "it is called again and again");
+        clock.advanceTo(clock.now() + 1_000);
+        await sleep(1);
+        const i = tracker.restriction.start;
+        if (!tracker.tryClaim(i)) return stop();
+        ctx.emit.main({ key, value: i });
+        return resume();
+      }),
+      [{ key: "a", value: 2 }],
+      { clock, bundleTimeMaxMs: 100 },
+    );
+    assert.deepEqual(
+      valuesOf(seen).map(({ value }) => value),
+      numbers(2),
+    );
+  });
+
   it("may be split before they begin", async () => {
     const ranges: string[] = [];
     const doFn = splittable(
