@@ -171,8 +171,9 @@ export class Engine {
   }
 
   /**
-   * Ends the run soon. "keep": what is in flight is finished and committed, state stays. "expire": sources end, their
-   * watermark goes to +∞, and the run goes on until every timer has fired.
+   * Ends the run soon. "keep": what is in flight is finished and committed, state stays. "expire", a drain: sources do
+   * what their DoFns' `truncate` leaves to be done and end, their watermark goes to +∞, and the run goes on until every
+   * timer has fired.
    */
   stop(mode: StopMode): void {
     this.#stop = mode;
@@ -235,7 +236,6 @@ export class Engine {
       stage.refreshWatermarks();
       if (stage.spec.kind === "splittable") {
         this.#takeRestrictions(stage, turn);
-        if (this.#stop === "expire") this.#endSource(stage, turn);
         this.#runSource(stage, turn);
       } else {
         while (this.#hasWork(stage) && this.#runOrdinary(stage, turn)) stage.refreshWatermarks();
@@ -329,7 +329,8 @@ export class Engine {
         restriction.endWatch?.();
         stage.restrictions.delete(restriction);
         turn.taken.push(restriction);
-        processor.processRestriction(restriction.residual, claims, deadline);
+        const isDrained = this.#isDrained(restriction);
+        processor.processRestriction(restriction.residual, claims, deadline, isDrained);
       }
     });
   }
@@ -343,7 +344,7 @@ export class Engine {
   #readyRestrictions(stage: Stage, elapsedMs: number): Restriction[] {
     const ready: Restriction[] = [];
     for (const restriction of stage.restrictions) {
-      if (restriction.isReady || restriction.resumeAtMs <= elapsedMs) ready.push(restriction);
+      if (this.#isDue(restriction, elapsedMs)) ready.push(restriction);
     }
     if (ready.length === 0) return ready;
     let slowest = MAX_TIMESTAMP;
@@ -353,7 +354,7 @@ export class Engine {
       for (const restriction of other.restrictions) {
         const { watermark } = restriction.residual;
         if (watermark > slowest) continue;
-        const isReady = restriction.isReady || restriction.resumeAtMs <= elapsedMs;
+        const isReady = this.#isDue(restriction, elapsedMs);
         slowestIsReady = watermark === slowest ? slowestIsReady || isReady : isReady;
         slowest = watermark;
       }
@@ -366,6 +367,15 @@ export class Engine {
     return ready.filter(
       ({ residual: { watermark } }) => watermark <= furthest || watermark >= GLOBAL_WINDOW_MAX,
     );
+  }
+
+  #isDue(restriction: Restriction, elapsedMs: number): boolean {
+    return restriction.isReady || restriction.resumeAtMs <= elapsedMs || this.#isDrained(restriction);
+  }
+
+  /** It waits as it did when the drain began. */
+  #isDrained({ isTruncated }: Restriction): boolean {
+    return this.#stop === "expire" && !isTruncated;
   }
 
   /** False when no processor is free. */
@@ -381,6 +391,7 @@ export class Engine {
       return false;
     }
     const open = { hold: stage.outputWatermark };
+    const isTruncated = this.#stop === "expire";
     stage.bundleHolds.add(open);
     stage.bundles++;
     turn.bundles++;
@@ -389,7 +400,11 @@ export class Engine {
       const result = processor.takeResult();
       stage.bundleHolds.delete(open);
       turn.produced.push(...this.#deliver(stage, result.outputs));
-      for (const residual of result.residuals) turn.left.push(this.#addResidual(stage, residual));
+      for (const residual of result.residuals) {
+        const restriction = this.#addResidual(stage, residual);
+        restriction.isTruncated = isTruncated;
+        turn.left.push(restriction);
+      }
       turn.finalizers.push(...result.finalizers);
       turn.reports.push(result.report);
       stage.idleProcessors.push(processor);
@@ -519,15 +534,6 @@ export class Engine {
     this.#finalizing.add(done);
   }
 
-  /** Whatever the source has left is not to be read. */
-  #endSource(stage: Stage, turn: Turn): void {
-    for (const restriction of stage.restrictions) {
-      restriction.endWatch?.();
-      turn.taken.push(restriction);
-    }
-    stage.restrictions.clear();
-  }
-
   /** The next step of each script, once everything before it has had its effect. */
   #playScript(): boolean {
     for (const stage of this.stages) {
@@ -549,11 +555,11 @@ export class Engine {
     const elapsedMs = clock.elapsed();
     let next = Number.POSITIVE_INFINITY;
     for (const stage of this.stages) {
-      if (this.#stop === undefined) {
-        for (const { isReady, resumeAtMs } of stage.restrictions) {
-          // One that is ready but did not run waits for a commit, which wakes, or for a slower source.
-          const isDue = isReady || resumeAtMs <= elapsedMs;
-          next = Math.min(next, isDue ? SKEW_RETRY_MS : resumeAtMs - elapsedMs);
+      if (this.#stop !== "keep") {
+        for (const restriction of stage.restrictions) {
+          // One that is due but did not run waits for a commit, which wakes, or for a slower source.
+          const isDue = this.#isDue(restriction, elapsedMs);
+          next = Math.min(next, isDue ? SKEW_RETRY_MS : restriction.resumeAtMs - elapsedMs);
         }
       }
       const timerAt = stage.timers.nextTime("processing");

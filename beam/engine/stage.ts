@@ -42,8 +42,11 @@ export interface StageProcessor {
   startBundle(): void | Promise<void>;
   /** Element `index` of a batch, into input `input` of the stage. */
   process(input: number, batch: ElementBatch, index: number): void;
-  /** A piece of a splittable element; may claim so much and until then. */
-  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs): void;
+  /**
+   * A piece of a splittable element; may claim so much and until then.
+   * @param isDrained of which only what its DoFn does not truncate is still to be done
+   */
+  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs, isDrained: boolean): void;
   onTimer(transformId: string, family: string, timer: DueTimer): void;
   finishBundle(): void | Promise<void>;
   /** What the bundle gave; it ends with this. */
@@ -86,6 +89,8 @@ export interface Restriction {
   /** By the time that passes (`Clock.elapsed`), which nobody can set. */
   resumeAtMs: number;
   isReady: boolean;
+  /** Part of one that a drain has truncated already. */
+  isTruncated: boolean;
   /** Ends the watch that its `onReady` began. */
   endWatch: (() => void) | undefined;
 }
@@ -180,6 +185,7 @@ export class Stage {
       residual,
       resumeAtMs,
       isReady,
+      isTruncated: false,
       endWatch: undefined,
       isStored: false,
     };

@@ -118,6 +118,10 @@ export class BundleProcessor {
     return this.#byTransform.get(transformId)!.progress();
   }
 
+  truncate(transformId: string, element: unknown): unknown {
+    return this.#byTransform.get(transformId)!.truncate(element);
+  }
+
   split(transformId: string, fractionOfRemainder: number): ElementSplit | undefined {
     return this.#byTransform.get(transformId)!.split(fractionOfRemainder);
   }

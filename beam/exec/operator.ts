@@ -81,6 +81,10 @@ export abstract class Operator {
   progress(): Progress | undefined {
     return undefined;
   }
+  /** On drain: what is still to be done of a splittable element; undefined: nothing. Elements are as they come in. */
+  truncate(element: unknown): unknown {
+    return element;
+  }
   /** Gives away part of the splittable element that is being processed; undefined when there is nothing to give. */
   split(_fractionOfRemainder: number): ElementSplit | undefined {
     return undefined;

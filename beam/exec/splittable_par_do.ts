@@ -117,15 +117,19 @@ export class TruncateOperator extends RestrictionOperator implements Receiver {
   override readonly input: Receiver = this;
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
-    const { key: element, value: state } = (value as SizedElement).key;
-    const restriction = this.doFn.truncate(element, state.key);
-    if (restriction === undefined) return;
-    const sized: SizedElement = {
-      key: { key: element, value: { key: restriction, value: state.value } },
-      value: sizeOf(this.doFn, element, restriction),
-    };
-    this.output.accept(sized, timestamp, windows, pane);
+    const rest = truncate(this.doFn, value as SizedElement);
+    if (rest !== undefined) this.output.accept(rest, timestamp, windows, pane);
   }
+}
+
+function truncate(doFn: AnySplittable, { key: { key: element, value: state } }: SizedElement) {
+  const restriction = doFn.truncate(element, state.key);
+  if (restriction === undefined) return undefined;
+  const rest: SizedElement = {
+    key: { key: element, value: { key: restriction, value: state.value } },
+    value: sizeOf(doFn, element, restriction),
+  };
+  return rest;
 }
 
 function sizeOf(doFn: AnySplittable, element: unknown, restriction: unknown): number {
@@ -301,6 +305,10 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
 
   override progress(): Progress | undefined {
     return this.#onlyCall()?.tracker.progress();
+  }
+
+  override truncate(element: unknown): unknown {
+    return truncate(this.doFn, element as SizedElement);
   }
 
   override split(fractionOfRemainder: number): ElementSplit | undefined {

@@ -20,11 +20,6 @@ export const KNOWN_FAILURES: Readonly<Record<string, readonly KnownFailure[]>> =
       reason: "the number of a pane would have to be kept for every key for ever",
       with: /EARLY 0 first/,
     },
-    {
-      features: ["drain: a splittable DoFn says what is still to be done (truncate)"],
-      reason: "a drain ends sources where they stand",
-      with: /one of the last 3/,
-    },
   ],
   prism: [
     {

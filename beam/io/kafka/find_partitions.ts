@@ -70,6 +70,11 @@ export class FindPartitions extends SplittableDoFn<
     return new OffsetRangeTracker(range);
   }
 
+  /** A drain ends the read where it stands, also one that has an end. */
+  override truncate(): undefined {
+    return undefined;
+  }
+
   process(
     _impulse: Uint8Array,
     tracker: RestrictionTracker<OffsetRange, number>,

@@ -66,6 +66,11 @@ export class ReadPartitions extends SplittableDoFn<
     return new OffsetRangeTracker(range);
   }
 
+  /** A drain ends the read where it stands, also one that has an end. */
+  override truncate(): undefined {
+    return undefined;
+  }
+
   process(
     source: PartitionSource,
     tracker: RestrictionTracker<OffsetRange, number>,

@@ -19,6 +19,7 @@ import type { SizedElement } from "../../exec/splittable_par_do.js";
 import { ByteWriter } from "../../model/bytes.js";
 import type { Clock } from "../../model/clock.js";
 import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
+import { urns } from "../../model/urns.js";
 import type { Store } from "../../store/store.js";
 import { takeReport } from "./metrics.js";
 import { stateTableName, timerTableName } from "./table_names.js";
@@ -36,6 +37,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   #residuals: Residual[] = [];
   #finalizers: (() => void | Promise<void>)[] = [];
   #budget: ClaimBudget = { claims: 0, deadlineMs: 0 };
+  /** The step that takes restrictions, where the stage has one. */
+  readonly #splittable: string | undefined;
 
   constructor(
     private readonly stage: Stage,
@@ -44,6 +47,9 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     private readonly store: Store,
   ) {
     this.#descriptor = descriptor;
+    this.#splittable = Object.entries(descriptor.transforms).find(
+      ([, { spec }]) => spec?.urn === urns.sdfProcess,
+    )?.[0];
     this.#outputs = stage.spec.outputs.map(() => new ElementBatch());
     this.#processor = new BundleProcessor(descriptor, this);
     this.#inputs = stage.spec.inputs.map((collection) => this.#processor.source(sourceId(collection)));
@@ -66,9 +72,12 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     );
   }
 
-  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs): void {
+  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs, isDrained: boolean): void {
+    const { timestamp, windows, pane } = residual;
+    const value = isDrained ? this.#processor.truncate(this.#splittable!, residual.value) : residual.value;
+    if (value === undefined) return;
     this.#budget = { claims, deadlineMs };
-    this.#inputs[0]!.accept(residual.value, residual.timestamp, residual.windows, residual.pane);
+    this.#inputs[0]!.accept(value, timestamp, windows, pane);
   }
 
   onTimer(transformId: string, family: string, timer: DueTimer): void {

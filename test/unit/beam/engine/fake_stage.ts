@@ -59,8 +59,9 @@ class FakeProcessor implements StageProcessor, BundleHandle {
   process(_input: number, batch: ElementBatch, index: number): void {
     this.behaviour.element?.(batch.values[index], batch.timestamps[index]!, this);
   }
-  processRestriction(residual: Residual, claims: number): void {
-    this.behaviour.restriction?.(residual, claims, this);
+  /** Nothing is left to do once it is drained. */
+  processRestriction(residual: Residual, claims: number, _deadlineMs: number, isDrained: boolean): void {
+    if (!isDrained) this.behaviour.restriction?.(residual, claims, this);
   }
   onTimer(_transformId: string, _family: string, timer: DueTimer): void {
     this.behaviour.timer?.(timer, this);

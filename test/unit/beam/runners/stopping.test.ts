@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { KV } from "../../../../beam/model/kv.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, impulse, parDo } from "../../../../beam/sdk/graph.js";
@@ -12,16 +11,18 @@ import {
   resume,
   type SplittableContext,
   SplittableDoFn,
+  stop,
 } from "../../../../beam/sdk/splittable.js";
 import { valueState } from "../../../../beam/sdk/state.js";
 import { eventTimeTimer } from "../../../../beam/sdk/timer.js";
+import { until } from "../../../fixtures/until.js";
 import { collect, ints, keyedInts, leftovers, stateful, valuesOf } from "./small_graphs.js";
 
 const outputs = { main: keyedInts };
 
 /** Numbers for ever, three at a time. */
 class Endless extends SplittableDoFn<Uint8Array, OffsetRange, number, typeof outputs> {
-  static readonly urn = "test:stopping:endless";
+  static readonly urn: string = "test:stopping:endless";
   readonly outputs = outputs;
   readonly restrictionCoder = offsetRangeCoder;
   readonly isBounded = false;
@@ -46,6 +47,27 @@ class Endless extends SplittableDoFn<Uint8Array, OffsetRange, number, typeof out
   }
 }
 registerDoFn(Endless);
+
+/** As Endless, but drained, it does ten more. */
+class EndsWithTen extends Endless {
+  static override readonly urn = "test:stopping:ends_with_ten";
+  override truncate(_impulse: Uint8Array, { start }: OffsetRange): OffsetRange {
+    return { start, end: start + 10 };
+  }
+  override process(
+    _impulse: Uint8Array,
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof outputs>,
+  ): ProcessContinuation {
+    const { start, end } = tracker.restriction;
+    for (let i = start; tracker.tryClaim(i); i++) {
+      ctx.emit.main({ key: end === Number.POSITIVE_INFINITY ? "before" : "after", value: i }, i);
+      ctx.watermark.set(i);
+    }
+    return stop();
+  }
+}
+registerDoFn(EndsWithTen);
 
 const remember = stateful(
   "test:stopping:remember",
@@ -72,8 +94,9 @@ describe("stopping a run", () => {
         const numbers = parDo("Endless", impulse("Impulse", root), new Endless(null)).main;
         const seen = collect(parDo("Remember", numbers, remember).main);
         const run = runDirect(pipeline);
-        await sleep(25);
-        assert.match(run.describe(), /Endless\/process: input .*\nRemember: input .*event timers 5/);
+        await until("every key to wait", () =>
+          /Endless\/process: input .*\nRemember: input .*event timers 5/.test(run.describe()),
+        );
         await run.stop(mode);
         const expired = valuesOf(seen).filter((text) => text.endsWith("expired"));
         assert.ok(seen.length - expired.length >= 6);
@@ -94,4 +117,18 @@ describe("stopping a run", () => {
       },
     );
   }
+
+  it("truncates what is read once when it is drained, and reads the rest, bundle by bundle", async () => {
+    const { pipeline, root } = createPipeline();
+    const seen = collect(parDo("Source", impulse("Impulse", root), new EndsWithTen(null)).main);
+    const run = runDirect(pipeline, { bundleSizeMax: 3 });
+    await until("something to be read", () => seen.length > 0);
+    await run.stop("expire");
+    const values = valuesOf(seen);
+    assert.deepEqual(
+      values.map(({ value }) => value),
+      values.map((_, i) => i),
+    );
+    assert.equal(values.filter(({ key }) => key === "after").length, 10);
+  });
 });
