@@ -24,7 +24,8 @@ export interface ProgressFigures extends Figures {
 export class Progress {
   readonly #timer: NodeJS.Timeout;
   #previousAtMs: number;
-  #previousEvents = 0;
+  /** A run that goes on from a commit has counted before. */
+  #previousEvents: number;
 
   /** @param more further lines for the block */
   constructor(
@@ -34,6 +35,7 @@ export class Progress {
     private readonly more: () => readonly string[] = () => [],
   ) {
     this.#previousAtMs = performance.now();
+    this.#previousEvents = eventsOf(figuresOf(run.metrics));
     const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
     this.#timer = setInterval(() => this.#report(), intervalMs);
   }
@@ -53,7 +55,7 @@ export class Progress {
 
   #figures(): ProgressFigures {
     const figures = figuresOf(this.run.metrics);
-    const events = figures.orders.read + figures.payments.read;
+    const events = eventsOf(figures);
     const nowMs = performance.now();
     const eventsPerSecond =
       (1000 * (events - this.#previousEvents)) / Math.max(1, nowMs - this.#previousAtMs);
@@ -66,6 +68,10 @@ export class Progress {
       problems: this.run.health().map((problem) => problemText(problem, Date.now())),
     };
   }
+}
+
+function eventsOf({ orders, payments }: Figures): number {
+  return orders.read + payments.read;
 }
 
 /** Of the join: the input watermark of the stage that it is in. */

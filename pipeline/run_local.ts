@@ -3,12 +3,13 @@
  * down what it started and nothing else. The load is made in this process: at rates of some thousands per second it
  * costs the pipeline little, and it cannot outlive it.
  */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectRun } from "../beam/runners/direct/direct_runner.js";
 import { type ProduceProgress, type ProduceSummary, produce } from "../producers/producer.js";
-import { ensureServices, type Running } from "../services/index.js";
+import { ensureServices, type Running, servicesHome } from "../services/index.js";
 import type { RUN_LOCAL_SETTINGS } from "./command_options.js";
-import { figuresOf } from "./figures.js";
+import { type Figures, figuresOf } from "./figures.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
@@ -47,6 +48,7 @@ export async function runLocal(
       bounded: false,
       kafka_bootstrap: services.kafkaBootstrap.split(","),
       mongodb_uri: services.mongodbUri,
+      state_dir: given.state_dir ?? stateBeside(services, env),
     };
     tellChoices(settings, origins, log);
     await unlessAborted(signal, prepare(settings, log));
@@ -62,6 +64,12 @@ export async function runLocal(
     await services.stop();
   }
   return 0;
+}
+
+/** State outlives the run where the topics that it speaks of do: in the servers that were started from here. */
+function stateBeside({ kafka, mongodb }: Running, env: NodeJS.ProcessEnv): string | undefined {
+  if (kafka?.pid === undefined || mongodb?.pid === undefined) return undefined;
+  return join(servicesHome(env), "run-local-state");
 }
 
 async function bringUp(env: NodeJS.ProcessEnv, log: Log, signal: AbortSignal): Promise<Running> {
@@ -99,11 +107,15 @@ async function runUnderLoad(
   const health = watchHealth(log);
   const state = await openState(settings, health, log);
   const direct = startPipeline(settings, log, state, health);
+  const before = figuresOf(direct.metrics);
   const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
   supervised.catch(() => undefined);
   let produced: Promise<ProduceSummary> | undefined;
   try {
-    await unlessAborted(signal, Promise.race([untilPartitionsAreFound(direct), supervised]));
+    // A run that goes on has them in its state.
+    if (!state.isResumed) {
+      await unlessAborted(signal, Promise.race([untilPartitionsAreFound(direct), supervised]));
+    }
     const seed = given.seed ?? randomSeed();
     log.info("offering load", { messagesPerSecond: given.rate, seed });
     tell(whereToLook(settings), terminal);
@@ -130,7 +142,7 @@ async function runUnderLoad(
     endOfLoad.abort();
     try {
       const summary = await produced;
-      if (summary !== undefined) await Promise.race([untilRead(direct, summary), supervised]);
+      if (summary !== undefined) await Promise.race([untilRead(direct, before, summary), supervised]);
     } finally {
       endOfRun.abort();
       await supervised.finally(() => state.close());
@@ -155,11 +167,14 @@ async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
 }
 
 /** Or until it takes too long: others may write to these topics too, or the pipeline may be behind. */
-async function untilRead(direct: DirectRun, { orders, payments }: ProduceSummary): Promise<void> {
+async function untilRead(direct: DirectRun, before: Figures, sent: ProduceSummary): Promise<void> {
   const deadline = performance.now() + CATCH_UP_MAX_MS;
   while (performance.now() < deadline) {
-    const figures = figuresOf(direct.metrics);
-    if (figures.orders.read >= orders && figures.payments.read >= payments) return;
+    const { orders, payments } = figuresOf(direct.metrics);
+    const isRead =
+      orders.read - before.orders.read >= sent.orders &&
+      payments.read - before.payments.read >= sent.payments;
+    if (isRead) return;
     await sleep(POLL_MS);
   }
 }
@@ -173,7 +188,7 @@ function tellChoices(settings: RunSettings, origins: Invocation["origins"], log:
     if (origins.get(name) === "default")
       log.info(`${name.toUpperCase()} is ${value}, short for a quick look`);
   }
-  if (origins.get("kafka_start") === "default") {
+  if (settings.state_dir === undefined && origins.get("kafka_start") === "default") {
     log.info("reading what is sent from now on: state is kept in memory, and older events have lost theirs");
   }
 }

@@ -5,6 +5,7 @@ export { type EnsureOptions, ensureServices, type Running, type ServiceInUse } f
 export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.js";
 export { createBucket, FAKE_GCS_VERSION, startFakeGcs } from "./fake_gcs.js";
 export { type FlinkOptions, prepareFlink, startFlink } from "./flink.js";
+export { servicesHome } from "./home.js";
 export { type KafkaCluster, startKafka, startKafkaCluster } from "./kafka.js";
 export { LocalRunner } from "./local_runner.js";
 export type { LocalServer, LocalServerOptions } from "./local_server.js";

@@ -48,7 +48,8 @@ export class SteadyHour {
 
   /** How far the clock is ahead of what is certain; 0 when it is not. */
   get aheadMs(): number {
-    return this.clock.now() - this.now();
+    // The second look is the later one.
+    return Math.max(0, this.clock.now() - this.now());
   }
 
   /** Somebody else's clock has shown this time already. */

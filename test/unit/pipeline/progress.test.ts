@@ -4,13 +4,17 @@ import type { StageStatus } from "../../../beam/runners/direct/direct_runner.js"
 import { fuse } from "../../../beam/runners/direct/fusion.js";
 import { figuresOf } from "../../../pipeline/figures.js";
 import { buildPipeline } from "../../../pipeline/graph.js";
+import { createLog } from "../../../pipeline/log.js";
 import {
   JOIN_STAGE,
+  Progress,
   problemText,
   progressBlock,
   progressFields,
+  type Watched,
   watermarkLagMs,
 } from "../../../pipeline/progress.js";
+import type { Terminal } from "../../../pipeline/terminal.js";
 
 const NOTHING = { ...figuresOf({ counter: () => 0 }), problems: [] };
 
@@ -26,6 +30,24 @@ function stage(name: string, inputWatermark: number): StageStatus {
     bundles: 0,
   };
 }
+
+describe("Progress", () => {
+  it("does not take what a run before has read for what this one reads", () => {
+    let shown: readonly string[] = [];
+    const terminal = {
+      isTty: true,
+      show: (lines: readonly string[]) => {
+        shown = lines;
+      },
+      keep: () => undefined,
+      write: () => undefined,
+    } as unknown as Terminal;
+    const metrics = { counter: () => 1_000_000 };
+    const run = { metrics, status: () => [], health: () => [] } as unknown as Watched;
+    new Progress(run, terminal, createLog("error", terminal)).stop();
+    assert.match(shown.find((line) => line.includes("events/s"))!, / 0$/);
+  });
+});
 
 describe("watermarkLagMs", () => {
   const lagAt = (watermark: number) =>

@@ -24,6 +24,17 @@ describe("SteadyHour", () => {
     assert.equal(hour.aheadMs, 0);
   });
 
+  it("is not ahead because time passes between two looks at the clock", () => {
+    class Ticking extends VirtualClock {
+      override now(): number {
+        this.jump(1);
+        return super.now();
+      }
+    }
+    hour = new SteadyHour(new Ticking(10 * HOUR_MS));
+    assert.equal(hour.aheadMs, 0);
+  });
+
   it("goes on at its own pace when the clock is set forward", () => {
     const before = hour.now();
     clock.jump(HOUR_MS);
