@@ -4,10 +4,12 @@
  */
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
+import { FindPartitions } from "../../beam/io/kafka/find_partitions.js";
 import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
 import { MongoWriter } from "../../beam/io/mongodb/writer.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
+import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { JoinOrdersPayments } from "../../transforms/join.js";
 import { WriteDeadLetters, WriteJoined } from "../../transforms/write.js";
 import { inner, type PlantedBug, replace } from "./planting.js";
@@ -68,6 +70,21 @@ export const PLANTED_BUGS = {
         for (const end of ends) end();
       };
     },
+  },
+
+  "partitions are looked for without a pause": {
+    caughtBy: ["brokers are asked in moderation"],
+    scenarios: { mode: "streaming" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(FindPartitions.prototype, "process", (process) => {
+        return function (this: FindPartitions, impulse, tracker, ctx) {
+          const soon = (continuation: ProcessContinuation): ProcessContinuation =>
+            continuation.kind === "stop" ? continuation : resume(1);
+          const continuation = process.call(this, impulse, tracker, ctx);
+          return continuation instanceof Promise ? continuation.then(soon) : soon(continuation);
+        };
+      }),
   },
 
   "a residual is dropped": {

@@ -1,6 +1,7 @@
 /** The invariants, by the names under which they are reported. */
 import { aReplayWritesTheSame } from "./a_replay_writes_the_same.js";
 import { booksBalance } from "./books_balance.js";
+import { brokersAreAskedInModeration } from "./brokers_are_asked_in_moderation.js";
 import type { CheckerFactory } from "./checker.js";
 import { everyEventInOnePlace } from "./every_event_in_one_place.js";
 import { failuresHaveACause } from "./failures_have_a_cause.js";
@@ -26,6 +27,7 @@ export const CHECKERS = {
   "output is the oracle's": outputIsTheOracles,
   "state is empty": stateIsEmpty,
   "failures have a cause": failuresHaveACause,
+  "brokers are asked in moderation": brokersAreAskedInModeration,
 } satisfies Record<string, CheckerFactory>;
 
 /** The driver's own: a run without faults comes to its end. */

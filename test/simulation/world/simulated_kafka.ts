@@ -139,6 +139,10 @@ export class SimulatedKafka {
   readonly #committed = new Map<string, number>();
   readonly #down = new Set<number>();
   readonly #groupsWithMembers = new Set<string>();
+  /** Requests other than fetches, in the second in which most were sent. */
+  callsPerSecondMax = 0;
+  #second = 0;
+  #callsThisSecond = 0;
 
   constructor(
     readonly loop: EventLoop,
@@ -281,6 +285,10 @@ export class SimulatedKafka {
 
   /** A request that is answered as soon as it arrives. */
   call<T>(owner: Owner, node: number, what: string, answer: () => T): Promise<T> {
+    const second = Math.floor(this.loop.nowMs / 1_000);
+    this.#callsThisSecond = second === this.#second ? this.#callsThisSecond + 1 : 1;
+    this.#second = second;
+    this.callsPerSecondMax = Math.max(this.callsPerSecondMax, this.#callsThisSecond);
     return this.#roundTrip(owner, node, what, (reply) => reply(answer));
   }
 
