@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { WorkerTraffic } from "../../../../beam/harness/state_channel.js";
 import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { DoFn, type ElementContext } from "../../../../beam/sdk/do_fn.js";
@@ -42,9 +43,11 @@ registerDoFn(Rekey);
 
 describe("worker, state", () => {
   let test: WorkerUnderTest;
+  let traffic: WorkerTraffic;
 
   beforeEach(async () => {
-    test = await WorkerUnderTest.start();
+    traffic = { stateRequests: 0 };
+    test = await WorkerUnderTest.start({ traffic });
     const { pipeline, root } = createPipeline();
     const summed = parDo("Sum", createKeyed(root, []), sum).main;
     parDo("Sum again", parDo("Rekey", summed, new Rekey(null)).main, sum);
@@ -105,6 +108,7 @@ describe("worker, state", () => {
     assert.equal(requests("get"), 2 * keys.length, "200 elements, 50 keys, 2 cells");
     assert.equal(requests("append"), 2 * keys.length);
     assert.equal(requests("clear"), 0, "there was nothing to clear");
+    assert.equal(traffic.stateRequests, 4 * keys.length);
   });
 
   it("is written before the bundle is answered", async () => {
