@@ -111,6 +111,27 @@ describe("worker, state", () => {
     assert.equal(traffic.stateRequests, 4 * keys.length);
   });
 
+  it("is loaded in one round for keys that come one after the other, each with many elements", async () => {
+    test.runner.holdsState = true;
+    const id = await test.runner.startBundle("d");
+    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
+    const ones = Array.from({ length: 125 }, () => 1);
+    await test.runner.sendData(
+      id,
+      elements(...keys.flatMap((key) => ones.map((one) => [key, one] as const))),
+    );
+    await until("all requests", () => test.runner.stateRequests.length === 2 * keys.length, 5_000);
+    test.runner.holdsState = false;
+    test.runner.answerState();
+    assert.equal((await test.runner.answer(id)).error, "");
+    assert.equal(requests("get"), 2 * keys.length);
+    const texts = decodeElements(strings, await test.runner.output(id)).map(([text]) => text);
+    assert.deepEqual(
+      texts.filter((text) => text.endsWith("=125")),
+      keys.map((key) => `${key}=125`),
+    );
+  });
+
   it("is written before the bundle is answered", async () => {
     await run([["a", 1]]);
     test.runner.holdsState = true;
