@@ -5,12 +5,12 @@
  */
 import { parseArgs } from "node:util";
 import { medianRatio, spreadOf } from "../statistics.js";
-import { JobWentWrong, type Measured, runRound } from "./round.js";
-import { ownWorkers, pythonWorkers } from "./workers.js";
+import { type Cost, JobWentWrong, type Measured, runRound } from "./round.js";
+import { ownWorkers, pythonWorkers, type Workers } from "./workers.js";
 
 const { values } = parseArgs({
   options: {
-    elements: { type: "string", default: "200000" },
+    elements: { type: "string", default: "600000" },
     keys: { type: "string", default: "1000" },
     runs: { type: "string", default: "3" },
     /** Writes a V8 CPU profile of our worker to this folder. */
@@ -76,6 +76,7 @@ function figures(): string[] {
     "",
     `${speed.toFixed(1)} × the elements per second of Beam's Python SDK (median of the rounds' ratios)`,
   );
+  lines.push(...cpuRatios());
   const requests = of(own.name).flatMap(({ elements }) => elements.stateRequests ?? []);
   const perElement = spreadOf(requests).max / config.elements;
   lines.push(`${own.name}: ${perElement.toFixed(3)} state requests an element`);
@@ -88,6 +89,19 @@ function cpuWords(name: string): string {
   const prism = micros(of(name).flatMap(({ elements }) => elements.prismCpuSeconds ?? []));
   if (workers === undefined || prism === undefined) return "";
   return `; CPU µs an element: ${workers} in the workers, ${prism} in Prism`;
+}
+
+/** What a busy machine falsifies least. */
+function cpuRatios(): string[] {
+  const less = (cpu: (cost: Cost) => number): string => {
+    const seconds = ({ name }: Workers): number[] => of(name).map(({ elements }) => cpu(elements));
+    return medianRatio(seconds(python), seconds(own))!.toFixed(1);
+  };
+  const workers = less(({ workerCpuSeconds }) => workerCpuSeconds ?? Number.NaN);
+  const all = less(
+    ({ workerCpuSeconds, prismCpuSeconds }) => (workerCpuSeconds ?? Number.NaN) + prismCpuSeconds!,
+  );
+  return workers === "NaN" ? [] : [`${workers} × less CPU in the workers, ${all} × less with Prism's`];
 }
 
 function micros(all: readonly number[]): string | undefined {
