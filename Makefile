@@ -67,7 +67,7 @@ services-down: build ## End them, if they were started from here
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
 	@npx tsx bench/main.ts $(ARGS)
 
-bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=200000 --runs=3"]
+bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=600000 --runs=3"]
 	@npx tsx bench/portable/main.ts $(ARGS)
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)

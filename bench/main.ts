@@ -63,15 +63,20 @@ async function bench(options: BenchOptions): Promise<void> {
     const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
     say(`The topics are filled (${loaded.seconds.toFixed(0)} s).`);
 
+    const input = subjectInput(load, loaded, mongodb.address, join(folder, "changes"), options);
+    if (options.subjects.some(({ unit }) => unit === "changes")) {
+      await runScript({ script: join(scripts, "record_changes.js"), input, signal });
+      say("What the pipeline does to its store is recorded.");
+    }
+
     const results = new Map<string, SubjectResult[]>(options.subjects.map(({ name }) => [name, []]));
-    const input = subjectInput(load, loaded, mongodb.address, options);
     // One after the other within each run, so that a machine that slows down slows all of them down.
     for (let run = 1; run <= options.runs; run++) {
       for (const subject of options.subjects) {
         if (subject.usesMongodb) await dropDatabase(mongodb.address);
         const result = await measure(subject, scripts, input, options, signal);
         results.get(subject.name)!.push(result);
-        say(`run ${run}  ${subject.name.padEnd(16)}  ${oneLine(subject, result)}`);
+        say(`run ${run}  ${subject.name.padEnd(18)}  ${oneLine(subject, result)}`);
       }
     }
     const conditions = conditionsOf(options, load, loaded);
@@ -89,6 +94,7 @@ function subjectInput(
   { brokers, topics, timeoutMs, outOfOrdernessMs }: LoadInput,
   { orders, payments }: LoadResult,
   mongodbUri: string,
+  changes: string,
   { latencySeconds }: BenchOptions,
 ): SubjectInput {
   return {
@@ -101,6 +107,7 @@ function subjectInput(
     mongodbUri,
     database: DATABASE,
     latencySeconds,
+    changes,
   };
 }
 

@@ -4,7 +4,14 @@ import type { LoadInput, LoadResult } from "./load.js";
 import type { BenchOptions } from "./options.js";
 import { medianRatio, spreadOf } from "./statistics.js";
 import type { JoinCounts, SubjectResult } from "./subject.js";
-import { BASELINE, PIPELINE_TO_MONGODB, RAW_INSERT, SUBJECTS, type Subject } from "./subjects.js";
+import {
+  BASELINE,
+  PIPELINE_TO_MONGODB,
+  RAW_INSERT,
+  STORE_IN_MEMORY,
+  SUBJECTS,
+  type Subject,
+} from "./subjects.js";
 
 /** By subject, then by run. */
 export type Results = ReadonlyMap<string, readonly SubjectResult[]>;
@@ -33,6 +40,7 @@ export function report(results: Results): string {
   return [
     throughputTable(results),
     mongodbShare(results),
+    storeTable(results),
     noise(results),
     latencyTable(results),
     agreement(results),
@@ -58,7 +66,7 @@ function throughputTable(results: Results): string {
   ];
   for (const subject of SUBJECTS) {
     const runs = results.get(subject.name) ?? [];
-    if (subject.unit === "latency" || runs.length === 0) continue;
+    if (runs.length === 0 || (subject.unit !== "events" && subject.unit !== "documents")) continue;
     const rate = spreadOf(runs.map(perSecond));
     const versusBase = (figure: (result: SubjectResult) => number): string =>
       subject.unit === "events" ? ratio(medianRatio(runs.map(figure), base.map(figure))) : "";
@@ -74,6 +82,24 @@ function throughputTable(results: Results): string {
       versusBase(peakBytes),
       `${subject.unit}; ${subject.what}`,
     ]);
+  }
+  return rows.length === 1 ? "" : table(rows);
+}
+
+/** What it costs to keep each bundle's changes, in one way and another. */
+function storeTable(results: Results): string {
+  const base = (results.get(STORE_IN_MEMORY) ?? []).map(perSecond);
+  // What else runs on the machine only slows down, so the best runs are the ones to compare where it does.
+  const best = Math.max(...base);
+  const rows = [
+    ["changes, bundles of 5,000, synced", "per second: min", "median", "max", "× memory", "best × best", ""],
+  ];
+  for (const { name, unit, what } of SUBJECTS) {
+    const rates = (results.get(name) ?? []).map(perSecond);
+    if (unit !== "changes" || rates.length === 0) continue;
+    const { min, median, max } = spreadOf(rates);
+    const ratios = [medianRatio(rates, base), base.length === 0 ? undefined : max / best];
+    rows.push([name, count(min), count(median), count(max), ...ratios.map(ratio), what]);
   }
   return rows.length === 1 ? "" : table(rows);
 }

@@ -20,6 +20,8 @@ export interface SubjectInput {
   readonly database: string;
   /** How long the latency subject offers load after its warm-up. */
   readonly latencySeconds: number;
+  /** State directory whose log holds what the pipeline did to its store; see record_changes.ts. */
+  readonly changes: string;
 }
 
 /** Where the events went; two subjects that join the same records must agree on all of it. */
@@ -42,7 +44,7 @@ export interface LatencyFigures {
 }
 
 export interface Measurement {
-  /** What was processed: records read, or documents inserted. */
+  /** What was processed: records read, documents inserted, or changes committed. */
   readonly events: number;
   readonly seconds: number;
   readonly counts?: JoinCounts;

@@ -6,7 +6,7 @@ export interface Subject {
   readonly script: string;
   /** For the table. */
   readonly what: string;
-  readonly unit: "events" | "documents" | "latency";
+  readonly unit: "events" | "documents" | "changes" | "latency";
   /** Writes to MongoDB, and wants its database empty. */
   readonly usesMongodb: boolean;
 }
@@ -14,6 +14,8 @@ export interface Subject {
 /** What the other readers of the same records are compared with. */
 export const BASELINE = "bare-join";
 export const RAW_INSERT = "raw-insert";
+/** What the other stores are compared with. */
+export const STORE_IN_MEMORY = "store-memory";
 /** Compared with raw-insert. */
 export const PIPELINE_TO_MONGODB = "pipeline-mongodb";
 
@@ -44,6 +46,34 @@ export const SUBJECTS: readonly Subject[] = [
     script: "pipeline_durable",
     what: "direct runner, state on disk (synced), counting sink",
     unit: "events",
+    usesMongodb: false,
+  },
+  {
+    name: STORE_IN_MEMORY,
+    script: "store_memory",
+    what: "tables in memory, nothing kept",
+    unit: "changes",
+    usesMongodb: false,
+  },
+  {
+    name: "store-durable",
+    script: "store_durable",
+    what: "and the changes of each bundle appended to a log (the product's)",
+    unit: "changes",
+    usesMongodb: false,
+  },
+  {
+    name: "store-lmdb-commits",
+    script: "store_lmdb_commits",
+    what: "and the changes of each bundle as one value in LMDB, keys in order",
+    unit: "changes",
+    usesMongodb: false,
+  },
+  {
+    name: "store-lmdb-records",
+    script: "store_lmdb_records",
+    what: "and each record under its own key in LMDB",
+    unit: "changes",
     usesMongodb: false,
   },
   {

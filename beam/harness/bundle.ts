@@ -15,8 +15,13 @@ import type { Inbox, Segment } from "./inbox.js";
 import type { ReadIndex } from "./monitoring.js";
 import type { TimerInput } from "./timer_input.js";
 
-/** Elements between two looks at the clock, and at what was put off. */
+/** Elements between two looks at the clock. */
 const SLICE_ELEMENTS = 1_024;
+/**
+ * Slices of a bundle with state between two looks at what was put off. Runners hand out elements key by key, so one
+ * slice holds few keys, and each look is a round trip for those that it finds.
+ */
+const SETTLE_SLICES = 8;
 /** How long a bundle may keep the event loop to itself. */
 const TURN_MS = 10;
 
@@ -48,6 +53,7 @@ export class Bundle {
   #terminators: number;
   #timerTerminators: number;
   #turnBeganMs = 0;
+  #unsettledSlices = 0;
   #isOver = false;
 
   constructor(
@@ -184,7 +190,8 @@ export class Bundle {
     const reader = this.#reader.reset(bytes);
     while (reader.remaining > 0 && source.index + 1 < source.stop) {
       this.#readSlice(source, reader);
-      await this.#pause();
+      this.#unsettledSlices++;
+      await this.#pause(!this.harness.isKeyed || this.#unsettledSlices >= SETTLE_SLICES);
     }
   }
 
@@ -217,11 +224,14 @@ export class Bundle {
   }
 
   /** Between batches: does what was put off, waits for streams that are full, and lets others have their turn. */
-  async #pause(): Promise<void> {
+  async #pause(settles = true): Promise<void> {
     const { harness } = this;
-    const settling = harness.processor.settle();
-    if (settling !== undefined) await settling;
-    if (harness.holdsMuch) await harness.commit();
+    if (settles || harness.holdsMuch) {
+      this.#unsettledSlices = 0;
+      const settling = harness.processor.settle();
+      if (settling !== undefined) await settling;
+      if (harness.holdsMuch) await harness.commit();
+    }
     const now = harness.clock.now();
     const draining = harness.outputs.pace(now);
     if (draining !== undefined) await draining;

@@ -23,7 +23,10 @@ export class ShortIds {
   readonly #infos = new Map<string, metricsApi.MonitoringInfo>();
   /** Told to the runner as the end of a bundle; the number of ids that stand for the same. */
   readonly #told = new Map<string, number>();
-  readonly #asked = new Set<string>();
+  /** How many questions had come when the runner first asked for an id. */
+  readonly #asked = new Map<string, number>();
+  /** What the runner has asked for so far. */
+  questions = 0;
 
   idOf(urn: string, type: string, labels: Labels): string {
     const key = JSON.stringify([urn, type, labels]);
@@ -36,12 +39,15 @@ export class ShortIds {
   }
 
   /**
-   * The id under which the end of a bundle tells an info: another one for each bundle until the runner has asked what
-   * `id` means. Prism keeps what comes under an id that it does not know yet, but only the last of it
-   * (jobservices/metrics.go, unprocessedPayloads), so the counts of bundles that end together would be lost.
+   * The id under which the end of a bundle tells an info: another one for each bundle that began before the runner has
+   * asked what `id` means. Prism keeps what comes under an id that it does not know yet, but only the last of it
+   * (jobservices/metrics.go, unprocessedPayloads), so the counts of bundles that end together would be lost; and it may
+   * take those of a bundle that is under way before the answer to its question.
+   *
+   * @param begun `questions` when the bundle began
    */
-  toTell(id: string): string {
-    if (this.#asked.has(id)) return id;
+  toTell(id: string, begun: number): string {
+    if ((this.#asked.get(id) ?? Number.POSITIVE_INFINITY) <= begun) return id;
     const told = this.#told.get(id) ?? 0;
     if (told === ALIASES_MAX) return id;
     this.#told.set(id, told + 1);
@@ -50,7 +56,8 @@ export class ShortIds {
 
   /** Without a payload, for a runner that asks. Undefined for an id that was never given. */
   info(id: string): metricsApi.MonitoringInfo | undefined {
-    this.#asked.add(id);
+    this.questions++;
+    if (!this.#asked.has(id)) this.#asked.set(id, this.questions);
     return this.#infos.get(id);
   }
 
@@ -78,6 +85,7 @@ export interface ReadIndex {
 
 export class Monitoring {
   readonly #writer = new ByteWriter(64);
+  #begun = 0;
   readonly #metrics: readonly { readonly id: string; readonly cell: MetricCell }[];
   readonly #collections: readonly { readonly id: string; readonly receiver: { elements: number } }[];
 
@@ -100,6 +108,7 @@ export class Monitoring {
 
   /** Begins to count anew. */
   reset(): void {
+    this.#begun = this.shortIds.questions;
     for (const { receiver } of this.#collections) receiver.elements = 0;
     for (const { cell } of this.#metrics) resetCell(cell);
   }
@@ -144,7 +153,10 @@ export class Monitoring {
       ? Object.entries(data).map(([id, payload]) => ({ ...this.shortIds.infoOf(id), payload }))
       : [];
     if (!isFinal) return { monitoringInfos, monitoringData: data };
-    const told = Object.entries(data).map(([id, payload]) => [this.shortIds.toTell(id), payload]);
+    const told = Object.entries(data).map(([id, payload]) => [
+      this.shortIds.toTell(id, this.#begun),
+      payload,
+    ]);
     return { monitoringInfos, monitoringData: Object.fromEntries(told) };
   }
 

@@ -14,17 +14,24 @@ interface Waiting {
 
 const NO_BYTES = new Uint8Array(0);
 
+/** What workers have asked of their runners so far; several may add to one. */
+export interface WorkerTraffic {
+  stateRequests: number;
+}
+
 export class StateChannel {
   readonly #stream: ClientDuplexStream<fnApi.StateRequest, fnApi.StateResponse>;
   readonly #waiting = new Map<string, Waiting>();
   #nextId = 0;
   #failure: Error | undefined;
-  /** Requests sent so far. */
-  requests = 0;
 
-  /** @param onFailure called once, when nothing can be asked any more */
+  /**
+   * @param traffic counts the requests
+   * @param onFailure called once, when nothing can be asked any more
+   */
   constructor(
     private readonly connection: Connection,
+    private readonly traffic: WorkerTraffic,
     onFailure: (error: Error) => void,
   ) {
     this.#stream = connection.stream(STATE);
@@ -87,7 +94,7 @@ export class StateChannel {
         return;
       }
       const id = String(this.#nextId++);
-      this.requests++;
+      this.traffic.stateRequests++;
       this.#waiting.set(id, { resolve, reject });
       this.#stream.write({ id, instructionId, stateKey, request });
     });

@@ -19,7 +19,7 @@ import { ShortIds } from "./monitoring.js";
 import { ProcessorPool } from "./processor_pool.js";
 import { RecentIds } from "./recent_ids.js";
 import { StateCache } from "./state_cache.js";
-import { StateChannel } from "./state_channel.js";
+import { StateChannel, type WorkerTraffic } from "./state_channel.js";
 import type { WorkerLog } from "./worker_log.js";
 
 export interface WorkerOptions {
@@ -34,6 +34,8 @@ export interface WorkerOptions {
   /** How long the runner may take to answer at all. */
   readonly reachTimeoutMs?: number;
   readonly stateCacheBytes?: number;
+  /** Added to as the worker runs. */
+  readonly traffic?: WorkerTraffic;
   /** What went wrong while the worker was made ready: each bundle fails with it, so that the user sees why. */
   readonly initialError?: Error;
 }
@@ -62,6 +64,7 @@ export class Worker {
   readonly #traits: RunnerTraits;
   readonly #dataChannels = new Map<string, DataChannel>();
   readonly #stateChannels = new Map<string, StateChannel>();
+  readonly #traffic: WorkerTraffic;
   /** Asked for and not answered; undefined until the bundle has its processor. */
   readonly #running = new Map<string, Bundle | undefined>();
   readonly #succeeded = new RecentIds(RECENT_BUNDLES_MAX);
@@ -73,6 +76,7 @@ export class Worker {
   constructor(private readonly options: WorkerOptions) {
     const { log } = options;
     this.#clock = options.clock ?? systemClock;
+    this.#traffic = options.traffic ?? { stateRequests: 0 };
     this.#control = new Connection(options.controlEndpoint, options.workerId);
     this.#descriptors = new Descriptors(this.#control);
     this.#cache = new StateCache(options.stateCacheBytes ?? STATE_CACHE_BYTES);
@@ -99,6 +103,7 @@ export class Worker {
       `worker ${this.options.workerId}`,
       `bundles: ${[...this.#running.keys()].join(", ") || "none"}`,
       `state cache: ${this.#cache.size} keys, ${this.#cache.bytes} bytes`,
+      `state requests: ${this.#traffic.stateRequests}`,
       `memory: ${rss} bytes, ${heapUsed} of them heap`,
     ].join("\n");
   }
@@ -278,7 +283,7 @@ export class Worker {
   #stateChannel(url: string): StateChannel {
     let channel = this.#stateChannels.get(url);
     if (channel === undefined) {
-      const made = new StateChannel(new Connection(url, this.options.workerId), (error) => {
+      const made = new StateChannel(new Connection(url, this.options.workerId), this.#traffic, (error) => {
         if (this.#stateChannels.get(url) === made) this.#stateChannels.delete(url);
         this.#reportBroken(error);
       });

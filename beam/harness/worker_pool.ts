@@ -8,6 +8,7 @@ import type { fnApi } from "../model/apache_beam.js";
 import { CHANNEL_OPTIONS, deserializer, type Method, serializer } from "./connection.js";
 import { START_WORKER, STOP_WORKER } from "./fn_methods.js";
 import { fetchProvision } from "./provision.js";
+import type { WorkerTraffic } from "./state_channel.js";
 import { Worker } from "./worker.js";
 import { stderrLog, type WorkerLog } from "./worker_log.js";
 
@@ -18,6 +19,8 @@ export interface WorkerPoolOptions {
   readonly log?: WorkerLog;
   /** Called before a worker takes its first bundle, with the pipeline's options by name. */
   readonly prepare?: (options: Readonly<Record<string, unknown>>) => void | Promise<void>;
+  /** What all its workers have asked of their runners; added to as they run. */
+  readonly traffic?: WorkerTraffic;
 }
 
 export interface WorkerPool {
@@ -118,6 +121,7 @@ class PooledWorkers {
         log: this.#log,
         runnerCapabilities: info.runnerCapabilities,
         runnerName: info.runnerName,
+        ...(this.options.traffic !== undefined && { traffic: this.options.traffic }),
         ...(initialError !== undefined && { initialError }),
       });
       await worker.finished;

@@ -11,7 +11,6 @@
  * a value that moves in memory is written as a whole.
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
-import type { ByteTable } from "./byte_table.js";
 import type { Changes } from "./store.js";
 
 const PUT = 1;
@@ -130,10 +129,17 @@ function writePut(
   out.writeBytes(bytes, keyAt, keyAt + keyLength);
 }
 
+/** What the changes of one table are applied to; the writers serve the next change too. */
+export interface ReplayTable {
+  put(key: ByteWriter, value: ByteWriter): unknown;
+  appendAt(key: ByteWriter, oldLength: number, added: ByteWriter): void;
+  delete(key: ByteWriter): unknown;
+}
+
 /** The tables that changes are applied to. */
 export interface ReplayTarget {
   /** Throws for a number that no name was given to. */
-  byNumber(table: number): ByteTable;
+  byNumber(table: number): ReplayTable;
   nameTable(table: number, name: string): void;
 }
 

@@ -26,7 +26,7 @@ class CountByKey(beam.DoFn):
     REPORT = TimerSpec("report", TimeDomain.WATERMARK)
 
     def __init__(self):
-        self.reported = Metrics.counter("bench", "reported")
+        self.reported = Metrics.distribution("bench", "reported")
 
     def process(self, element, count=beam.DoFn.StateParam(COUNT), report=beam.DoFn.TimerParam(REPORT)):
         count.write((count.read() or 0) + 1)
@@ -34,7 +34,7 @@ class CountByKey(beam.DoFn):
 
     @on_timer(REPORT)
     def on_report(self, key=beam.DoFn.KeyParam, count=beam.DoFn.StateParam(COUNT)):
-        self.reported.inc(count.read() or 0)
+        self.reported.update(count.read() or 0)
         yield key, count.read() or 0
 
 
@@ -56,9 +56,8 @@ def main():
     )
     result = pipeline.run()
     result.wait_until_finish()
-    counters = result.metrics().query()["counters"]
-    reported = sum(c.committed or 0 for c in counters if c.key.metric.name == "reported")
-    print(json.dumps({"reported": reported}))
+    [reported] = [d.committed for d in result.metrics().query()["distributions"] if d.key.metric.name == "reported"]
+    print(json.dumps({"count": reported.count, "sum": reported.sum, "min": reported.min, "max": reported.max}))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import {
   type TimerContext,
 } from "../../beam/sdk/do_fn.js";
 import { createPipeline, impulse, parDo } from "../../beam/sdk/graph.js";
-import { counter } from "../../beam/sdk/metrics.js";
+import { distribution } from "../../beam/sdk/metrics.js";
 import { registerDoFn } from "../../beam/sdk/registry.js";
 import { valueState } from "../../beam/sdk/state.js";
 import { eventTimeTimer } from "../../beam/sdk/timer.js";
@@ -45,11 +45,11 @@ class CountByKey extends StatefulDoFn<string, number, Counts, typeof state, type
   override readonly outputs = counts;
   override readonly state = state;
   override readonly timers = timers;
-  override readonly metrics = { reported: counter() };
+  override readonly metrics = { reported: distribution() };
   override readonly onTimer = {
     report: (ctx: TimerContext<string, Counts, typeof state, typeof timers>): void => {
       const count = ctx.state.count.read() ?? 0;
-      this.metrics.reported.inc(count);
+      this.metrics.reported.update(count);
       ctx.emit.main({ key: ctx.key, value: count });
     },
   };

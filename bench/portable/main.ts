@@ -1,139 +1,126 @@
 /**
  * `make bench-portable`: this project's workers beside those of Beam's Python SDK, on the same Prism, with the same
- * pipeline, one after the other in each run. Workers have a process of their own. What a job takes before its first
- * element and after its last is measured by one of a single element, and taken off. Shows figures and fails on none.
+ * pipeline, one after the other in each round, and first in turn. A round in which a job goes wrong is told of and
+ * repeated; with too many of them there is no result. Shows figures and fails on none.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { delimiter, dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
-import { runPortable } from "../../beam/runners/portable/portable_run.js";
-import { freePort, isListening } from "../../services/discovery.js";
-import { findBeamPython, type LocalRunner, startPrism } from "../../services/index.js";
-import { counterPipeline } from "./counter_pipeline.js";
-
-const run = promisify(execFile);
+import { parseArgs } from "node:util";
+import { medianRatio, spreadOf } from "../statistics.js";
+import { type Cost, JobWentWrong, type Measured, runRound } from "./round.js";
+import { ownWorkers, pythonWorkers, type Workers } from "./workers.js";
 
 const { values } = parseArgs({
   options: {
-    elements: { type: "string", default: "200000" },
+    elements: { type: "string", default: "600000" },
     keys: { type: "string", default: "1000" },
     runs: { type: "string", default: "3" },
+    /** Writes a V8 CPU profile of our worker to this folder. */
+    profile: { type: "string" },
   },
 });
-const elements = Number(values.elements);
-const keys = Number(values.keys);
+const config = { elements: Number(values.elements), keys: Number(values.keys) };
 const runs = Number(values.runs);
+/** Rounds that may go wrong, all in all. */
+const FAILED_MAX = Math.max(2, runs);
 
-const JOB_TIMEOUT_MS = 10 * 60_000;
-const POOL_TIMEOUT_MS = 60_000;
-const quiet = { debug() {}, info() {}, warn() {} };
-
-interface Workers {
-  readonly name: string;
-  /** Runs the job; resolves with what it counted. */
-  job(prism: LocalRunner, elements: number): Promise<number>;
-  stop(): void;
-}
-
-const subjects = [await ownWorkers(), await pythonWorkers()];
-const seconds = new Map<string, number[]>(subjects.map(({ name }) => [name, []]));
+const profile = values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
+const own = await ownWorkers(profile);
+const python = await pythonWorkers();
+const rounds: ReadonlyMap<string, Measured>[] = [];
+const failures: JobWentWrong[] = [];
 try {
-  for (let i = 1; i <= runs; i++) {
-    // One Prism for both, a fresh one each time: it keeps what past jobs were.
-    const prism = await startPrism();
+  while (rounds.length < runs && failures.length <= FAILED_MAX) {
+    const number = rounds.length + 1;
     try {
-      for (const { name, job } of subjects) {
-        await timed(() => job(prism, 1), 1);
-        const overhead = await timed(() => job(prism, 1), 1);
-        const whole = await timed(() => job(prism, elements), elements);
-        seconds.get(name)!.push(whole - overhead);
-        console.error(
-          `run ${i}  ${name.padEnd(10)}  ${whole.toFixed(2)} s, ${overhead.toFixed(2)} s of it for a job of one element`,
-        );
-      }
-    } finally {
-      await prism.stop();
+      const round = await runRound(number % 2 === 1 ? [own, python] : [python, own], config);
+      rounds.push(round);
+      for (const [name, measured] of round) console.error(`round ${number}  ${oneLine(name, measured)}`);
+    } catch (error) {
+      if (!(error instanceof JobWentWrong)) throw error;
+      failures.push(error);
+      console.error(`round ${number}  WENT WRONG and does not count: ${error.message}`);
     }
   }
 } finally {
-  for (const { stop } of subjects) stop();
+  await own.stop();
+  await python.stop();
+}
+console.log(report());
+process.exit(rounds.length < runs ? 1 : 0);
+
+function oneLine(name: string, { elements, overhead }: Measured): string {
+  const seconds = `${elements.seconds.toFixed(2)} s, and ${overhead.seconds.toFixed(2)} s for a job of one element`;
+  return `${name.padEnd(10)}  ${rate(elements.seconds)} elements/s, ${seconds}`;
 }
 
-console.log(`\n${elements} elements, ${keys} keys, a value and a timer for each; median of ${runs}\n`);
-for (const [name, all] of seconds) {
-  console.log(`${name.padEnd(12)}${String(Math.round(elements / median(all))).padStart(10)} elements/s`);
-}
-const [own, python] = [...seconds.values()].map(median);
-console.log(`\n${(python! / own!).toFixed(1)} × Beam's Python SDK`);
-process.exit();
-
-async function timed(job: () => Promise<number>, expected: number): Promise<number> {
-  const startedMs = performance.now();
-  const counted = await job();
-  if (counted !== expected) throw new Error(`${counted} elements were counted, not ${expected}`);
-  return (performance.now() - startedMs) / 1000;
-}
-
-async function ownWorkers(): Promise<Workers> {
-  const script = fileURLToPath(new URL("worker.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script], { stdio: ["pipe", "pipe", "inherit"] });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const endpoint = line.toString("utf8").trim();
-  return {
-    name: "TypeScript",
-    job: async (prism, count) => {
-      const job = await runPortable(counterPipeline({ elements: count, keys }), {
-        jobEndpoint: prism.endpoint,
-        jobName: "counter",
-        environment: { kind: "external", endpoint },
-        log: quiet,
-        runnerEnded: prism.ended,
-      });
-      await job.finished;
-      return job.metrics.counter("reported");
-    },
-    stop: () => stop(child),
-  };
-}
-
-async function pythonWorkers(): Promise<Workers> {
-  const python = await findBeamPython({ log: console.error });
-  const port = await freePort();
-  const args = ["-m", "apache_beam.runners.worker.worker_pool_main", `--service_port=${port}`];
-  // The pool starts its workers with whatever "python" is on the PATH.
-  const env = { ...process.env, PATH: `${dirname(python)}${delimiter}${process.env.PATH}` };
-  const child = spawn(python, args, { stdio: ["ignore", "ignore", "ignore"], env });
-  const deadline = Date.now() + POOL_TIMEOUT_MS;
-  while (!(await isListening(port))) {
-    if (Date.now() > deadline) throw new Error("Beam's Python worker pool does not come up");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+function report(): string {
+  const lines = [
+    `\n${count(config.elements)} elements, ${count(config.keys)} keys, a value and a timer for each; ${rounds.length} rounds`,
+  ];
+  if (rounds.length > 0) lines.push("", ...figures());
+  if (failures.length > 0) {
+    lines.push("", `Rounds that went wrong, and were not counted: ${failures.length}`);
+    for (const { message } of failures) lines.push(`  ${message}`);
   }
-  const script = fileURLToPath(new URL("counter_pipeline.py", import.meta.url));
-  return {
-    name: "Python",
-    job: async (prism, count) => {
-      const options = [
-        "--runner=PortableRunner",
-        `--job_endpoint=${prism.endpoint}`,
-        "--environment_type=EXTERNAL",
-        `--environment_config=127.0.0.1:${port}`,
-      ];
-      const { stdout } = await run(python, [script, `--elements=${count}`, `--keys=${keys}`, ...options], {
-        timeout: JOB_TIMEOUT_MS,
-      });
-      return (JSON.parse(stdout.trim().split("\n").at(-1)!) as { reported: number }).reported;
-    },
-    stop: () => stop(child),
+  return lines.join("\n");
+}
+
+function figures(): string[] {
+  const lines = [`${"".padEnd(12)}${["min", "median", "max"].map((word) => word.padStart(10)).join("")}`];
+  for (const { name } of [own, python]) {
+    const rates = spreadOf(of(name).map(({ elements }) => config.elements / elements.seconds));
+    const cells = [rates.min, rates.median, rates.max].map((each) => count(each).padStart(10)).join("");
+    lines.push(`${name.padEnd(12)}${cells}  elements/s${cpuWords(name)}`);
+  }
+  const speed = medianRatio(seconds(python.name), seconds(own.name))!;
+  lines.push(
+    "",
+    `${speed.toFixed(1)} × the elements per second of Beam's Python SDK (median of the rounds' ratios)`,
+  );
+  lines.push(...cpuRatios());
+  const requests = of(own.name).flatMap(({ elements }) => elements.stateRequests ?? []);
+  const perElement = spreadOf(requests).max / config.elements;
+  lines.push(`${own.name}: ${perElement.toFixed(3)} state requests an element`);
+  return lines;
+}
+
+/** Of both sides, for each element. */
+function cpuWords(name: string): string {
+  const workers = micros(of(name).flatMap(({ elements }) => elements.workerCpuSeconds ?? []));
+  const prism = micros(of(name).flatMap(({ elements }) => elements.prismCpuSeconds ?? []));
+  if (workers === undefined || prism === undefined) return "";
+  return `; CPU µs an element: ${workers} in the workers, ${prism} in Prism`;
+}
+
+/** What a busy machine falsifies least. */
+function cpuRatios(): string[] {
+  const less = (cpu: (cost: Cost) => number): string => {
+    const seconds = ({ name }: Workers): number[] => of(name).map(({ elements }) => cpu(elements));
+    return medianRatio(seconds(python), seconds(own))!.toFixed(1);
   };
+  const workers = less(({ workerCpuSeconds }) => workerCpuSeconds ?? Number.NaN);
+  const all = less(
+    ({ workerCpuSeconds, prismCpuSeconds }) => (workerCpuSeconds ?? Number.NaN) + prismCpuSeconds!,
+  );
+  return workers === "NaN" ? [] : [`${workers} × less CPU in the workers, ${all} × less with Prism's`];
 }
 
-function stop(child: ChildProcess): void {
-  child.stdin?.end();
-  child.kill("SIGTERM");
+function micros(all: readonly number[]): string | undefined {
+  if (all.length === 0) return undefined;
+  return ((spreadOf(all).median * 1e6) / config.elements).toFixed(1);
 }
 
-function median(all: readonly number[]): number {
-  return [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)]!;
+function of(name: string): Measured[] {
+  return rounds.map((round) => round.get(name)!);
+}
+
+function seconds(name: string): number[] {
+  return of(name).map(({ elements }) => elements.seconds);
+}
+
+function rate(elementsSeconds: number): string {
+  return count(config.elements / elementsSeconds);
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
 }

@@ -7,7 +7,7 @@ import { counter } from "../../beam/sdk/metrics.js";
 import { registerDoFn } from "../../beam/sdk/registry.js";
 import type { Store } from "../../beam/store/store.js";
 import { buildPipeline, KAFKA_CONNECTION } from "../../pipeline/graph.js";
-import { runSubject } from "../subject.js";
+import { type Measurement, runSubject, type SubjectInput } from "../subject.js";
 import { assertStateEmpty, duplicatesOf, graphOptions, registerKafka } from "./pipeline.js";
 
 class CountingSink extends DoFn<unknown, Record<never, never>> {
@@ -23,35 +23,40 @@ class CountingSink extends DoFn<unknown, Record<never, never>> {
 }
 registerDoFn(CountingSink);
 
-/** @param openStore where state is; opening it is not within the time */
 export function measureCounting(openStore: () => Promise<Store>): Promise<void> {
-  return runSubject(async (input) => {
-    registerKafka(input);
-    const pipeline = buildPipeline(graphOptions(input, true), ({ joined, unmatched, deadLetters }) => {
-      parDo("CountJoined", joined, new CountingSink(null));
-      parDo("CountUnmatched", unmatched, new CountingSink(null));
-      parDo("CountDeadLetters", flattenAll("DeadLetters", deadLetters), new CountingSink(null));
-    });
-    // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
-    await kafkaConnections.acquire(KAFKA_CONNECTION);
-    const store = await openStore();
-    const startMs = performance.now();
-    const run = runDirect(pipeline, { store });
-    await run.finished;
-    const seconds = (performance.now() - startMs) / 1000;
-    await kafkaConnections.release(KAFKA_CONNECTION);
-    assertStateEmpty(run);
-    await store.close();
-    const counted = (sink: string): number => run.metrics.counter("counted", sink);
-    return {
-      events: run.metrics.counter("records"),
-      seconds,
-      counts: {
-        pairs: counted("CountJoined"),
-        unmatched: counted("CountUnmatched"),
-        duplicates: duplicatesOf(run),
-        deadLetters: counted("CountDeadLetters"),
-      },
-    };
+  return runSubject((input) => runCounting(input, openStore));
+}
+
+/** @param openStore where state is; opening it is not within the time */
+export async function runCounting(
+  input: SubjectInput,
+  openStore: () => Promise<Store>,
+): Promise<Measurement> {
+  registerKafka(input);
+  const pipeline = buildPipeline(graphOptions(input, true), ({ joined, unmatched, deadLetters }) => {
+    parDo("CountJoined", joined, new CountingSink(null));
+    parDo("CountUnmatched", unmatched, new CountingSink(null));
+    parDo("CountDeadLetters", flattenAll("DeadLetters", deadLetters), new CountingSink(null));
   });
+  // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
+  await kafkaConnections.acquire(KAFKA_CONNECTION);
+  const store = await openStore();
+  const startMs = performance.now();
+  const run = runDirect(pipeline, { store });
+  await run.finished;
+  const seconds = (performance.now() - startMs) / 1000;
+  await kafkaConnections.release(KAFKA_CONNECTION);
+  assertStateEmpty(run);
+  await store.close();
+  const counted = (sink: string): number => run.metrics.counter("counted", sink);
+  return {
+    events: run.metrics.counter("records"),
+    seconds,
+    counts: {
+      pairs: counted("CountJoined"),
+      unmatched: counted("CountUnmatched"),
+      duplicates: duplicatesOf(run),
+      deadLetters: counted("CountDeadLetters"),
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { WorkerTraffic } from "../../../../beam/harness/state_channel.js";
 import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { DoFn, type ElementContext } from "../../../../beam/sdk/do_fn.js";
@@ -42,9 +43,11 @@ registerDoFn(Rekey);
 
 describe("worker, state", () => {
   let test: WorkerUnderTest;
+  let traffic: WorkerTraffic;
 
   beforeEach(async () => {
-    test = await WorkerUnderTest.start();
+    traffic = { stateRequests: 0 };
+    test = await WorkerUnderTest.start({ traffic });
     const { pipeline, root } = createPipeline();
     const summed = parDo("Sum", createKeyed(root, []), sum).main;
     parDo("Sum again", parDo("Rekey", summed, new Rekey(null)).main, sum);
@@ -105,6 +108,28 @@ describe("worker, state", () => {
     assert.equal(requests("get"), 2 * keys.length, "200 elements, 50 keys, 2 cells");
     assert.equal(requests("append"), 2 * keys.length);
     assert.equal(requests("clear"), 0, "there was nothing to clear");
+    assert.equal(traffic.stateRequests, 4 * keys.length);
+  });
+
+  it("is loaded in one round for keys that come one after the other, each with many elements", async () => {
+    test.runner.holdsState = true;
+    const id = await test.runner.startBundle("d");
+    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
+    const ones = Array.from({ length: 125 }, () => 1);
+    await test.runner.sendData(
+      id,
+      elements(...keys.flatMap((key) => ones.map((one) => [key, one] as const))),
+    );
+    await until("all requests", () => test.runner.stateRequests.length === 2 * keys.length, 5_000);
+    test.runner.holdsState = false;
+    test.runner.answerState();
+    assert.equal((await test.runner.answer(id)).error, "");
+    assert.equal(requests("get"), 2 * keys.length);
+    const texts = decodeElements(strings, await test.runner.output(id)).map(([text]) => text);
+    assert.deepEqual(
+      texts.filter((text) => text.endsWith("=125")),
+      keys.map((key) => `${key}=125`),
+    );
   });
 
   it("is written before the bundle is answered", async () => {
