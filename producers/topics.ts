@@ -1,7 +1,11 @@
 /** Creates the topics that are missing; those that exist are left as they are, whatever their settings. */
-import type { Kafka } from "kafkajs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Admin, Kafka } from "kafkajs";
 
 export const PARTITIONS = 3;
+
+const LEADERS_MAX_MS = 30_000;
+const POLL_MS = 100;
 
 /** The names of the topics that had to be created. Replication is the broker's default. */
 export async function createMissingTopics(kafka: Kafka, topics: readonly string[]): Promise<string[]> {
@@ -14,11 +18,27 @@ export async function createMissingTopics(kafka: Kafka, topics: readonly string[
       // Answers false, without an error, when another process was faster.
       await admin.createTopics({
         topics: missing.map((topic) => ({ topic, numPartitions: PARTITIONS })),
-        waitForLeaders: true,
+        // kafkajs waits for leaders, but not for a broker that has not heard of the topic yet.
+        waitForLeaders: false,
       });
+      await untilLed(admin, missing);
     }
     return missing;
   } finally {
     await admin.disconnect();
+  }
+}
+
+async function untilLed(admin: Admin, names: string[]): Promise<void> {
+  const deadline = performance.now() + LEADERS_MAX_MS;
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: names });
+      if (topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
+      if (performance.now() > deadline) throw new Error(`no leaders for ${names.join(", ")}`);
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+    await sleep(POLL_MS);
   }
 }
