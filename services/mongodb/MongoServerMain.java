@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import org.h2.mvstore.MVStore;
 
 public final class MongoServerMain {
@@ -40,6 +41,8 @@ public final class MongoServerMain {
   private static final class JournaledBackend extends H2Backend {
     private static final int COMMIT_INTERVAL_MS = 100;
 
+    /** Fair, so that a reader is not kept waiting by writers that come again and again. */
+    private final ReentrantLock turn = new ReentrantLock(true);
     private final ScheduledExecutorService journal =
         Executors.newSingleThreadScheduledExecutor(
             task -> {
@@ -54,23 +57,35 @@ public final class MongoServerMain {
     }
 
     @Override
-    public synchronized Document handleMessage(MongoMessage message) {
+    public Document handleMessage(MongoMessage message) {
+      turn.lock();
       try {
         return super.handleMessage(message);
       } finally {
         if (waitsForJournal(message.getDocument())) super.commit();
+        turn.unlock();
       }
     }
 
     @Override
-    public synchronized void commit() {
-      super.commit();
+    public void commit() {
+      turn.lock();
+      try {
+        super.commit();
+      } finally {
+        turn.unlock();
+      }
     }
 
     @Override
-    public synchronized void close() {
-      journal.shutdown();
-      super.close();
+    public void close() {
+      turn.lock();
+      try {
+        journal.shutdown();
+        super.close();
+      } finally {
+        turn.unlock();
+      }
     }
 
     private static boolean waitsForJournal(Document command) {
