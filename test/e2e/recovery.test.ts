@@ -115,7 +115,7 @@ describe("recovery", function () {
         await servers[server].kill();
         counts[server]++;
         kills++;
-        await sleep(Math.random() * 500);
+        await sleep(Math.random() * 100);
       }
       if (signal !== undefined) {
         run.kill(signal);
@@ -143,7 +143,7 @@ describe("recovery", function () {
   }
 
   it("carries a bounded run over kills of itself, of Kafka and of MongoDB, and its counts with it", async () => {
-    run = await disturbed("--bounded", "--bundle_size=64");
+    run = await disturbed("--bounded", "--bundle_size=16");
     const summary = await run.summary();
     await assertAsExpected(summary);
     // It is over: there is nothing to go on with.
@@ -152,7 +152,7 @@ describe("recovery", function () {
   });
 
   it("carries a stream over kills of itself, of Kafka and of MongoDB, and over a stop", async () => {
-    run = await disturbed("--bundle_size=64");
+    run = await disturbed("--bundle_size=16");
     await until(
       "every event to be somewhere",
       async () => {
