@@ -5,6 +5,7 @@ import { DurableStore } from "../beam/store/durable_store.js";
 import { LocalDirectory } from "../beam/store/local_directory.js";
 import { MemoryStore } from "../beam/store/memory_store.js";
 import type { Store } from "../beam/store/store.js";
+import { writeProblem } from "../beam/store/store_errors.js";
 import { beginCheckpoints, restoreState } from "./checkpointing.js";
 import type { Log } from "./log.js";
 import type { RunSettings } from "./options.js";
@@ -30,7 +31,7 @@ export async function openState(settings: RunSettings, health: Health, log: Log)
     clock: systemClock,
     onSnapshot: (problem) => {
       if (problem === undefined) health.clear("state");
-      else health.report("state", `no snapshot could be written: ${(problem as Error).message}`);
+      else health.report("state", `no snapshot could be written: ${writeProblem(problem)}`);
     },
   });
   const { recovery } = store;

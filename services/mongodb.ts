@@ -1,6 +1,7 @@
 /**
  * A server that speaks the MongoDB protocol, from Maven's jars: mongo-java-server, not mongod. It has no transactions,
- * no change streams and no authentication, and as a file backend it may lose the last 100 ms of writes on kill().
+ * no change streams and no authentication. With the file backend, writes that were acknowledged to {w: "majority"} or
+ * {j: true} survive kill(), others after 100 ms.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";

@@ -42,11 +42,15 @@ export class StoreWriteError extends StoreError {
   override readonly name = "StoreWriteError";
 
   constructor(path: string, cause: unknown) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const what = code === "ENOSPC" || code === "EDQUOT" ? "the disk is full" : message;
     super(
-      `state cannot be written to ${path}: ${what}. What was committed before is safe: start again once this is mended`,
+      `state cannot be written to ${path}: ${writeProblem(cause)}. What was committed before is safe: start again once this is mended`,
       { cause },
     );
   }
+}
+
+/** Why something could not be written, for a message. */
+export function writeProblem(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" ? `the disk is full (${message})` : message;
 }

@@ -1,151 +1,168 @@
 /**
- * State on disk as a user has it: `run --state_dir`, killed again and again by SIGKILL, goes on where it was; and what a
- * directory is refused for.
+ * `run --state_dir` and the servers that it lives on, killed again and again by SIGKILL: what comes out in the end is
+ * what the oracle says. RECOVERY_KILLS=100 RECOVERY_ORDERS=110000 is the long form, by hand.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Summary } from "../../pipeline/summary.js";
+import { type LocalServer, startKafka, startMongodb } from "../../services/index.js";
 import {
   BACKLOG_D_MS,
+  BACKLOG_ORDERS,
   BACKLOG_T_MS,
   backlogEnvironment,
   backlogSummary,
   backlogTopics,
 } from "../fixtures/backlog.js";
-import { CommandLine } from "../fixtures/command_line.js";
+import { CommandLine, type Ended } from "../fixtures/command_line.js";
 import type { EventTopics } from "../fixtures/event_topics.js";
-import { kafkaFixture, mongodbFixture } from "../fixtures/services.js";
+import { startOrSkip } from "../fixtures/services.js";
 import { TestDatabase } from "../fixtures/test_run.js";
 import { until } from "../fixtures/until.js";
 
-/** RECOVERY_KILLS=100 for a long run by hand. */
-const KILLS = Number(process.env.RECOVERY_KILLS ?? 4);
+/** Of each test, at least; seven are one of every kind. */
+const KILLS = Number(process.env.RECOVERY_KILLS ?? 7);
+const ORDERS = Number(process.env.RECOVERY_ORDERS ?? BACKLOG_ORDERS);
+/** Longer than a broker takes to be back, and whoever lost it to look again. */
+const PROGRESS_MAX_MS = 120_000;
 
-describe("state on disk", function () {
-  this.timeout(60_000 + KILLS * 15_000);
-  const kafka = kafkaFixture();
-  const mongodb = mongodbFixture();
+type ServerName = "Kafka" | "MongoDB";
+
+/** A server comes back after a moment, with or without the run, which a signal ends. */
+interface Disturbance {
+  readonly server?: ServerName;
+  readonly signal?: "SIGKILL" | "SIGTERM";
+}
+
+/** In turn. */
+const DISTURBANCES: readonly Disturbance[] = [
+  { signal: "SIGKILL" },
+  { server: "Kafka", signal: "SIGKILL" },
+  { server: "MongoDB" },
+  { signal: "SIGTERM" },
+  { server: "MongoDB", signal: "SIGKILL" },
+  { server: "Kafka" },
+];
+
+describe("recovery", function () {
+  this.timeout(120_000 + KILLS * 30_000 + ORDERS * 10);
+  let folder: string;
+  let servers: Readonly<Record<ServerName, LocalServer>>;
   let topics: EventTopics;
+  let expected: Omit<Summary, "duration_ms">;
   let database: TestDatabase;
   let path: string;
+  let run: CommandLine | undefined;
 
-  before(async () => {
-    topics = await backlogTopics(kafka.bootstrap());
+  before("start servers of its own", async function () {
+    folder = mkdtempSync(join(tmpdir(), "order-payment-stream-recovery-"));
+    servers = await startOrSkip(this, async () => ({
+      MongoDB: await startMongodb({ dataDir: join(folder, "mongodb"), backend: "file" }),
+      Kafka: await startKafka({ dataDir: join(folder, "kafka") }),
+    }));
+    topics = await backlogTopics(servers.Kafka.address, {}, ORDERS);
+    expected = backlogSummary(topics);
   });
 
   beforeEach(async () => {
-    database = await TestDatabase.open(mongodb.uri());
-    path = mkdtempSync(join(tmpdir(), "recovery-"));
+    database = await TestDatabase.open(servers.MongoDB.address);
+    path = mkdtempSync(join(folder, "state-"));
   });
 
   afterEach(async () => {
-    await database.close();
-    rmSync(path, { recursive: true, force: true });
+    run?.kill("SIGKILL");
+    await run?.ended;
+    await database?.close();
   });
 
-  after(() => topics?.close());
+  after(async () => {
+    await topics?.close();
+    await servers?.Kafka.kill();
+    await servers?.MongoDB.kill();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
 
   function start(...args: readonly string[]): CommandLine {
     return new CommandLine(
       ["run", "--runner=direct", `--state_dir=${path}`, "--summary=json", ...args],
-      backlogEnvironment(kafka.bootstrap(), topics, database),
+      backlogEnvironment(servers.Kafka.address, topics, database),
     );
   }
 
-  it("carries a bounded run over many a kill -9, and its counts with it", async () => {
-    for (let i = 0; i < KILLS; i++) {
+  /** Starts a run and disturbs it, spread at random over most of its documents. Returns the process that is left. */
+  async function disturbed(...args: readonly string[]): Promise<CommandLine> {
+    const startedMs = Date.now();
+    const counts = { run: 0, Kafka: 0, MongoDB: 0 };
+    let kills = 0;
+    run = start(...args);
+    for (let round = 0; kills < KILLS; round++) {
+      const { server, signal } = DISTURBANCES[round % DISTURBANCES.length]!;
+      const share = (kills + Math.random()) / (KILLS + 2);
       const documents = await database.joined.estimatedDocumentCount();
-      const run = start("--bounded", "--bundle_size=64");
-      await until("more documents, or the end", async () => {
-        return run.hasEnded || (await database.joined.estimatedDocumentCount()) > documents;
-      });
-      await sleep(Math.random() * 100);
-      run.kill("SIGKILL");
-      await run.ended;
+      const wanted = Math.min(expected.joined, Math.max(documents + 1, share * expected.joined));
+      await until(
+        `${Math.ceil(wanted)} documents`,
+        async () => run!.hasEnded || (await database.joined.estimatedDocumentCount()) >= wanted,
+        PROGRESS_MAX_MS,
+      );
+      await sleep(Math.random() * 50);
+      // A bounded run may be faster than whoever looks on.
+      if (run.hasEnded) break;
+      if (server !== undefined) {
+        await servers[server].kill();
+        counts[server]++;
+        kills++;
+        await sleep(Math.random() * 100);
+      }
+      if (signal !== undefined) {
+        run.kill(signal);
+        const ended: Ended = await run.ended;
+        assert.equal(ended.code, signal === "SIGKILL" ? null : 0, run.stderr);
+        if (signal === "SIGKILL") {
+          counts.run++;
+          kills++;
+        }
+      }
+      if (server !== undefined) await servers[server].start();
+      if (signal !== undefined) run = start(...args);
     }
-    const { duration_ms, ...counts } = await start("--bounded").summary();
+    for (const [name, count] of Object.entries(counts)) assert.ok(count > 0, `${name} was not killed`);
+    if (process.env.RECOVERY_KILLS !== undefined) {
+      const events = `${topics.log.length} events, ${Math.round((Date.now() - startedMs) / 1_000)} s`;
+      console.log(`      ${events}: killed ${JSON.stringify(counts)}`);
+    }
+    return run;
+  }
+
+  async function assertAsExpected({ duration_ms, ...counts }: Summary): Promise<void> {
     await database.assertAsOracle(topics, BACKLOG_T_MS, BACKLOG_D_MS);
-    assert.deepEqual(counts, backlogSummary(topics));
+    assert.deepEqual(counts, expected);
+  }
+
+  it("carries a bounded run over kills of itself, of Kafka and of MongoDB, and its counts with it", async () => {
+    run = await disturbed("--bounded", "--bundle_size=16");
+    const summary = await run.summary();
+    await assertAsExpected(summary);
     // It is over: there is nothing to go on with.
     const again = await start("--bounded").summary();
-    assert.deepEqual({ ...again, duration_ms: 0 }, { ...counts, duration_ms: 0 });
+    assert.deepEqual({ ...again, duration_ms: 0 }, { ...summary, duration_ms: 0 });
   });
 
-  it("carries a stream over SIGTERM and kill -9", async () => {
-    for (let i = 0; i < KILLS; i++) {
-      const documents = await database.joined.estimatedDocumentCount();
-      const run = start("--bundle_size=64");
-      await until("more documents", async () => {
-        const count = await database.joined.estimatedDocumentCount();
-        return count > documents || count === backlogSummary(topics).joined;
-      });
-      await sleep(Math.random() * 100);
-      run.kill(i % 2 === 0 ? "SIGKILL" : "SIGTERM");
-      await run.ended;
-    }
-    const run = start();
-    await until("every event to be somewhere", async () => {
-      const [joined, unmatched] = await database.counts();
-      const expected = backlogSummary(topics);
-      return joined === expected.joined && unmatched === expected.unmatched;
-    });
+  it("carries a stream over kills of itself, of Kafka and of MongoDB, and over a stop", async () => {
+    run = await disturbed("--bundle_size=16");
+    await until(
+      "every event to be somewhere",
+      async () => {
+        assert.equal(run!.hasEnded, false, run!.stderr);
+        const [joined, unmatched] = await database.counts();
+        return joined === expected.joined && unmatched === expected.unmatched;
+      },
+      PROGRESS_MAX_MS + 2 * ORDERS,
+    );
     run.kill("SIGTERM");
-    const { duration_ms, ...counts } = await run.summary();
-    await database.assertAsOracle(topics, BACKLOG_T_MS, BACKLOG_D_MS);
-    assert.deepEqual(counts, backlogSummary(topics));
-  });
-
-  it("refuses in one line what it cannot go on with", async () => {
-    const refusal = async (...args: string[]): Promise<string> => {
-      const run = start("--bounded", ...args);
-      const { code } = await run.ended;
-      assert.notEqual(code, 0);
-      assert.equal(run.stdout, "");
-      return run.stderr.trimEnd().split("\n").at(-1)!;
-    };
-    writeFileSync(join(path, "letter.txt"), "Dear …");
-    assert.match(await refusal(), /is no state directory: it holds letter\.txt/);
-    assert.deepEqual(readdirSync(path), ["letter.txt"]);
-    rmSync(join(path, "letter.txt"));
-
-    const first = start();
-    await until("the first documents", async () => (await database.joined.estimatedDocumentCount()) > 0);
-    assert.match(await refusal(), /in use by another process/);
-    first.kill("SIGTERM");
-    await first.ended;
-    assert.match(await refusal(), /belongs to another pipeline: .*unbounded/);
-  });
-
-  it("can be looked at and exported, once nobody uses it", async () => {
-    const state = async (
-      what: string,
-      directory = path,
-    ): Promise<{ code: number | null; lines: string[] }> => {
-      const command = new CommandLine(["state", what, `--state_dir=${directory}`], {});
-      const { code } = await command.ended;
-      return { code, lines: `${command.stdout}${command.stderr}`.trimEnd().split("\n") };
-    };
-    assert.deepEqual(await state("inspect"), { code: 1, lines: [`${path} holds no state`] });
-    // Long enough that all that was read waits when it ends.
-    const run = new CommandLine(["run", "--runner=direct", `--state_dir=${path}`, "--summary=json"], {
-      ...backlogEnvironment(kafka.bootstrap(), topics, database),
-      STATE_TIMEOUT_MINUTES: "100000",
-    });
-    await until("the first documents", async () => (await database.joined.estimatedDocumentCount()) > 0);
-    run.kill("SIGTERM");
-    await run.ended;
-    const { code, lines } = await state("inspect");
-    assert.equal(code, 0);
-    const waiting = lines.find((line) => line.endsWith("state/JoinOrdersPayments/waiting"))!;
-    const count = Number(waiting.trim().split(" ")[0]!.replaceAll(",", ""));
-    assert.ok(count > 0, waiting);
-    const records = (await state("export")).lines.map((line) => JSON.parse(line));
-    const orders = records.filter(({ table }) => table === "state/JoinOrdersPayments/waiting");
-    assert.equal(orders.length, count);
-    for (const { key, value } of orders) {
-      for (const { event } of [...value.orders, ...value.payments]) assert.equal(event.order_id, key);
-    }
+    await assertAsExpected(await run.summary());
   });
 });

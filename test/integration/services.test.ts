@@ -131,6 +131,41 @@ describe("services", function () {
       );
     });
 
+    it("keeps all that it acknowledged to a majority when it is killed, and no half of the rest", async () => {
+      const server = await started(startMongodb({ dataDir: join(folder, "mongodb"), backend: "file" }));
+      const batches = Array.from({ length: 200 }, (_, batch) =>
+        Array.from({ length: 20 }, (_, i) => ({ _id: `${batch}/${i}` })),
+      );
+      const acknowledged = new Set<string>();
+      await withCollection(server.address, async (collection) => {
+        const rest = batches.values();
+        const writeConcern = { w: "majority" } as const;
+        const lanes = Array.from({ length: 3 }, async () => {
+          for (const batch of rest) {
+            await collection.insertMany(batch, { ordered: false, writeConcern });
+            for (const { _id } of batch) acknowledged.add(_id);
+          }
+        });
+        const allEnded = Promise.allSettled(lanes);
+        while (acknowledged.size < 400) await sleep(5);
+        await server.kill();
+        await allEnded;
+      });
+      assert.ok(acknowledged.size < 4_000);
+      await server.restart();
+      await withCollection(server.address, async (collection) => {
+        const documents = await collection.find().toArray();
+        const kept = new Set(documents.map(({ _id }) => _id));
+        assert.deepEqual(
+          [...acknowledged].filter((_id) => !kept.has(_id)),
+          [],
+        );
+        const missing = batches.flat().filter(({ _id }) => !kept.has(_id));
+        await collection.insertMany(missing);
+        assert.equal(await collection.countDocuments(), 4_000);
+      });
+    });
+
     it("leaves nothing running when a start is given up", async () => {
       const dataDir = join(folder, "mongodb");
       const abort = new AbortController();
@@ -150,7 +185,7 @@ describe("services", function () {
         assert.ok(error instanceof ServiceFailed);
         assert.match(
           error.message,
-          /^MongoDB ended while starting \(exit code 1\); its log .*server\.log ends:\n.*H2Backend/s,
+          /^MongoDB ended while starting \(exit code 1\); its log .*server\.log ends:\n.*Could not open file/s,
         );
         return true;
       });

@@ -1,5 +1,7 @@
 /** Why a checkpoint cannot be written or restored. Each message stands alone: the place, the fault, what to do. */
 
+import { writeProblem } from "../store_errors.js";
+
 export abstract class CheckpointError extends Error {}
 
 /** There is none with this name, or none at all. */
@@ -73,6 +75,18 @@ export class UnfinishedRestoreError extends CheckpointError {
   constructor(path: string, id: string) {
     super(
       `${path} holds half of checkpoint ${id}: the restore was interrupted. Restore it again into the same directory`,
+    );
+  }
+}
+
+/** What the system answered to a write into the directory that is restored into. */
+export class RestoreWriteError extends CheckpointError {
+  override readonly name = "RestoreWriteError";
+
+  constructor(path: string, cause: unknown) {
+    super(
+      `the checkpoint cannot be written to ${path}: ${writeProblem(cause)}. Restore it again once this is mended`,
+      { cause },
     );
   }
 }

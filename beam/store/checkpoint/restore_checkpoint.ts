@@ -8,6 +8,7 @@ import {
   DamagedCheckpointError,
   NoSuchCheckpointError,
   RestoreRefusedError,
+  RestoreWriteError,
   UnfinishedRestoreError,
 } from "./checkpoint_errors.js";
 import { isCheckpointId } from "./checkpoint_id.js";
@@ -41,7 +42,8 @@ export async function restoreCheckpoint(
     for (const name of found) if (name !== NOTE) await directory.remove(name);
     await directory.sync();
   }
-  await replaceFile(directory, NOTE, Buffer.from(JSON.stringify({ id: manifest.id })));
+  const note = Buffer.from(JSON.stringify({ id: manifest.id }));
+  await written(directory, replaceFile(directory, NOTE, note));
   for (const file of manifest.files) await fetchFile(repository, manifest, file, directory);
   for (const { name } of manifest.files) await directory.rename(name + TEMPORARY, name);
   await writeLineage(directory, newLineage(manifest.id));
@@ -63,6 +65,15 @@ export async function refuseUnfinishedRestore(directory: Directory): Promise<voi
   throw new UnfinishedRestoreError(directory.path, isCheckpointId(String(id)) ? String(id) : "latest");
 }
 
+/** Tells what the disk refuses from what goes wrong on the way here. */
+async function written<T>(directory: Directory, step: Promise<T>): Promise<T> {
+  try {
+    return await step;
+  } catch (error) {
+    throw new RestoreWriteError(directory.path, error);
+  }
+}
+
 async function fetchFile(
   repository: CheckpointRepository,
   { id }: Manifest,
@@ -71,7 +82,7 @@ async function fetchFile(
 ): Promise<void> {
   const { objects } = repository;
   const object = `${id}/${name}`;
-  const file = await directory.create(name + TEMPORARY);
+  const file = await written(directory, directory.create(name + TEMPORARY));
   try {
     let actual = 0;
     const { bytes } = await objects.get(object);
@@ -80,7 +91,7 @@ async function fetchFile(
       // No more than it should have, whatever comes.
       if (file.length + chunk.length > length)
         throw new DamagedCheckpointError(objects.path, object, `has more than ${length} bytes`);
-      await file.append([chunk]);
+      await written(directory, file.append([chunk]));
     }
     if (file.length !== length) {
       throw new DamagedCheckpointError(objects.path, object, `has ${file.length} bytes of ${length}`);
@@ -92,7 +103,7 @@ async function fetchFile(
         `has CRC-32C ${hexOf(actual)} in place of ${hexOf(expected)}`,
       );
     }
-    await file.sync();
+    await written(directory, file.sync());
   } catch (error) {
     if (!(error instanceof ObjectNotFoundError)) throw error;
     // Pruning removes the manifest first. When that is still there, the file went by another hand.

@@ -8,6 +8,7 @@ import {
   NoSuchCheckpointError,
   OtherWriterError,
   RestoreRefusedError,
+  RestoreWriteError,
   UnfinishedRestoreError,
   UploadMismatchError,
 } from "../../../../../beam/store/checkpoint/checkpoint_errors.js";
@@ -31,7 +32,7 @@ import {
   refuseUnfinishedRestore,
   restoreCheckpoint,
 } from "../../../../../beam/store/checkpoint/restore_checkpoint.js";
-import type { Directory } from "../../../../../beam/store/directory.js";
+import type { AppendFile, Directory } from "../../../../../beam/store/directory.js";
 import { MemoryDirectory } from "../../../../fixtures/memory_directory.js";
 
 const START = Date.parse("2026-11-25T11:00:00Z");
@@ -413,6 +414,23 @@ describe("checkpoints", () => {
       await assert.rejects(restore(objects, id), /snapshot-1 is missing/);
     });
 
+    it("when the disk is full, and say which", async () => {
+      const { objects } = await published();
+      const directory = new MemoryDirectory("/small");
+      const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+      const small: Directory = Object.assign(Object.create(directory), {
+        create: async (name: string): Promise<AppendFile> => {
+          const file = await directory.create(name);
+          return Object.assign(Object.create(file), { append: () => Promise.reject(full) });
+        },
+      });
+      await assert.rejects(restoreCheckpoint(new CheckpointRepository(objects), "latest", small), {
+        name: "RestoreWriteError",
+        message:
+          "the checkpoint cannot be written to /small: the disk is full (ENOSPC: no space left on device, write). Restore it again once this is mended",
+      });
+    });
+
     it("when a newer version wrote them, or nobody of ours", async () => {
       const { objects, id } = await published();
       const manifest = `${id}/manifest.json`;
@@ -454,7 +472,8 @@ describe("checkpoints", () => {
             await restoreCheckpoint(repository, "latest", failingDirectory(directory, fault));
             break;
           } catch (error) {
-            assert.ok(error instanceof Crash, String(error));
+            const cause = error instanceof RestoreWriteError ? error.cause : error;
+            assert.ok(cause instanceof Crash, String(error));
             crashes++;
           }
           const state = [...directory.files.keys()].filter((name) =>
