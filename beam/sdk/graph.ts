@@ -27,6 +27,7 @@ import {
 } from "../model/triggers.js";
 import { urns } from "../model/urns.js";
 import { globalWindows, type WindowFn } from "../model/window_fns.js";
+import type { AnyCombineFn } from "./combine_fn.js";
 import {
   type AnyDoFn,
   type DoFn,
@@ -35,7 +36,7 @@ import {
   StatefulDoFn,
   type ValueOf,
 } from "./do_fn.js";
-import { urnOf } from "./registry.js";
+import { combineUrnOf, urnOf } from "./registry.js";
 import { RestrictionCoder } from "./restriction_coder.js";
 import { sideInputProto, type View } from "./side_input.js";
 import { SplittableDoFn } from "./splittable.js";
@@ -254,6 +255,11 @@ export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Col
       return pipeline.createPCollectionInternal(grouped as any, continued, from.isBounded);
     }),
   ) as Collection<KV<K, Iterable<V>>>;
+}
+
+/** What a worker makes its own instance of a CombineFn from. */
+export function combineFnProto(combineFn: AnyCombineFn): runnerApi.FunctionSpec {
+  return { urn: combineUrnOf(combineFn), payload: Buffer.from(JSON.stringify(combineFn.config ?? null)) };
 }
 
 /** A named group of steps. */

@@ -7,6 +7,7 @@ import { urns } from "../../../../beam/model/urns.js";
 import { fixedWindows, slidingWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { coGroupByKey } from "../../../../beam/sdk/co_group_by_key.js";
+import { combinePerKey } from "../../../../beam/sdk/combine.js";
 import { create } from "../../../../beam/sdk/create.js";
 import { DoFn } from "../../../../beam/sdk/do_fn.js";
 import {
@@ -32,6 +33,7 @@ import {
   doFn,
   ints,
   keyedInts,
+  mean,
   stateful,
   strings,
   valuesOf,
@@ -127,6 +129,28 @@ describe("the graph proto", () => {
       assert.equal(output(main).isBounded, expected);
       assert.equal(output(behind).isBounded, expected);
     }
+  });
+
+  it("makes of a combine a composite that a runner may lift, with a group and a step that need no lifting", () => {
+    const { pipeline, root } = createPipeline();
+    const means = combinePerKey("Mean", createKeyed(root, []), mean);
+    const { transform, transforms, output, coders } = parts(pipeline);
+    const { spec, subtransforms, environmentId } = transform("Mean");
+    assert.equal(spec!.urn, "beam:transform:combine_per_key:v1");
+    assert.notEqual(environmentId, "");
+    const payload = runnerApi.CombinePayload.fromBinary(spec!.payload);
+    assert.equal(payload.combineFn!.urn, "test:combine_fn:mean");
+    assert.equal(Buffer.from(payload.combineFn!.payload).toString(), "null");
+    assert.equal(coders[payload.accumulatorCoderId]!.spec!.urn, "test:coder:mean_accumulator");
+    const [group, combine] = subtransforms.map((id) => transforms[id]!);
+    assert.equal(group!.spec!.urn, urns.groupByKey);
+    assert.equal(combine!.spec!.urn, "beam:transform:combine_grouped_values:v1");
+    assert.deepEqual(combine!.spec!.payload, spec!.payload);
+    const [key, value] = coders[output(means).coderId]!.componentCoderIds;
+    assert.deepEqual(
+      [coders[key!]!.spec!.urn, coders[value!]!.spec!.urn],
+      ["beam:coder:string_utf8:v1", "beam:coder:double:v1"],
+    );
   });
 
   it("requires nothing of a plain graph, and lists what the worker can do", () => {
