@@ -72,6 +72,8 @@ export { listView, mapView } from "./sdk/side_input.js";
 export {
   type BagState,
   bagState,
+  type CombiningState,
+  combiningState,
   type MapState,
   mapState,
   type ValueState,

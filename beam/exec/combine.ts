@@ -101,11 +101,6 @@ export class PrecombineOperator extends Operator implements Receiver {
     this.#keepsLatest = outputTimeFromProto(strategy.outputTime) === "LATEST_IN_PANE";
   }
 
-  override startBundle(): void {
-    // A bundle that failed leaves them behind.
-    this.#accumulated.clear();
-  }
-
   accept(element: unknown, timestamp: TimestampMs, windows: Windows, _pane: PaneInfo): void {
     const { key, value } = element as KV<unknown, unknown>;
     for (const window of windows) this.#add(key, value, timestamp, window);

@@ -4,7 +4,8 @@
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
-import type { BagState, MapState, StateSpec, ValueState } from "../sdk/state.js";
+import type { AnyCombineFn } from "../sdk/combine_fn.js";
+import type { BagState, CombiningState, MapState, StateSpec, ValueState } from "../sdk/state.js";
 import type { StateTable } from "./services.js";
 
 export interface StateCell {
@@ -23,6 +24,8 @@ export function createCell(spec: StateSpec, table: StateTable): StateCell {
       return new BagCell(spec.coder, table);
     case "map":
       return new MapCell(spec.keyCoder, spec.valueCoder, table);
+    case "combining":
+      return new CombiningCell(spec.combineFn, table);
   }
 }
 
@@ -78,6 +81,42 @@ class ValueCell<T> implements StateCell, ValueState<T> {
     writer.reset();
     this.coder.encode(this.#value, writer, "nested");
     this.table.put(this.#key, writer);
+  }
+}
+
+class CombiningCell implements StateCell, CombiningState<unknown, unknown> {
+  readonly #accumulator: ValueCell<unknown>;
+
+  constructor(
+    private readonly combineFn: AnyCombineFn,
+    table: StateTable,
+  ) {
+    this.#accumulator = new ValueCell(combineFn.accumulatorCoder, table);
+  }
+
+  bind(key: ByteWriter): void {
+    this.#accumulator.bind(key);
+  }
+
+  add(input: unknown): void {
+    const accumulator = this.#accumulator.read() ?? this.combineFn.createAccumulator();
+    this.#accumulator.write(this.combineFn.addInput(accumulator, input));
+  }
+
+  read(): unknown {
+    return this.combineFn.extractOutput(this.#accumulator.read() ?? this.combineFn.createAccumulator());
+  }
+
+  isEmpty(): boolean {
+    return this.#accumulator.read() === undefined;
+  }
+
+  clear(): void {
+    this.#accumulator.clear();
+  }
+
+  flush(): void {
+    this.#accumulator.flush();
   }
 }
 

@@ -308,7 +308,7 @@ function declareState(
   require(pipeline, urns.requirementStateful);
 }
 
-/** Every cell is a bag on the wire: a value is a bag of one, a map a bag of its entries. */
+/** Every cell is a bag on the wire: a value or an accumulator is a bag of one, a map a bag of its entries. */
 function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpec {
   const protocol = { urn: urns.bagUserState, payload: new Uint8Array() };
   switch (spec.kind) {
@@ -323,6 +323,12 @@ function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpe
     case "map": {
       const elementCoderId = pipeline.getCoderId(new KVCoder(spec.keyCoder, spec.valueCoder) as any);
       return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
+    }
+    case "combining": {
+      const { combineFn } = spec;
+      const accumulatorCoderId = pipeline.getCoderId(combineFn.accumulatorCoder as any);
+      const combiningSpec = { accumulatorCoderId, combineFn: combineFnProto(combineFn) };
+      return { protocol, spec: { oneofKind: "combiningSpec", combiningSpec } };
     }
   }
 }

@@ -4,6 +4,7 @@
  * Source: beam_runner_api.proto, StateSpec.
  */
 import type { Coder } from "../model/coders/coder.js";
+import type { CombineFn } from "./combine_fn.js";
 
 /** One value, or none. */
 export interface ValueState<T> {
@@ -32,6 +33,15 @@ export interface MapState<K, V> {
   clear(): void;
 }
 
+/** Inputs of a CombineFn, folded to one accumulator as they come. */
+export interface CombiningState<I, O> {
+  add(input: I): void;
+  /** The output of all that was added; of nothing, that of an accumulator without inputs. */
+  read(): O;
+  isEmpty(): boolean;
+  clear(): void;
+}
+
 export interface ValueStateSpec<T> {
   readonly kind: "value";
   readonly coder: Coder<T>;
@@ -45,7 +55,15 @@ export interface MapStateSpec<K, V> {
   readonly keyCoder: Coder<K>;
   readonly valueCoder: Coder<V>;
 }
-export type StateSpec = ValueStateSpec<any> | BagStateSpec<any> | MapStateSpec<any, any>;
+export interface CombiningStateSpec<I, O> {
+  readonly kind: "combining";
+  readonly combineFn: CombineFn<I, any, O, any>;
+}
+export type StateSpec =
+  | ValueStateSpec<any>
+  | BagStateSpec<any>
+  | MapStateSpec<any, any>
+  | CombiningStateSpec<any, any>;
 export type StateSpecs = Readonly<Record<string, StateSpec>>;
 
 /** What `ctx.state` holds for each declared cell. */
@@ -56,7 +74,9 @@ export type StateCells<S extends StateSpecs> = {
       ? BagState<T>
       : S[N] extends MapStateSpec<infer K, infer V>
         ? MapState<K, V>
-        : never;
+        : S[N] extends CombiningStateSpec<infer I, infer O>
+          ? CombiningState<I, O>
+          : never;
 };
 
 /** Declares a cell that holds one value, or none. */
@@ -73,4 +93,9 @@ export function bagState<T>(coder: Coder<T>): BagStateSpec<T> {
 export function mapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): MapStateSpec<K, V> {
   if (!keyCoder.isDeterministic) throw new TypeError("mapState needs a deterministic key coder");
   return { kind: "map", keyCoder, valueCoder };
+}
+
+/** Declares a cell that folds what is added to it by a CombineFn. */
+export function combiningState<I, O>(combineFn: CombineFn<I, any, O, any>): CombiningStateSpec<I, O> {
+  return { kind: "combining", combineFn };
 }

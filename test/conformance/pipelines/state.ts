@@ -1,9 +1,9 @@
 /** State cells: one of each kind for each key and window, and they outlive a bundle. */
 import { fixedWindows } from "../../../beam/model/window_fns.js";
 import { parDo, windowInto } from "../../../beam/sdk/graph.js";
-import { bagState, mapState, valueState } from "../../../beam/sdk/state.js";
+import { bagState, combiningState, mapState, valueState } from "../../../beam/sdk/state.js";
 import { eventTimeTimer } from "../../../beam/sdk/timer.js";
-import { ints, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
+import { ints, mean, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
 import type { ConformancePipeline } from "../conformance_pipeline.js";
 import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 
@@ -162,5 +162,34 @@ export const keepsAMap: ConformancePipeline = {
       [7, 8, 9, 7, 9, 9].map((value) => ["a", value, 0] as const),
     );
     graph.expectValues(parDo("CountEach", numbers, countEach).main, ["a: 7×2,8×1", "a empty"]);
+  },
+};
+
+/** A negative number empties the cell; each element tells the mean so far. */
+const runningMean = stateful(
+  "conformance:dofn:running_mean:v1",
+  { state: { mean: combiningState(mean) }, timers: {} },
+  ({ key, value }: Keyed, { state, emit }) => {
+    if (value < 0) state.mean.clear();
+    else state.mean.add(value);
+    emit.main(`${key} ${state.mean.isEmpty() ? "empty" : state.mean.read()}`);
+  },
+  {},
+);
+
+export const keepsACombination: ConformancePipeline = {
+  feature: "combining state: added to, read, cleared",
+  build(graph) {
+    const stream = keyedStream(graph);
+    for (const [i, value] of [1, 3, 8, -1, 5].entries()) {
+      stream.add([{ key: "a", value }, i * S]).advanceWatermarkTo((i + 1) * S);
+    }
+    graph.expectValues(parDo("Mean", stream.read(), runningMean).main, [
+      "a 1",
+      "a 2",
+      "a 4",
+      "a empty",
+      "a 5",
+    ]);
   },
 };

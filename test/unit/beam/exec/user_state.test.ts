@@ -4,7 +4,7 @@ import { BoolCoder } from "../../../../beam/model/coders/bool_coder.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
-import { bagState, mapState, valueState } from "../../../../beam/sdk/state.js";
+import { bagState, combiningState, mapState, valueState } from "../../../../beam/sdk/state.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
 import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
 import {
@@ -13,6 +13,7 @@ import {
   ints,
   keyedInts,
   leftovers,
+  mean,
   stateful,
   strings,
   valuesOf,
@@ -92,6 +93,41 @@ describe("user state", () => {
     await run.finished;
     assert.equal(valuesOf(seen)[2], "6 [new] {k1,1,z,-1} false");
     assert.deepEqual(leftovers(run), []);
+  });
+
+  it("folds what is added to a combining cell, and is empty when that is cleared", async () => {
+    const { pipeline, root } = createPipeline();
+    const running = stateful(
+      "test:state:running_mean",
+      { state: { mean: combiningState(mean) }, timers: {} },
+      ({ value }: { key: string; value: number }, { state, emit }) => {
+        const before = `${state.mean.isEmpty() ? "empty" : "some"} ${state.mean.read()}`;
+        if (value === 0) state.mean.clear();
+        else state.mean.add(value);
+        emit.main(`${before} → ${state.mean.read()}`);
+      },
+      {},
+    );
+    const stream = new TestStream(keyedInts).add(
+      at(1, 0),
+      at(3, 0),
+      at(9, 0, "other"),
+      at(0, 0),
+      at(5, 0),
+      at(0, 0),
+    );
+    const seen = collect(parDo("Mean", stream.read("Stream", root), running).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.deepEqual(valuesOf(seen), [
+      "empty NaN → 1",
+      "some 1 → 2",
+      "empty NaN → 9",
+      "some 2 → NaN",
+      "empty NaN → 5",
+      "some 5 → NaN",
+    ]);
+    assert.deepEqual([...run.store.sizes().values()], [1], "of the other key");
   });
 
   it("takes keys and values of any length", async () => {
