@@ -193,6 +193,7 @@ export class Bundle {
   /** Elements of a splittable DoFn come one by one: the runner may ask about the one in progress. */
   #readSlice(source: Source, reader: ByteReader): void {
     const { coder, receiver, processStep } = source.input;
+    const { outputs } = this.harness;
     const limit = processStep === undefined ? SLICE_ELEMENTS : 1;
     for (let i = 0; i < limit && reader.remaining > 0 && source.index + 1 < source.stop; i++) {
       const { position } = reader;
@@ -207,13 +208,14 @@ export class Bundle {
       }
       // Java's runners put a byte behind an element that takes none.
       if (reader.position === position) reader.skip(1);
+      if (outputs.isFull) return;
     }
   }
 
   /** As `#readSlice`, for elements of which a part may be in the runner's state: that is loaded first. */
   async #readContinued(source: Source, reader: ByteReader): Promise<void> {
     const { coder, receiver, processStep } = source.input;
-    const { continuations } = this.harness;
+    const { continuations, outputs } = this.harness;
     const limit = processStep === undefined ? SLICE_ELEMENTS : 1;
     for (let i = 0; i < limit && reader.remaining > 0 && source.index + 1 < source.stop; i++) {
       const { position } = reader;
@@ -227,6 +229,7 @@ export class Bundle {
         throw this.#corrupt(source, position, error as Error);
       }
       receiver.accept(element.value, element.timestamp, element.windows, element.pane);
+      if (outputs.isFull) return;
     }
   }
 

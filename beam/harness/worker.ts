@@ -20,6 +20,7 @@ import { ProcessorPool } from "./processor_pool.js";
 import { RecentIds } from "./recent_ids.js";
 import { StateCache } from "./state_cache.js";
 import { StateChannel } from "./state_channel.js";
+import { serveStatus } from "./status_channel.js";
 import type { WorkerLog } from "./worker_log.js";
 
 export interface WorkerOptions {
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   readonly runnerCapabilities?: readonly string[];
   /** Its name, if it told. */
   readonly runnerName?: string;
+  /** Where it answers what it is doing; "": nowhere. */
+  readonly statusEndpoint?: string;
   /** How long the runner may take to answer at all. */
   readonly reachTimeoutMs?: number;
   readonly stateCacheBytes?: number;
@@ -68,6 +71,7 @@ export class Worker {
   readonly #failed = new RecentIds(RECENT_BUNDLES_MAX);
   #stream: ClientDuplexStream<fnApi.InstructionResponse, fnApi.InstructionRequest> | undefined;
   #isEnding = false;
+  #endStatus: () => void = () => undefined;
   #stopReaching: () => void = () => undefined;
 
   constructor(private readonly options: WorkerOptions) {
@@ -121,6 +125,8 @@ export class Worker {
 
   /** Resolves when the runner has closed the stream. */
   #follow(): Promise<void> {
+    const { statusEndpoint = "", workerId } = this.options;
+    if (statusEndpoint !== "") this.#endStatus = serveStatus(statusEndpoint, workerId, () => this.status());
     const stream = this.#control.stream(CONTROL);
     this.#stream = stream;
     return new Promise((resolve, reject) => {
@@ -139,6 +145,7 @@ export class Worker {
     for (const channel of this.#dataChannels.values()) channel.close();
     for (const channel of this.#stateChannels.values()) channel.close();
     this.#stream?.end();
+    this.#endStatus();
     const deadline = Date.now() + END_TIMEOUT_MS;
     while (this.#running.size > 0 && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));

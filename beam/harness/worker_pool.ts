@@ -118,6 +118,7 @@ class PooledWorkers {
         log: this.#log,
         runnerCapabilities: info.runnerCapabilities,
         runnerName: info.runnerName,
+        statusEndpoint: info.statusEndpoint,
         ...(initialError !== undefined && { initialError }),
       });
       await worker.finished;

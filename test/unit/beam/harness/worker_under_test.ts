@@ -31,6 +31,7 @@ export class WorkerUnderTest {
     const worker = new Worker({
       workerId: "worker[1]",
       controlEndpoint: runner.endpoint,
+      statusEndpoint: runner.endpoint,
       log: silent,
       ...options,
     });
