@@ -75,7 +75,12 @@ export {
   type CombiningState,
   combiningState,
   type MapState,
+  type MultimapState,
   mapState,
+  multimapState,
+  type OrderedListState,
+  orderedListState,
+  type Sorted,
   type ValueState,
   valueState,
 } from "./sdk/state.js";

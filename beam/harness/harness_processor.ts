@@ -9,9 +9,11 @@ import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
 import type {
   ClaimBudget,
   ExecServices,
+  MultimapTable,
   RemoteKeys,
   Residual,
   SideInputTable,
+  StateLayout,
   StateTable,
   TimeDomain,
   TimerTable,
@@ -146,8 +148,12 @@ export class HarnessProcessor implements ExecServices {
     return MIN_TIMESTAMP;
   }
 
-  stateTable(transformId: string, cell: string): StateTable {
-    return this.#state(transformId).table(cell);
+  stateTable(transformId: string, cell: string, layout: StateLayout = "bag"): StateTable {
+    return this.#state(transformId).table(cell, layout);
+  }
+
+  multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable {
+    return this.#state(transformId).multimap(cell, mapKeyCoder);
   }
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {

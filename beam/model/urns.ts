@@ -24,6 +24,8 @@ export const urns = {
   slidingWindows: "beam:window_fn:sliding_windows:v1",
   iterableSideInput: "beam:side_input:iterable:v1",
   bagUserState: "beam:user_state:bag:v1",
+  multimapUserState: "beam:user_state:multimap:v1",
+  orderedListUserState: "beam:user_state:ordered_list:v1",
   requirementStateful: "beam:requirement:pardo:stateful:v1",
   requirementSplittable: "beam:requirement:pardo:splittable_dofn:v1",
   requirementFinalization: "beam:requirement:pardo:finalization:v1",
