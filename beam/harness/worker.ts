@@ -14,7 +14,7 @@ import { Finalizers } from "./finalizers.js";
 import { CONTROL } from "./fn_methods.js";
 import { type BundleScope, HarnessProcessor } from "./harness_processor.js";
 import { Inboxes } from "./inbox.js";
-import { currentInstruction } from "./logging_channel.js";
+import { type BundleAtWork, currentBundle } from "./logging_channel.js";
 import { ShortIds } from "./monitoring.js";
 import { ProcessorPool } from "./processor_pool.js";
 import { RecentIds } from "./recent_ids.js";
@@ -183,7 +183,7 @@ export class Worker {
   #answer(id: string, request: fnApi.InstructionRequest["request"]): Answer | Promise<Answer> {
     switch (request.oneofKind) {
       case "processBundle":
-        return currentInstruction.run(id, () => this.#processBundle(id, request.processBundle));
+        return this.#processBundle(id, request.processBundle);
       case "processBundleProgress": {
         const bundle = this.#bundleOf(request.processBundleProgress.instructionId);
         const processBundleProgress = bundle?.progress() ?? { monitoringInfos: [], monitoringData: {} };
@@ -231,16 +231,24 @@ export class Worker {
     );
   }
 
-  async #processBundle(id: string, request: fnApi.ProcessBundleRequest): Promise<Answer> {
+  #processBundle(id: string, request: fnApi.ProcessBundleRequest): Promise<Answer> {
+    const atWork: BundleAtWork = { instructionId: id, transform: undefined };
+    return currentBundle.run(atWork, () => this.#runBundle(atWork, request));
+  }
+
+  async #runBundle(atWork: BundleAtWork, request: fnApi.ProcessBundleRequest): Promise<Answer> {
+    const id = atWork.instructionId;
     const inbox = this.#inboxes.open(id);
     let harness: HarnessProcessor | undefined;
     try {
       if (this.options.initialError !== undefined) throw this.options.initialError;
       const descriptor = await this.#descriptors.get(request.processBundleDescriptorId);
-      harness = await this.#pool.take(
-        descriptor.id,
-        () => new HarnessProcessor(descriptor, this.#clock, this.#shortIds),
-      );
+      harness = await this.#pool.take(descriptor.id, () => {
+        const made = new HarnessProcessor(descriptor, this.#clock, this.#shortIds);
+        atWork.transform = made.processor.atWork;
+        return made;
+      });
+      atWork.transform = harness.processor.atWork;
       const bundle = new Bundle(harness, this.#scope(id, descriptor, request), inbox, this.#traits);
       this.#running.set(id, bundle);
       const processBundle = await bundle.run();
@@ -258,6 +266,8 @@ export class Worker {
       if (harness !== undefined) void this.#pool.discard(harness);
       throw error;
     } finally {
+      // The processor goes on with other bundles.
+      atWork.transform = undefined;
       this.#running.delete(id);
       this.#inboxes.close(id);
     }
