@@ -1,6 +1,6 @@
 /**
- * The steps of a combine. Unlifted, a group is combined as it comes out of its GroupByKey; lifted, each bundle folds its
- * values to an accumulator a key before the group, and accumulators are merged behind it.
+ * The steps that runners make of a combine. Where it is lifted, each bundle folds its values to an accumulator a key
+ * before the group, and accumulators are merged behind it.
  * Source: beam_runner_api.proto, StandardPTransforms.CombineComponents.
  */
 import { runnerApi } from "../model/apache_beam.js";
@@ -11,7 +11,7 @@ import { NO_FIRING, type PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import { outputTimeFromProto } from "../model/triggers.js";
 import type { BoundedWindow } from "../model/windows.js";
-import type { AnyCombineFn } from "../sdk/combine_fn.js";
+import { type AnyCombineFn, combineAll } from "../sdk/combine_fn.js";
 import { instantiateCombineFn } from "../sdk/registry.js";
 import { Operator, type OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
@@ -25,12 +25,8 @@ export function combineFnOf({ transform }: OperatorContext): AnyCombineFn {
 /** What one of the steps makes of the value of a KV. */
 export type CombineStep = (combineFn: AnyCombineFn, value: any) => unknown;
 
-/** KV<K, Iterable<I>> → KV<K, O>: all of an unlifted combine. */
-export const combineValues: CombineStep = (combineFn, inputs: Iterable<unknown>) => {
-  let accumulator = combineFn.createAccumulator();
-  for (const input of inputs) accumulator = combineFn.addInput(accumulator, input);
-  return combineFn.extractOutput(accumulator);
-};
+/** KV<K, Iterable<I>> → KV<K, O>: for runners that combine groups, and lift nothing. */
+export const combineValues: CombineStep = combineAll;
 
 /** KV<K, I> → KV<K, A>: for runners that fold nothing before the group. */
 export const convertToAccumulator: CombineStep = (combineFn, input) =>

@@ -4,10 +4,10 @@ import { KVCoder } from "../model/coders/kv_coder.js";
 import { VarintCoder } from "../model/coders/varint_coder.js";
 import type { KV } from "../model/kv.js";
 import { urns } from "../model/urns.js";
-import type { AnyCombineFn, CombineFn } from "./combine_fn.js";
-import { DoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
+import { type AnyCombineFn, type CombineFn, combineAll } from "./combine_fn.js";
+import { DoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
 import { applyParDo, type Collection, coderOf, combineFnProto, composite, groupByKey } from "./graph.js";
-import { registerDoFn } from "./registry.js";
+import { instantiateCombineFn, registerDoFn } from "./registry.js";
 
 /**
  * The combination of the values of each key and window, in panes as the trigger of the input's windowing says.
@@ -20,11 +20,15 @@ export function combinePerKey<K, I, O>(
 ): Collection<KV<K, O>> {
   return input.apply(
     withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
-      const payload = runnerApi.CombinePayload.toBinary(combinePayload(pipeline, combineFn));
-      // A runner may put combining steps of its own before and behind the group; one that does not runs these two.
-      transform.spec = { urn: urns.combinePerKey, payload };
+      const payload = combinePayload(pipeline, combineFn);
+      // A runner may put combining steps of its own before and behind the group. One that does not runs these two: an
+      // ordinary ParDo and not a combine_grouped_values, since some know that as little.
+      transform.spec = { urn: urns.combinePerKey, payload: runnerApi.CombinePayload.toBinary(payload) };
       const grouped = groupByKey("Group", source as Collection<KV<K, I>>);
-      return combineGrouped("Combine", grouped, combineFn, payload);
+      const { key } = coderOf(grouped) as KVCoder<K, unknown>;
+      const config = { urn: payload.combineFn!.urn, config: combineFn.config ?? null };
+      const main = new KVCoder(key, combineFn.outputCoder);
+      return applyParDo("Combine", grouped, new CombineGroups(config), { main }).main!;
     }),
   ) as Collection<KV<K, O>>;
 }
@@ -53,22 +57,22 @@ function combinePayload(pipeline: Pipeline, combineFn: AnyCombineFn): runnerApi.
   };
 }
 
-function combineGrouped(
-  name: string,
-  input: Collection<KV<any, Iterable<any>>>,
-  combineFn: AnyCombineFn,
-  payload: Uint8Array,
-): PCollection<any> {
-  return input.apply(
-    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
-      transform.spec = { urn: urns.combineGroupedValues, payload };
-      const { key } = coderOf(source) as KVCoder<any, any>;
-      const { windowingStrategyId, isBounded } =
-        pipeline.getProto().components!.pcollections[source.getId()]!;
-      const combined = new KVCoder(key, combineFn.outputCoder);
-      return pipeline.createPCollectionInternal(combined as any, windowingStrategyId, isBounded);
-    }),
+interface CombineGroupsConfig {
+  readonly [name: string]: Json;
+  readonly urn: string;
+  readonly config: Json;
+}
+
+class CombineGroups extends DoFn<KV<unknown, Iterable<unknown>>, OutputSpecs, CombineGroupsConfig> {
+  static readonly urn = "beam:dofn:ts:combine_groups:v1";
+  declare readonly outputs: OutputSpecs;
+  readonly #combineFn = instantiateCombineFn(
+    this.config.urn,
+    Buffer.from(JSON.stringify(this.config.config)),
   );
+  process({ key, value }: KV<unknown, Iterable<unknown>>, ctx: ElementContext<OutputSpecs>): void {
+    ctx.emit.main!({ key, value: combineAll(this.#combineFn, value) });
+  }
 }
 
 /** Some runners take no keys of no bytes. */
@@ -90,5 +94,6 @@ class DropKey extends DoFn<KV<number, unknown>, OutputSpecs> {
   }
 }
 
+registerDoFn(CombineGroups);
 registerDoFn(AddKey);
 registerDoFn(DropKey);

@@ -30,3 +30,10 @@ export interface CombineFnClass {
 }
 
 export type AnyCombineFn = CombineFn<any, any, any, any>;
+
+/** The output of all these inputs. */
+export function combineAll(combineFn: AnyCombineFn, inputs: Iterable<unknown>): unknown {
+  let accumulator = combineFn.createAccumulator();
+  for (const input of inputs) accumulator = combineFn.addInput(accumulator, input);
+  return combineFn.extractOutput(accumulator);
+}

@@ -236,11 +236,9 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
     }
     case urns.impulse:
     case urns.flatten:
-    case urns.combineGroupedValues:
     case urns.combinePrecombine:
     case urns.combineMergeAccumulators:
     case urns.combineExtractOutputs:
-    case urns.combineConvertToAccumulators:
     case urns.reshuffle:
     case urns.testStream:
     case urns.sdfPair:

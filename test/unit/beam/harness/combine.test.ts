@@ -7,7 +7,7 @@ import { urns } from "../../../../beam/model/urns.js";
 import { liftCombines } from "../../../../beam/runners/direct/lift_combines.js";
 import { combinePerKey } from "../../../../beam/sdk/combine.js";
 import { createPipeline } from "../../../../beam/sdk/graph.js";
-import { createKeyed, keyedInts, mean, strings } from "../runners/small_graphs.js";
+import { createKeyed, ints, keyedInts, mean, strings } from "../runners/small_graphs.js";
 import { decodeElements, encodeElements, WorkerUnderTest } from "./worker_under_test.js";
 
 const accumulators = new KVCoder(strings, mean.accumulatorCoder);
@@ -81,5 +81,19 @@ describe("worker, combine", () => {
       [{ key: "b", value: { sum: 5, count: 1 } }, 8],
       [{ key: "a", value: { sum: 3, count: 1 } }, 6],
     ]);
+  });
+
+  it("combines groups where the runner asks for that", async () => {
+    const { pipeline, root } = createPipeline();
+    combinePerKey("Mean", createKeyed(root, []), mean);
+    const proto = runnerApi.Pipeline.clone(pipeline.getProto());
+    const byName = (name: string): runnerApi.PTransform =>
+      Object.values(proto.components!.transforms).find(({ uniqueName }) => uniqueName === name)!;
+    const spec = { urn: urns.combineGroupedValues, payload: byName("Mean").spec!.payload };
+    byName("Mean/Combine").spec = spec;
+    test.describe({ getProto: () => proto } as Pipeline, ["Mean/Combine"]);
+    const values = new KVCoder(strings, new IterableCoder(ints));
+    const output = await run(encodeElements(values, [{ key: "a", value: [1, 2, 6] }, 9]));
+    assert.deepEqual(decodeElements(means, output), [[{ key: "a", value: 3 }, 9]]);
   });
 });

@@ -23,7 +23,14 @@ import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offse
 import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import { SplittableDoFn, stop } from "../../../../beam/sdk/splittable.js";
-import { bagState, mapState, valueState } from "../../../../beam/sdk/state.js";
+import {
+  bagState,
+  combiningState,
+  mapState,
+  multimapState,
+  orderedListState,
+  valueState,
+} from "../../../../beam/sdk/state.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
 import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
 import {
@@ -62,7 +69,14 @@ registerDoFn(Source);
 const everything = stateful(
   "test:graph:everything",
   {
-    state: { value: valueState(ints), bag: bagState(strings), map: mapState(strings, ints) },
+    state: {
+      value: valueState(ints),
+      bag: bagState(strings),
+      map: mapState(strings, ints),
+      mean: combiningState(mean),
+      multimap: multimapState(strings, ints),
+      list: orderedListState(keyedInts),
+    },
     timers: { event: eventTimeTimer(), clock: processingTimeTimer() },
   },
   ({ value }: { key: string; value: number }, { emit, timers, timestamp }) => {
@@ -91,13 +105,21 @@ describe("the graph proto", () => {
     const payload = runnerApi.ParDoPayload.fromBinary(transform("Everything").spec!.payload);
     assert.equal(payload.doFn!.urn, "test:graph:everything");
     assert.equal(Buffer.from(payload.doFn!.payload).toString(), "null");
-    assert.deepEqual(Object.keys(payload.stateSpecs).sort(), ["bag", "map", "value"]);
-    const { value, bag, map } = payload.stateSpecs;
+    const { value, bag, map, mean, multimap, list } = payload.stateSpecs;
+    assert.equal(Object.keys(payload.stateSpecs).length, 6);
     assert.equal(value!.spec.oneofKind, "readModifyWriteSpec");
     assert.ok(bag!.spec.oneofKind === "bagSpec" && map!.spec.oneofKind === "bagSpec");
     assert.equal(coders[bag!.spec.bagSpec.elementCoderId]!.spec!.urn, "beam:coder:string_utf8:v1");
     assert.equal(coders[map!.spec.bagSpec.elementCoderId]!.spec!.urn, "beam:coder:kv:v1");
-    for (const spec of [value, bag, map]) assert.equal(spec!.protocol!.urn, urns.bagUserState);
+    assert.ok(mean!.spec.oneofKind === "combiningSpec" && multimap!.spec.oneofKind === "mapSpec");
+    assert.equal(mean!.spec.combiningSpec.combineFn!.urn, "test:combine_fn:mean");
+    assert.equal(coders[multimap!.spec.mapSpec.keyCoderId]!.spec!.urn, "beam:coder:string_utf8:v1");
+    assert.ok(list!.spec.oneofKind === "orderedListSpec");
+    // Runners that sort must find the borders between elements, whatever these are.
+    assert.equal(coders[list!.spec.orderedListSpec.elementCoderId]!.spec!.urn, "beam:coder:length_prefix:v1");
+    for (const spec of [value, bag, map, mean]) assert.equal(spec!.protocol!.urn, "beam:user_state:bag:v1");
+    assert.equal(multimap!.protocol!.urn, "beam:user_state:multimap:v1");
+    assert.equal(list!.protocol!.urn, "beam:user_state:ordered_list:v1");
     const { event, clock } = payload.timerFamilySpecs;
     assert.equal(event!.timeDomain, runnerApi.TimeDomain_Enum.EVENT_TIME);
     assert.equal(clock!.timeDomain, runnerApi.TimeDomain_Enum.PROCESSING_TIME);
@@ -144,8 +166,7 @@ describe("the graph proto", () => {
     assert.equal(coders[payload.accumulatorCoderId]!.spec!.urn, "test:coder:mean_accumulator");
     const [group, combine] = subtransforms.map((id) => transforms[id]!);
     assert.equal(group!.spec!.urn, urns.groupByKey);
-    assert.equal(combine!.spec!.urn, "beam:transform:combine_grouped_values:v1");
-    assert.deepEqual(combine!.spec!.payload, spec!.payload);
+    assert.equal(combine!.spec!.urn, urns.parDo, "which every runner knows");
     const [key, value] = coders[output(means).coderId]!.componentCoderIds;
     assert.deepEqual(
       [coders[key!]!.spec!.urn, coders[value!]!.spec!.urn],
