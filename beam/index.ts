@@ -1,6 +1,6 @@
 /**
  * The library: all that a pipeline's author needs, and nothing else. A graph is built with `createPipeline`, `create`
- * or a source, `parDo`, `windowInto`, `groupByKey`, …, and given to `runPipeline`. See `examples/`.
+ * or a source, `parDo`, `windowInto`, `groupByKey`, `combinePerKey`, …, and given to `runPipeline`. See `examples/`.
  */
 
 // ── Collections, and what is known of their elements
@@ -30,6 +30,7 @@ export * as coders from "./sdk/coders.js";
 export type { OutputTime, Trigger } from "./model/triggers.js";
 export { fixedWindows, globalWindows, slidingWindows, type WindowFn } from "./model/window_fns.js";
 export { type CoGrouped, coGroupByKey } from "./sdk/co_group_by_key.js";
+export { combineGlobally, combinePerKey } from "./sdk/combine.js";
 export { create } from "./sdk/create.js";
 export {
   type Collection,
@@ -48,6 +49,7 @@ export {
 
 // ── DoFns: what runs for each element. A class with a URN, registered, so that a worker finds it
 
+export { CombineFn } from "./sdk/combine_fn.js";
 export {
   type BundleContext,
   DoFn,
@@ -62,7 +64,7 @@ export {
   type TimerContext,
 } from "./sdk/do_fn.js";
 export { counter, distribution, gauge } from "./sdk/metrics.js";
-export { registerDoFn } from "./sdk/registry.js";
+export { registerCombineFn, registerDoFn } from "./sdk/registry.js";
 export { listView, mapView } from "./sdk/side_input.js";
 
 // ── State and timers, of a StatefulDoFn
@@ -70,8 +72,15 @@ export { listView, mapView } from "./sdk/side_input.js";
 export {
   type BagState,
   bagState,
+  type CombiningState,
+  combiningState,
   type MapState,
+  type MultimapState,
   mapState,
+  multimapState,
+  type OrderedListState,
+  orderedListState,
+  type Sorted,
   type ValueState,
   valueState,
 } from "./sdk/state.js";

@@ -18,7 +18,7 @@ import {
   type Progress,
   type Windowing,
 } from "./operator.js";
-import { PCollectionReceiver } from "./receiver.js";
+import { PCollectionReceiver, TransformAtWork } from "./receiver.js";
 import type { ElementSplit, ExecServices } from "./services.js";
 import { topologicalOrder } from "./topological_order.js";
 import "./standard_operators.js";
@@ -39,13 +39,21 @@ export interface DescriptorMetric extends TransformMetric {
   readonly transformId: string;
 }
 
+interface NamedOperator {
+  /** Of the transform. */
+  readonly id: string;
+  readonly operator: Operator;
+}
+
 export class BundleProcessor {
-  readonly #operators: readonly Operator[];
+  /** In topological order. */
+  readonly #operators: readonly NamedOperator[];
   readonly #byTransform = new Map<string, Operator>();
   readonly #receivers = new Map<string, PCollectionReceiver>();
   readonly #coders: ProtoCoders;
   /** Those that may put work off. */
-  readonly #settling: readonly Operator[];
+  readonly #settling: readonly NamedOperator[];
+  readonly atWork = new TransformAtWork();
   readonly metrics: readonly DescriptorMetric[];
 
   /** Throws for a transform that nothing registered can run. */
@@ -54,7 +62,9 @@ export class BundleProcessor {
     services: ExecServices,
   ) {
     this.#coders = new ProtoCoders(descriptor.coders);
-    for (const id of Object.keys(descriptor.pcollections)) this.#receivers.set(id, new PCollectionReceiver());
+    for (const id of Object.keys(descriptor.pcollections)) {
+      this.#receivers.set(id, new PCollectionReceiver(this.atWork));
+    }
     // Transforms that only group others run nothing themselves.
     const order = topologicalOrder(
       Object.entries(descriptor.transforms).filter(([, transform]) => transform.subtransforms.length === 0),
@@ -62,9 +72,9 @@ export class BundleProcessor {
     for (const id of order) {
       this.#byTransform.set(id, createOperator(this.#context(id, descriptor.transforms[id]!, services)));
     }
-    this.#operators = order.map((id) => this.#byTransform.get(id)!);
-    this.#settling = this.#operators.filter(({ settle }) => settle !== Operator.prototype.settle);
-    for (const id of order) this.#connect(descriptor.transforms[id]!, this.#byTransform.get(id)!);
+    this.#operators = order.map((id) => ({ id, operator: this.#byTransform.get(id)! }));
+    this.#settling = this.#operators.filter(({ operator }) => operator.settle !== Operator.prototype.settle);
+    for (const { id, operator } of this.#operators) this.#connect(id, descriptor.transforms[id]!, operator);
     this.metrics = order.flatMap((id) =>
       this.#byTransform
         .get(id)!
@@ -84,26 +94,28 @@ export class BundleProcessor {
   }
 
   async setup(): Promise<void> {
-    for (const operator of this.#operators) await operator.setup();
+    await this.#inTurn(this.#operators, (operator) => operator.setup());
   }
 
   /** Consumers start before their producers. Answers a promise only if an operator has to wait. */
   startBundle(): void | Promise<void> {
-    return runAll([...this.#operators].reverse(), (operator) => operator.startBundle());
+    return this.#inTurn([...this.#operators].reverse(), (operator) => operator.startBundle());
   }
 
   onTimer(transformId: string, family: string, timer: FiredTimer): void {
+    this.atWork.id = transformId;
     this.#byTransform.get(transformId)!.onTimer(family, timer);
+    this.atWork.id = "";
   }
 
   /** Does what operators put off, producers first. Answers a promise only if there is something to wait for. */
   settle(): void | Promise<void> {
-    return runAll(this.#settling, (operator) => operator.settle());
+    return this.#inTurn(this.#settling, (operator) => operator.settle());
   }
 
   /** Producers finish before their consumers. Answers a promise only if an operator has to wait. */
   finishBundle(): void | Promise<void> {
-    return runAll(this.#operators, (operator) => {
+    return this.#inTurn(this.#operators, (operator) => {
       const settling = operator.settle();
       return settling === undefined ? operator.finishBundle() : settling.then(() => operator.finishBundle());
     });
@@ -127,7 +139,7 @@ export class BundleProcessor {
   }
 
   async teardown(): Promise<void> {
-    for (const operator of this.#operators) await operator.teardown();
+    await this.#inTurn(this.#operators, (operator) => operator.teardown());
   }
 
   #context(transformId: string, transform: runnerApi.PTransform, services: ExecServices): OperatorContext {
@@ -158,11 +170,25 @@ export class BundleProcessor {
       : coder;
   }
 
-  #connect(transform: runnerApi.PTransform, operator: Operator): void {
+  #connect(id: string, transform: runnerApi.PTransform, operator: Operator): void {
     if (operator.input === undefined) return;
     for (const pcollection of elementInputs(transform)) {
-      this.#receivers.get(pcollection)!.addConsumer(operator.input);
+      this.#receivers.get(pcollection)!.addConsumer(id, operator.input);
     }
+  }
+
+  /** Runs `step` on each operator in turn; goes on synchronously as long as nothing has to be waited for. */
+  #inTurn(
+    operators: readonly NamedOperator[],
+    step: (operator: Operator) => void | Promise<void>,
+  ): void | Promise<void> {
+    for (let i = 0; i < operators.length; i++) {
+      const { id, operator } = operators[i]!;
+      this.atWork.id = id;
+      const waiting = step(operator);
+      if (waiting !== undefined) return waiting.then(() => this.#inTurn(operators.slice(i + 1), step));
+    }
+    this.atWork.id = "";
   }
 }
 
@@ -175,15 +201,4 @@ function windowingOf(descriptor: BundleDescriptor, pcollectionId: string, coders
     windowCoder: isGlobal ? undefined : coders.get(strategy.windowCoderId),
     allowedLatenessMs: Number(strategy.allowedLateness),
   };
-}
-
-/** Runs `step` on each operator in turn; goes on synchronously as long as nothing has to be waited for. */
-function runAll(
-  operators: readonly Operator[],
-  step: (operator: Operator) => void | Promise<void>,
-): void | Promise<void> {
-  for (let i = 0; i < operators.length; i++) {
-    const waiting = step(operators[i]!);
-    if (waiting !== undefined) return waiting.then(() => runAll(operators.slice(i + 1), step));
-  }
 }

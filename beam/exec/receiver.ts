@@ -9,27 +9,53 @@ export interface Receiver {
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void;
 }
 
+/**
+ * The transform of a bundle that is at work, for messages. Within a transform that emits it is the consumer; where a
+ * bundle has failed, the transform that threw.
+ */
+export class TransformAtWork {
+  id = "";
+}
+
+interface Consumer {
+  readonly transformId: string;
+  readonly receiver: Receiver;
+}
+
 /** The consumers of one PCollection within a bundle. */
 export class PCollectionReceiver implements Receiver {
   /** Elements so far; whoever reports it sets it back. */
   elements = 0;
   #first: Receiver | undefined;
-  #others: Receiver[] | undefined;
+  #firstId = "";
+  #others: Consumer[] | undefined;
 
-  addConsumer(consumer: Receiver): void {
+  constructor(private readonly atWork: TransformAtWork) {}
+
+  addConsumer(transformId: string, receiver: Receiver): void {
     if (this.#first === undefined) {
-      this.#first = consumer;
+      this.#first = receiver;
+      this.#firstId = transformId;
     } else {
       this.#others ??= [];
-      this.#others.push(consumer);
+      this.#others.push({ transformId, receiver });
     }
   }
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
     this.elements++;
-    if (this.#first !== undefined) this.#first.accept(value, timestamp, windows, pane);
-    if (this.#others !== undefined) {
-      for (const other of this.#others) other.accept(value, timestamp, windows, pane);
+    const { atWork } = this;
+    const producerId = atWork.id;
+    if (this.#first !== undefined) {
+      atWork.id = this.#firstId;
+      this.#first.accept(value, timestamp, windows, pane);
     }
+    if (this.#others !== undefined) {
+      for (const { transformId, receiver } of this.#others) {
+        atWork.id = transformId;
+        receiver.accept(value, timestamp, windows, pane);
+      }
+    }
+    atWork.id = producerId;
   }
 }

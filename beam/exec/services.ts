@@ -4,6 +4,7 @@
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Clock } from "../model/clock.js";
+import type { Coder } from "../model/coders/coder.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { ProcessContinuation } from "../sdk/splittable.js";
@@ -17,6 +18,21 @@ export interface StateTable {
   /** Adds behind what is there. */
   append(key: ByteWriter, value: ByteWriter): void;
   delete(key: ByteWriter): void;
+}
+
+/** How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … */
+export type StateLayout = "bag" | "orderedList";
+
+/** One multimap cell of one transform, for all keys. Map keys and values are encoded, nested. */
+export interface MultimapTable {
+  /** The map keys that have values. */
+  keys(key: ByteWriter): Buffer[];
+  /** Points `out` at the values of a map key; valid until the next change. False: there are none. */
+  get(key: ByteWriter, mapKey: ByteWriter, out: ByteReader): boolean;
+  /** Adds behind what is there. */
+  append(key: ByteWriter, mapKey: ByteWriter, value: ByteWriter): void;
+  delete(key: ByteWriter, mapKey: ByteWriter): void;
+  clear(key: ByteWriter): void;
 }
 
 /** One timer family of one transform, for all keys. */
@@ -105,7 +121,8 @@ export interface ExecServices {
   inputWatermark(): TimestampMs;
   /** Whether the runner itself drops the state of a window that has expired. */
   readonly dropsExpiredState: boolean;
-  stateTable(transformId: string, cell: string): StateTable;
+  stateTable(transformId: string, cell: string, layout?: StateLayout): StateTable;
+  multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable;
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
   /** Undefined where state is at hand. */
   remoteKeys(transformId: string): RemoteKeys | undefined;

@@ -9,6 +9,14 @@ import {
   COLLECT_SIDE_INPUT_URN,
   CollectSideInputOperator,
 } from "./await_side_inputs.js";
+import {
+  CombineStepOperator,
+  combineValues,
+  convertToAccumulator,
+  extractOutput,
+  mergeAccumulators,
+  PrecombineOperator,
+} from "./combine.js";
 import { doFnOf, parDoPayload } from "./do_fn_operator.js";
 import { FlattenOperator, SinkOperator } from "./flatten.js";
 import { GroupByKeyOperator } from "./group_by_key.js";
@@ -43,6 +51,17 @@ registerOperator(urns.windowInto, (context) => new WindowIntoOperator(context));
 registerOperator(COLLECT_SIDE_INPUT_URN, (context) => new CollectSideInputOperator(context));
 registerOperator(AWAIT_SIDE_INPUTS_URN, (context) => new AwaitSideInputsOperator(context));
 registerOperator(urns.groupByKey, (context) => new GroupByKeyOperator(context));
+registerOperator(urns.combineGroupedValues, (context) => new CombineStepOperator(context, combineValues));
+registerOperator(urns.combinePrecombine, (context) => new PrecombineOperator(context));
+registerOperator(
+  urns.combineMergeAccumulators,
+  (context) => new CombineStepOperator(context, mergeAccumulators),
+);
+registerOperator(urns.combineExtractOutputs, (context) => new CombineStepOperator(context, extractOutput));
+registerOperator(
+  urns.combineConvertToAccumulators,
+  (context) => new CombineStepOperator(context, convertToAccumulator),
+);
 registerOperator(urns.sink, (context) => new SinkOperator(context));
 registerOperator(urns.source, (context) => new FlattenOperator(context));
 

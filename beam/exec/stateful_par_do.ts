@@ -11,6 +11,7 @@ import { NO_FIRING, type PaneInfo } from "../model/pane.js";
 import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { type BoundedWindow, IN_GLOBAL_WINDOW } from "../model/windows.js";
 import type { StatefulDoFn } from "../sdk/do_fn.js";
+import type { StateSpec } from "../sdk/state.js";
 import { DoFnOperator, mainInput, refusePromise } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
 import type { FiredTimer, OperatorContext, Windowing } from "./operator.js";
@@ -107,7 +108,7 @@ export class StatefulParDoOperator
     ctx.keyCoder = this.#keyCoder;
     ctx.keyBytes = this.#key;
     for (const [name, spec] of Object.entries(doFn.state)) {
-      const cell = createCell(spec as any, context.services.stateTable(context.transformId, name));
+      const cell = createCell(name, spec as StateSpec, context);
       this.#cells.push(cell);
       ctx.state[name] = cell;
     }

@@ -4,8 +4,20 @@
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
-import type { BagState, MapState, StateSpec, ValueState } from "../sdk/state.js";
-import type { StateTable } from "./services.js";
+import { LengthPrefixCoder } from "../model/coders/length_prefix_coder.js";
+import type { AnyCombineFn } from "../sdk/combine_fn.js";
+import type {
+  BagState,
+  CombiningState,
+  MapState,
+  MultimapState,
+  OrderedListState,
+  Sorted,
+  StateSpec,
+  ValueState,
+} from "../sdk/state.js";
+import type { OperatorContext } from "./operator.js";
+import type { MultimapTable, StateTable } from "./services.js";
 
 export interface StateCell {
   /** Turns to another key: the writer's bytes are the encoded key and window, and stay until the next `flush`. */
@@ -15,14 +27,27 @@ export interface StateCell {
   clear(): void;
 }
 
-export function createCell(spec: StateSpec, table: StateTable): StateCell {
+/** The cell that a StatefulDoFn declares under a name. */
+export function createCell(
+  name: string,
+  spec: StateSpec,
+  { services, transformId }: Pick<OperatorContext, "services" | "transformId">,
+): StateCell {
   switch (spec.kind) {
     case "value":
-      return new ValueCell(spec.coder, table);
+      return new ValueCell(spec.coder, services.stateTable(transformId, name));
     case "bag":
-      return new BagCell(spec.coder, table);
+      return new BagCell(spec.coder, services.stateTable(transformId, name));
     case "map":
-      return new MapCell(spec.keyCoder, spec.valueCoder, table);
+      return new MapCell(spec.keyCoder, spec.valueCoder, services.stateTable(transformId, name));
+    case "combining":
+      return new CombiningCell(spec.combineFn, services.stateTable(transformId, name));
+    case "multimap": {
+      const table = services.multimapTable(transformId, name, spec.keyCoder);
+      return new MultimapCell(spec.keyCoder, spec.valueCoder, table);
+    }
+    case "orderedList":
+      return new OrderedListCell(spec.coder, services.stateTable(transformId, name, "orderedList"));
   }
 }
 
@@ -78,6 +103,42 @@ class ValueCell<T> implements StateCell, ValueState<T> {
     writer.reset();
     this.coder.encode(this.#value, writer, "nested");
     this.table.put(this.#key, writer);
+  }
+}
+
+class CombiningCell implements StateCell, CombiningState<unknown, unknown> {
+  readonly #accumulator: ValueCell<unknown>;
+
+  constructor(
+    private readonly combineFn: AnyCombineFn,
+    table: StateTable,
+  ) {
+    this.#accumulator = new ValueCell(combineFn.accumulatorCoder, table);
+  }
+
+  bind(key: ByteWriter): void {
+    this.#accumulator.bind(key);
+  }
+
+  add(input: unknown): void {
+    const accumulator = this.#accumulator.read() ?? this.combineFn.createAccumulator();
+    this.#accumulator.write(this.combineFn.addInput(accumulator, input));
+  }
+
+  read(): unknown {
+    return this.combineFn.extractOutput(this.#accumulator.read() ?? this.combineFn.createAccumulator());
+  }
+
+  isEmpty(): boolean {
+    return this.#accumulator.read() === undefined;
+  }
+
+  clear(): void {
+    this.#accumulator.clear();
+  }
+
+  flush(): void {
+    this.#accumulator.flush();
   }
 }
 
@@ -213,5 +274,160 @@ class MapCell<K, V> implements StateCell, MapState<K, V> {
       this.valueCoder.encode(value, writer, "nested");
     }
     this.table.put(this.#key, writer);
+  }
+}
+
+/** Each change is in the table at once: it touches one map key. */
+class MultimapCell<K, V> implements StateCell, MultimapState<K, V> {
+  #key!: ByteWriter;
+  readonly #mapKey = new ByteWriter(64);
+
+  constructor(
+    private readonly keyCoder: Coder<K>,
+    private readonly valueCoder: Coder<V>,
+    private readonly table: MultimapTable,
+  ) {}
+
+  bind(key: ByteWriter): void {
+    this.#key = key;
+  }
+
+  get(key: K): V[] {
+    const values: V[] = [];
+    if (this.table.get(this.#key, this.#encoded(key), reader)) {
+      while (reader.remaining > 0) values.push(this.valueCoder.decode(reader, "nested"));
+    }
+    return values;
+  }
+
+  put(key: K, value: V): void {
+    writer.reset();
+    this.valueCoder.encode(value, writer, "nested");
+    this.table.append(this.#key, this.#encoded(key), writer);
+  }
+
+  delete(key: K): void {
+    this.table.delete(this.#key, this.#encoded(key));
+  }
+
+  keys(): K[] {
+    return this.table.keys(this.#key).map((bytes) => this.keyCoder.decode(reader.reset(bytes), "nested"));
+  }
+
+  isEmpty(): boolean {
+    return this.table.keys(this.#key).length === 0;
+  }
+
+  clear(): void {
+    this.table.clear(this.#key);
+  }
+
+  flush(): void {}
+
+  #encoded(key: K): ByteWriter {
+    this.#mapKey.reset();
+    this.keyCoder.encode(key, this.#mapKey, "nested");
+    return this.#mapKey;
+  }
+}
+
+/** In the table in the order of its coming; it is sorted when it is read. */
+class OrderedListCell<T> implements StateCell, OrderedListState<T> {
+  readonly #coder: LengthPrefixCoder<T>;
+  #key!: ByteWriter;
+  /** What is in the table and what was added; undefined until somebody asks. */
+  #values: Sorted<T>[] | undefined;
+  #isSorted = false;
+  /** `#values` is to replace what is in the table. */
+  #isRewritten = false;
+  /** What this element added, encoded. */
+  readonly #added = new ByteWriter(64);
+
+  constructor(
+    coder: Coder<T>,
+    private readonly table: StateTable,
+  ) {
+    this.#coder = new LengthPrefixCoder(coder);
+  }
+
+  bind(key: ByteWriter): void {
+    this.#key = key;
+    this.#values = undefined;
+    this.#isRewritten = false;
+    this.#added.reset();
+  }
+
+  add(sortKey: number, value: T): void {
+    if (!Number.isSafeInteger(sortKey)) throw new TypeError(`an ordered list: ${sortKey} is no sort key`);
+    if (!this.#isRewritten) this.#encode(sortKey, value, this.#added);
+    this.#values?.push({ sortKey, value });
+    this.#isSorted = false;
+  }
+
+  read(): Sorted<T>[] {
+    return [...this.#loaded()];
+  }
+
+  readRange(min: number, limit: number): Sorted<T>[] {
+    return this.#loaded().filter(({ sortKey }) => sortKey >= min && sortKey < limit);
+  }
+
+  clearRange(min: number, limit: number): void {
+    const values = this.#loaded();
+    const left = values.filter(({ sortKey }) => sortKey < min || sortKey >= limit);
+    if (left.length < values.length) this.#replace(left);
+  }
+
+  isEmpty(): boolean {
+    return this.#loaded().length === 0;
+  }
+
+  clear(): void {
+    this.#replace([]);
+  }
+
+  flush(): void {
+    if (this.#isRewritten) {
+      this.#isRewritten = false;
+      writer.reset();
+      for (const { sortKey, value } of this.#loaded()) this.#encode(sortKey, value, writer);
+      if (writer.length === 0) this.table.delete(this.#key);
+      else this.table.put(this.#key, writer);
+    } else if (this.#added.length > 0) {
+      this.table.append(this.#key, this.#added);
+      this.#added.reset();
+    }
+  }
+
+  #replace(values: Sorted<T>[]): void {
+    this.#values = values;
+    this.#isRewritten = true;
+    this.#added.reset();
+  }
+
+  #loaded(): Sorted<T>[] {
+    if (this.#values === undefined) {
+      this.#values = [];
+      this.#isSorted = false;
+      if (this.table.get(this.#key, reader)) this.#decodeAll(this.#values);
+      reader.reset(this.#added.buffer, 0, this.#added.length);
+      this.#decodeAll(this.#values);
+    }
+    if (!this.#isSorted) {
+      this.#values.sort((a, b) => a.sortKey - b.sortKey);
+      this.#isSorted = true;
+    }
+    return this.#values;
+  }
+
+  #encode(sortKey: number, value: T, out: ByteWriter): void {
+    out.writeVarint(sortKey);
+    this.#coder.encode(value, out, "nested");
+  }
+
+  #decodeAll(values: Sorted<T>[]): void {
+    while (reader.remaining > 0) {
+      values.push({ sortKey: reader.readVarint(), value: this.#coder.decode(reader, "nested") });
+    }
   }
 }

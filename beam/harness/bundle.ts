@@ -8,6 +8,7 @@ import type { Progress } from "../exec/operator.js";
 import type { ElementSplit } from "../exec/services.js";
 import type { fnApi } from "../model/apache_beam.js";
 import { ByteReader } from "../model/bytes.js";
+import type { WindowedValue } from "../model/windowed_value.js";
 import { bundleApplication, delayedApplication } from "./bundle_applications.js";
 import { cutsOf } from "./channel_split.js";
 import type { BundleScope, HarnessProcessor, SourceInput } from "./harness_processor.js";
@@ -189,7 +190,8 @@ export class Bundle {
   async #read(source: Source, bytes: Buffer): Promise<void> {
     const reader = this.#reader.reset(bytes);
     while (reader.remaining > 0 && source.index + 1 < source.stop) {
-      this.#readSlice(source, reader);
+      if (source.input.mayContinue) await this.#readContinued(source, reader);
+      else this.#readSlice(source, reader);
       this.#unsettledSlices++;
       await this.#pause(!this.harness.isKeyed || this.#unsettledSlices >= SETTLE_SLICES);
     }
@@ -198,6 +200,7 @@ export class Bundle {
   /** Elements of a splittable DoFn come one by one: the runner may ask about the one in progress. */
   #readSlice(source: Source, reader: ByteReader): void {
     const { coder, receiver, processStep } = source.input;
+    const { outputs } = this.harness;
     const limit = processStep === undefined ? SLICE_ELEMENTS : 1;
     for (let i = 0; i < limit && reader.remaining > 0 && source.index + 1 < source.stop; i++) {
       const { position } = reader;
@@ -212,6 +215,28 @@ export class Bundle {
       }
       // Java's runners put a byte behind an element that takes none.
       if (reader.position === position) reader.skip(1);
+      if (outputs.isFull) return;
+    }
+  }
+
+  /** As `#readSlice`, for elements of which a part may be in the runner's state: that is loaded first. */
+  async #readContinued(source: Source, reader: ByteReader): Promise<void> {
+    const { coder, receiver, processStep } = source.input;
+    const { continuations, outputs } = this.harness;
+    const limit = processStep === undefined ? SLICE_ELEMENTS : 1;
+    for (let i = 0; i < limit && reader.remaining > 0 && source.index + 1 < source.stop; i++) {
+      const { position } = reader;
+      source.index++;
+      let element: WindowedValue<unknown>;
+      try {
+        element = coder.decode(reader, "nested");
+        const loading = continuations.arrive();
+        if (loading !== undefined) await loading;
+      } catch (error) {
+        throw this.#corrupt(source, position, error as Error);
+      }
+      receiver.accept(element.value, element.timestamp, element.windows, element.pane);
+      if (outputs.isFull) return;
     }
   }
 

@@ -9,9 +9,11 @@ import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
 import type {
   ClaimBudget,
   ExecServices,
+  MultimapTable,
   RemoteKeys,
   Residual,
   SideInputTable,
+  StateLayout,
   StateTable,
   TimeDomain,
   TimerTable,
@@ -22,10 +24,12 @@ import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { ProtoCoders } from "../model/coders/registry.js";
 import { TimerCoder } from "../model/coders/timer_coder.js";
+import { CoderUrn } from "../model/coders/urns.js";
 import { type ElementCoder, WindowedValueCoder } from "../model/coders/windowed_value_coder.js";
 import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { urns } from "../model/urns.js";
 import type { ProcessStep } from "./bundle_applications.js";
+import { Continuations } from "./continuations.js";
 import type { DataChannel } from "./data_channel.js";
 import { ElementOutput } from "./element_output.js";
 import type { Finalizer } from "./finalizers.js";
@@ -49,6 +53,8 @@ export interface SourceInput {
   readonly name: string;
   readonly coder: ElementCoder<unknown>;
   readonly receiver: PCollectionReceiver;
+  /** Whether its elements may hold iterables that go on in the runner's state. */
+  readonly mayContinue: boolean;
   /** The process step of a splittable DoFn that reads it, if that alone does. */
   readonly processStep: string | undefined;
 }
@@ -68,6 +74,7 @@ export class HarnessProcessor implements ExecServices {
   readonly processSteps = new Map<string, ProcessStep>();
   readonly processor: BundleProcessor;
   readonly monitoring: Monitoring;
+  readonly continuations = new Continuations();
   residuals: Residual[] = [];
   finalizers: Finalizer[] = [];
   readonly #coders: ProtoCoders;
@@ -82,7 +89,7 @@ export class HarnessProcessor implements ExecServices {
     readonly clock: Clock,
     shortIds: ShortIds,
   ) {
-    this.#coders = new ProtoCoders(descriptor.coders);
+    this.#coders = new ProtoCoders(descriptor.coders, { readContinuation: this.continuations.read });
     this.processor = new BundleProcessor(descriptor, this);
     for (const [id, transform] of Object.entries(descriptor.transforms)) {
       if (transform.spec?.urn === urns.source) this.#addSource(id, transform);
@@ -112,6 +119,7 @@ export class HarnessProcessor implements ExecServices {
     this.outputs.begin(scope.instructionId, (url) => scope.dataChannel(url));
     for (const state of this.#states.values()) state.begin(scope);
     for (const sideInput of this.#sideInputs) sideInput.begin(scope);
+    this.continuations.begin(scope);
     this.monitoring.reset();
   }
 
@@ -140,8 +148,12 @@ export class HarnessProcessor implements ExecServices {
     return MIN_TIMESTAMP;
   }
 
-  stateTable(transformId: string, cell: string): StateTable {
-    return this.#state(transformId).table(cell);
+  stateTable(transformId: string, cell: string, layout: StateLayout = "bag"): StateTable {
+    return this.#state(transformId).table(cell, layout);
+  }
+
+  multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable {
+    return this.#state(transformId).multimap(cell, mapKeyCoder);
   }
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
@@ -201,7 +213,7 @@ export class HarnessProcessor implements ExecServices {
   }
 
   #addSource(transformId: string, transform: runnerApi.PTransform): void {
-    const { port, coder } = this.#port(transform);
+    const { port, coder, coderId } = this.#port(transform);
     this.#inputUrls.add(port);
     const [collection] = Object.values(transform.outputs);
     const consumers = Object.entries(this.descriptor.transforms).filter(([, { inputs }]) =>
@@ -214,6 +226,7 @@ export class HarnessProcessor implements ExecServices {
       name: transform.uniqueName || transformId,
       coder,
       receiver: this.processor.source(transformId),
+      mayContinue: this.#holdsContinued(coderId),
       processStep: isProcessStep ? consumerId : undefined,
     });
   }
@@ -246,13 +259,20 @@ export class HarnessProcessor implements ExecServices {
     this.#inputUrls.add(urlOf(this.descriptor.timerApiServiceDescriptor, transform.uniqueName));
   }
 
-  #port(transform: runnerApi.PTransform): { port: string; coder: ElementCoder<unknown> } {
+  #holdsContinued(coderId: string): boolean {
+    const { spec, componentCoderIds } = this.descriptor.coders[coderId]!;
+    return (
+      spec?.urn === CoderUrn.STATE_BACKED_ITERABLE || componentCoderIds.some((id) => this.#holdsContinued(id))
+    );
+  }
+
+  #port(transform: runnerApi.PTransform): { port: string; coder: ElementCoder<unknown>; coderId: string } {
     const { apiServiceDescriptor, coderId } = fnApi.RemoteGrpcPort.fromBinary(transform.spec!.payload);
     const coder = this.#coders.get(coderId) as Coder<unknown>;
     if (!isElementCoder(coder)) {
       throw new Error(`${transform.uniqueName}: the coder ${coderId} of the data stream has no windows`);
     }
-    return { port: urlOf(apiServiceDescriptor, transform.uniqueName), coder };
+    return { port: urlOf(apiServiceDescriptor, transform.uniqueName), coder, coderId };
   }
 
   #windowedCoder(collection: string): ElementCoder<unknown> {

@@ -62,6 +62,9 @@ export class Cell {
   }
 }
 
+/** One multimap cell of one key: a cell for each map key, by the bytes of that as a string. */
+export type MultimapCells = Map<string, Cell>;
+
 /** What a bundle did to a timer last. */
 export interface ChangedTimer {
   readonly family: string;
@@ -84,14 +87,19 @@ export class KeyState {
     readonly key: Buffer,
     readonly window: Buffer,
     readonly cells: readonly Cell[],
+    readonly multimaps: readonly MultimapCells[],
   ) {}
 
   get bytes(): number {
     let bytes = OVERHEAD_BYTES + this.id.length * 2;
     for (const { length } of this.cells) bytes += length;
+    for (const multimap of this.multimaps) {
+      for (const [mapKey, { length }] of multimap) bytes += ENTRY_OVERHEAD_BYTES + mapKey.length + length;
+    }
     return bytes;
   }
 }
 
 /** Of the objects around a key's bytes, roughly. */
 const OVERHEAD_BYTES = 512;
+const ENTRY_OVERHEAD_BYTES = 128;

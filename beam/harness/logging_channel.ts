@@ -1,5 +1,5 @@
 /**
- * The worker's log as the runner gets it: in batches, with the bundle that it belongs to. Nothing waits for it. What
+ * The worker's log as the runner gets it: in batches, with the bundle and the transform that it belongs to. Nothing waits for it. What
  * the runner cannot take, because it is gone or too slow, goes to stderr. Source: beam_fn_api.proto, BeamFnLogging.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -9,8 +9,14 @@ import { Connection } from "./connection.js";
 import { LOGGING } from "./fn_methods.js";
 import { lineOf, stderrLog, type WorkerLog } from "./worker_log.js";
 
-/** The bundle that is at work, wherever its code has got to. */
-export const currentInstruction = new AsyncLocalStorage<string>();
+/** The bundle that is at work, wherever its code has got to, and the transform in it. */
+export const currentBundle = new AsyncLocalStorage<BundleAtWork>();
+
+export interface BundleAtWork {
+  readonly instructionId: string;
+  /** Undefined before and after. */
+  transform: { readonly id: string } | undefined;
+}
 
 const ENTRIES_MAX = 2_000;
 const BATCH_ENTRIES = 64;
@@ -68,11 +74,13 @@ export class LoggingChannel implements WorkerLog {
       if (severity >= WARN) stderrLog.warn(message, fields);
       return;
     }
+    const bundle = currentBundle.getStore();
     const entry = fnApi.LogEntry.create({
       severity,
       timestamp: { seconds: BigInt(Math.floor(now / 1000)), nanos: (now % 1000) * 1_000_000 },
       message: lineOf(message, fields),
-      instructionId: currentInstruction.getStore() ?? "",
+      instructionId: bundle?.instructionId ?? "",
+      transformId: bundle?.transform?.id ?? "",
       thread: "main",
     });
     if (this.#entries.push(entry) >= BATCH_ENTRIES) this.#flush();

@@ -26,6 +26,8 @@ export class Outputs {
   #channelOf!: (url: string) => DataChannel;
   #instructionId = "";
   #lastSentMs = 0;
+  /** Some stream has had as much as it takes: what the bundle does next should be `pace`. */
+  isFull = false;
 
   addElements(output: ElementOutput): void {
     this.#elements.push(output);
@@ -41,22 +43,22 @@ export class Outputs {
     this.#instructionId = instructionId;
     this.#channelOf = channelOf;
     this.#lastSentMs = Date.now();
+    this.isFull = false;
     for (const { writer } of this.#elements) writer.reset();
     for (const { writer } of this.#timers) writer.reset();
   }
 
   sendElements(output: ElementOutput): void {
-    this.#channelOf(output.url).write({ data: [this.#segment(output)], timers: [] });
-    this.#lastSentMs = Date.now();
+    this.#send(output.url, { data: [this.#segment(output)], timers: [] });
   }
 
   sendTimers(output: TimerOutput): void {
-    this.#channelOf(output.url).write({ data: [], timers: [this.#timerSegment(output)] });
-    this.#lastSentMs = Date.now();
+    this.#send(output.url, { data: [], timers: [this.#timerSegment(output)] });
   }
 
   /** Between elements: undefined when the bundle may go on, else when the streams have room again. */
   pace(nowMs: number): Promise<unknown> | undefined {
+    this.isFull = false;
     if (nowMs - this.#lastSentMs >= PIECE_AGE_MS) {
       for (const output of this.#elements) if (output.writer.length > 0) this.sendElements(output);
       this.#lastSentMs = nowMs;
@@ -90,6 +92,13 @@ export class Outputs {
       }
       this.#channelOf(url).write({ data, timers });
     }
+  }
+
+  #send(url: string, elements: fnApi.Elements): void {
+    const channel = this.#channelOf(url);
+    channel.write(elements);
+    this.isFull ||= channel.drained() !== undefined;
+    this.#lastSentMs = Date.now();
   }
 
   #segment({ transformId, writer }: ElementOutput): fnApi.Elements_Data {

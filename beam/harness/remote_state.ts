@@ -1,16 +1,26 @@
 /**
  * State and timers of one stateful transform, one bundle after the other, over the Fn API. Keys that a bundle touches
  * are loaded in rounds, all cells of all keys of a round at once; changes wait until the bundle commits. One record is
- * sent for each timer that changed, however often it did. Source: beam_fn_api.proto, StateKey.BagUserState.
+ * sent for each timer that changed, however often it did. A multimap takes a round more: its values are asked for when
+ * its keys are known. Source: beam_fn_api.proto, StateKey.
  */
-import type { RemoteKeys, StateTable, TimeDomain, TimerTable, TimerToFire } from "../exec/services.js";
+import type {
+  MultimapTable,
+  RemoteKeys,
+  StateLayout,
+  StateTable,
+  TimeDomain,
+  TimerTable,
+  TimerToFire,
+} from "../exec/services.js";
 import type { fnApi } from "../model/apache_beam.js";
 import { ByteReader, type ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import { Cell, type ChangedTimer, KeyState } from "./key_state.js";
+import { Cell, type ChangedTimer, KeyState, type MultimapCells } from "./key_state.js";
 import type { StateCache } from "./state_cache.js";
 import type { StateChannel } from "./state_channel.js";
+import { type CellAddress, cellKey, multimapKey, multimapKeysKey } from "./state_keys.js";
 import type { TimerOutput } from "./timer_output.js";
 
 /** What a bundle brings along. */
@@ -27,7 +37,8 @@ export interface BundleState {
 const BUNDLE_BYTES_MAX = 64 << 20;
 
 export class RemoteState implements RemoteKeys {
-  readonly #cellNames: string[] = [];
+  readonly #cells: { readonly name: string; readonly layout: StateLayout }[] = [];
+  readonly #multimaps: { readonly name: string; readonly keyCoder: Coder<unknown> }[] = [];
   readonly #timerOutputs = new Map<string, TimerOutput>();
   readonly #reader = new ByteReader();
   #bundle!: BundleState;
@@ -49,9 +60,14 @@ export class RemoteState implements RemoteKeys {
     private readonly windowCoder: Coder<unknown> | undefined,
   ) {}
 
-  table(cellName: string): StateTable {
-    this.#cellNames.push(cellName);
-    return new CellTable(this, this.#cellNames.length - 1);
+  table(name: string, layout: StateLayout): StateTable {
+    this.#cells.push({ name, layout });
+    return new CellTable(this, this.#cells.length - 1);
+  }
+
+  multimap(name: string, keyCoder: Coder<unknown>): MultimapTable {
+    this.#multimaps.push({ name, keyCoder });
+    return new RemoteMultimap(this, this.#multimaps.length - 1);
   }
 
   timers(family: string, timeDomain: TimeDomain, output: TimerOutput): TimerTable {
@@ -76,7 +92,7 @@ export class RemoteState implements RemoteKeys {
     const cached =
       this.#bundle.cacheToken === undefined ? undefined : this.#bundle.cache.take(this.#scope, id);
     const state = cached ?? this.#newKey(id, key);
-    if (cached === undefined && this.#cellNames.length > 0) {
+    if (cached === undefined && this.#cells.length + this.#multimaps.length > 0) {
       this.#missing.set(id, state);
       return false;
     }
@@ -90,7 +106,8 @@ export class RemoteState implements RemoteKeys {
     const channel = this.#bundle.channel();
     const loads: Promise<void>[] = [];
     for (const state of this.#missing.values()) {
-      for (let i = 0; i < state.cells.length; i++) loads.push(this.#load(channel, state, i));
+      for (let i = 0; i < state.cells.length; i++) loads.push(this.#loadCell(channel, state, i));
+      for (let i = 0; i < state.multimaps.length; i++) loads.push(this.#loadMultimap(channel, state, i));
     }
     return Promise.all(loads).then(() => {
       for (const state of this.#missing.values()) this.#touch(state);
@@ -124,7 +141,6 @@ export class RemoteState implements RemoteKeys {
   /** Hands the changed timers to their outputs, and sends what changed in state. */
   commit(): void | Promise<void> {
     if (this.#changed.length === 0) return;
-    const { instructionId } = this.#bundle;
     const requests: Promise<void>[] = [];
     for (const state of this.#changed) {
       state.isChanged = false;
@@ -132,13 +148,15 @@ export class RemoteState implements RemoteKeys {
       for (let i = 0; i < state.cells.length; i++) {
         const cell = state.cells[i]!;
         if (!cell.isDirty) continue;
-        const channel = this.#bundle.channel();
-        const stateKey = this.#stateKey(state, i);
-        if (cell.mustClear) requests.push(channel.clear(instructionId, stateKey));
-        if (cell.length > cell.sent) {
-          requests.push(channel.append(instructionId, stateKey, cell.bytes.subarray(cell.sent, cell.length)));
+        const { name, layout } = this.#cells[i]!;
+        this.#send(cell, cellKey(layout, this.#address(state, name)), requests);
+      }
+      for (let i = 0; i < state.multimaps.length; i++) {
+        const address = this.#address(state, this.#multimaps[i]!.name);
+        for (const [mapKey, cell] of state.multimaps[i]!) {
+          if (cell.isDirty) this.#send(cell, multimapKey(address, Buffer.from(mapKey, "latin1")), requests);
+          if (cell.length === 0) state.multimaps[i]!.delete(mapKey);
         }
-        cell.markSent();
       }
     }
     this.#changed = [];
@@ -162,6 +180,18 @@ export class RemoteState implements RemoteKeys {
     this.#bytes += bytes;
     this.#markChanged();
     return this.#present.cells[index]!;
+  }
+
+  /** A multimap cell of the present key. */
+  multimapCells(index: number): MultimapCells {
+    return this.#present.multimaps[index]!;
+  }
+
+  /** The same, to be changed. */
+  changingMultimap(index: number, bytes: number): MultimapCells {
+    this.#bytes += bytes;
+    this.#markChanged();
+    return this.#present.multimaps[index]!;
   }
 
   changeTimer(timer: ChangedTimer): void {
@@ -196,25 +226,51 @@ export class RemoteState implements RemoteKeys {
       this.keyCoder.decode(this.#reader, "nested");
       keyLength = this.#reader.position;
     }
-    const cells = this.#cellNames.map(() => new Cell());
-    return new KeyState(id, bytes.subarray(0, keyLength), bytes.subarray(keyLength), cells);
+    const cells = this.#cells.map(() => new Cell());
+    const multimaps = this.#multimaps.map((): MultimapCells => new Map());
+    return new KeyState(id, bytes.subarray(0, keyLength), bytes.subarray(keyLength), cells, multimaps);
   }
 
-  #load(channel: StateChannel, state: KeyState, index: number): Promise<void> {
-    return channel.get(this.#bundle.instructionId, this.#stateKey(state, index)).then(
-      (bytes) => state.cells[index]!.load(bytes),
-      (error: Error) => {
-        throw new Error(`${this.name}: reading the state ${this.#cellNames[index]}: ${error.message}`, {
-          cause: error,
-        });
-      },
-    );
+  async #loadCell(channel: StateChannel, state: KeyState, index: number): Promise<void> {
+    const { name, layout } = this.#cells[index]!;
+    state.cells[index]!.load(await this.#get(channel, name, cellKey(layout, this.#address(state, name))));
   }
 
-  #stateKey({ key, window }: KeyState, index: number): fnApi.StateKey {
-    const userStateId = this.#cellNames[index]!;
-    const bagUserState = { transformId: this.transformId, userStateId, window, key };
-    return { type: { oneofKind: "bagUserState", bagUserState } };
+  /** Some runners name keys of which all values are gone. */
+  async #loadMultimap(channel: StateChannel, state: KeyState, index: number): Promise<void> {
+    const { name, keyCoder } = this.#multimaps[index]!;
+    const address = this.#address(state, name);
+    const keys = new ByteReader(await this.#get(channel, name, multimapKeysKey(address)));
+    const loads: Promise<void>[] = [];
+    while (keys.remaining > 0) {
+      const from = keys.position;
+      keyCoder.decode(keys, "nested");
+      const mapKey = Buffer.from(keys.buffer.subarray(from, keys.position));
+      const cell = new Cell();
+      state.multimaps[index]!.set(mapKey.toString("latin1"), cell);
+      loads.push(this.#get(channel, name, multimapKey(address, mapKey)).then((bytes) => cell.load(bytes)));
+    }
+    await Promise.all(loads);
+  }
+
+  #get(channel: StateChannel, cellName: string, stateKey: fnApi.StateKey): Promise<Buffer> {
+    return channel.get(this.#bundle.instructionId, stateKey).catch((error: Error) => {
+      throw new Error(`${this.name}: reading the state ${cellName}: ${error.message}`, { cause: error });
+    });
+  }
+
+  #send(cell: Cell, stateKey: fnApi.StateKey, requests: Promise<void>[]): void {
+    const { instructionId } = this.#bundle;
+    const channel = this.#bundle.channel();
+    if (cell.mustClear) requests.push(channel.clear(instructionId, stateKey));
+    if (cell.length > cell.sent) {
+      requests.push(channel.append(instructionId, stateKey, cell.bytes.subarray(cell.sent, cell.length)));
+    }
+    cell.markSent();
+  }
+
+  #address({ key, window }: KeyState, userStateId: string): CellAddress {
+    return { transformId: this.transformId, userStateId, window, key };
   }
 
   #writeTimers(state: KeyState): void {
@@ -255,6 +311,53 @@ class CellTable implements StateTable {
   delete(_key: ByteWriter): void {
     this.state.changing(this.index, 0).clear();
   }
+}
+
+/** One multimap cell, of whichever key the bundle is at. */
+class RemoteMultimap implements MultimapTable {
+  constructor(
+    private readonly state: RemoteState,
+    private readonly index: number,
+  ) {}
+
+  keys(): Buffer[] {
+    const keys: Buffer[] = [];
+    for (const [mapKey, { length }] of this.state.multimapCells(this.index)) {
+      if (length > 0) keys.push(Buffer.from(mapKey, "latin1"));
+    }
+    return keys;
+  }
+
+  get(_key: ByteWriter, mapKey: ByteWriter, out: ByteReader): boolean {
+    const cell = this.state.multimapCells(this.index).get(idOf(mapKey));
+    if (cell === undefined || cell.length === 0) return false;
+    out.reset(cell.bytes, 0, cell.length);
+    return true;
+  }
+
+  append(_key: ByteWriter, mapKey: ByteWriter, { buffer, length }: ByteWriter): void {
+    const cells = this.state.changingMultimap(this.index, length);
+    const id = idOf(mapKey);
+    let cell = cells.get(id);
+    if (cell === undefined) {
+      cell = new Cell();
+      cells.set(id, cell);
+    }
+    cell.append(buffer, length);
+  }
+
+  delete(_key: ByteWriter, mapKey: ByteWriter): void {
+    this.state.changingMultimap(this.index, 0).get(idOf(mapKey))?.clear();
+  }
+
+  /** One by one: Prism clears another key when it is asked to clear all. */
+  clear(): void {
+    for (const cell of this.state.changingMultimap(this.index, 0).values()) cell.clear();
+  }
+}
+
+function idOf({ buffer, length }: ByteWriter): string {
+  return buffer.latin1Slice(0, length);
 }
 
 class BundleTimers implements TimerTable {

@@ -8,7 +8,14 @@ export function serveStatus(endpoint: string, workerId: string, status: () => st
   const connection = new Connection(endpoint, workerId);
   const stream = connection.stream(WORKER_STATUS);
   stream.on("data", ({ id }: fnApi.WorkerStatusRequest) => {
-    stream.write({ id, error: "", statusInfo: status() });
+    let error = "";
+    let statusInfo = "";
+    try {
+      statusInfo = status();
+    } catch (reason) {
+      error = String(reason);
+    }
+    stream.write({ id, error, statusInfo });
   });
   stream.on("error", () => undefined);
   stream.on("end", () => stream.end());

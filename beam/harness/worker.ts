@@ -14,12 +14,13 @@ import { Finalizers } from "./finalizers.js";
 import { CONTROL } from "./fn_methods.js";
 import { type BundleScope, HarnessProcessor } from "./harness_processor.js";
 import { Inboxes } from "./inbox.js";
-import { currentInstruction } from "./logging_channel.js";
+import { type BundleAtWork, currentBundle } from "./logging_channel.js";
 import { ShortIds } from "./monitoring.js";
 import { ProcessorPool } from "./processor_pool.js";
 import { RecentIds } from "./recent_ids.js";
 import { StateCache } from "./state_cache.js";
 import { StateChannel, type WorkerTraffic } from "./state_channel.js";
+import { serveStatus } from "./status_channel.js";
 import type { WorkerLog } from "./worker_log.js";
 
 export interface WorkerOptions {
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   readonly runnerCapabilities?: readonly string[];
   /** Its name, if it told. */
   readonly runnerName?: string;
+  /** Where it answers what it is doing; "": nowhere. */
+  readonly statusEndpoint?: string;
   /** How long the runner may take to answer at all. */
   readonly reachTimeoutMs?: number;
   readonly stateCacheBytes?: number;
@@ -71,6 +74,7 @@ export class Worker {
   readonly #failed = new RecentIds(RECENT_BUNDLES_MAX);
   #stream: ClientDuplexStream<fnApi.InstructionResponse, fnApi.InstructionRequest> | undefined;
   #isEnding = false;
+  #endStatus: () => void = () => undefined;
   #stopReaching: () => void = () => undefined;
 
   constructor(private readonly options: WorkerOptions) {
@@ -126,6 +130,8 @@ export class Worker {
 
   /** Resolves when the runner has closed the stream. */
   #follow(): Promise<void> {
+    const { statusEndpoint = "", workerId } = this.options;
+    if (statusEndpoint !== "") this.#endStatus = serveStatus(statusEndpoint, workerId, () => this.status());
     const stream = this.#control.stream(CONTROL);
     this.#stream = stream;
     return new Promise((resolve, reject) => {
@@ -144,6 +150,7 @@ export class Worker {
     for (const channel of this.#dataChannels.values()) channel.close();
     for (const channel of this.#stateChannels.values()) channel.close();
     this.#stream?.end();
+    this.#endStatus();
     const deadline = Date.now() + END_TIMEOUT_MS;
     while (this.#running.size > 0 && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -181,7 +188,7 @@ export class Worker {
   #answer(id: string, request: fnApi.InstructionRequest["request"]): Answer | Promise<Answer> {
     switch (request.oneofKind) {
       case "processBundle":
-        return currentInstruction.run(id, () => this.#processBundle(id, request.processBundle));
+        return this.#processBundle(id, request.processBundle);
       case "processBundleProgress": {
         const bundle = this.#bundleOf(request.processBundleProgress.instructionId);
         const processBundleProgress = bundle?.progress() ?? { monitoringInfos: [], monitoringData: {} };
@@ -229,16 +236,24 @@ export class Worker {
     );
   }
 
-  async #processBundle(id: string, request: fnApi.ProcessBundleRequest): Promise<Answer> {
+  #processBundle(id: string, request: fnApi.ProcessBundleRequest): Promise<Answer> {
+    const atWork: BundleAtWork = { instructionId: id, transform: undefined };
+    return currentBundle.run(atWork, () => this.#runBundle(atWork, request));
+  }
+
+  async #runBundle(atWork: BundleAtWork, request: fnApi.ProcessBundleRequest): Promise<Answer> {
+    const id = atWork.instructionId;
     const inbox = this.#inboxes.open(id);
     let harness: HarnessProcessor | undefined;
     try {
       if (this.options.initialError !== undefined) throw this.options.initialError;
       const descriptor = await this.#descriptors.get(request.processBundleDescriptorId);
-      harness = await this.#pool.take(
-        descriptor.id,
-        () => new HarnessProcessor(descriptor, this.#clock, this.#shortIds),
-      );
+      harness = await this.#pool.take(descriptor.id, () => {
+        const made = new HarnessProcessor(descriptor, this.#clock, this.#shortIds);
+        atWork.transform = made.processor.atWork;
+        return made;
+      });
+      atWork.transform = harness.processor.atWork;
       const bundle = new Bundle(harness, this.#scope(id, descriptor, request), inbox, this.#traits);
       this.#running.set(id, bundle);
       const processBundle = await bundle.run();
@@ -256,6 +271,8 @@ export class Worker {
       if (harness !== undefined) void this.#pool.discard(harness);
       throw error;
     } finally {
+      // The processor goes on with other bundles.
+      atWork.transform = undefined;
       this.#running.delete(id);
       this.#inboxes.close(id);
     }

@@ -122,6 +122,7 @@ class PooledWorkers {
         runnerCapabilities: info.runnerCapabilities,
         runnerName: info.runnerName,
         ...(this.options.traffic !== undefined && { traffic: this.options.traffic }),
+        statusEndpoint: info.statusEndpoint,
         ...(initialError !== undefined && { initialError }),
       });
       await worker.finished;

@@ -9,7 +9,6 @@ import { parseArgs } from "node:util";
 import { fetchArtifacts } from "./artifacts.js";
 import { LoggingChannel } from "./logging_channel.js";
 import { fetchProvision, type Provision } from "./provision.js";
-import { serveStatus } from "./status_channel.js";
 import { Worker } from "./worker.js";
 import { stderrLog, type WorkerLog } from "./worker_log.js";
 import { startWorkerPool } from "./worker_pool.js";
@@ -123,16 +122,12 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
     log,
     runnerCapabilities: provision.runnerCapabilities,
     runnerName: provision.runnerName,
+    statusEndpoint: provision.statusEndpoint,
     ...(initialError !== undefined && { initialError }),
   });
-  const endStatus =
-    provision.statusEndpoint === ""
-      ? undefined
-      : serveStatus(provision.statusEndpoint, id, () => worker.status());
   try {
     await worker.finished;
   } finally {
-    endStatus?.();
     logging?.close();
   }
 }

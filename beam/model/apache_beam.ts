@@ -5,6 +5,19 @@
 import "./removed_from_node.js";
 import "apache-beam";
 
+import * as artifact from "apache-beam/proto/beam_artifact_api";
+import * as fn from "apache-beam/proto/beam_fn_api";
+import * as provision from "apache-beam/proto/beam_provision_api";
+import * as runner from "apache-beam/proto/beam_runner_api";
+import * as endpoints from "apache-beam/proto/endpoints";
+import * as metrics from "apache-beam/proto/metrics";
+import * as windowFns from "apache-beam/proto/standard_window_fns";
+import { readUnknownFields } from "./unknown_fields.js";
+
+for (const module of [artifact, fn, provision, runner, endpoints, metrics, windowFns]) {
+  readUnknownFields(module);
+}
+
 export { Pipeline } from "apache-beam/internal/pipeline";
 export * as artifactApi from "apache-beam/proto/beam_artifact_api";
 export * as fnApi from "apache-beam/proto/beam_fn_api";

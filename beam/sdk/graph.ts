@@ -14,6 +14,7 @@ import {
 import type { Coder } from "../model/coders/coder.js";
 import { IterableCoder } from "../model/coders/iterable_coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
+import { LengthPrefixCoder } from "../model/coders/length_prefix_coder.js";
 import { ALL_STANDARD_CODER_URNS, coderFromProto } from "../model/coders/registry.js";
 import { CoderUrn } from "../model/coders/urns.js";
 import { GlobalWindowCoder, IntervalWindowCoder } from "../model/coders/window_coders.js";
@@ -27,6 +28,7 @@ import {
 } from "../model/triggers.js";
 import { urns } from "../model/urns.js";
 import { globalWindows, type WindowFn } from "../model/window_fns.js";
+import type { AnyCombineFn } from "./combine_fn.js";
 import {
   type AnyDoFn,
   type DoFn,
@@ -35,7 +37,7 @@ import {
   StatefulDoFn,
   type ValueOf,
 } from "./do_fn.js";
-import { urnOf } from "./registry.js";
+import { combineUrnOf, urnOf } from "./registry.js";
 import { RestrictionCoder } from "./restriction_coder.js";
 import { sideInputProto, type View } from "./side_input.js";
 import { SplittableDoFn } from "./splittable.js";
@@ -85,6 +87,8 @@ const WORKER_CAPABILITIES = [
   "beam:protocol:progress_reporting:v1",
   "beam:protocol:harness_monitoring_infos:v1",
   "beam:protocol:state_caching:v1",
+  "beam:protocol:multimap_state:v1",
+  "beam:protocol:ordered_list_state:v1",
   "beam:protocol:worker_status:v1",
   "beam:protocol:sibling_workers:v1",
   urns.sdfTruncate,
@@ -256,6 +260,11 @@ export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Col
   ) as Collection<KV<K, Iterable<V>>>;
 }
 
+/** What a worker makes its own instance of a CombineFn from. */
+export function combineFnProto(combineFn: AnyCombineFn): runnerApi.FunctionSpec {
+  return { urn: combineUrnOf(combineFn), payload: Buffer.from(JSON.stringify(combineFn.config ?? null)) };
+}
+
 /** A named group of steps. */
 export function composite<I extends Record<string, Collection<any>>, O>(
   name: string,
@@ -302,7 +311,10 @@ function declareState(
   require(pipeline, urns.requirementStateful);
 }
 
-/** Every cell is a bag on the wire: a value is a bag of one, a map a bag of its entries. */
+/**
+ * Multimaps and ordered lists are kinds of their own on the wire. Every other cell is a bag: a value or an accumulator
+ * is a bag of one, a map a bag of its entries.
+ */
 function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpec {
   const protocol = { urn: urns.bagUserState, payload: new Uint8Array() };
   switch (spec.kind) {
@@ -317,6 +329,28 @@ function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpe
     case "map": {
       const elementCoderId = pipeline.getCoderId(new KVCoder(spec.keyCoder, spec.valueCoder) as any);
       return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
+    }
+    case "combining": {
+      const { combineFn } = spec;
+      const accumulatorCoderId = pipeline.getCoderId(combineFn.accumulatorCoder as any);
+      const combiningSpec = { accumulatorCoderId, combineFn: combineFnProto(combineFn) };
+      return { protocol, spec: { oneofKind: "combiningSpec", combiningSpec } };
+    }
+    case "multimap": {
+      const keyCoderId = pipeline.getCoderId(spec.keyCoder as any);
+      const valueCoderId = pipeline.getCoderId(spec.valueCoder as any);
+      return {
+        protocol: { urn: urns.multimapUserState, payload: new Uint8Array() },
+        spec: { oneofKind: "mapSpec", mapSpec: { keyCoderId, valueCoderId } },
+      };
+    }
+    case "orderedList": {
+      // The runner has to find the borders between values, and knows few coders.
+      const elementCoderId = pipeline.getCoderId(new LengthPrefixCoder(spec.coder) as any);
+      return {
+        protocol: { urn: urns.orderedListUserState, payload: new Uint8Array() },
+        spec: { oneofKind: "orderedListSpec", orderedListSpec: { elementCoderId } },
+      };
     }
   }
 }

@@ -4,6 +4,7 @@
  * Source: beam_runner_api.proto, StateSpec.
  */
 import type { Coder } from "../model/coders/coder.js";
+import type { CombineFn } from "./combine_fn.js";
 
 /** One value, or none. */
 export interface ValueState<T> {
@@ -32,6 +33,53 @@ export interface MapState<K, V> {
   clear(): void;
 }
 
+/**
+ * Any number of values under each of its keys, in no particular order. Putting reads nothing. Source:
+ * beam_fn_api.proto, StateKey.MultimapUserState.
+ */
+export interface MultimapState<K, V> {
+  /** Everything put under this key, in a fresh array. */
+  get(key: K): V[];
+  put(key: K, value: V): void;
+  /** Removes all values of this key. */
+  delete(key: K): void;
+  /** The keys that have values, in a fresh array. */
+  keys(): K[];
+  isEmpty(): boolean;
+  clear(): void;
+}
+
+/** A value and the whole number that it is sorted by. */
+export interface Sorted<T> {
+  readonly sortKey: number;
+  readonly value: T;
+}
+
+/**
+ * Values in the order of their sort keys: whole numbers of 53 bits, timestamps in ms for one. Adding reads nothing;
+ * clearing a range writes back what is left. Source: beam_fn_api.proto, StateKey.OrderedListUserState.
+ */
+export interface OrderedListState<T> {
+  add(sortKey: number, value: T): void;
+  /** Everything, in a fresh array; equal sort keys in no particular order. */
+  read(): Sorted<T>[];
+  /** Those with sort keys from `min`, up to but without `limit`. */
+  readRange(min: number, limit: number): Sorted<T>[];
+  /** Removes those with sort keys from `min`, up to but without `limit`. */
+  clearRange(min: number, limit: number): void;
+  isEmpty(): boolean;
+  clear(): void;
+}
+
+/** Inputs of a CombineFn, folded to one accumulator as they come. */
+export interface CombiningState<I, O> {
+  add(input: I): void;
+  /** The output of all that was added; of nothing, that of an accumulator without inputs. */
+  read(): O;
+  isEmpty(): boolean;
+  clear(): void;
+}
+
 export interface ValueStateSpec<T> {
   readonly kind: "value";
   readonly coder: Coder<T>;
@@ -45,7 +93,26 @@ export interface MapStateSpec<K, V> {
   readonly keyCoder: Coder<K>;
   readonly valueCoder: Coder<V>;
 }
-export type StateSpec = ValueStateSpec<any> | BagStateSpec<any> | MapStateSpec<any, any>;
+export interface CombiningStateSpec<I, O> {
+  readonly kind: "combining";
+  readonly combineFn: CombineFn<I, any, O, any>;
+}
+export interface MultimapStateSpec<K, V> {
+  readonly kind: "multimap";
+  readonly keyCoder: Coder<K>;
+  readonly valueCoder: Coder<V>;
+}
+export interface OrderedListStateSpec<T> {
+  readonly kind: "orderedList";
+  readonly coder: Coder<T>;
+}
+export type StateSpec =
+  | ValueStateSpec<any>
+  | BagStateSpec<any>
+  | MapStateSpec<any, any>
+  | MultimapStateSpec<any, any>
+  | OrderedListStateSpec<any>
+  | CombiningStateSpec<any, any>;
 export type StateSpecs = Readonly<Record<string, StateSpec>>;
 
 /** What `ctx.state` holds for each declared cell. */
@@ -56,7 +123,13 @@ export type StateCells<S extends StateSpecs> = {
       ? BagState<T>
       : S[N] extends MapStateSpec<infer K, infer V>
         ? MapState<K, V>
-        : never;
+        : S[N] extends CombiningStateSpec<infer I, infer O>
+          ? CombiningState<I, O>
+          : S[N] extends MultimapStateSpec<infer K, infer V>
+            ? MultimapState<K, V>
+            : S[N] extends OrderedListStateSpec<infer T>
+              ? OrderedListState<T>
+              : never;
 };
 
 /** Declares a cell that holds one value, or none. */
@@ -73,4 +146,23 @@ export function bagState<T>(coder: Coder<T>): BagStateSpec<T> {
 export function mapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): MapStateSpec<K, V> {
   if (!keyCoder.isDeterministic) throw new TypeError("mapState needs a deterministic key coder");
   return { kind: "map", keyCoder, valueCoder };
+}
+
+/** Declares a cell that folds what is added to it by a CombineFn. */
+export function combiningState<I, O>(combineFn: CombineFn<I, any, O, any>): CombiningStateSpec<I, O> {
+  return { kind: "combining", combineFn };
+}
+
+/**
+ * Declares a cell that is a multimap. The key coder must be deterministic: values are found by their encoded key. Not
+ * every runner keeps such cells (see docs/runners.md).
+ */
+export function multimapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): MultimapStateSpec<K, V> {
+  if (!keyCoder.isDeterministic) throw new TypeError("multimapState needs a deterministic key coder");
+  return { kind: "multimap", keyCoder, valueCoder };
+}
+
+/** Declares a cell whose values are sorted. Not every runner keeps such cells (see docs/runners.md). */
+export function orderedListState<T>(coder: Coder<T>): OrderedListStateSpec<T> {
+  return { kind: "orderedList", coder };
 }

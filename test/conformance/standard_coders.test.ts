@@ -121,10 +121,12 @@ function coderOf(spec: CoderSpec): Coder<unknown> {
     });
     return id;
   };
-  const readContinuation: ReadContinuation = function* (token, element) {
+  const readContinuation: ReadContinuation = <T>(token: Uint8Array, element: Coder<T>) => {
     const state = Buffer.from(spec.state?.[Buffer.from(token).toString("latin1")] ?? "", "latin1");
     const reader = new ByteReader(state);
-    while (reader.remaining > 0) yield element.decode(reader, "nested");
+    const values: T[] = [];
+    while (reader.remaining > 0) values.push(element.decode(reader, "nested"));
+    return values;
   };
   return coderFromProto(add(spec), protos, { readContinuation });
 }

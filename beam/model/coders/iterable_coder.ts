@@ -29,10 +29,13 @@ export class IterableCoder<T> implements Coder<Iterable<T>> {
   }
 }
 
-/** Reads the elements behind a continuation token, through the State API. `element` decodes them, nested. */
+/**
+ * Gives the elements behind a continuation token, which are read through the State API. `element` decodes them, nested.
+ * Asked once for each iterable, when it is decoded.
+ */
 export type ReadContinuation = <T>(token: Uint8Array, element: Coder<T>) => Iterable<T>;
 
-/** Decodes to an array, or to an iterable that fetches its tail, anew in each iteration. Writes as IterableCoder. */
+/** Decodes to an array, or to an iterable whose tail is read with a token. Writes as IterableCoder. */
 export class StateBackedIterableCoder<T> implements Coder<Iterable<T>> {
   readonly isDeterministic: boolean;
   private readonly continuation: ((token: Uint8Array) => Iterable<T>) | undefined;

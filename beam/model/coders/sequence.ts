@@ -23,7 +23,7 @@ const CHUNK_LENGTH = 0x7f;
  */
 const EMPTY_ELEMENTS_MAX = 0x10000;
 
-/** Called with the token of a continued sequence; gives its remaining elements. */
+/** Called once with the token of a continued sequence; gives its remaining elements, in each iteration. */
 export type ContinuationReader<T> = (token: Uint8Array) => Iterable<T>;
 
 /** An array or a set is written with its length, anything else in chunks, without ever holding more than one element. */
@@ -82,7 +82,7 @@ export function readSequence<T>(
           "a sequence goes on in the runner's state, but this coder was given no way to read it",
         );
       }
-      return new ContinuedSequence(values, token, readContinuation);
+      return new ContinuedSequence(values, readContinuation(token));
     }
     if (chunk < 0) throw new CorruptBytesError(`a chunk of ${chunk} elements`);
     readElements(input, element, chunk, values);
@@ -99,16 +99,15 @@ function readElements<T>(input: ByteReader, element: ElementCodec<T>, count: num
   }
 }
 
-/** Elements at hand, then those behind the token. Each iteration asks for the latter anew, so memory stays bounded. */
+/** Elements at hand, then those behind the token. */
 class ContinuedSequence<T> implements Iterable<T> {
   constructor(
     private readonly head: readonly T[],
-    private readonly token: Uint8Array,
-    private readonly readContinuation: ContinuationReader<T>,
+    private readonly rest: Iterable<T>,
   ) {}
 
   *[Symbol.iterator](): Iterator<T> {
     yield* this.head;
-    yield* this.readContinuation(this.token);
+    yield* this.rest;
   }
 }

@@ -4,7 +4,9 @@
  * - it reads several collections of several stages (a flatten), or the impulse;
  * - it waits for side inputs, which come into its stage from elsewhere;
  * - it holds the watermark back (state and timers, or a group that buffers), and its producer's stage already does so
- *   or is a source: the watermark is known between stages only.
+ *   or is a source: the watermark is known between stages only;
+ * - it holds the watermark back, and a step before it emits when its bundle finishes: by then the stage's watermark has
+ *   passed what the bundle began with.
  */
 
 import {
@@ -13,7 +15,7 @@ import {
   COLLECT_SIDE_INPUT_URN,
   type CollectPayload,
 } from "../../exec/await_side_inputs.js";
-import { elementInputs, mainInput, parDoPayload } from "../../exec/do_fn_operator.js";
+import { doFnOf, elementInputs, mainInput, parDoPayload } from "../../exec/do_fn_operator.js";
 import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
 import { topologicalOrder } from "../../exec/topological_order.js";
 import { runnerApi } from "../../model/apache_beam.js";
@@ -21,6 +23,7 @@ import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
 import { windowFnFromProto } from "../../model/window_fns.js";
 import { STABLE_INPUT } from "../../sdk/graph.js";
+import { liftCombines } from "./lift_combines.js";
 
 export interface FusedStage {
   readonly name: string;
@@ -31,6 +34,8 @@ export interface FusedStage {
   readonly outputs: string[];
   /** Some step of it holds the watermark back. */
   holds: boolean;
+  /** Some step of it may emit when a bundle finishes. */
+  emitsLast: boolean;
   /** It begins with a step that does what cannot be undone (see STABLE_INPUT in sdk/graph.ts). */
   readonly needsStableInput: boolean;
 }
@@ -69,6 +74,7 @@ export function fuse(
     }
   }
   const components = runnerApi.Components.clone(pipeline.components!);
+  liftCombines(components);
   expandSplittable(components);
   const waits = expandSideInputs(components);
   const order = topologicalOrder(
@@ -95,6 +101,7 @@ export function fuse(
       newStage(transform, inputs, stages, isCut);
     stage.transforms.push(...(waits.get(id) ?? []), id);
     stage.holds ||= holdsWatermark(transform, components);
+    stage.emitsLast ||= emitsLast(transform);
     for (const output of Object.values(transform.outputs)) producer.set(output, stage);
   }
   for (const stage of stages) {
@@ -123,7 +130,12 @@ function stageFor(
   if (transform.spec!.urn === urns.sdfProcess) return undefined;
   if (transform.spec!.urn === AWAIT_SIDE_INPUTS_URN) return undefined;
   if (inputs.some((input) => producer.get(input) !== stage)) return undefined;
-  if (holdsWatermark(transform, components) && (stage.holds || stage.kind === "splittable")) return undefined;
+  if (
+    holdsWatermark(transform, components) &&
+    (stage.holds || stage.emitsLast || stage.kind === "splittable")
+  ) {
+    return undefined;
+  }
   return stage;
 }
 
@@ -142,6 +154,7 @@ function newStage(
     inputs: [...new Set(inputs)],
     outputs: [],
     holds: false,
+    emitsLast: false,
     needsStableInput,
   };
   stages.push(stage);
@@ -158,6 +171,18 @@ function holdsWatermark(transform: runnerApi.PTransform, components: runnerApi.C
   if (urn === AWAIT_SIDE_INPUTS_URN) return true;
   if (urn !== urns.parDo) return false;
   return hasStateOrTimers(parDoPayload(transform));
+}
+
+function emitsLast(transform: runnerApi.PTransform): boolean {
+  const { urn } = transform.spec!;
+  if (urn === urns.combinePrecombine) return true;
+  if (urn !== urns.parDo || Object.keys(transform.outputs).length === 0) return false;
+  try {
+    return doFnOf(parDoPayload(transform)).finishBundle !== undefined;
+  } catch {
+    // A DoFn that nobody registered; its stage will say so.
+    return false;
+  }
 }
 
 function hasStateOrTimers({ stateSpecs, timerFamilySpecs }: runnerApi.ParDoPayload): boolean {
@@ -211,6 +236,9 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
     }
     case urns.impulse:
     case urns.flatten:
+    case urns.combinePrecombine:
+    case urns.combineMergeAccumulators:
+    case urns.combineExtractOutputs:
     case urns.reshuffle:
     case urns.testStream:
     case urns.sdfPair:

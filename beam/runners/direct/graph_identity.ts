@@ -102,6 +102,18 @@ function stateSignature(spec: runnerApi.StateSpec["spec"], components: runnerApi
       return `a value, ${coderSignature(spec.readModifyWriteSpec.coderId, components)}`;
     case "bagSpec":
       return `a bag, ${coderSignature(spec.bagSpec.elementCoderId, components)}`;
+    case "combiningSpec": {
+      const { accumulatorCoderId, combineFn } = spec.combiningSpec;
+      return `an accumulator of ${combineFn!.urn}, ${coderSignature(accumulatorCoderId, components)}`;
+    }
+    case "mapSpec": {
+      const coders = [spec.mapSpec.keyCoderId, spec.mapSpec.valueCoderId].map((id) =>
+        coderSignature(id, components),
+      );
+      return `a multimap, ${coders.join(" to ")}`;
+    }
+    case "orderedListSpec":
+      return `an ordered list, ${coderSignature(spec.orderedListSpec.elementCoderId, components)}`;
     default:
       return String(spec.oneofKind);
   }

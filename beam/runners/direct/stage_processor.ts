@@ -9,6 +9,7 @@ import type {
   ClaimBudget,
   Residual as ExecResidual,
   ExecServices,
+  MultimapTable,
   RemoteKeys,
   SideInputTable,
   StateTable,
@@ -22,6 +23,7 @@ import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import type { Store } from "../../store/store.js";
 import { takeReport } from "./metrics.js";
+import { StoredMultimap } from "./stored_multimap.js";
 import { stateTableName, timerTableName } from "./table_names.js";
 
 /** Ids of the transforms that stand for a stage's inputs and outputs in its descriptor. */
@@ -113,6 +115,12 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   stateTable(transformId: string, cell: string): StateTable {
     return this.store.table(stateTableName(this.#nameOf(transformId), cell));
+  }
+
+  /** No declared name contains "~". */
+  multimapTable(transformId: string, cell: string): MultimapTable {
+    const table = (part: string): StateTable => this.stateTable(transformId, `${cell}~${part}`);
+    return new StoredMultimap(table("keys"), table("values"));
   }
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {

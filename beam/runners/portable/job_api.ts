@@ -3,6 +3,10 @@
  * beam/model/apache_beam.ts.
  */
 import "../../model/apache_beam.js";
+import * as job from "apache-beam/proto/beam_job_api";
+import { readUnknownFields } from "../../model/unknown_fields.js";
+
+readUnknownFields(job);
 
 export * as artifactApi from "apache-beam/proto/beam_artifact_api";
 export { ArtifactStagingServiceClient } from "apache-beam/proto/beam_artifact_api.grpc-client";

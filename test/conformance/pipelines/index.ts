@@ -1,6 +1,7 @@
 /** All conformance pipelines, in the order of the table of docs/runners.md. */
 import type { ConformancePipeline } from "../conformance_pipeline.js";
 import * as coders from "./coders.js";
+import * as combine from "./combine.js";
 import * as elements from "./elements.js";
 import * as eventTimers from "./event_timers.js";
 import * as finalization from "./finalization.js";
@@ -18,6 +19,7 @@ export const CONFORMANCE: ReadonlyMap<string, readonly ConformancePipeline[]> = 
   ["Event-time timers", pipelinesOf(eventTimers)],
   ["Processing-time timers", pipelinesOf(processingTimers)],
   ["Groups, triggers and panes", pipelinesOf(groups)],
+  ["Combine", pipelinesOf(combine)],
   ["Side inputs", pipelinesOf(sideInputs)],
   ["Splittable DoFns", pipelinesOf(splittable)],
   ["Bundle finalization", pipelinesOf(finalization)],

@@ -1,10 +1,17 @@
 /** State cells: one of each kind for each key and window, and they outlive a bundle. */
 import { fixedWindows } from "../../../beam/model/window_fns.js";
-import { parDo, windowInto } from "../../../beam/sdk/graph.js";
-import { bagState, mapState, valueState } from "../../../beam/sdk/state.js";
+import { type Collection, parDo, windowInto } from "../../../beam/sdk/graph.js";
+import {
+  bagState,
+  combiningState,
+  mapState,
+  multimapState,
+  orderedListState,
+  valueState,
+} from "../../../beam/sdk/state.js";
 import { eventTimeTimer } from "../../../beam/sdk/timer.js";
-import { ints, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
-import type { ConformancePipeline } from "../conformance_pipeline.js";
+import { ints, mean, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
+import type { ConformancePipeline, GraphUnderTest } from "../conformance_pipeline.js";
 import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 
 const countUpToThree = stateful(
@@ -162,5 +169,104 @@ export const keepsAMap: ConformancePipeline = {
       [7, 8, 9, 7, 9, 9].map((value) => ["a", value, 0] as const),
     );
     graph.expectValues(parDo("CountEach", numbers, countEach).main, ["a: 7×2,8×1", "a empty"]);
+  },
+};
+
+/** Numbers under one key, each in a bundle of its own, in their order. */
+function oneByOne(graph: GraphUnderTest, numbers: readonly number[]): Collection<Keyed> {
+  const stream = keyedStream(graph);
+  for (const [i, value] of numbers.entries()) {
+    stream.add([{ key: "a", value }, i * S]).advanceWatermarkTo((i + 1) * S);
+  }
+  return stream.read();
+}
+
+/** A negative number empties the cell; each element tells the mean so far. */
+const runningMean = stateful(
+  "conformance:dofn:running_mean:v1",
+  { state: { mean: combiningState(mean) }, timers: {} },
+  ({ key, value }: Keyed, { state, emit }) => {
+    if (value < 0) state.mean.clear();
+    else state.mean.add(value);
+    emit.main(`${key} ${state.mean.isEmpty() ? "empty" : state.mean.read()}`);
+  },
+  {},
+);
+
+export const keepsACombination: ConformancePipeline = {
+  feature: "combining state: added to, read, cleared",
+  build(graph) {
+    const stream = keyedStream(graph);
+    for (const [i, value] of [1, 3, 8, -1, 5].entries()) {
+      stream.add([{ key: "a", value }, i * S]).advanceWatermarkTo((i + 1) * S);
+    }
+    graph.expectValues(parDo("Mean", stream.read(), runningMean).main, [
+      "a 1",
+      "a 2",
+      "a 4",
+      "a empty",
+      "a 5",
+    ]);
+  },
+};
+
+/** A number goes under its last digit; a negative one removes what is under that of its opposite. */
+const byLastDigit = stateful(
+  "conformance:dofn:by_last_digit:v1",
+  { state: { digits: multimapState(strings, ints) }, timers: {} },
+  ({ key, value }: Keyed, { state: { digits }, emit }) => {
+    if (value === 0) digits.clear();
+    else if (value < 0) digits.delete(String(-value % 10));
+    else digits.put(String(value % 10), value);
+    const sorted = (digit: string): number[] => digits.get(digit).sort((a, b) => a - b);
+    const entries = digits.keys().map((digit) => `${digit}: ${sorted(digit)}`);
+    emit.main(`${key} ${digits.isEmpty() ? "empty" : entries.sort().join("; ")}`);
+  },
+  {},
+);
+
+export const keepsAMultimap: ConformancePipeline = {
+  feature: "multimap state: values put under keys, read, removed; cleared",
+  build(graph) {
+    graph.expectValues(parDo("ByDigit", oneByOne(graph, [1, 12, 31, 2, -1, 5, 0, 3]), byLastDigit).main, [
+      "a 1: 1",
+      "a 1: 1; 2: 12",
+      "a 1: 1,31; 2: 12",
+      "a 1: 1,31; 2: 2,12",
+      "a 2: 2,12",
+      "a 2: 2,12; 5: 5",
+      "a empty",
+      "a 3: 3",
+    ]);
+  },
+};
+
+/** A negative number removes those before its opposite. */
+const inOrder = stateful(
+  "conformance:dofn:in_order:v1",
+  { state: { numbers: orderedListState(strings) }, timers: {} },
+  ({ key, value }: Keyed, { state: { numbers }, emit }) => {
+    if (value === 0) numbers.clear();
+    else if (value < 0) numbers.clearRange(Number.NEGATIVE_INFINITY, -value);
+    else numbers.add(value - 5, `v${value}`);
+    const told = numbers.isEmpty() ? "empty" : numbers.read().map(({ value }) => value);
+    emit.main(`${key} ${told}; from 0 to 3: ${numbers.readRange(0, 3).map(({ value }) => value)}`);
+  },
+  {},
+);
+
+export const keepsAnOrderedList: ConformancePipeline = {
+  feature: "ordered-list state: added to, read whole and by range; a range cleared, and all",
+  build(graph) {
+    graph.expectValues(parDo("InOrder", oneByOne(graph, [8, 5, 2, 7, -1, 6, 0, 9]), inOrder).main, [
+      "a v8; from 0 to 3: ",
+      "a v5,v8; from 0 to 3: v5",
+      "a v2,v5,v8; from 0 to 3: v5",
+      "a v2,v5,v7,v8; from 0 to 3: v5,v7",
+      "a v7,v8; from 0 to 3: v7",
+      "a v6,v7,v8; from 0 to 3: v6,v7",
+      "a empty; from 0 to 3: ",
+      "a v9; from 0 to 3: ",
+    ]);
   },
 };

@@ -1,16 +1,27 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { KV } from "../../../../beam/model/kv.js";
 import { MIN_TIMESTAMP } from "../../../../beam/model/timestamps.js";
 import { fixedWindows, slidingWindows } from "../../../../beam/model/window_fns.js";
 import { IntervalWindow } from "../../../../beam/model/windows.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { create } from "../../../../beam/sdk/create.js";
 import { type BundleContext, DoFn, type ElementContext } from "../../../../beam/sdk/do_fn.js";
-import { createPipeline, flattenAll, parDo, windowInto } from "../../../../beam/sdk/graph.js";
+import { createPipeline, flattenAll, groupByKey, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import { counter, distribution, gauge } from "../../../../beam/sdk/metrics.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
-import { collect, doFn, doFnWith, ints, type Main, strings, valuesOf } from "../runners/small_graphs.js";
+import {
+  collect,
+  createKeyed,
+  doFn,
+  doFnWith,
+  ints,
+  keyedInts,
+  type Main,
+  strings,
+  valuesOf,
+} from "../runners/small_graphs.js";
 
 const main = { main: strings };
 
@@ -81,6 +92,23 @@ class Async extends DoFn<string, Main> {
   async process(): Promise<void> {}
 }
 registerDoFn(Async);
+
+/** Lets go of its elements only when the bundle finishes. */
+class Keeping extends DoFn<KV<string, number>, { main: typeof keyedInts }, { readonly waits: boolean }> {
+  static readonly urn = "test:do_fn:keeping";
+  readonly outputs = { main: keyedInts };
+  #held: KV<string, number>[] = [];
+  process(element: KV<string, number>): void {
+    this.#held.push(element);
+  }
+  override finishBundle(ctx: BundleContext<{ main: typeof keyedInts }>): void | Promise<void> {
+    const emit = (): void => {
+      for (const element of this.#held.splice(0)) ctx.emit.main(element, 5, new IntervalWindow(0, 10));
+    };
+    return this.config.waits ? sleep(1).then(emit) : emit();
+  }
+}
+registerDoFn(Keeping);
 
 describe("DoFns", () => {
   for (const waits of [false, true]) {
@@ -191,6 +219,20 @@ describe("DoFns", () => {
     assert.deepEqual(metrics.distributions().get("Measured/sizes"), { count: 7, sum: 32, min: -1, max: 9 });
     assert.equal(metrics.gauges().get("Measured/last"), -1);
   });
+
+  for (const waits of [false, true]) {
+    const how = waits ? "after some time" : "at once";
+    it(`is not late with what it emits in finishBundle, ${how}`, async () => {
+      const { pipeline, root } = createPipeline();
+      const elements = [1, 2].map((value) => ({ key: "k", value }));
+      const windowFn = fixedWindows(10);
+      const windowed = windowInto("Window", createKeyed(root, elements, [0, 9]), { windowFn });
+      const kept = parDo("Keep", windowed, new Keeping({ waits })).main;
+      const groups = collect(groupByKey("Group", kept));
+      await runDirect(pipeline).finished;
+      assert.deepEqual(valuesOf(groups), [{ key: "k", value: [1, 2] }]);
+    });
+  }
 });
 
 describe("create and flatten", () => {

@@ -4,7 +4,14 @@ import { BoolCoder } from "../../../../beam/model/coders/bool_coder.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
-import { bagState, mapState, valueState } from "../../../../beam/sdk/state.js";
+import {
+  bagState,
+  combiningState,
+  mapState,
+  multimapState,
+  orderedListState,
+  valueState,
+} from "../../../../beam/sdk/state.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
 import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
 import {
@@ -13,6 +20,7 @@ import {
   ints,
   keyedInts,
   leftovers,
+  mean,
   stateful,
   strings,
   valuesOf,
@@ -92,6 +100,116 @@ describe("user state", () => {
     await run.finished;
     assert.equal(valuesOf(seen)[2], "6 [new] {k1,1,z,-1} false");
     assert.deepEqual(leftovers(run), []);
+  });
+
+  it("folds what is added to a combining cell, and is empty when that is cleared", async () => {
+    const { pipeline, root } = createPipeline();
+    const running = stateful(
+      "test:state:running_mean",
+      { state: { mean: combiningState(mean) }, timers: {} },
+      ({ value }: { key: string; value: number }, { state, emit }) => {
+        const before = `${state.mean.isEmpty() ? "empty" : "some"} ${state.mean.read()}`;
+        if (value === 0) state.mean.clear();
+        else state.mean.add(value);
+        emit.main(`${before} → ${state.mean.read()}`);
+      },
+      {},
+    );
+    const stream = new TestStream(keyedInts).add(
+      at(1, 0),
+      at(3, 0),
+      at(9, 0, "other"),
+      at(0, 0),
+      at(5, 0),
+      at(0, 0),
+    );
+    const seen = collect(parDo("Mean", stream.read("Stream", root), running).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.deepEqual(valuesOf(seen), [
+      "empty NaN → 1",
+      "some 1 → 2",
+      "empty NaN → 9",
+      "some 2 → NaN",
+      "empty NaN → 5",
+      "some 5 → NaN",
+    ]);
+    assert.deepEqual([...run.store.sizes().values()], [1], "of the other key");
+  });
+
+  const both = stateful(
+    "test:state:multimap_and_list",
+    { state: { map: multimapState(strings, ints), list: orderedListState(strings) }, timers: {} },
+    ({ value }: { key: string; value: number }, { state, emit }) => {
+      const { map, list } = state;
+      const wasEmpty = `${map.isEmpty()} ${list.isEmpty()}`;
+      if (value === 0) {
+        map.clear();
+        list.clear();
+      } else if (value < 0) {
+        map.delete(String(-value));
+        map.delete("nobody");
+        list.clearRange(-2, 3);
+        list.add(2, "new");
+      } else {
+        map.put(String(value % 2), value);
+        map.put(String(value % 2), -value);
+        list.add(value, `v${value}`);
+        list.add(-value, "");
+        assert.equal(list.readRange(-value, value).at(0)!.sortKey, -value);
+        assert.ok(list.readRange(-value, value).every(({ sortKey }) => sortKey < value));
+      }
+      const entries = map.keys().map((key) => `${key}:${map.get(key)}`);
+      emit.main(
+        `${wasEmpty} {${entries}} [${list.read().map(({ sortKey, value }) => `${sortKey}${value}`)}]`,
+      );
+    },
+    {},
+  );
+
+  it("keeps multimaps and ordered lists", async () => {
+    const { pipeline, root } = createPipeline();
+    const stream = new TestStream(keyedInts).add(
+      ...[5, 1, 2, -1, 3, -7, 0, 4].map((value) => at(value, 0)),
+      at(9, 0, "other"),
+    );
+    const seen = collect(parDo("Both", stream.read("Stream", root), both).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.deepEqual(valuesOf(seen), [
+      "true true {1:5,-5} [-5,5v5]",
+      "false false {1:5,-5,1,-1} [-5,-1,1v1,5v5]",
+      "false false {1:5,-5,1,-1,0:2,-2} [-5,-2,-1,1v1,2v2,5v5]",
+      "false false {0:2,-2} [-5,2new,5v5]",
+      "false false {0:2,-2,1:3,-3} [-5,-3,2new,3v3,5v5]",
+      "false false {0:2,-2,1:3,-3} [-5,-3,2new,3v3,5v5]",
+      "false false {} []",
+      "true true {0:4,-4} [-4,4v4]",
+      "true true {1:9,-9} [-9,9v9]",
+    ]);
+    assert.deepEqual([...run.store.sizes().values()], [2, 2, 2], "of two keys: map keys, values, lists");
+  });
+
+  it("drops multimaps and ordered lists with their window", async () => {
+    const { pipeline, root } = createPipeline();
+    const stream = new TestStream(keyedInts).add(at(1, 0), at(2, 5)).advanceWatermarkTo(30);
+    const windowed = windowInto("Window", stream.read("Stream", root), { windowFn: fixedWindows(10) });
+    collect(parDo("Both", windowed, both).main);
+    const run = runDirect(pipeline);
+    await run.finished;
+    assert.deepEqual(leftovers(run), []);
+  });
+
+  it("refuses sort keys that are no whole numbers", async () => {
+    const { pipeline, root } = createPipeline();
+    const add = stateful(
+      "test:state:odd_sort_key",
+      { state: { list: orderedListState(strings) }, timers: {} },
+      (_element: { key: string; value: number }, { state }) => state.list.add(0.5, "x"),
+      {},
+    );
+    parDo("Add", new TestStream(keyedInts).add(at(1, 0)).read("Stream", root), add);
+    await assert.rejects(runDirect(pipeline).finished, /0\.5 is no sort key/);
   });
 
   it("takes keys and values of any length", async () => {

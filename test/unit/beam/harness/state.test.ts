@@ -5,7 +5,7 @@ import type { KV } from "../../../../beam/model/kv.js";
 import { DoFn, type ElementContext } from "../../../../beam/sdk/do_fn.js";
 import { createPipeline, parDo } from "../../../../beam/sdk/graph.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
-import { bagState, valueState } from "../../../../beam/sdk/state.js";
+import { bagState, multimapState, orderedListState, valueState } from "../../../../beam/sdk/state.js";
 import { until } from "../../../fixtures/until.js";
 import { createKeyed, ints, keyedInts, stateful, strings } from "../runners/small_graphs.js";
 import { decodeElements, encodeElements, WorkerUnderTest } from "./worker_under_test.js";
@@ -210,5 +210,129 @@ describe("worker, state", () => {
     await test.runner.sendData(id, elements(["a", 1]));
     assert.match((await test.runner.answer(id)).error, /serves no state/);
     assert.deepEqual(await run([["a", 1]]), ["a=1"]);
+  });
+
+  describe("of kinds of its own", () => {
+    const tell = (key: string, { state, emit }: Parameters<typeof kinds.process>[1]): void => {
+      const entries = state.map.keys().map((each) => `${each}:${state.map.get(each)}`);
+      const list = state.list.read().map(({ sortKey, value }) => `${sortKey}${value}`);
+      emit.main(`${key} {${entries.sort().join(" ")}} [${list}]`);
+    };
+    const kinds = stateful(
+      "test:dofn:harness_kinds:v1",
+      {
+        state: { map: multimapState(strings, ints), list: orderedListState(strings), sum: valueState(ints) },
+        timers: {},
+      },
+      ({ key, value }: Keyed, ctx) => {
+        const { state } = ctx;
+        if (value === 0) {
+          state.map.clear();
+          state.list.clear();
+        } else if (value < 0) {
+          state.map.delete(String(-value % 10));
+          state.list.clearRange(Number.NEGATIVE_INFINITY, -value + 1);
+        } else {
+          state.map.put(String(value % 10), value);
+          state.list.add(-value, `v${value}`);
+          state.list.add(value, "");
+        }
+        tell(key, ctx);
+      },
+      {},
+    );
+
+    beforeEach(() => {
+      const { pipeline, root } = createPipeline();
+      parDo("Kinds", createKeyed(root, []), kinds);
+      test.describe(pipeline, ["Kinds"], "kinds");
+    });
+
+    const multimap = (key: string, mapKey: string): number[] => [
+      ...(test.runner.state.get(`do|map||${encoded(key)}|${encoded(mapKey)}`) ?? []),
+    ];
+    const encoded = (text: string): string => encodeToBytes(strings, text, "nested").toString("latin1");
+    const kindsOf = (kind: string): number =>
+      test.runner.stateRequests.filter(({ stateKey }) => stateKey!.type.oneofKind === kind).length;
+
+    for (const token of [undefined, "t"]) {
+      it(`is kept from bundle to bundle, ${token === undefined ? "without" : "with"} a cache`, async () => {
+        const steps: [number, string][] = [
+          [21, "a {1:21} [-21v21,21]"],
+          [5, "a {1:21 5:5} [-21v21,-5v5,5,21]"],
+          [11, "a {1:21,11 5:5} [-21v21,-11v11,-5v5,5,11,21]"],
+          [-5, "a {1:21,11} [11,21]"],
+          [-1, "a {} [11,21]"],
+          [31, "a {1:31} [-31v31,11,21,31]"],
+          [0, "a {} []"],
+          [7, "a {7:7} [-7v7,7]"],
+        ];
+        for (const [value, told] of steps)
+          assert.deepEqual(await run([["a", value]], "kinds", token), [told]);
+        assert.deepEqual(multimap("a", "7"), [7]);
+        assert.deepEqual(multimap("a", "1"), []);
+      });
+    }
+
+    it("is seen at once within a bundle", async () => {
+      assert.deepEqual(
+        await run(
+          [
+            ["a", 1],
+            ["a", 2],
+            ["b", 3],
+            ["a", -1],
+            ["a", 0],
+            ["a", 4],
+          ],
+          "kinds",
+        ),
+        [
+          "a {1:1} [-1v1,1]",
+          "a {1:1 2:2} [-2v2,-1v1,1,2]",
+          "b {3:3} [-3v3,3]",
+          "a {2:2} [2]",
+          "a {} []",
+          "a {4:4} [-4v4,4]",
+        ],
+      );
+      assert.deepEqual(multimap("a", "4"), [4]);
+      assert.deepEqual(multimap("a", "2"), []);
+      assert.equal(requests("clear"), 0, "the runner never had what was cleared");
+    });
+
+    it("is loaded for all keys of a batch in two rounds at most, and written in one", async () => {
+      const pairs = ["a", "b", "c"].flatMap((key) => [1, 2, 3].map((value) => [key, value] as const));
+      await run(pairs, "kinds");
+      const before = test.runner.stateRequests.length;
+      test.runner.holdsState = true;
+      const id = await test.runner.startBundle("kinds");
+      await test.runner.sendData(id, elements(["a", 4], ["b", 4], ["c", 4]));
+      const rounds = [9, 9, 6];
+      let sent = before;
+      for (const [round, count] of rounds.entries()) {
+        sent += count;
+        await until(`round ${round}`, () => test.runner.stateRequests.length === sent, 5_000);
+        test.runner.answerState();
+        test.runner.holdsState = true;
+      }
+      test.runner.answerState();
+      assert.equal((await test.runner.answer(id)).error, "");
+      assert.equal(
+        test.runner.stateRequests.length,
+        sent,
+        "3 cells, 3 map keys, then a map key and a list, of each key",
+      );
+      assert.equal(kindsOf("multimapKeysUserState"), 6, "once for each key in each of two bundles");
+    });
+
+    it("is read page by page", async () => {
+      await run(
+        [1, 2, 3, 11].map((value) => ["a", value] as const),
+        "kinds",
+      );
+      test.runner.pageBytes = 1;
+      assert.deepEqual(await run([["a", -3]], "kinds"), ["a {1:1,11 2:2} [11]"]);
+    });
   });
 });

@@ -5,7 +5,7 @@ import { StateCache } from "../../../../beam/harness/state_cache.js";
 function key(id: string, bytes: number): KeyState {
   const cell = new Cell();
   cell.load(Buffer.alloc(bytes));
-  return new KeyState(id, Buffer.from(id), Buffer.alloc(0), [cell]);
+  return new KeyState(id, Buffer.from(id), Buffer.alloc(0), [cell], []);
 }
 
 describe("state cache", () => {

@@ -178,6 +178,8 @@ describe("worker, control", () => {
     const { error, response } = await test.runner.ask({ oneofKind: undefined });
     assert.match(error, /does not know/);
     assert.equal(response.oneofKind, undefined);
+    assert.match((await test.runner.askOfTomorrow("sample")).error, /does not know/);
+    assert.equal((await test.runner.answer(await run(1))).error, "");
   });
 
   it("answers a finalization of which it knows nothing", async () => {

@@ -26,11 +26,16 @@ export class WorkerUnderTest {
     readonly worker: Worker,
   ) {}
 
-  static async start(options: Partial<WorkerOptions> = {}): Promise<WorkerUnderTest> {
+  /** @param given options, or what makes them for the runner's endpoint */
+  static async start(
+    given: Partial<WorkerOptions> | ((endpoint: string) => Partial<WorkerOptions>) = {},
+  ): Promise<WorkerUnderTest> {
     const runner = await FakeFnRunner.start();
+    const options = typeof given === "function" ? given(runner.endpoint) : given;
     const worker = new Worker({
       workerId: "worker[1]",
       controlEndpoint: runner.endpoint,
+      statusEndpoint: runner.endpoint,
       log: silent,
       ...options,
     });

@@ -1,12 +1,17 @@
 /** What tests of graphs share: DoFns made of plain functions, and the collector at the end of a graph. */
 import type { Root } from "../../../../beam/model/apache_beam.js";
+import type { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
+import type { Coder } from "../../../../beam/model/coders/coder.js";
+import { DoubleCoder } from "../../../../beam/model/coders/double_coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
+import { registerCoder } from "../../../../beam/model/coders/registry.js";
 import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../../../beam/model/coders/varint_coder.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import type { PaneInfo } from "../../../../beam/model/pane.js";
 import type { BoundedWindow } from "../../../../beam/model/windows.js";
 import type { DirectRun } from "../../../../beam/runners/direct/direct_runner.js";
+import { CombineFn } from "../../../../beam/sdk/combine_fn.js";
 import { create } from "../../../../beam/sdk/create.js";
 import {
   DoFn,
@@ -17,7 +22,7 @@ import {
   type TimerContext,
 } from "../../../../beam/sdk/do_fn.js";
 import { type Collection, parDo } from "../../../../beam/sdk/graph.js";
-import { registerDoFn } from "../../../../beam/sdk/registry.js";
+import { registerCombineFn, registerDoFn } from "../../../../beam/sdk/registry.js";
 import type { StateSpecs } from "../../../../beam/sdk/state.js";
 import type { TimerSpecs } from "../../../../beam/sdk/timer.js";
 
@@ -62,6 +67,26 @@ export function collect(input: Collection<any>): Collected[] {
 const main = { main: strings };
 export type Main = typeof main;
 
+/** varint sum | varint count */
+class MeanAccumulatorCoder implements Coder<MeanAccumulator> {
+  static readonly URN = "test:coder:mean_accumulator";
+  readonly isDeterministic = true;
+  encode({ sum, count }: MeanAccumulator, out: ByteWriter): void {
+    out.writeVarint(sum);
+    out.writeVarint(count);
+  }
+  decode(input: ByteReader): MeanAccumulator {
+    return { sum: input.readVarint(), count: input.readVarint() };
+  }
+  toProto() {
+    return {
+      spec: { urn: MeanAccumulatorCoder.URN, payload: new Uint8Array() },
+      componentCoderIds: [],
+    };
+  }
+}
+registerCoder(MeanAccumulatorCoder.URN, () => new MeanAccumulatorCoder());
+
 /** A DoFn that turns elements into texts by a plain function. */
 export function doFn<I>(urn: string, process: (element: I, ctx: ElementContext<Main>) => void) {
   class FunctionDoFn extends DoFn<I, Main> {
@@ -95,6 +120,41 @@ export function stateful<V, S extends StateSpecs, T extends TimerSpecs>(
   registerDoFn(FunctionDoFn);
   return new FunctionDoFn(null);
 }
+
+interface MeanAccumulator {
+  sum: number;
+  count: number;
+}
+
+/** Changes its accumulators in place, as a CombineFn may. */
+class Mean extends CombineFn<number, MeanAccumulator, number> {
+  static readonly urn = "test:combine_fn:mean";
+  readonly accumulatorCoder = new MeanAccumulatorCoder();
+  readonly outputCoder = DoubleCoder.INSTANCE;
+  createAccumulator(): MeanAccumulator {
+    return { sum: 0, count: 0 };
+  }
+  addInput(accumulator: MeanAccumulator, input: number): MeanAccumulator {
+    accumulator.sum += input;
+    accumulator.count++;
+    return accumulator;
+  }
+  mergeAccumulators(accumulators: Iterable<MeanAccumulator>): MeanAccumulator {
+    const merged = this.createAccumulator();
+    for (const { sum, count } of accumulators) {
+      merged.sum += sum;
+      merged.count += count;
+    }
+    return merged;
+  }
+  extractOutput({ sum, count }: MeanAccumulator): number {
+    return count === 0 ? Number.NaN : sum / count;
+  }
+}
+registerCombineFn(Mean);
+
+/** The arithmetic mean of numbers. Its accumulators have a coder that no runner knows. */
+export const mean = new Mean(null);
 
 /** As `doFn`, with outputs of its own. */
 export function doFnWith<I, O extends OutputSpecs>(

@@ -7,6 +7,7 @@ import { urns } from "../../../../beam/model/urns.js";
 import { fixedWindows, slidingWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { coGroupByKey } from "../../../../beam/sdk/co_group_by_key.js";
+import { combinePerKey } from "../../../../beam/sdk/combine.js";
 import { create } from "../../../../beam/sdk/create.js";
 import { DoFn } from "../../../../beam/sdk/do_fn.js";
 import {
@@ -22,7 +23,14 @@ import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offse
 import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import { registerDoFn } from "../../../../beam/sdk/registry.js";
 import { SplittableDoFn, stop } from "../../../../beam/sdk/splittable.js";
-import { bagState, mapState, valueState } from "../../../../beam/sdk/state.js";
+import {
+  bagState,
+  combiningState,
+  mapState,
+  multimapState,
+  orderedListState,
+  valueState,
+} from "../../../../beam/sdk/state.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
 import { eventTimeTimer, processingTimeTimer } from "../../../../beam/sdk/timer.js";
 import {
@@ -32,6 +40,7 @@ import {
   doFn,
   ints,
   keyedInts,
+  mean,
   stateful,
   strings,
   valuesOf,
@@ -60,7 +69,14 @@ registerDoFn(Source);
 const everything = stateful(
   "test:graph:everything",
   {
-    state: { value: valueState(ints), bag: bagState(strings), map: mapState(strings, ints) },
+    state: {
+      value: valueState(ints),
+      bag: bagState(strings),
+      map: mapState(strings, ints),
+      mean: combiningState(mean),
+      multimap: multimapState(strings, ints),
+      list: orderedListState(keyedInts),
+    },
     timers: { event: eventTimeTimer(), clock: processingTimeTimer() },
   },
   ({ value }: { key: string; value: number }, { emit, timers, timestamp }) => {
@@ -89,13 +105,21 @@ describe("the graph proto", () => {
     const payload = runnerApi.ParDoPayload.fromBinary(transform("Everything").spec!.payload);
     assert.equal(payload.doFn!.urn, "test:graph:everything");
     assert.equal(Buffer.from(payload.doFn!.payload).toString(), "null");
-    assert.deepEqual(Object.keys(payload.stateSpecs).sort(), ["bag", "map", "value"]);
-    const { value, bag, map } = payload.stateSpecs;
+    const { value, bag, map, mean, multimap, list } = payload.stateSpecs;
+    assert.equal(Object.keys(payload.stateSpecs).length, 6);
     assert.equal(value!.spec.oneofKind, "readModifyWriteSpec");
     assert.ok(bag!.spec.oneofKind === "bagSpec" && map!.spec.oneofKind === "bagSpec");
     assert.equal(coders[bag!.spec.bagSpec.elementCoderId]!.spec!.urn, "beam:coder:string_utf8:v1");
     assert.equal(coders[map!.spec.bagSpec.elementCoderId]!.spec!.urn, "beam:coder:kv:v1");
-    for (const spec of [value, bag, map]) assert.equal(spec!.protocol!.urn, urns.bagUserState);
+    assert.ok(mean!.spec.oneofKind === "combiningSpec" && multimap!.spec.oneofKind === "mapSpec");
+    assert.equal(mean!.spec.combiningSpec.combineFn!.urn, "test:combine_fn:mean");
+    assert.equal(coders[multimap!.spec.mapSpec.keyCoderId]!.spec!.urn, "beam:coder:string_utf8:v1");
+    assert.ok(list!.spec.oneofKind === "orderedListSpec");
+    // Runners that sort must find the borders between elements, whatever these are.
+    assert.equal(coders[list!.spec.orderedListSpec.elementCoderId]!.spec!.urn, "beam:coder:length_prefix:v1");
+    for (const spec of [value, bag, map, mean]) assert.equal(spec!.protocol!.urn, "beam:user_state:bag:v1");
+    assert.equal(multimap!.protocol!.urn, "beam:user_state:multimap:v1");
+    assert.equal(list!.protocol!.urn, "beam:user_state:ordered_list:v1");
     const { event, clock } = payload.timerFamilySpecs;
     assert.equal(event!.timeDomain, runnerApi.TimeDomain_Enum.EVENT_TIME);
     assert.equal(clock!.timeDomain, runnerApi.TimeDomain_Enum.PROCESSING_TIME);
@@ -127,6 +151,27 @@ describe("the graph proto", () => {
       assert.equal(output(main).isBounded, expected);
       assert.equal(output(behind).isBounded, expected);
     }
+  });
+
+  it("makes of a combine a composite that a runner may lift, with a group and a step that need no lifting", () => {
+    const { pipeline, root } = createPipeline();
+    const means = combinePerKey("Mean", createKeyed(root, []), mean);
+    const { transform, transforms, output, coders } = parts(pipeline);
+    const { spec, subtransforms, environmentId } = transform("Mean");
+    assert.equal(spec!.urn, "beam:transform:combine_per_key:v1");
+    assert.notEqual(environmentId, "");
+    const payload = runnerApi.CombinePayload.fromBinary(spec!.payload);
+    assert.equal(payload.combineFn!.urn, "test:combine_fn:mean");
+    assert.equal(Buffer.from(payload.combineFn!.payload).toString(), "null");
+    assert.equal(coders[payload.accumulatorCoderId]!.spec!.urn, "test:coder:mean_accumulator");
+    const [group, combine] = subtransforms.map((id) => transforms[id]!);
+    assert.equal(group!.spec!.urn, urns.groupByKey);
+    assert.equal(combine!.spec!.urn, urns.parDo, "which every runner knows");
+    const [key, value] = coders[output(means).coderId]!.componentCoderIds;
+    assert.deepEqual(
+      [coders[key!]!.spec!.urn, coders[value!]!.spec!.urn],
+      ["beam:coder:string_utf8:v1", "beam:coder:double:v1"],
+    );
   });
 
   it("requires nothing of a plain graph, and lists what the worker can do", () => {

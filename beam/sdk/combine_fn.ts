@@ -1,0 +1,39 @@
+/**
+ * A function that folds values into one, in any grouping and order: inputs go into accumulators, accumulators into one
+ * another, and the output is taken from the last. So runners may fold where the values are, before they bring them
+ * together. Like a DoFn, a CombineFn is a class with a stable URN and a JSON configuration.
+ */
+import type { Coder } from "../model/coders/coder.js";
+import type { Json } from "./do_fn.js";
+
+/**
+ * Inputs `I`, accumulators `A`, outputs `O`. Accumulators that a method is given are its own: it may change them and
+ * return them. All methods are synchronous.
+ */
+export abstract class CombineFn<I, A, O, C extends Json = null> {
+  constructor(readonly config: C) {}
+  abstract readonly accumulatorCoder: Coder<A>;
+  abstract readonly outputCoder: Coder<O>;
+  /** An accumulator of no inputs. */
+  abstract createAccumulator(): A;
+  abstract addInput(accumulator: A, input: I): A;
+  /** All inputs of these accumulators, of which there is at least one. */
+  abstract mergeAccumulators(accumulators: Iterable<A>): A;
+  abstract extractOutput(accumulator: A): O;
+}
+
+/** The class side of a CombineFn: where its URN stands. */
+export interface CombineFnClass {
+  readonly urn: string;
+  readonly name: string;
+  new (config: any): AnyCombineFn;
+}
+
+export type AnyCombineFn = CombineFn<any, any, any, any>;
+
+/** The output of all these inputs. */
+export function combineAll(combineFn: AnyCombineFn, inputs: Iterable<unknown>): unknown {
+  let accumulator = combineFn.createAccumulator();
+  for (const input of inputs) accumulator = combineFn.addInput(accumulator, input);
+  return combineFn.extractOutput(accumulator);
+}

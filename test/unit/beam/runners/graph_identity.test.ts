@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { fuse } from "../../../../beam/runners/direct/fusion.js";
+import {
+  differencesOf,
+  type GraphIdentity,
+  identityOf,
+} from "../../../../beam/runners/direct/graph_identity.js";
+import { createPipeline, parDo } from "../../../../beam/sdk/graph.js";
+import {
+  bagState,
+  combiningState,
+  mapState,
+  multimapState,
+  orderedListState,
+  type StateSpec,
+  valueState,
+} from "../../../../beam/sdk/state.js";
+import { createKeyed, ints, mean, stateful, strings } from "./small_graphs.js";
+
+let count = 0;
+
+function identityWith(cell: StateSpec): GraphIdentity {
+  const doFn = stateful(
+    `test:identity:${count++}`,
+    { state: { cell }, timers: {} },
+    (_element: { key: string; value: number }) => undefined,
+    {},
+  );
+  const { pipeline, root } = createPipeline();
+  parDo("Step", createKeyed(root, []), doFn);
+  return identityOf(fuse(pipeline.getProto()));
+}
+
+describe("a graph's identity", () => {
+  const kinds: readonly (readonly [string, () => StateSpec])[] = [
+    ["a value", () => valueState(ints)],
+    ["a value of texts", () => valueState(strings)],
+    ["a bag", () => bagState(ints)],
+    ["a map", () => mapState(strings, ints)],
+    ["an accumulator", () => combiningState(mean)],
+    ["a multimap", () => multimapState(strings, ints)],
+    ["a multimap of texts", () => multimapState(strings, strings)],
+    ["an ordered list", () => orderedListState(ints)],
+    ["an ordered list of texts", () => orderedListState(strings)],
+  ];
+
+  for (const [name, spec] of kinds) {
+    it(`tells ${name} from every other cell`, () => {
+      const recorded = identityWith(spec());
+      for (const [otherName, other] of kinds) {
+        const differences = differencesOf(recorded, identityWith(other()));
+        assert.equal(differences.length, name === otherName ? 0 : 1, `${otherName}: ${differences}`);
+      }
+    });
+  }
+});
