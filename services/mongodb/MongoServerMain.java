@@ -60,9 +60,10 @@ public final class MongoServerMain {
     public Document handleMessage(MongoMessage message) {
       turn.lock();
       try {
-        return super.handleMessage(message);
-      } finally {
+        Document answer = super.handleMessage(message);
         if (waitsForJournal(message.getDocument())) super.commit();
+        return answer;
+      } finally {
         turn.unlock();
       }
     }

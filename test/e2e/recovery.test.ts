@@ -103,11 +103,17 @@ describe("recovery", function () {
       const share = (kills + Math.random()) / (KILLS + 2);
       const documents = await database.joined.estimatedDocumentCount();
       const wanted = Math.min(expected.joined, Math.max(documents + 1, share * expected.joined));
-      await until(
-        `${Math.ceil(wanted)} documents`,
-        async () => run!.hasEnded || (await database.joined.estimatedDocumentCount()) >= wanted,
-        PROGRESS_MAX_MS,
-      );
+      try {
+        await until(
+          `${Math.ceil(wanted)} documents`,
+          async () => run!.hasEnded || (await database.joined.estimatedDocumentCount()) >= wanted,
+          PROGRESS_MAX_MS,
+        );
+      } catch (error) {
+        throw new Error(`there are ${documents}, and its log ends:\n${run.stderr.slice(-4_000)}`, {
+          cause: error,
+        });
+      }
       await sleep(Math.random() * 50);
       // A bounded run may be faster than whoever looks on.
       if (run.hasEnded) break;
