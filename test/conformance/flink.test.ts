@@ -18,6 +18,8 @@ testRunner(
       // A delay is rounded down to whole seconds.
       stepPauseMs: 2_000,
       deadlineMs: DEADLINE_MS,
+      // The job server keeps memory of every job, and stands still without an error when it has no more.
+      jobsMax: 25,
       launch: () => startFlink({ heapMaxMb: 2_048 }),
       pipelineOptions: ({ needsCommits, durationMs }, isStream) => ({
         parallelism: 1,

@@ -8,6 +8,7 @@ import type { Pipeline } from "../../../beam/model/apache_beam.js";
 import type { RunnerLog } from "../../../beam/runners/portable/job_messages.js";
 import type { PipelineOptions } from "../../../beam/runners/portable/pipeline_options.js";
 import { type PortableRun, runPortable } from "../../../beam/runners/portable/portable_run.js";
+import { RunnerCallError } from "../../../beam/runners/portable/rpc.js";
 import type { WorkerPool } from "../../../beam/runners/portable/worker_pool.js";
 import { type LocalRunner, RequirementMissing } from "../../../services/index.js";
 import { isStream } from "../run_conformance.js";
@@ -20,6 +21,8 @@ export interface PortableRecipe {
   readonly takesStreams: boolean;
   readonly stepPauseMs: number;
   readonly deadlineMs: number;
+  /** A runner is replaced after so many jobs, where each leaves something behind. */
+  readonly jobsMax?: number;
   /** Throws RequirementMissing where the runner cannot be had. */
   launch(): Promise<LocalRunner>;
   pipelineOptions?(options: RunOptions, isStream: boolean): PipelineOptions;
@@ -36,6 +39,7 @@ export class PortableUnderTest implements RunnerUnderTest {
   readonly deadlineMs: number;
   #runner: LocalRunner | undefined;
   #pool: WorkerPool | undefined;
+  #jobs = 0;
 
   private constructor(private readonly recipe: PortableRecipe) {
     ({
@@ -60,7 +64,9 @@ export class PortableUnderTest implements RunnerUnderTest {
   }
 
   async start(pipeline: Pipeline, options: RunOptions): Promise<JobUnderTest> {
+    if (this.#jobs === this.recipe.jobsMax) await this.recover();
     const { endpoint, ended } = await this.#running();
+    this.#jobs++;
     this.#pool ??= await startWorkerPool({ log: silent });
     const run: PortableRun = await runPortable(pipeline, {
       jobEndpoint: endpoint,
@@ -69,6 +75,9 @@ export class PortableUnderTest implements RunnerUnderTest {
       pipelineOptions: this.recipe.pipelineOptions?.(options, isStream(pipeline)) ?? {},
       log: silent,
       runnerEnded: ended,
+    }).catch(async (error) => {
+      if (error instanceof RunnerCallError) await this.recover();
+      throw error;
     });
     return {
       finished: run.finished,
@@ -82,6 +91,7 @@ export class PortableUnderTest implements RunnerUnderTest {
     // The runner first: without its other side, a worker ends.
     await this.#runner?.stop();
     this.#runner = undefined;
+    this.#jobs = 0;
     await this.#pool?.close();
     this.#pool = undefined;
   }
