@@ -12,15 +12,18 @@ import { type PlantedBug, replace } from "./planting.js";
 const MANY = 200;
 
 export const PLANTED_RECOVERY_BUGS = {
-  "a document says how often it was made": {
+  "a document says that it was made before": {
     caughtBy: ["a replay writes the same"],
     scenarios: { store: "durable" },
     seedsMax: MANY,
     plant: () => {
-      let count = 0;
+      const made = new Set<unknown>();
       return replace(WriteUnmatched.prototype, "toDocument", (toDocument) => {
         return function (this: WriteUnmatched, unmatched) {
-          return { ...toDocument.call(this, unmatched), count: ++count };
+          const document = toDocument.call(this, unmatched);
+          const isFirst = !made.has(document._id);
+          made.add(document._id);
+          return isFirst ? document : { ...document, again: true };
         };
       });
     },
