@@ -93,10 +93,12 @@ describe("a state directory", function () {
       writeFileSync(file, changed);
       const before = filesOf(path);
       // What is wrongly taken for sound belongs to another pipeline then, and ends as well.
-      for (const command of [
-        start("--bounded"),
-        new CommandLine(["state", "inspect", `--state_dir=${path}`], {}),
+      // One after the other: for the moment that it takes to look, the directory is in use.
+      for (const begin of [
+        () => start("--bounded"),
+        () => new CommandLine(["state", "inspect", `--state_dir=${path}`], {}),
       ]) {
+        const command = begin();
         const { code } = await command.ended;
         assert.deepEqual([code, command.stdout], [1, ""]);
         assert.match(command.stderr, message);
