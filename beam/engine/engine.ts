@@ -17,7 +17,7 @@
  * - A failure of any bundle ends the run; nothing after it is committed.
  */
 import type { Clock } from "../model/clock.js";
-import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP } from "../model/timestamps.js";
+import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { Store } from "../store/store.js";
 import type { ElementBatch } from "./element_batch.js";
 import { Progress } from "./progress.js";
@@ -94,6 +94,8 @@ export class Engine {
   readonly #finalizing = new Set<Promise<void>>();
   /** When the slowest source last had something to read. */
   #slowestActiveAtMs = Number.NEGATIVE_INFINITY;
+  /** The watermark that it had then. */
+  #slowest: TimestampMs = MIN_TIMESTAMP;
   /** Undefined: the store keeps nothing. */
   readonly #progress: Progress | undefined;
   readonly #seeds = new Map<string, ElementBatch>();
@@ -348,18 +350,20 @@ export class Engine {
     }
     if (ready.length === 0) return ready;
     let slowest = MAX_TIMESTAMP;
-    let slowestIsReady = false;
+    let slowestIsActive = false;
     for (const other of this.stages) {
       if (other.spec.kind !== "splittable") continue;
       for (const restriction of other.restrictions) {
         const { watermark } = restriction.residual;
         if (watermark > slowest) continue;
-        const isReady = this.#isDue(restriction, elapsedMs);
-        slowestIsReady = watermark === slowest ? slowestIsReady || isReady : isReady;
+        // One that is merely due to be looked at again has had nothing to read.
+        const isActive = restriction.isReady || this.#isDrained(restriction);
+        slowestIsActive = watermark === slowest ? slowestIsActive || isActive : isActive;
         slowest = watermark;
       }
     }
-    if (slowestIsReady) this.#slowestActiveAtMs = elapsedMs;
+    if (slowestIsActive || slowest !== this.#slowest) this.#slowestActiveAtMs = elapsedMs;
+    this.#slowest = slowest;
     // A source whose watermark is unknown has not begun; one that stays silent must not stop the others for long.
     if (slowest === MIN_TIMESTAMP || elapsedMs - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
     const furthest = slowest + this.options.sourceSkewMaxMs;

@@ -735,39 +735,45 @@ describe("Engine", () => {
       assert.ok(skewMost <= skewMaxMs + 700, `${skewMost} ms of skew`);
     });
 
-    it("that have nothing to read stop the others for a second at most", async () => {
-      const clock = new VirtualClock(1);
-      let reached = 0;
-      const engine = newEngine(
-        [
-          fakeStage("silent", "splittable", "impulse", "a", {
-            restriction: (residual, _claims, bundle) =>
-              bundle.defer(residual.value, 1_000, 1e9, () => () => undefined),
-          }),
-          fakeStage("busy", "splittable", "impulse", "b", {
-            restriction(residual, _claims, bundle) {
-              reached = (residual.value as number) + 500;
-              bundle.defer(reached, reached);
-            },
-          }),
-        ],
-        { clock, sourceSkewMaxMs: 1_000 },
-      );
-      seed(engine, "impulse", 0);
-      const running = engine.run();
-      const advance = async (toMs: number): Promise<void> => {
-        while (clock.now() < toMs) {
-          clock.advanceTo(clock.now() + 50);
-          for (let i = 0; i < 3; i++) await clock.yield();
-        }
-      };
-      await advance(900);
-      assert.ok(reached <= 2_500, `${reached} within the second`);
-      await advance(2_000);
-      assert.ok(reached > 4_000, `${reached} after it`);
-      engine.stop("keep");
-      await running;
-    });
+    for (const [delayMs, looks] of [
+      [1e9, "and wait for news"],
+      [1_000, "and look once a second"],
+      [100, "and look often"],
+    ] as const) {
+      it(`that have nothing to read, ${looks}, stop the others for a second at most`, async () => {
+        const clock = new VirtualClock(1);
+        let reached = 0;
+        const engine = newEngine(
+          [
+            fakeStage("silent", "splittable", "impulse", "a", {
+              restriction: (residual, _claims, bundle) =>
+                bundle.defer(residual.value, 1_000, delayMs, () => () => undefined),
+            }),
+            fakeStage("busy", "splittable", "impulse", "b", {
+              restriction(residual, _claims, bundle) {
+                reached = (residual.value as number) + 500;
+                bundle.defer(reached, reached);
+              },
+            }),
+          ],
+          { clock, sourceSkewMaxMs: 1_000 },
+        );
+        seed(engine, "impulse", 0);
+        const running = engine.run();
+        const advance = async (toMs: number): Promise<void> => {
+          while (clock.now() < toMs) {
+            clock.advanceTo(clock.now() + 50);
+            for (let i = 0; i < 3; i++) await clock.yield();
+          }
+        };
+        await advance(900);
+        assert.ok(reached <= 2_500, `${reached} within the second`);
+        await advance(2_000);
+        assert.ok(reached > 4_000, `${reached} after it`);
+        engine.stop("keep");
+        await running;
+      });
+    }
   });
 
   describe("processing-time timers", () => {
