@@ -395,7 +395,7 @@ export class Engine {
       return false;
     }
     const open = { hold: stage.outputWatermark };
-    const isTruncated = this.#stop === "expire";
+    let isTruncated = false;
     stage.bundleHolds.add(open);
     stage.bundles++;
     turn.bundles++;
@@ -417,6 +417,8 @@ export class Engine {
     const work = (): void | Promise<void> => {
       const { store } = this.options;
       store.noteIn(turn.changes);
+      // Not before: a drain may begin while the bundle starts, and a restriction is truncated once.
+      isTruncated = this.#stop === "expire";
       body(processor);
       store.noteIn(undefined);
       return processor.finishBundle();

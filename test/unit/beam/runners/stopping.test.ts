@@ -50,7 +50,7 @@ registerDoFn(Endless);
 
 /** As Endless, but drained, it does ten more. */
 class EndsWithTen extends Endless {
-  static override readonly urn = "test:stopping:ends_with_ten";
+  static override readonly urn: string = "test:stopping:ends_with_ten";
   override truncate(_impulse: Uint8Array, { start }: OffsetRange): OffsetRange {
     return { start, end: start + 10 };
   }
@@ -68,6 +68,19 @@ class EndsWithTen extends Endless {
   }
 }
 registerDoFn(EndsWithTen);
+
+/** What its bundles wait for before they begin. */
+let mayBegin: Promise<void>;
+let isBeginning = false;
+
+class BeginsLate extends EndsWithTen {
+  static override readonly urn = "test:stopping:begins_late";
+  override startBundle(): Promise<void> {
+    isBeginning = true;
+    return mayBegin;
+  }
+}
+registerDoFn(BeginsLate);
 
 const remember = stateful(
   "test:stopping:remember",
@@ -130,5 +143,20 @@ describe("stopping a run", () => {
       values.map((_, i) => i),
     );
     assert.equal(values.filter(({ key }) => key === "after").length, 10);
+  });
+
+  it("truncates once also when the drain begins while a bundle does", async () => {
+    let begin!: () => void;
+    mayBegin = new Promise((resolve) => {
+      begin = resolve;
+    });
+    const { pipeline, root } = createPipeline();
+    const seen = collect(parDo("Source", impulse("Impulse", root), new BeginsLate(null)).main);
+    const run = runDirect(pipeline, { bundleSizeMax: 3 });
+    await until("a bundle to begin", () => isBeginning);
+    const stopped = run.stop("expire");
+    begin();
+    await stopped;
+    assert.equal(valuesOf(seen).length, 10);
   });
 });
