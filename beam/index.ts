@@ -103,7 +103,7 @@ export {
 
 // ── Tests: a source that is played step by step, and a clock that stands still
 
-export { type Clock, VirtualClock } from "./model/clock.js";
+export { type Clock, VirtualClock } from "./platform/clock.js";
 export { TestStream } from "./sdk/test_stream.js";
 
 // ── Running

@@ -1,6 +1,6 @@
 /** From settings to what Kafka and MongoDB clients want. */
-import type { KafkaConfig, KafkaLogger } from "../beam/io/kafka/client/kafka_client.js";
-import type { KafkaSettings } from "./options.js";
+import type { KafkaConfig, KafkaLogger } from "../connectors/kafka/client/kafka_client.js";
+import type { KafkaSettings } from "./settings/options.js";
 
 export const CLIENT_ID = "order-payment-stream";
 

@@ -2,7 +2,7 @@
 /** The command line. Each command loads its own code only. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { define, EXIT_WRONG_SETTINGS } from "./command.js";
+import { define, EXIT_WRONG_SETTINGS } from "./commands/command.js";
 import {
   CHECKPOINTS_CHOICES,
   CHECKPOINTS_SETTINGS,
@@ -14,8 +14,8 @@ import {
   STATE_CHOICES,
   STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
-} from "./command_options.js";
-import { checkTogether, RUN_SETTINGS } from "./options.js";
+} from "./commands/command_options.js";
+import { checkTogether, RUN_SETTINGS } from "./settings/options.js";
 
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
@@ -31,32 +31,34 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, texts }) => (await import("./run.js")).run(settings, texts),
+  action: async ({ settings, texts }) => (await import("./commands/run.js")).run(settings, texts),
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {
   table: PRODUCE_SETTINGS,
   together: checkTogether,
   choices: TOPIC_CHOICES,
-  action: async ({ settings }, which) => (await import("./produce.js")).produce(settings, which),
+  action: async ({ settings }, which) => (await import("./commands/produce.js")).produce(settings, which),
 });
 
 define(program.command("run-local").description("bring up what is missing, offer load, and run"), {
   table: RUN_LOCAL_SETTINGS,
   together: checkTogether,
-  action: async (invocation) => (await import("./run_local.js")).runLocal(invocation, invocation.environment),
+  action: async (invocation) =>
+    (await import("./commands/run_local.js")).runLocal(invocation, invocation.environment),
 });
 
 define(program.command("dead-letters").description("show what could not take part in the join"), {
   table: DEAD_LETTER_SETTINGS,
   choices: DEAD_LETTER_CHOICES,
-  action: async ({ settings }, what) => (await import("./dead_letters.js")).deadLetters(settings, what),
+  action: async ({ settings }, what) =>
+    (await import("./commands/dead_letters.js")).deadLetters(settings, what),
 });
 
 define(program.command("checkpoints").description("show the checkpoints that a run can be restored from"), {
   table: CHECKPOINTS_SETTINGS,
   choices: CHECKPOINTS_CHOICES,
-  action: async ({ settings }) => (await import("./checkpoints.js")).listCheckpoints(settings),
+  action: async ({ settings }) => (await import("./commands/checkpoints.js")).listCheckpoints(settings),
 });
 
 define(
@@ -64,14 +66,16 @@ define(
   {
     table: STATE_COMMAND_SETTINGS,
     choices: STATE_CHOICES,
-    action: async ({ settings }, what) => (await import("./state_commands.js")).state(settings, what),
+    action: async ({ settings }, what) =>
+      (await import("./commands/state_commands.js")).state(settings, what),
   },
 );
 
 define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {
   table: {},
   choices: SERVICE_CHOICES,
-  action: async ({ environment }, what) => (await import("./services.js")).services(what, environment),
+  action: async ({ environment }, what) =>
+    (await import("./commands/services.js")).services(what, environment),
 });
 
 // Whoever reads the output may have had enough of it.

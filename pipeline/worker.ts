@@ -2,7 +2,7 @@
 /** The worker that runners start, for the graph of this program. */
 import { runWorkerProcess } from "../beam/harness/worker_process.js";
 import "./graph.js";
-import { readWorkerSettings, registerConnections } from "./worker_settings.js";
+import { readWorkerSettings, registerConnections } from "./settings/worker_settings.js";
 
 try {
   await runWorkerProcess(process.argv.slice(2), {

@@ -2,17 +2,18 @@
  * From Kafka records to events by order_id, or to dead letters: what a record must be to take part in the join. Here
  * are the rules LATE and FUTURE_TIMESTAMP; the bytes themselves are read in schemas/decode.ts.
  */
-import type { RecordCursor } from "../beam/io/kafka/client/kafka_client.js";
+
+import type { Coder } from "../beam/model/coders/coder.js";
+import { KVCoder } from "../beam/model/coders/kv_coder.js";
+import { StringUtf8Coder } from "../beam/model/coders/string_utf8_coder.js";
+import type { KV } from "../beam/model/kv.js";
+import type { RecordCursor } from "../connectors/kafka/client/kafka_client.js";
 import {
   type RecordDecoder,
   Rejected,
   registerRecordDecoder,
   type TopicPartition,
-} from "../beam/io/kafka/record_decoder.js";
-import type { Coder } from "../beam/model/coders/coder.js";
-import { KVCoder } from "../beam/model/coders/kv_coder.js";
-import { StringUtf8Coder } from "../beam/model/coders/string_utf8_coder.js";
-import type { KV } from "../beam/model/kv.js";
+} from "../connectors/kafka/record_decoder.js";
 import { decodeOrder, decodePayment, type EventDecoder } from "../schemas/decode.js";
 import type { Order, Payment } from "../schemas/events.js";
 import { Malformed, NULL_VALUE } from "../schemas/malformed.js";

@@ -16,8 +16,9 @@
  *   any stage: what is in flight is bounded.
  * - A failure of any bundle ends the run; nothing after it is committed.
  */
-import type { Clock } from "../model/clock.js";
+
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
+import type { Clock } from "../platform/clock.js";
 import type { Store } from "../store/store.js";
 import type { ElementBatch } from "./element_batch.js";
 import { Progress } from "./progress.js";

@@ -2,10 +2,11 @@
  * The context object that a DoFn sees: one for each operator, rewritten for every element. Emitters are made once, so
  * that emitting costs one call.
  */
-import type { Clock } from "../model/clock.js";
+
 import { NO_FIRING, type PaneInfo } from "../model/pane.js";
 import { formatTimestamp, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { type BoundedWindow, GlobalWindow, IN_GLOBAL_WINDOW } from "../model/windows.js";
+import type { Clock } from "../platform/clock.js";
 import type { Emitters } from "../sdk/do_fn.js";
 import type { OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";

@@ -3,10 +3,10 @@
  * queues; the harness serves the same interfaces over the Fn API. Operators never know which.
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
-import type { Clock } from "../model/clock.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
+import type { Clock } from "../platform/clock.js";
 import type { ProcessContinuation } from "../sdk/splittable.js";
 import type { Receiver, Windows } from "./receiver.js";
 

@@ -3,10 +3,11 @@
  * piece. Grammar of what flows between them: KV<KV<element, KV<restriction, watermark>>, size>.
  * Source: beam_runner_api.proto, StandardPTransforms.SplittableParDoComponents.
  */
-import type { Clock } from "../model/clock.js";
+
 import type { KV } from "../model/kv.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
+import type { Clock } from "../platform/clock.js";
 import {
   type ManualWatermark,
   type ProcessContinuation,

@@ -1,14 +1,15 @@
 /** Which operator runs which URN. */
 import type { runnerApi } from "../model/apache_beam.js";
 import { urns } from "../model/urns.js";
-import { type AnyDoFn, DoFn, SideInputDoFn, StatefulDoFn } from "../sdk/do_fn.js";
-import { SplittableDoFn } from "../sdk/splittable.js";
 import {
   AWAIT_SIDE_INPUTS_URN,
   AwaitSideInputsOperator,
   COLLECT_SIDE_INPUT_URN,
   CollectSideInputOperator,
-} from "./await_side_inputs.js";
+} from "../runners/direct/await_side_inputs.js";
+import { GroupByKeyOperator } from "../runners/direct/group_by_key.js";
+import { type AnyDoFn, DoFn, SideInputDoFn, StatefulDoFn } from "../sdk/do_fn.js";
+import { SplittableDoFn } from "../sdk/splittable.js";
 import {
   CombineStepOperator,
   combineValues,
@@ -19,7 +20,6 @@ import {
 } from "./combine.js";
 import { doFnOf, parDoPayload } from "./do_fn_operator.js";
 import { FlattenOperator, SinkOperator } from "./flatten.js";
-import { GroupByKeyOperator } from "./group_by_key.js";
 import { type OperatorContext, registerOperator } from "./operator.js";
 import { ParDoOperator } from "./par_do.js";
 import { SideInputParDoOperator } from "./side_input_par_do.js";

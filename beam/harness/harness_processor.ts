@@ -19,7 +19,6 @@ import type {
   TimerTable,
 } from "../exec/services.js";
 import { fnApi, type runnerApi } from "../model/apache_beam.js";
-import type { Clock } from "../model/clock.js";
 import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { ProtoCoders } from "../model/coders/registry.js";
@@ -28,6 +27,7 @@ import { CoderUrn } from "../model/coders/urns.js";
 import { type ElementCoder, WindowedValueCoder } from "../model/coders/windowed_value_coder.js";
 import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { urns } from "../model/urns.js";
+import type { Clock } from "../platform/clock.js";
 import type { ProcessStep } from "./bundle_applications.js";
 import { Continuations } from "./continuations.js";
 import type { DataChannel } from "./data_channel.js";

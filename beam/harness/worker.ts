@@ -5,7 +5,7 @@
  */
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { fnApi } from "../model/apache_beam.js";
-import { type Clock, systemClock } from "../model/clock.js";
+import { type Clock, systemClock } from "../platform/clock.js";
 import { Bundle, type RunnerTraits } from "./bundle.js";
 import { Connection, callError } from "./connection.js";
 import { DataChannel } from "./data_channel.js";

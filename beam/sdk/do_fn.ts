@@ -3,12 +3,13 @@
  * from these two, so nothing else of the object that built the graph is ever sent. One instance serves one bundle at a
  * time, and `process` is synchronous: work that waits belongs into startBundle and finishBundle.
  */
-import type { Clock } from "../model/clock.js";
+
 import type { Coder } from "../model/coders/coder.js";
 import type { KV } from "../model/kv.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
+import type { Clock } from "../platform/clock.js";
 import type { MetricCells } from "./metrics.js";
 import type { SideInputs, Views } from "./side_input.js";
 import type { StateCells, StateSpecs } from "./state.js";

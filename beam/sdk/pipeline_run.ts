@@ -1,6 +1,7 @@
 /** A pipeline under way, on whatever runner: what the one who started it may see of it and do about it. */
-import type { HealthProblem } from "../model/health.js";
+
 import type { TimestampMs } from "../model/timestamps.js";
+import type { HealthProblem } from "../platform/health.js";
 import type { DistributionValue } from "./metrics.js";
 
 /** A pipeline under way. */

@@ -11,7 +11,7 @@
  * - After a failed write nothing more is written: the next start finds what was committed.
  */
 import { ByteWriter } from "../model/bytes.js";
-import { type Clock, systemClock } from "../model/clock.js";
+import { type Clock, systemClock } from "../platform/clock.js";
 import type { ByteTable } from "./byte_table.js";
 import type { CheckpointSource, PinnedFile, PinnedFiles } from "./checkpoint/checkpoint_source.js";
 import type { AppendFile, Directory } from "./directory.js";

@@ -11,7 +11,7 @@
  * commit on.
  */
 import { ByteWriter } from "../model/bytes.js";
-import type { Clock } from "../model/clock.js";
+import type { Clock } from "../platform/clock.js";
 import type { AppendFile, Directory } from "./directory.js";
 import { appendFrame, fileHeader } from "./frames.js";
 import { writeName, writeRecord } from "./journal.js";

@@ -1,11 +1,12 @@
 /** The product from Kafka to a sink that counts: the engine without the cost of a database. */
-import { kafkaConnections } from "../../beam/io/kafka/kafka_connections.js";
+
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
 import { DoFn } from "../../beam/sdk/do_fn.js";
 import { flattenAll, parDo } from "../../beam/sdk/graph.js";
 import { counter } from "../../beam/sdk/metrics.js";
 import { registerDoFn } from "../../beam/sdk/registry.js";
 import type { Store } from "../../beam/store/store.js";
+import { kafkaConnections } from "../../connectors/kafka/kafka_connections.js";
 import { buildPipeline, KAFKA_CONNECTION } from "../../pipeline/graph.js";
 import { type Measurement, runSubject, type SubjectInput } from "../subject.js";
 import { assertStateEmpty, duplicatesOf, graphOptions, registerKafka } from "./pipeline.js";

@@ -1,6 +1,7 @@
 /** The product's own graph and runner, as `order-payment-stream run` would start them, for the subjects that measure it. */
-import { registerKafkaConnection } from "../../beam/io/kafka/kafka_connections.js";
+
 import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
+import { registerKafkaConnection } from "../../connectors/kafka/kafka_connections.js";
 import { type GraphOptions, KAFKA_CONNECTION } from "../../pipeline/graph.js";
 import type { SubjectInput } from "../subject.js";
 

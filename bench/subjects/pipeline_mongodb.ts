@@ -1,7 +1,8 @@
 /** The product from Kafka to MongoDB, with state in memory. What it counts, it counts in the collections. */
-import { kafkaConnections } from "../../beam/io/kafka/kafka_connections.js";
-import { mongoConnections, registerMongoConnection } from "../../beam/io/mongodb/mongo_connections.js";
+
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
+import { kafkaConnections } from "../../connectors/kafka/kafka_connections.js";
+import { mongoConnections, registerMongoConnection } from "../../connectors/mongodb/mongo_connections.js";
 import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
 import { runSubject } from "../subject.js";
 import { assertStateEmpty, COLLECTIONS, duplicatesOf, graphOptions, registerKafka } from "./pipeline.js";

@@ -7,7 +7,7 @@ import type {
   KafkaClient,
   KafkaLimits,
   PartitionSubscription,
-} from "../../beam/io/kafka/client/kafka_client.js";
+} from "../../connectors/kafka/client/kafka_client.js";
 
 export interface SentRecord {
   readonly value: string;

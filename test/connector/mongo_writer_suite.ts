@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { Collection, Db, Document } from "mongodb";
-import { MongoUnavailableError } from "../../beam/io/mongodb/errors.js";
-import type { MongoWriter, MongoWriterOptions } from "../../beam/io/mongodb/writer.js";
+import { MongoUnavailableError } from "../../connectors/mongodb/errors.js";
+import type { MongoWriter, MongoWriterOptions } from "../../connectors/mongodb/writer.js";
 import { encodeOrderAvro, encodePaymentJson } from "../../schemas/encode.js";
 import type { Order, Payment } from "../../schemas/events.js";
 import { deadLetterDocument } from "../../transforms/dead_letter.js";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
-import { figuresOf } from "../../pipeline/figures.js";
+import { figuresOf } from "../../pipeline/report/figures.js";
 import { anOrder, aPayment, EventTopics } from "../fixtures/event_topics.js";
 import { kafkaFixture, mongodbFixture } from "../fixtures/services.js";
 import {

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Summary } from "../../pipeline/summary.js";
+import type { Summary } from "../../pipeline/report/summary.js";
 import { type LocalServer, startKafka, startMongodb } from "../../services/index.js";
 import {
   BACKLOG_D_MS,

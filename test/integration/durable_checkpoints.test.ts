@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { GcsObjectStore } from "../../beam/io/gcs/gcs_object_store.js";
 import { ByteReader, ByteWriter } from "../../beam/model/bytes.js";
-import { systemClock } from "../../beam/model/clock.js";
+import { systemClock } from "../../beam/platform/clock.js";
 import { CheckpointRepository } from "../../beam/store/checkpoint/checkpoint_repository.js";
 import { CheckpointUploader } from "../../beam/store/checkpoint/checkpoint_uploader.js";
 import { CheckpointWriter } from "../../beam/store/checkpoint/checkpoint_writer.js";
 import { restoreCheckpoint } from "../../beam/store/checkpoint/restore_checkpoint.js";
 import { DurableStore } from "../../beam/store/durable_store.js";
 import { LocalDirectory } from "../../beam/store/local_directory.js";
+import { GcsObjectStore } from "../../connectors/gcs/gcs_object_store.js";
 import { gcsFixture } from "../fixtures/services.js";
 
 const TABLE = "numbers";

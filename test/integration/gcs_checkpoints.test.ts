@@ -8,10 +8,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GcsRefusedError, GcsUnavailableError } from "../../beam/io/gcs/gcs_errors.js";
-import { GcsObjectStore } from "../../beam/io/gcs/gcs_object_store.js";
-import { systemClock } from "../../beam/model/clock.js";
-import { crc32c } from "../../beam/model/crc32c.js";
+import { systemClock } from "../../beam/platform/clock.js";
+import { crc32c } from "../../beam/platform/crc32c.js";
 import { OtherWriterError } from "../../beam/store/checkpoint/checkpoint_errors.js";
 import { CheckpointRepository } from "../../beam/store/checkpoint/checkpoint_repository.js";
 import { CheckpointWriter } from "../../beam/store/checkpoint/checkpoint_writer.js";
@@ -23,6 +21,8 @@ import {
   PreconditionFailedError,
 } from "../../beam/store/checkpoint/object_store.js";
 import { restoreCheckpoint } from "../../beam/store/checkpoint/restore_checkpoint.js";
+import { GcsRefusedError, GcsUnavailableError } from "../../connectors/gcs/gcs_errors.js";
+import { GcsObjectStore } from "../../connectors/gcs/gcs_object_store.js";
 import { createBucket, type LocalServer, RequirementMissing, startFakeGcs } from "../../services/index.js";
 import { MemoryDirectory } from "../fixtures/memory_directory.js";
 import { gcsFixture } from "../fixtures/services.js";

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CompressionTypes, Kafka, logLevel, type Message, type Producer } from "kafkajs";
-import { connectKafka } from "../../beam/io/kafka/client/connect_kafka.js";
-import type { KafkaClient } from "../../beam/io/kafka/client/kafka_client.js";
+import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
+import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
 import { type LocalServer, startKafka } from "../../services/index.js";
 import {
   Collector,

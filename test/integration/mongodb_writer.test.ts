@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, connect as connectSocket, createServer, type Server, type Socket } from "node:net";
 import type { Collection, Db, MongoClient } from "mongodb";
-import { MongoConfigurationError, MongoUnavailableError } from "../../beam/io/mongodb/errors.js";
+import { MongoConfigurationError, MongoUnavailableError } from "../../connectors/mongodb/errors.js";
 import {
   connectMongo,
   ensureIndexes,
   MongoWriter,
   type MongoWriterOptions,
-} from "../../beam/io/mongodb/writer.js";
+} from "../../connectors/mongodb/writer.js";
 import { type MongoHarness, testMongoWriter } from "../connector/mongo_writer_suite.js";
 import { mongodbFixture, uniqueName } from "../fixtures/services.js";
 

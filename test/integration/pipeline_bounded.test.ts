@@ -3,7 +3,7 @@
  * rules, to the millisecond, in the order in which the log holds them. The oracle has to agree.
  */
 import assert from "node:assert/strict";
-import type { Figures } from "../../pipeline/figures.js";
+import type { Figures } from "../../pipeline/report/figures.js";
 import { encodeConfluent, encodeOrderAvro, encodeOrderJson } from "../../schemas/encode.js";
 import type { Order, Payment } from "../../schemas/events.js";
 import { anOrder, aPayment, type EventRecord, EventTopics, recordOf } from "../fixtures/event_topics.js";

@@ -4,12 +4,12 @@
  */
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
-import { FindPartitions } from "../../beam/io/kafka/find_partitions.js";
-import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
-import { MongoWriter } from "../../beam/io/mongodb/writer.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
+import { FindPartitions } from "../../connectors/kafka/find_partitions.js";
+import { ReadPartitions } from "../../connectors/kafka/read_partitions.js";
+import { MongoWriter } from "../../connectors/mongodb/writer.js";
 import { JoinOrdersPayments } from "../../transforms/join.js";
 import { WriteDeadLetters, WriteJoined } from "../../transforms/write.js";
 import { inner, type PlantedBug, replace } from "./planting.js";

@@ -1,5 +1,5 @@
 /** The simulation's Kafka passes the suite that the real one passes. */
-import type { KafkaClient } from "../../beam/io/kafka/client/kafka_client.js";
+import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
 import { partitionOf } from "../../producers/partitioner.js";
 import {
   type MortalKafkaHarness,

@@ -6,12 +6,12 @@
 import type { MongoClient } from "mongodb";
 import type { ElementBatch } from "../../beam/engine/element_batch.js";
 import type { Stage } from "../../beam/engine/stage.js";
-import { kafkaConnections, registerKafkaClient } from "../../beam/io/kafka/kafka_connections.js";
-import { mongoConnections, registerMongoClient } from "../../beam/io/mongodb/mongo_connections.js";
 import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
-import { figuresOf } from "../../pipeline/figures.js";
+import { kafkaConnections, registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
+import { mongoConnections, registerMongoClient } from "../../connectors/mongodb/mongo_connections.js";
 import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
+import { figuresOf } from "../../pipeline/report/figures.js";
 import type { InputRecord } from "../oracle/oracle.js";
 import { ActiveFaults } from "./active_faults.js";
 import { CHECKERS, type CheckerName, LIVENESS } from "./checkers/all_checkers.js";

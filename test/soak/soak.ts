@@ -16,12 +16,12 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Kafka, logLevel } from "kafkajs";
 import { MongoClient } from "mongodb";
-import { registerKafkaConnection } from "../../beam/io/kafka/kafka_connections.js";
-import { registerMongoConnection } from "../../beam/io/mongodb/mongo_connections.js";
 import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
-import { figuresOf } from "../../pipeline/figures.js";
+import { registerKafkaConnection } from "../../connectors/kafka/kafka_connections.js";
+import { registerMongoConnection } from "../../connectors/mongodb/mongo_connections.js";
 import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
-import { imbalances, summaryText } from "../../pipeline/summary.js";
+import { figuresOf } from "../../pipeline/report/figures.js";
+import { imbalances, summaryText } from "../../pipeline/report/summary.js";
 import { startKafka, startMongodb } from "../../services/index.js";
 import {
   compared,

@@ -8,10 +8,8 @@ import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
 import type { BundleDescriptor } from "../../exec/bundle_processor.js";
 import { type Pipeline, runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
-import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
 import { coderFromProto } from "../../model/coders/registry.js";
 import { type ElementCoder, WindowedValueCoder } from "../../model/coders/windowed_value_coder.js";
-import type { Health, HealthProblem } from "../../model/health.js";
 import { NO_FIRING } from "../../model/pane.js";
 import {
   MAX_TIMESTAMP,
@@ -21,6 +19,8 @@ import {
 } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
+import { type Clock, systemClock, VirtualClock } from "../../platform/clock.js";
+import type { Health, HealthProblem } from "../../platform/health.js";
 import type { PipelineRun } from "../../sdk/pipeline_run.js";
 import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";

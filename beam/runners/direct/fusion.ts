@@ -9,20 +9,20 @@
  *   passed what the bundle began with.
  */
 
-import {
-  AWAIT_SIDE_INPUTS_URN,
-  type AwaitPayload,
-  COLLECT_SIDE_INPUT_URN,
-  type CollectPayload,
-} from "../../exec/await_side_inputs.js";
 import { doFnOf, elementInputs, mainInput, parDoPayload } from "../../exec/do_fn_operator.js";
-import { checkGroupable, firesForEveryElement } from "../../exec/group_by_key.js";
 import { topologicalOrder } from "../../exec/topological_order.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
 import { windowFnFromProto } from "../../model/window_fns.js";
 import { STABLE_INPUT } from "../../sdk/graph.js";
+import {
+  AWAIT_SIDE_INPUTS_URN,
+  type AwaitPayload,
+  COLLECT_SIDE_INPUT_URN,
+  type CollectPayload,
+} from "./await_side_inputs.js";
+import { checkGroupable, firesForEveryElement } from "./group_by_key.js";
 import { liftCombines } from "./lift_combines.js";
 
 export interface FusedStage {

@@ -2,7 +2,6 @@
 import { ElementBatch } from "../../engine/element_batch.js";
 import type { BundleResult, Residual, Stage, StageProcessor } from "../../engine/stage.js";
 import type { DueTimer } from "../../engine/stage_timers.js";
-import { sideInputKey, sideInputTable } from "../../exec/await_side_inputs.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
 import type {
@@ -18,10 +17,11 @@ import type {
 } from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
 import { ByteWriter } from "../../model/bytes.js";
-import type { Clock } from "../../model/clock.js";
 import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
+import type { Clock } from "../../platform/clock.js";
 import type { Store } from "../../store/store.js";
+import { sideInputKey, sideInputTable } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
 import { StoredMultimap } from "./stored_multimap.js";
 import { stateTableName, timerTableName } from "./table_names.js";

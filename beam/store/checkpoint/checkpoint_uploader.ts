@@ -2,8 +2,8 @@
  * Carries a running store's state away: a checkpoint now and then, and a last one at the end. One at a time, none when
  * nothing was committed since the one before. A failure is told and tried again, and never stops the pipeline.
  */
-import type { Clock } from "../../model/clock.js";
-import { type HealthReporter, unheard } from "../../model/health.js";
+import type { Clock } from "../../platform/clock.js";
+import { type HealthReporter, unheard } from "../../platform/health.js";
 import { OtherWriterError } from "./checkpoint_errors.js";
 import type { CheckpointSource, PinnedFiles } from "./checkpoint_source.js";
 import type { Manifest } from "./manifest.js";

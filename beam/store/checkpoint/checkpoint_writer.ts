@@ -8,7 +8,7 @@
  * The pointer only moves on from the generation that this writer left it at. So of two writers in one place one loses
  * at its next publish, takes back what it has put there, and stays out for good.
  */
-import type { Clock } from "../../model/clock.js";
+import type { Clock } from "../../platform/clock.js";
 import type { Directory } from "../directory.js";
 import { OtherWriterError, UploadMismatchError } from "./checkpoint_errors.js";
 import { nextCheckpointId } from "./checkpoint_id.js";

@@ -1,5 +1,5 @@
 /** Whole files in a Directory. */
-import { crc32c } from "../../model/crc32c.js";
+import { crc32c } from "../../platform/crc32c.js";
 import type { Directory } from "../directory.js";
 
 const CHUNK_BYTES = 1 << 20;

@@ -1,5 +1,5 @@
 /** Objects in memory, for tests and simulations. Generations and times count up, so that nothing depends on a clock. */
-import { crc32c } from "../../model/crc32c.js";
+import { crc32c } from "../../platform/crc32c.js";
 import {
   ABSENT,
   type ObjectBody,

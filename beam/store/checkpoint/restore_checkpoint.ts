@@ -2,7 +2,7 @@
  * Puts a checkpoint into an empty directory. All files are fetched under temporary names and checked before the first
  * gets its own; a note in the directory says that this is under way, so half of a restore is never taken for state.
  */
-import { crc32c } from "../../model/crc32c.js";
+import { crc32c } from "../../platform/crc32c.js";
 import type { Directory } from "../directory.js";
 import {
   DamagedCheckpointError,

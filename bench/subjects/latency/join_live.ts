@@ -1,7 +1,8 @@
 /** The product, streaming, whose latency is measured. */
-import { registerMongoConnection } from "../../../beam/io/mongodb/mongo_connections.js";
+
 import { runDirect } from "../../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../../beam/store/store.js";
+import { registerMongoConnection } from "../../../connectors/mongodb/mongo_connections.js";
 import { buildPipeline, MONGODB_CONNECTION } from "../../../pipeline/graph.js";
 import { graphOptions, registerKafka } from "../pipeline.js";
 import { runLiveProcess } from "./live_process.js";

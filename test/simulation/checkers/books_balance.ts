@@ -1,5 +1,5 @@
 /** At each commit, what was read is in exactly one place: counted at its end, waiting in state, or on its way to the join. */
-import { type Book, figuresOf } from "../../../pipeline/figures.js";
+import { type Book, figuresOf } from "../../../pipeline/report/figures.js";
 import type { Topic } from "../scenario.js";
 import type { Checker, CheckerFactory, World } from "./checker.js";
 import { joinStageOf } from "./join_stage.js";

@@ -2,7 +2,7 @@
  * On a durable store no document is in a collection whose coming was not committed: when a process begins, there are no
  * more of a kind than the run, by its own committed counts, has given to the sinks.
  */
-import { figuresOf } from "../../../pipeline/figures.js";
+import { figuresOf } from "../../../pipeline/report/figures.js";
 import type { Checker, CheckerFactory } from "./checker.js";
 import { storedCollections } from "./stored_collections.js";
 

@@ -1,5 +1,5 @@
-/** Record batches as a broker keeps them. Grammar: beam/io/kafka/client/record_batch.ts and buffered_records.ts. */
-import { crc32c } from "../../../beam/model/crc32c.js";
+/** Record batches as a broker keeps them. Grammar: connectors/kafka/client/record_batch.ts and buffered_records.ts. */
+import { crc32c } from "../../../beam/platform/crc32c.js";
 
 export interface BatchRecord {
   readonly timestampMs: number;

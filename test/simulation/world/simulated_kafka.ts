@@ -6,9 +6,9 @@ import type {
   FetchAnswer,
   FetchedPartition,
   FetchRequest,
-} from "../../../beam/io/kafka/client/fetch_protocol.js";
-import type { MetadataAnswer } from "../../../beam/io/kafka/client/kafkajs_internals.js";
-import type { AbortedTransaction } from "../../../beam/io/kafka/client/record_batch.js";
+} from "../../../connectors/kafka/client/fetch_protocol.js";
+import type { MetadataAnswer } from "../../../connectors/kafka/client/kafkajs_internals.js";
+import type { AbortedTransaction } from "../../../connectors/kafka/client/record_batch.js";
 import type { Random } from "../../../producers/random.js";
 import { type EventLoop, type Owner, WORLD } from "./event_loop.js";
 import { type BatchRecord, PLAIN, recordBatchBytes } from "./record_batch_bytes.js";

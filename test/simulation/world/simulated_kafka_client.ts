@@ -1,6 +1,8 @@
 /** A client of the simulated cluster: the product's own fetching of partitions, over requests that are simulated. */
-import { backoffMs } from "../../../beam/io/kafka/client/backoff.js";
-import { isOutage, RetriableCodeError } from "../../../beam/io/kafka/client/cluster.js";
+
+import type { Clock } from "../../../beam/platform/clock.js";
+import { backoffMs } from "../../../connectors/kafka/client/backoff.js";
+import { isOutage, RetriableCodeError } from "../../../connectors/kafka/client/cluster.js";
 import {
   defaultKafkaLimits,
   type KafkaClient,
@@ -9,16 +11,15 @@ import {
   type OffsetPoint,
   type PartitionOffset,
   type PartitionSubscription,
-} from "../../../beam/io/kafka/client/kafka_client.js";
+} from "../../../connectors/kafka/client/kafka_client.js";
 import {
   KafkaClosedError,
   KafkaError,
   KafkaRequestError,
   KafkaUnreachableError,
   TopicNotFoundError,
-} from "../../../beam/io/kafka/client/kafka_errors.js";
-import { PartitionFetcher } from "../../../beam/io/kafka/client/partition_fetcher.js";
-import type { Clock } from "../../../beam/model/clock.js";
+} from "../../../connectors/kafka/client/kafka_errors.js";
+import { PartitionFetcher } from "../../../connectors/kafka/client/partition_fetcher.js";
 import type { Owner } from "./event_loop.js";
 import type { SimulatedKafka } from "./simulated_kafka.js";
 

@@ -2,7 +2,7 @@
  * One life of the process under test: its clock, and whether it still runs. A crash is nothing but its death: whatever
  * it waited for never comes, so none of its code runs again.
  */
-import type { Clock } from "../../../beam/model/clock.js";
+import type { Clock } from "../../../beam/platform/clock.js";
 import type { Random } from "../../../producers/random.js";
 import type { EventLoop, Owner } from "./event_loop.js";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
+import { producerOptions } from "../../../pipeline/commands/produce.js";
 import { kafkaSecurity } from "../../../pipeline/connections.js";
-import { KAFKA_SETTINGS } from "../../../pipeline/options.js";
-import { producerOptions } from "../../../pipeline/produce.js";
-import { readSettings } from "../../../pipeline/read_settings.js";
+import { KAFKA_SETTINGS } from "../../../pipeline/settings/options.js";
+import { readSettings } from "../../../pipeline/settings/read_settings.js";
 
 function settings(environment: Readonly<Record<string, string>>) {
   return readSettings(KAFKA_SETTINGS, { flags: {}, environment, file: {} }).settings;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { VirtualClock } from "../../../beam/model/clock.js";
+import { VirtualClock } from "../../../beam/platform/clock.js";
 import type { DirectRun } from "../../../beam/runners/direct/direct_runner.js";
 import { encodeOrderAvro, encodePaymentAvro } from "../../../schemas/encode.js";
 import type { Order, Payment } from "../../../schemas/events.js";

@@ -2,9 +2,7 @@
  * The join under a test stream: records are decoded as the Kafka read decodes them, partition by partition with its
  * watermark, and what they give is played to the graph's join. What a run shows is told as the oracle tells it.
  */
-import type { RecordCursor } from "../../../beam/io/kafka/client/kafka_client.js";
-import { watermarkAfterEvent } from "../../../beam/io/kafka/partition_watermark.js";
-import { Rejected, recordDecoder } from "../../../beam/io/kafka/record_decoder.js";
+
 import type { Coder } from "../../../beam/model/coders/coder.js";
 import { KVCoder } from "../../../beam/model/coders/kv_coder.js";
 import { registerCoder } from "../../../beam/model/coders/registry.js";
@@ -19,6 +17,9 @@ import { DoFn, type ElementContext } from "../../../beam/sdk/do_fn.js";
 import { createPipeline, parDo } from "../../../beam/sdk/graph.js";
 import { registerDoFn } from "../../../beam/sdk/registry.js";
 import { TestStream } from "../../../beam/sdk/test_stream.js";
+import type { RecordCursor } from "../../../connectors/kafka/client/kafka_client.js";
+import { watermarkAfterEvent } from "../../../connectors/kafka/partition_watermark.js";
+import { Rejected, recordDecoder } from "../../../connectors/kafka/record_decoder.js";
 import type { Order, Payment } from "../../../schemas/events.js";
 import { coGroupByOrderId } from "../../../transforms/co_group.js";
 import type { DeadLetter, RecordDeadLetter } from "../../../transforms/dead_letter.js";

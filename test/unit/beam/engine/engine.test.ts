@@ -4,10 +4,10 @@ import { ElementBatch } from "../../../../beam/engine/element_batch.js";
 import { StuckError } from "../../../../beam/engine/engine.js";
 import type { ScriptedEvent, StageSpec } from "../../../../beam/engine/stage.js";
 import { ByteWriter } from "../../../../beam/model/bytes.js";
-import { VirtualClock } from "../../../../beam/model/clock.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../../../beam/model/timestamps.js";
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
+import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 import { type Behaviour, type BundleHandle, fakeStage, newEngine, seed } from "./fake_stage.js";
 

@@ -9,10 +9,10 @@ import type {
   StageSpec,
 } from "../../../../beam/engine/stage.js";
 import type { DueTimer } from "../../../../beam/engine/stage_timers.js";
-import { systemClock } from "../../../../beam/model/clock.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import { MIN_TIMESTAMP, type TimestampMs } from "../../../../beam/model/timestamps.js";
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
+import { systemClock } from "../../../../beam/platform/clock.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 
 /** What a bundle can do. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { VirtualClock } from "../../../../beam/model/clock.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
+import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { type DirectRunnerOptions, runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";

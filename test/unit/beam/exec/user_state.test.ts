@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { VirtualClock } from "../../../../beam/model/clock.js";
 import { BoolCoder } from "../../../../beam/model/coders/bool_coder.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
+import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import {

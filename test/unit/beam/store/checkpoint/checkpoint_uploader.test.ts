@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { VirtualClock } from "../../../../../beam/model/clock.js";
-import { Health } from "../../../../../beam/model/health.js";
+import { VirtualClock } from "../../../../../beam/platform/clock.js";
+import { Health } from "../../../../../beam/platform/health.js";
 import { OtherWriterError } from "../../../../../beam/store/checkpoint/checkpoint_errors.js";
 import type { CheckpointSource } from "../../../../../beam/store/checkpoint/checkpoint_source.js";
 import {

@@ -1,7 +1,7 @@
 /** Writing, pruning and restoring checkpoints, with a crash between any two steps and with two writers. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { VirtualClock } from "../../../../../beam/model/clock.js";
+import { VirtualClock } from "../../../../../beam/platform/clock.js";
 import {
   DamagedCheckpointError,
   NewerCheckpointError,

@@ -1,0 +1,110 @@
+/**
+ * The only door to time and waiting. Everything that asks for the hour or waits does so through a Clock, so that a
+ * test or a simulation can run the same code on virtual time.
+ */
+import { uptime } from "node:os";
+import type { TimestampMs } from "../model/timestamps.js";
+
+/** The time, and waiting for it. */
+export interface Clock {
+  /** The hour: milliseconds since the Unix epoch. It jumps, back and forth, whenever somebody sets the clock. */
+  now(): TimestampMs;
+  /** Milliseconds since some moment. Never jumps: for how long something takes, and when to try again. */
+  elapsed(): number;
+  /** Calls `task` once, `delayMs` from now at the earliest. Returns a function that calls it off. */
+  schedule(delayMs: number, task: () => void): () => void;
+  /** Lets pending input and output happen, then goes on. */
+  yield(): Promise<void>;
+}
+
+/** setTimeout turns longer delays into 1 ms. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => {
+    const awakeMs = performance.now();
+    if (awakeMs >= nextLookMs) lookForSleep(awakeMs);
+    return awakeMs + asleepMs;
+  },
+  schedule(delayMs, task) {
+    const handle = setTimeout(task, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
+    return () => clearTimeout(handle);
+  },
+  yield: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+/** On Linux, Node's monotonic clock stands still while the machine is suspended; the uptime goes on. */
+const LOOK_INTERVAL_MS = 1_000;
+/** Less is the coarseness of the uptime. */
+const SLEEP_MIN_MS = 1_000;
+const startedMs = uptime() * 1_000 - performance.now();
+let asleepMs = 0;
+let nextLookMs = 0;
+
+function lookForSleep(awakeMs: number): void {
+  nextLookMs = awakeMs + LOOK_INTERVAL_MS;
+  const totalMs = uptime() * 1_000 - startedMs - awakeMs;
+  if (totalMs > asleepMs + SLEEP_MIN_MS) asleepMs = totalMs;
+}
+
+/** A clock that stands still until `advanceTo` is called; tasks that fall due run in the order of their times. */
+export class VirtualClock implements Clock {
+  #elapsed: number;
+  /** What was set, and did not pass. */
+  #jumpedMs = 0;
+  #nextId = 0;
+  /** Times of tasks are of `elapsed`. */
+  readonly #tasks = new Map<number, { readonly at: number; readonly task: () => void }>();
+
+  constructor(startMs: TimestampMs = 0) {
+    this.#elapsed = startMs;
+  }
+
+  now(): TimestampMs {
+    return this.#elapsed + this.#jumpedMs;
+  }
+
+  elapsed(): number {
+    return this.#elapsed;
+  }
+
+  /** Sets the hour, as an administrator would: no time passes, and no task falls due for it. */
+  jump(byMs: number): void {
+    this.#jumpedMs += byMs;
+  }
+
+  schedule(delayMs: number, task: () => void): () => void {
+    const id = this.#nextId++;
+    this.#tasks.set(id, { at: this.#elapsed + Math.max(0, delayMs), task });
+    return () => this.#tasks.delete(id);
+  }
+
+  yield(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** The hour of the next task, or undefined. */
+  get nextTaskAt(): TimestampMs | undefined {
+    let earliest: number | undefined;
+    for (const { at } of this.#tasks.values()) if (earliest === undefined || at < earliest) earliest = at;
+    return earliest === undefined ? undefined : earliest + this.#jumpedMs;
+  }
+
+  /** @param timestamp an hour, by what the clock shows now */
+  advanceTo(timestamp: TimestampMs): void {
+    const end = timestamp - this.#jumpedMs;
+    for (;;) {
+      let due: { id: number; at: number; task: () => void } | undefined;
+      for (const [id, { at, task }] of this.#tasks) {
+        if (at <= end && (due === undefined || at < due.at)) due = { id, at, task };
+      }
+      if (due === undefined) break;
+      this.#tasks.delete(due.id);
+      this.#elapsed = Math.max(this.#elapsed, due.at);
+      due.task();
+    }
+    this.#elapsed = Math.max(this.#elapsed, end);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What the Kafka read needs of a client: partitions, offsets, and records of partitions that the caller picks itself.
+ * There is no consumer group behind it: readers in other processes never take a partition away or give one.
+ * Nothing here knows the library underneath, so that a simulation can stand in for it.
+ */
+import type { ConnectionOptions } from "node:tls";
+import type { Clock } from "../../../beam/platform/clock.js";
+import type { HealthReporter } from "../../../beam/platform/health.js";
+
+export interface KafkaClient {
+  /**
+   * Partition ids of a topic, ascending.
+   * @throws TopicNotFoundError, KafkaUnreachableError, KafkaAuthorizationError
+   */
+  partitions(topic: string): Promise<readonly number[]>;
+  /**
+   * One offset per partition. "latest" is where the next record visible under read_committed will be; a timestamp
+   * gives the first record that is not older, and "latest" when there is none.
+   */
+  offsets(topic: string, at: OffsetPoint): Promise<Map<number, number>>;
+  /** What a group has committed, by partition; a partition without a commit is absent. Does not join the group. */
+  committedOffsets(groupId: string, topic: string): Promise<Map<number, number>>;
+  /**
+   * Commits without joining: generation -1 and no member id, which a broker accepts as long as the group has no
+   * members; otherwise KafkaRequestError. Offsets are of the next record to read.
+   */
+  commitOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>;
+  /**
+   * Starts fetching in the background. All subscriptions to one broker share its long poll: a partition that is
+   * subscribed meanwhile joins the next one, at most `fetchMaxWaitMs` later. Never throws for the state of the
+   * cluster: failures show in `error`. A topic-partition can be subscribed once at a time.
+   * @param offset first one wanted
+   * @param onData see PartitionSubscription; must not throw
+   */
+  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionSubscription;
+  /** Ends every subscription and connection, within a second. Requests under way fail with KafkaClosedError. */
+  close(): Promise<void>;
+}
+
+export type OffsetPoint = "earliest" | "latest" | { readonly timestampMs: number };
+
+export interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/**
+ * One partition being read. `onData` is called when
+ * - records have arrived while there was none left to take,
+ * - the broker has changed `caughtUpAtMs` (each empty answer does: the time goes on), or
+ * - `error` was set. Records fetched before can still be taken then.
+ * It is called by the event loop, never from inside a call of the reader's.
+ */
+export interface PartitionSubscription {
+  readonly topic: string;
+  readonly partition: number;
+  /**
+   * A cursor over the records at hand, at most `maxRecords` of them; undefined: none. Does not wait. It is the same
+   * object each time, goes on where it was left, and may turn out empty (compacted records).
+   */
+  take(maxRecords: number): RecordCursor | undefined;
+  /**
+   * Every offset below was handed out by the cursor's `next`, or will never be: control records, aborted
+   * transactions and compaction leave gaps.
+   */
+  readonly position: number;
+  /** End of the log as last told: its last stable offset (read_committed). -1: not known yet. */
+  readonly highWatermark: number;
+  /**
+   * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT, by a
+   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, paused or
+   * disconnected.
+   */
+  readonly caughtUpAtMs: number | undefined;
+  /** Fatal, never cleared: OffsetOutOfRangeError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
+  readonly error: Error | undefined;
+  close(): void;
+}
+
+/** Reads records one by one. Its fields speak of the record that `next` stepped to; `next` overwrites them. */
+export interface RecordCursor {
+  /** Steps to the next record; false: no more in this take. Throws RecordFormatError. */
+  next(): boolean;
+  /** Takes the last step back: its record comes again. Once after a `next` that returned true. */
+  unread(): void;
+  readonly offset: number;
+  /** Milliseconds since the epoch: the producer's time, or the broker's where the topic says LogAppendTime. */
+  readonly timestampMs: number;
+  /**
+   * Holds key and value. Never overwritten: `buffer` may be kept (and with it, the memory of a whole fetch).
+   */
+  readonly buffer: Buffer;
+  /** Key bytes are buffer[keyStart, keyEnd); keyStart -1 = null key. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** Value bytes are buffer[valueStart, valueEnd); valueStart -1 = null value. */
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+export interface KafkaLogger {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface KafkaConfig {
+  /** host:port of one or more brokers; the rest of the cluster is found through them. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** True: TLS with the system's certificate authorities. */
+  readonly ssl?: boolean | ConnectionOptions;
+  readonly sasl?: {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  };
+  readonly logger: KafkaLogger;
+  readonly clock?: Clock;
+  /** Told of outages that last, and of a clock that was set forward. */
+  readonly health?: HealthReporter;
+  readonly limits?: Partial<KafkaLimits>;
+}
+
+export interface KafkaLimits {
+  /** How long `connectKafka` starts new attempts; opening one connection may take 0.4 of it. */
+  readonly connectTimeoutMs: number;
+  /** How long one request may stay unanswered; its connection is given up then. */
+  readonly requestTimeoutMs: number;
+  /** How long a metadata or offset request is retried. */
+  readonly requestRetryMaxMs: number;
+  /** How long a subscribed partition may be unknown to the brokers, as it may be after a broker's restart. */
+  readonly topicMissingMaxMs: number;
+  /** How long a partition is retried without one success, before its subscription fails. */
+  readonly retryMaxMs: number;
+  /** How long a broker holds back the answer to a fetch while there is no record; well below requestTimeoutMs. */
+  readonly fetchMaxWaitMs: number;
+  /** Bytes per partition in one fetch; a larger record batch still comes, alone. */
+  readonly fetchPartitionMaxBytes: number;
+  /** Bytes in one fetch. */
+  readonly fetchMaxBytes: number;
+  /** A partition is left out of fetches while as many bytes of it wait to be taken. */
+  readonly bufferPartitionMaxBytes: number;
+  /** Compare the CRC-32C of every record batch, as the broker did when it stored it. */
+  readonly verifyChecksums: boolean;
+}
+
+export const defaultKafkaLimits: KafkaLimits = {
+  connectTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  requestRetryMaxMs: 30_000,
+  topicMissingMaxMs: 30_000,
+  retryMaxMs: 300_000,
+  fetchMaxWaitMs: 250,
+  fetchPartitionMaxBytes: 1 << 20,
+  fetchMaxBytes: 16 << 20,
+  bufferPartitionMaxBytes: 2 << 20,
+  verifyChecksums: true,
+};

@@ -1,0 +1,74 @@
+/**
+ * The Kafka clients of this process, by name. All readers of a name share one client, and with it one connection for
+ * fetching from each broker, however many partitions they read.
+ */
+import { type Clock, systemClock } from "../../beam/platform/clock.js";
+import { type HealthReporter, unheard } from "../../beam/platform/health.js";
+import { SharedConnections } from "../../beam/platform/shared_connections.js";
+import { connectKafka } from "./client/connect_kafka.js";
+import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
+import { LastingSubscription } from "./lasting_subscription.js";
+import { OffsetCommitter } from "./offset_committer.js";
+
+/** A client in use, and what its users share. */
+export class KafkaConnection {
+  readonly #readers = new Map<string, LastingSubscription>();
+  readonly #committers = new Map<string, OffsetCommitter>();
+
+  constructor(
+    readonly client: KafkaClient,
+    private readonly clock: Clock,
+    private readonly health: HealthReporter,
+  ) {}
+
+  /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
+  reader(topic: string, partition: number, offset: number): LastingSubscription {
+    const key = `${topic}/${partition}`;
+    let reader = this.#readers.get(key);
+    if (reader === undefined || reader.nextOffset !== offset) {
+      reader?.close();
+      reader = new LastingSubscription(this.client, topic, partition, offset);
+      this.#readers.set(key, reader);
+    }
+    return reader;
+  }
+
+  closeReader(topic: string, partition: number): void {
+    const key = `${topic}/${partition}`;
+    this.#readers.get(key)?.close();
+    this.#readers.delete(key);
+  }
+
+  committer(groupId: string): OffsetCommitter {
+    let committer = this.#committers.get(groupId);
+    if (committer === undefined) {
+      committer = new OffsetCommitter(this.client, groupId, this.clock, this.health);
+      this.#committers.set(groupId, committer);
+    }
+    return committer;
+  }
+
+  async close(): Promise<void> {
+    for (const committer of this.#committers.values()) await committer.close();
+    for (const reader of this.#readers.values()) reader.close();
+    await this.client.close();
+  }
+}
+
+export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", (connection) =>
+  connection.close(),
+);
+
+export function registerKafkaConnection(name: string, config: KafkaConfig): void {
+  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health);
+}
+
+/** For tests and simulations: a client made elsewhere. */
+export function registerKafkaClient(
+  name: string,
+  connect: () => Promise<KafkaClient>,
+  clock: Clock = systemClock,
+  health: HealthReporter = unheard,
+): void {
+  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health));
+}

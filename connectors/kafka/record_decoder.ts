@@ -1,0 +1,49 @@
+/**
+ * What a Kafka read makes of a record. The read names its decoder, so that one pass over the bytes gives the value, its
+ * event time, which the watermark needs, or what is to be said of a record that is no value.
+ */
+import type { Coder } from "../../beam/model/coders/coder.js";
+import type { TimestampMs } from "../../beam/model/timestamps.js";
+import type { RecordCursor } from "./client/kafka_client.js";
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A record that did not become a value. */
+export class Rejected<D> {
+  constructor(readonly report: D) {}
+}
+
+export interface RecordDecoder<T, D> {
+  readonly coder: Coder<T>;
+  readonly rejectedCoder: Coder<D>;
+  /**
+   * @param record speaks of the record until this returns; its buffer may be kept
+   * @param watermark of the partition, as the records before this one left it
+   */
+  decode(
+    record: RecordCursor,
+    from: TopicPartition,
+    watermark: TimestampMs,
+    now: TimestampMs,
+  ): T | Rejected<D>;
+  eventTime(value: T): TimestampMs;
+}
+
+/** Makes a decoder from its part of the read's configuration. */
+export type RecordDecoderFactory = (config: any) => RecordDecoder<any, any>;
+
+const factories = new Map<string, RecordDecoderFactory>();
+
+/** Makes `name` known, in the program that builds the graph and in the worker that runs it. */
+export function registerRecordDecoder(name: string, factory: RecordDecoderFactory): void {
+  factories.set(name, factory);
+}
+
+export function recordDecoder(name: string, config: unknown): RecordDecoder<any, any> {
+  const factory = factories.get(name);
+  if (factory === undefined) throw new Error(`no record decoder is registered under ${name}`);
+  return factory(config);
+}

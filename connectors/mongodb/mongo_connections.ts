@@ -1,0 +1,32 @@
+/** The MongoDB clients of this process, by name. */
+import type { MongoClient } from "mongodb";
+import { SharedConnections } from "../../beam/platform/shared_connections.js";
+import { connectMongo, type MongoWriterOptions } from "./writer.js";
+
+export type SharedWriterOptions = Omit<MongoWriterOptions, "collection">;
+
+export interface MongoConnection {
+  readonly client: MongoClient;
+  readonly writerOptions: SharedWriterOptions;
+}
+
+export const mongoConnections = new SharedConnections<MongoConnection>("MongoDB", ({ client }) =>
+  client.close(),
+);
+
+export function registerMongoConnection(
+  name: string,
+  uri: string,
+  writerOptions: SharedWriterOptions = {},
+): void {
+  registerMongoClient(name, () => connectMongo(uri), writerOptions);
+}
+
+/** For tests and simulations: a client made elsewhere. */
+export function registerMongoClient(
+  name: string,
+  connect: () => Promise<MongoClient>,
+  writerOptions: SharedWriterOptions = {},
+): void {
+  mongoConnections.register(name, async () => ({ client: await connect(), writerOptions }));
+}

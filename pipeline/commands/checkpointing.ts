@@ -1,0 +1,73 @@
+/** Checkpoints around a run: one restored before it, and those that are written beside it. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { systemClock } from "../../beam/platform/clock.js";
+import type { HealthReporter } from "../../beam/platform/health.js";
+import { CheckpointRepository } from "../../beam/store/checkpoint/checkpoint_repository.js";
+import type { CheckpointSource } from "../../beam/store/checkpoint/checkpoint_source.js";
+import { CheckpointUploader } from "../../beam/store/checkpoint/checkpoint_uploader.js";
+import { CheckpointWriter } from "../../beam/store/checkpoint/checkpoint_writer.js";
+import type { Manifest } from "../../beam/store/checkpoint/manifest.js";
+import {
+  refuseUnfinishedRestore,
+  restoreCheckpoint,
+} from "../../beam/store/checkpoint/restore_checkpoint.js";
+import type { Directory } from "../../beam/store/directory.js";
+import type { Log } from "../report/log.js";
+import type { RunSettings } from "../settings/options.js";
+import { openCheckpointPlace } from "./checkpoint_place.js";
+
+/** Before a store is opened in the directory. */
+export async function restoreState(settings: RunSettings, directory: Directory, log: Log): Promise<void> {
+  const { restore, gcs_checkpoint_path: path } = settings;
+  if (restore === undefined || path === undefined) {
+    await refuseUnfinishedRestore(directory);
+    return;
+  }
+  await directory.lock();
+  try {
+    const objects = await openCheckpointPlace(path, settings);
+    const startedMs = performance.now();
+    const manifest = await restoreCheckpoint(new CheckpointRepository(objects), restore, directory);
+    const durationMs = Math.round(performance.now() - startedMs);
+    log.info("restored", { ...fieldsOf(manifest), from: objects.path, to: directory.path, durationMs });
+  } finally {
+    // The store takes it anew.
+    await directory.close();
+  }
+}
+
+/** DurableStore fits. */
+export interface CheckpointedStore extends CheckpointSource {
+  readonly directory: Directory;
+}
+
+/** Undefined when no place for checkpoints is set. The store must be open until the uploader is stopped. */
+export async function beginCheckpoints(
+  settings: RunSettings,
+  store: CheckpointedStore,
+  health: HealthReporter,
+  log: Log,
+): Promise<CheckpointUploader | undefined> {
+  const { gcs_checkpoint_path: path } = settings;
+  if (path === undefined) return undefined;
+  const objects = await openCheckpointPlace(path, settings);
+  const writer = await CheckpointWriter.open(objects, store.directory, {
+    keptMax: settings.checkpoints_kept,
+    clock: systemClock,
+    sessionId: randomUUID(),
+    host: hostname(),
+  });
+  return new CheckpointUploader({
+    source: store,
+    writer,
+    clock: systemClock,
+    intervalMs: settings.checkpoint_interval,
+    health,
+    onPublished: (manifest) => log.info("checkpoint", { ...fieldsOf(manifest), to: objects.path }),
+  });
+}
+
+function fieldsOf({ id, commit, files }: Manifest): Record<string, unknown> {
+  return { id, commit, bytes: files.reduce((sum, { length }) => sum + length, 0) };
+}

@@ -1,0 +1,148 @@
+/** The settings of each command: those of options.ts that it uses, and flags of its own. */
+import { DEFAULT_SHARES, type Shares } from "../../producers/shares.js";
+import { REASONS } from "../report/figures.js";
+import {
+  CHECKPOINT_PLACE_SETTINGS,
+  KAFKA_SETTINGS,
+  LOG_SETTINGS,
+  MONGODB_SETTINGS,
+  RUN_SETTINGS,
+  STATE_SETTINGS,
+  TIME_SETTINGS,
+} from "../settings/options.js";
+import { type Setting, settingsTable } from "../settings/setting.js";
+import { decimal, durationMs, oneOf, timestampMs, wholeNumber } from "../settings/setting_values.js";
+
+export const SEED_MAX = 2 ** 32 - 1;
+
+/** The share that each flag sets, and what it is. */
+const SHARE_FLAGS = {
+  paid_share: ["paid", "Weight of orders with one payment, soon after."],
+  multiple_payments_share: ["multiplePayments", "Weight of orders with two or three payments."],
+  early_share: ["early", "Weight of orders whose payment comes first."],
+  delayed_share: ["delayed", "Weight of orders paid late in the timeout, now and then at its very end."],
+  missing_share: ["missing", "Weight of orders without a payment."],
+  orphan_share: ["orphan", "Extra payments without an order, for each order."],
+  duplicate_share: ["duplicate", "Events that come twice, soon after each other."],
+  far_duplicate_share: ["farDuplicate", "Events that come again, much later but before they expire."],
+  conflict_share: ["conflict", "Events that come again with another amount."],
+  disorder_share: ["disorder", "Events that come after newer ones, within the bound."],
+  late_share: ["late", "Extra events after their expiry, for each order."],
+  malformed_share: ["malformed", "Extra values that cannot be read or are invalid, for each order."],
+  null_value_share: ["nullValue", "Extra messages without a value, for each order."],
+  json_share: ["json", "Events in JSON instead of Avro."],
+} as const satisfies Readonly<Record<string, readonly [keyof Shares, string]>>;
+
+type ShareFlag = keyof typeof SHARE_FLAGS;
+
+const SHARE_SETTINGS = Object.fromEntries(
+  Object.entries(SHARE_FLAGS).map(([flag, [share, description]]) => [
+    flag,
+    {
+      description,
+      expected: "a number from 0 to 1",
+      schema: decimal(0, 1),
+      default: String(DEFAULT_SHARES[share]),
+      isFlagOnly: true,
+    },
+  ]),
+) as Readonly<Record<ShareFlag, Setting<number> & { readonly default: string }>>;
+
+export function sharesOf(settings: Readonly<Record<ShareFlag, number>>): Partial<Shares> {
+  return Object.fromEntries(
+    Object.entries(SHARE_FLAGS).map(([flag, [share]]) => [share, settings[flag as ShareFlag]]),
+  );
+}
+
+export const LOAD_SETTINGS = settingsTable({
+  rate: {
+    description: "Messages per second; 0 is as fast as possible.",
+    expected: "a number from 0 to 1000000",
+    schema: decimal(0, 1_000_000),
+    default: "500",
+    isFlagOnly: true,
+  },
+  seed: {
+    description: "The same seed gives the same events, also from two processes, one for each topic.",
+    expected: `a whole number from 0 to ${SEED_MAX}`,
+    schema: wholeNumber(0, SEED_MAX),
+    isFlagOnly: true,
+  },
+});
+
+export const PRODUCE_SETTINGS = settingsTable({
+  ...LOAD_SETTINGS,
+  count: {
+    description: "Orders; payments and faults come on top. Without it, until Ctrl-C.",
+    expected: "a whole number",
+    schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    isFlagOnly: true,
+  },
+  start: {
+    description: "Event time of the first order; without it, the clock's.",
+    expected: "a time such as 2026-01-31T12:00:00Z",
+    schema: timestampMs,
+    isFlagOnly: true,
+  },
+  event_rate: {
+    description: "Orders per second of event time; without it, they keep step with --rate.",
+    expected: "a number above 0",
+    schema: decimal(0.001, 1_000_000),
+    isFlagOnly: true,
+  },
+  ...SHARE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  ...TIME_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const TOPIC_CHOICES = ["orders", "payments", "all"] as const;
+
+const { bounded: _, ...UNBOUNDED_SETTINGS } = RUN_SETTINGS;
+
+/** Short times, so that a newcomer sees events expire within the first minute. */
+export const RUN_LOCAL_SETTINGS = settingsTable({
+  duration: {
+    description: "Ends by itself after this; without it, at Ctrl-C.",
+    expected: "a duration such as 30 (seconds), 30s or 5m",
+    schema: durationMs(1),
+    isFlagOnly: true,
+  },
+  ...LOAD_SETTINGS,
+  ...UNBOUNDED_SETTINGS,
+  state_timeout_minutes: { ...RUN_SETTINGS.state_timeout_minutes, default: "0.5" },
+  max_out_of_orderness: { ...RUN_SETTINGS.max_out_of_orderness, default: "5s" },
+  kafka_start: { ...RUN_SETTINGS.kafka_start, default: "latest" },
+  runner: {
+    ...RUN_SETTINGS.runner,
+    expected: "direct; the others are for the run command",
+    schema: oneOf("direct"),
+  },
+});
+
+export const DEAD_LETTER_SETTINGS = settingsTable({
+  reason: {
+    description: `Only those with this reason: ${REASONS.join(", ")}.`,
+    expected: REASONS.join(", "),
+    schema: oneOf(...REASONS),
+    isFlagOnly: true,
+  },
+  limit: {
+    description: "How many to list, at most.",
+    expected: "a whole number from 1 to 100000",
+    schema: wholeNumber(1, 100_000),
+    default: "20",
+    isFlagOnly: true,
+  },
+  ...MONGODB_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const CHECKPOINTS_SETTINGS = settingsTable({ ...CHECKPOINT_PLACE_SETTINGS, ...LOG_SETTINGS });
+
+export const CHECKPOINTS_CHOICES = ["list"] as const;
+export const DEAD_LETTER_CHOICES = ["list", "count"] as const;
+export const SERVICE_CHOICES = ["up", "down", "status"] as const;
+
+export const STATE_CHOICES = ["inspect", "export"] as const;
+export const STATE_COMMAND_SETTINGS = settingsTable({ state_dir: STATE_SETTINGS.state_dir });

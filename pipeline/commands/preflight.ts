@@ -1,0 +1,84 @@
+/**
+ * What is looked at before any record is read: whether Kafka and MongoDB can be reached, and whether the topics exist.
+ * Both are tried at once and all that is wrong is told together. Creates the indexes.
+ */
+import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
+import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
+import { TopicNotFoundError } from "../../connectors/kafka/client/kafka_errors.js";
+import { type CollectionIndexes, connectMongo, ensureIndexes } from "../../connectors/mongodb/writer.js";
+import { CLIENT_ID, kafkaConfig } from "../connections.js";
+import type { Log } from "../report/log.js";
+import type { KafkaSettings, MongodbSettings } from "../settings/options.js";
+import { CommandError, explain } from "./command.js";
+
+/** An attempt may begin until then; one that is not answered ends 2.4 s later. */
+const CONNECT_TIMEOUT_MS = 6_000;
+
+/** @throws CommandError within some ten seconds */
+export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
+  const results = await Promise.allSettled([checkTopics(settings, log), prepareCollections(settings)]);
+  failTogether(results);
+}
+
+/** @throws KafkaError, or a CommandError that names the topics that do not exist */
+async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
+  const client = await connectBriefly(settings, log);
+  try {
+    const topics = ["kafka_order_topic", "kafka_payment_topic"] as const;
+    failTogether(await Promise.allSettled(topics.map((name) => checkTopic(client, name, settings))));
+  } finally {
+    await client.close();
+  }
+}
+
+/** Gives up sooner than a run that has begun would: whoever waits for the message is most likely at the keyboard. */
+export function connectBriefly(settings: KafkaSettings, log: Log): Promise<KafkaClient> {
+  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS };
+  return connectKafka({ ...kafkaConfig(settings, log), limits });
+}
+
+async function checkTopic(
+  client: KafkaClient,
+  name: "kafka_order_topic" | "kafka_payment_topic",
+  settings: KafkaSettings,
+): Promise<void> {
+  const topic = settings[name];
+  try {
+    await client.partitions(topic);
+  } catch (error) {
+    if (!(error instanceof TopicNotFoundError)) throw error;
+    const [broker] = settings.kafka_bootstrap;
+    throw new CommandError(
+      `${error.message}. Correct ${name.toUpperCase()}, or create the topic, for example with ` +
+        `kafka-topics.sh --bootstrap-server ${broker} --create --topic ${topic} --partitions 3`,
+    );
+  }
+}
+
+/** @throws MongoUnavailableError, MongoConfigurationError */
+async function prepareCollections(settings: MongodbSettings): Promise<void> {
+  const client = await connectMongo(settings.mongodb_uri, { appName: CLIENT_ID });
+  try {
+    await ensureIndexes(client.db(settings.mongodb_database), indexesOf(settings));
+  } finally {
+    await client.close();
+  }
+}
+
+function indexesOf(settings: MongodbSettings): CollectionIndexes[] {
+  return [
+    { collection: settings.mongodb_collection, indexes: [{ key: { order_id: 1 } }] },
+    {
+      collection: settings.mongodb_unmatched_collection,
+      indexes: [{ key: { order_id: 1 } }, { key: { kind: 1, expires_at: 1 } }],
+    },
+    { collection: settings.mongodb_dead_letter_collection, indexes: [{ key: { reason: 1 } }] },
+  ];
+}
+
+/** Throws a lone failure as it is, and several as one. */
+function failTogether(results: readonly PromiseSettledResult<void>[]): void {
+  const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new CommandError(failures.map(explain).join("\n"), { cause: failures[0] });
+}

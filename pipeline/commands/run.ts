@@ -1,0 +1,150 @@
+/** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
+import type { Pipeline } from "../../beam/model/apache_beam.js";
+import { systemClock } from "../../beam/platform/clock.js";
+import { Health } from "../../beam/platform/health.js";
+import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
+import type { PipelineRun } from "../../beam/sdk/pipeline_run.js";
+import { buildPipeline } from "../graph.js";
+import { figuresOf } from "../report/figures.js";
+import { createLog, type Log } from "../report/log.js";
+import { Progress } from "../report/progress.js";
+import { imbalances, summaryOf, summaryText } from "../report/summary.js";
+import { Terminal } from "../report/terminal.js";
+import type { RunSettings } from "../settings/options.js";
+import { registerConnections } from "../settings/worker_settings.js";
+import { print } from "./command.js";
+import { unlessAborted, watchInterrupts } from "./interrupts.js";
+import { checkConnections } from "./preflight.js";
+import { openState, type RunState } from "./state.js";
+
+/**
+ * Resolves with the exit code.
+ * @param texts the settings as they were written
+ */
+export async function run(settings: RunSettings, texts: ReadonlyMap<string, string>): Promise<number> {
+  const terminal = new Terminal();
+  const log = createLog(settings.log_level, terminal);
+  const { signal } = watchInterrupts();
+  const health = watchHealth(log);
+  const state = await openState(settings, health, log);
+  try {
+    await unlessAborted(signal, checkConnections(settings, log));
+    if (settings.kafka_start === "group" && settings.state_dir === undefined) {
+      log.warn(
+        "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
+      );
+    }
+    signal.addEventListener("abort", () => {
+      log.info(
+        settings.runner === "direct"
+          ? "ending: what was read is finished first; a second signal ends at once"
+          : "ending the job; a second signal ends at once",
+        { drain: settings.drain },
+      );
+    });
+    const begun =
+      settings.runner === "direct"
+        ? startPipeline(settings, log, state, health)
+        : await startElsewhere(settings, texts, log, health, signal);
+    await supervise(begun, { settings, terminal, log, signal });
+  } finally {
+    await state.close();
+  }
+  return 0;
+}
+
+/** Begins to read, in this process. */
+export function startPipeline(settings: RunSettings, log: Log, state: RunState, health: Health): DirectRun {
+  return runDirect(preparePipeline(settings, log, health), {
+    store: state.store,
+    bundleSizeMax: settings.bundle_size,
+    bundleTimeMaxMs: settings.bundle_time,
+    health,
+  });
+}
+
+async function startElsewhere(
+  settings: RunSettings,
+  texts: ReadonlyMap<string, string>,
+  log: Log,
+  health: Health,
+  signal: AbortSignal,
+): Promise<PipelineRun> {
+  const { startPortable } = await import("./run_portable.js");
+  return startPortable(preparePipeline(settings, log, health), { settings, texts, log, signal });
+}
+
+/** The graph, and the connections for the steps of it that run in this process. */
+function preparePipeline(settings: RunSettings, log: Log, health: Health): Pipeline {
+  registerConnections(settings, log, health);
+  const pipeline = buildPipeline({
+    orderTopic: settings.kafka_order_topic,
+    paymentTopic: settings.kafka_payment_topic,
+    isBounded: settings.bounded,
+    start: settings.kafka_start,
+    groupId: settings.kafka_group_id,
+    timeoutMs: settings.state_timeout_minutes,
+    maxOutOfOrdernessMs: settings.max_out_of_orderness,
+    futureMaxMs: settings.max_ahead_of_clock,
+    database: settings.mongodb_database,
+    joinedCollection: settings.mongodb_collection,
+    unmatchedCollection: settings.mongodb_unmatched_collection,
+    deadLetterCollection: settings.mongodb_dead_letter_collection,
+  });
+  log.info("reading", {
+    orders: settings.kafka_order_topic,
+    payments: settings.kafka_payment_topic,
+    from: settings.kafka_bootstrap.join(","),
+    start: settings.kafka_start,
+    bounded: settings.bounded,
+  });
+  return pipeline;
+}
+
+/** Problems are logged when they begin, change and end. */
+export function watchHealth(log: Log): Health {
+  return new Health(systemClock, (component, now) => {
+    if (now === undefined) log.info("well again", { component });
+    else log.warn("problem", { component, problem: now.problem });
+  });
+}
+
+export interface Supervision {
+  readonly settings: RunSettings;
+  readonly terminal: Terminal;
+  readonly log: Log;
+  /** Ends the run in order. */
+  readonly signal: AbortSignal;
+  /** Further lines for the live progress. */
+  readonly more?: () => readonly string[];
+}
+
+/** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
+export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
+  const { settings, terminal, log, signal, more } = supervision;
+  const startedMs = performance.now();
+  const progress = new Progress(run, terminal, log, more);
+  const onAbort = (): void => {
+    // Its failure is that of `finished`.
+    run.stop(settings.drain).catch(() => undefined);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await run.finished;
+  } finally {
+    progress.stop();
+    signal.removeEventListener("abort", onAbort);
+  }
+  const figures = figuresOf(run.metrics);
+  const durationMs = performance.now() - startedMs;
+  // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
+  if (settings.runner === "direct") {
+    for (const imbalance of imbalances(figures)) terminal.write(`${imbalance}\n`);
+  }
+  await print(
+    settings.summary === "json"
+      ? JSON.stringify(summaryOf(figures, durationMs))
+      : summaryText(figures, durationMs),
+  );
+}

@@ -1,0 +1,220 @@
+/**
+ * `run-local`: all of it on one machine. Brings up what is missing, offers load, runs the pipeline, and at the end takes
+ * down what it started and nothing else. The load is made in this process: at rates of some thousands per second it
+ * costs the pipeline little, and it cannot outlive it.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
+import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
+import { ensureServices, type Running, servicesHome } from "../../services/index.js";
+import { type Figures, figuresOf } from "../report/figures.js";
+import { createLog, type Log } from "../report/log.js";
+import { formatCount } from "../report/summary.js";
+import { Terminal } from "../report/terminal.js";
+import type { RunSettings } from "../settings/options.js";
+import type { ReadSettings } from "../settings/read_settings.js";
+import { withoutSecrets } from "../settings/setting.js";
+import type { RUN_LOCAL_SETTINGS } from "./command_options.js";
+import { unlessAborted, watchInterrupts } from "./interrupts.js";
+import { checkConnections } from "./preflight.js";
+import { producerOptions, randomSeed } from "./produce.js";
+import { startPipeline, supervise, watchHealth } from "./run.js";
+import { openState } from "./state.js";
+
+type Invocation = ReadSettings<typeof RUN_LOCAL_SETTINGS>;
+
+const FIND_PARTITIONS_MAX_MS = 30_000;
+const CATCH_UP_MAX_MS = 5_000;
+const POLL_MS = 20;
+
+/** Resolves with the exit code: 0 also after Ctrl-C. */
+export async function runLocal(
+  { settings: given, origins }: Invocation,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const terminal = new Terminal();
+  const log = createLog(given.log_level, terminal);
+  const { signal } = watchInterrupts();
+  const env = {
+    ...environment,
+    KAFKA_BOOTSTRAP: origins.get("kafka_bootstrap") === "default" ? "" : given.kafka_bootstrap.join(","),
+    MONGODB_URI: origins.get("mongodb_uri") === "default" ? "" : given.mongodb_uri,
+  };
+  const services = await bringUp(env, log, signal);
+  try {
+    const settings: RunSettings = {
+      ...given,
+      bounded: false,
+      kafka_bootstrap: services.kafkaBootstrap.split(","),
+      mongodb_uri: services.mongodbUri,
+      state_dir: given.state_dir ?? stateBeside(services, env),
+    };
+    tellChoices(settings, origins, log);
+    await unlessAborted(signal, prepare(settings, log));
+    await runUnderLoad(settings, given, { terminal, log, signal });
+    tell(whereToLook(settings), terminal);
+  } finally {
+    const sources = [services.kafka?.source, services.mongodb?.source];
+    if (sources.includes("maven") || sources.includes("container")) {
+      log.info(
+        "ending the services that were started here; `order-payment-stream services up` keeps them running",
+      );
+    }
+    await services.stop();
+  }
+  return 0;
+}
+
+/** State outlives the run where the topics that it speaks of do: in the servers that were started from here. */
+function stateBeside({ kafka, mongodb }: Running, env: NodeJS.ProcessEnv): string | undefined {
+  if (kafka?.pid === undefined || mongodb?.pid === undefined) return undefined;
+  return join(servicesHome(env), "run-local-state");
+}
+
+async function bringUp(env: NodeJS.ProcessEnv, log: Log, signal: AbortSignal): Promise<Running> {
+  try {
+    return await ensureServices({ kafka: true, mongodb: true, env, signal, log: (line) => log.info(line) });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function prepare(settings: RunSettings, log: Log): Promise<void> {
+  // A run of the producer without orders creates the topics that are missing.
+  const nothing = { which: "all", count: 0, rate: 0, seed: 0 } as const;
+  await produce({ ...producerOptions(settings), ...nothing });
+  await checkConnections(settings, log);
+}
+
+interface Surroundings {
+  readonly terminal: Terminal;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+async function runUnderLoad(
+  settings: RunSettings,
+  given: Invocation["settings"],
+  { terminal, log, signal }: Surroundings,
+): Promise<void> {
+  const endOfLoad = new AbortController();
+  const endOfRun = new AbortController();
+  let sent: ProduceProgress | undefined;
+  const more = (): string[] => [`  load           ${loadText(sent)}`];
+
+  const health = watchHealth(log);
+  const state = await openState(settings, health, log);
+  const direct = startPipeline(settings, log, state, health);
+  const before = figuresOf(direct.metrics);
+  const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
+  supervised.catch(() => undefined);
+  let produced: Promise<ProduceSummary> | undefined;
+  try {
+    // A run that goes on has them in its state.
+    if (!state.isResumed) {
+      await unlessAborted(signal, Promise.race([untilPartitionsAreFound(direct), supervised]));
+    }
+    const seed = given.seed ?? randomSeed();
+    log.info("offering load", { messagesPerSecond: given.rate, seed });
+    tell(whereToLook(settings), terminal);
+    produced = produce({
+      ...producerOptions(settings),
+      which: "all",
+      count: Number.POSITIVE_INFINITY,
+      rate: given.rate,
+      seed,
+      timeoutMs: settings.state_timeout_minutes,
+      outOfOrdernessMs: Math.max(1, settings.max_out_of_orderness),
+      signal: endOfLoad.signal,
+      onProgress: (progress) => {
+        sent = progress;
+      },
+    });
+    produced.catch(() => undefined);
+    const duration = given.duration === undefined ? [] : [sleep(given.duration, undefined, { ref: false })];
+    await unlessAborted(signal, Promise.race([produced, supervised, ...duration]));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    log.info("ending the load, then the pipeline; a second Ctrl-C ends at once");
+    endOfLoad.abort();
+    try {
+      const summary = await produced;
+      if (summary !== undefined) await Promise.race([untilRead(direct, before, summary), supervised]);
+    } finally {
+      endOfRun.abort();
+      await supervised.finally(() => state.close());
+    }
+  }
+}
+
+/** From then on the read misses nothing that is sent, also when it starts from "latest". */
+async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
+  const deadline = performance.now() + FIND_PARTITIONS_MAX_MS;
+  const areFound = (): boolean =>
+    direct
+      .status()
+      .filter(({ name }) => name.endsWith("/ReadPartitions/process"))
+      .every(({ elementsIn }) => elementsIn > 0);
+  while (!areFound()) {
+    if (performance.now() > deadline) {
+      throw new Error(`no partitions were found within ${FIND_PARTITIONS_MAX_MS / 1000} s`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Or until it takes too long: others may write to these topics too, or the pipeline may be behind. */
+async function untilRead(direct: DirectRun, before: Figures, sent: ProduceSummary): Promise<void> {
+  const deadline = performance.now() + CATCH_UP_MAX_MS;
+  while (performance.now() < deadline) {
+    const { orders, payments } = figuresOf(direct.metrics);
+    const isRead =
+      orders.read - before.orders.read >= sent.orders &&
+      payments.read - before.payments.read >= sent.payments;
+    if (isRead) return;
+    await sleep(POLL_MS);
+  }
+}
+
+function tellChoices(settings: RunSettings, origins: Invocation["origins"], log: Log): void {
+  const chosen = [
+    ["state_timeout_minutes", `${settings.state_timeout_minutes / 60_000} min`],
+    ["max_out_of_orderness", `${settings.max_out_of_orderness / 1000} s`],
+  ] as const;
+  for (const [name, value] of chosen) {
+    if (origins.get(name) === "default")
+      log.info(`${name.toUpperCase()} is ${value}, short for a quick look`);
+  }
+  if (settings.state_dir === undefined && origins.get("kafka_start") === "default") {
+    log.info("reading what is sent from now on: state is kept in memory, and older events have lost theirs");
+  }
+}
+
+function loadText(sent: ProduceProgress | undefined): string {
+  if (sent === undefined) return "begins";
+  const errors = sent.errors > 0 ? `, ${formatCount(sent.errors)} errors` : "";
+  return `${formatCount(sent.acknowledged)} sent, ${formatCount(sent.ratePerSecond)}/s${errors}`;
+}
+
+function tell(lines: readonly string[], terminal: Terminal): void {
+  terminal.write(lines.map((line) => `${line}\n`).join(""));
+}
+
+/** Where to see the results, for somebody who has mongosh. */
+export function whereToLook(settings: RunSettings): string[] {
+  const { mongodb_database: database, mongodb_collection: joined } = settings;
+  // The database stands where the URI may have one of its own.
+  const uri = withoutSecrets(settings.mongodb_uri).replace(/^(\w+(?:\+srv)?:\/\/[^/]*).*$/, "$1");
+  const collections = [
+    joined,
+    settings.mongodb_unmatched_collection,
+    settings.mongodb_dead_letter_collection,
+  ].join(", ");
+  return [
+    `  in MongoDB     ${uri}, database ${database}: ${collections}`,
+    `  look           mongosh ${uri}/${database} --eval 'db.getCollection("${joined}").find().limit(3)'`,
+  ];
+}

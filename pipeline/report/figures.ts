@@ -1,0 +1,72 @@
+/** What a run has counted, by the meaning that it has for orders and payments. */
+import type { CounterSource } from "../../beam/sdk/pipeline_run.js";
+import type { DeadLetterReason } from "../../transforms/dead_letter.js";
+
+/** Where the events of one topic have gone: `read` is the sum of all others, see `isBalanced`. */
+export interface Book {
+  readonly read: number;
+  readonly paired: number;
+  readonly unmatched: number;
+  readonly duplicates: number;
+  readonly deadLetters: number;
+  /** In state, without a partner. */
+  readonly waiting: number;
+}
+
+export interface Figures {
+  readonly orders: Book;
+  readonly payments: Book;
+  /** Documents; an order with two payments gives two. */
+  readonly joined: number;
+  readonly unmatched: number;
+  /** Those that occurred. */
+  readonly deadLetters: Readonly<Partial<Record<DeadLetterReason, number>>>;
+}
+
+export const REASONS = [
+  "UNDECODABLE",
+  "INVALID",
+  "NULL_VALUE",
+  "FUTURE_TIMESTAMP",
+  "LATE",
+  "CONFLICT",
+  "SINK_REJECTED",
+] as const satisfies readonly DeadLetterReason[];
+
+export function figuresOf(metrics: CounterSource): Figures {
+  const orders = bookOf(metrics, "orders", "ReadOrders");
+  const payments = bookOf(metrics, "payments", "ReadPayments");
+  const deadLetters: Partial<Record<DeadLetterReason, number>> = {};
+  for (const reason of REASONS) {
+    const count = metrics.counter(reason, "WriteDeadLetters");
+    if (count > 0) deadLetters[reason] = count;
+  }
+  return {
+    orders,
+    payments,
+    joined: metrics.counter("pairs", "JoinOrdersPayments") - metrics.counter("refused", "WriteJoined"),
+    unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
+    deadLetters,
+  };
+}
+
+function bookOf(metrics: CounterSource, kind: "orders" | "payments", read: string): Book {
+  const ofJoin = (name: string): number => metrics.counter(`${name}_${kind}`, "JoinOrdersPayments");
+  return {
+    read: metrics.counter("records", read),
+    paired: ofJoin("paired"),
+    unmatched: ofJoin("unmatched"),
+    duplicates: ofJoin("duplicate"),
+    deadLetters: metrics.counter("rejected", read) + ofJoin("conflict"),
+    waiting: ofJoin("waiting"),
+  };
+}
+
+/** Whether each event that was read is in exactly one place. True whenever no bundle is under way. */
+export function isBalanced({ read, paired, unmatched, duplicates, deadLetters, waiting }: Book): boolean {
+  return read === paired + unmatched + duplicates + deadLetters + waiting;
+}
+
+export function deadLetterCount(figures: Figures): number {
+  return Object.values(figures.deadLetters).reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,129 @@
+/** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
+
+import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP } from "../../beam/model/timestamps.js";
+import type { HealthProblem } from "../../beam/platform/health.js";
+import type { PipelineRun, StageWatermark } from "../../beam/sdk/pipeline_run.js";
+import { deadLetterCount, type Figures, figuresOf } from "./figures.js";
+import type { Log } from "./log.js";
+import { formatCount } from "./summary.js";
+import type { Terminal } from "./terminal.js";
+
+export type Watched = Pick<PipelineRun, "metrics" | "status" | "health">;
+
+const INTERVAL_MS = 1_000;
+const LOG_INTERVAL_MS = 5_000;
+
+export interface ProgressFigures extends Figures {
+  readonly eventsPerSecond: number;
+  /** How far the join's event time is behind the clock; undefined before it is known and after the end. */
+  readonly watermarkLagMs: number | undefined;
+  /** What is wrong now. */
+  readonly problems: readonly string[];
+}
+
+export class Progress {
+  readonly #timer: NodeJS.Timeout;
+  #previousAtMs: number;
+  /** A run that goes on from a commit has counted before. */
+  #previousEvents: number;
+
+  /** @param more further lines for the block */
+  constructor(
+    private readonly run: Watched,
+    private readonly terminal: Terminal,
+    private readonly log: Log,
+    private readonly more: () => readonly string[] = () => [],
+  ) {
+    this.#previousAtMs = performance.now();
+    this.#previousEvents = eventsOf(figuresOf(run.metrics));
+    const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
+    this.#timer = setInterval(() => this.#report(), intervalMs);
+  }
+
+  /** The block stays as it was last. */
+  stop(): void {
+    clearInterval(this.#timer);
+    if (this.terminal.isTty) this.#report();
+    this.terminal.keep();
+  }
+
+  #report(): void {
+    const figures = this.#figures();
+    if (this.terminal.isTty) this.terminal.show([...progressBlock(figures), ...this.more()]);
+    else this.log.info("progress", progressFields(figures));
+  }
+
+  #figures(): ProgressFigures {
+    const figures = figuresOf(this.run.metrics);
+    const events = eventsOf(figures);
+    const nowMs = performance.now();
+    const eventsPerSecond =
+      (1000 * (events - this.#previousEvents)) / Math.max(1, nowMs - this.#previousAtMs);
+    this.#previousAtMs = nowMs;
+    this.#previousEvents = events;
+    return {
+      ...figures,
+      eventsPerSecond,
+      watermarkLagMs: watermarkLagMs(this.run.status(), Date.now()),
+      problems: this.run.health().map((problem) => problemText(problem, Date.now())),
+    };
+  }
+}
+
+function eventsOf({ orders, payments }: Figures): number {
+  return orders.read + payments.read;
+}
+
+/** Of the join: the input watermark of the stage that it is in. */
+export function watermarkLagMs(stages: readonly StageWatermark[], nowMs: number): number | undefined {
+  const watermark = stages.find(({ name }) => name.startsWith(JOIN_STAGE))?.inputWatermark;
+  if (watermark === undefined || watermark <= MIN_TIMESTAMP || watermark >= GLOBAL_WINDOW_MAX)
+    return undefined;
+  return nowMs - watermark;
+}
+
+export function progressBlock(figures: ProgressFigures): string[] {
+  const { orders, payments } = figures;
+  const lag = figures.watermarkLagMs;
+  const cells: readonly [string, string][] = [
+    ["read", `${formatCount(orders.read)} orders, ${formatCount(payments.read)} payments`],
+    ["events/s", formatCount(Math.round(figures.eventsPerSecond))],
+    ["pairs", formatCount(figures.joined)],
+    ["waiting", formatCount(orders.waiting + payments.waiting)],
+    ["expired", formatCount(figures.unmatched)],
+    ["dead letters", formatCount(deadLetterCount(figures))],
+    ["watermark lag", lag === undefined ? "not known" : formatLag(lag)],
+  ];
+  const problems = figures.problems.map((problem): [string, string] => ["PROBLEM", problem]);
+  return [...cells, ...problems].map(([label, value]) => `  ${label.padEnd(14)} ${value}`);
+}
+
+export function progressFields(figures: ProgressFigures): Record<string, number | readonly string[]> {
+  const { orders, payments, watermarkLagMs: lag } = figures;
+  return {
+    orders: orders.read,
+    payments: payments.read,
+    eventsPerSecond: Math.round(figures.eventsPerSecond),
+    pairs: figures.joined,
+    waiting: orders.waiting + payments.waiting,
+    expired: figures.unmatched,
+    deadLetters: deadLetterCount(figures),
+    ...(lag !== undefined && { watermarkLagMs: Math.round(lag) }),
+    ...(figures.problems.length > 0 && { problems: figures.problems }),
+  };
+}
+
+/** "Kafka, for 12 s: …" */
+export function problemText({ component, problem, sinceMs }: HealthProblem, nowMs: number): string {
+  return `${component}, for ${Math.max(0, Math.round((nowMs - sinceMs) / 1000))} s: ${problem}`;
+}
+
+function formatLag(lagMs: number): string {
+  const seconds = lagMs / 1000;
+  if (Math.abs(seconds) < 120) return `${seconds.toFixed(1)} s`;
+  const minutes = seconds / 60;
+  return Math.abs(minutes) < 120 ? `${minutes.toFixed(1)} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
+/** The grouping by order_id and the join run as one stage, named after its first step. */
+export const JOIN_STAGE = "CoGroupByOrderId";

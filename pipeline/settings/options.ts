@@ -1,0 +1,351 @@
+/**
+ * All settings of the pipeline: the one table behind the flags, the environment variables, `.env.example` and the help.
+ * What is common to them is in setting.ts; where values come from, in read_settings.ts.
+ */
+import { DEFAULT_ENGINE_OPTIONS } from "../../beam/engine/engine.js";
+import type { CombinationCheck, Problem } from "./read_settings.js";
+import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
+import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
+import {
+  brokers,
+  checkpoint,
+  durationMs,
+  gcsPath,
+  httpUrl,
+  minutesMs,
+  mongoUri,
+  oneOf,
+  pemFile,
+  secret,
+  startPoint,
+  text,
+  wholeNumber,
+  yesOrNo,
+} from "./setting_values.js";
+
+export const KAFKA_SETTINGS = settingsTable({
+  kafka_bootstrap: {
+    description: "Brokers; the rest of the cluster is found through them.",
+    expected: "host:port, or several with commas between them",
+    schema: brokers,
+    default: "127.0.0.1:9092",
+  },
+  kafka_security_protocol: {
+    description: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+    expected: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    schema: oneOf("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    default: "PLAINTEXT",
+  },
+  kafka_sasl_mechanism: {
+    description: "How to log in with SASL_*: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
+    expected: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    schema: oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    default: "PLAIN",
+  },
+  kafka_sasl_username: {
+    description: "User for SASL_*.",
+    expected: "a user name",
+    schema: text,
+  },
+  kafka_sasl_password: {
+    description:
+      "Password for SASL_*. Better in the environment than on a command line, which others can see.",
+    expected: "a password",
+    schema: secret,
+    isSecret: true,
+  },
+  kafka_ssl_ca_file: {
+    description: "PEM file with the certificate authorities for SSL and SASL_SSL; without it, the system's.",
+    expected: "a readable file with certificates in PEM",
+    schema: pemFile,
+  },
+  kafka_order_topic: {
+    description: "Topic of the orders.",
+    expected: "the name of a topic",
+    schema: text,
+    default: "stream_order_producer",
+  },
+  kafka_payment_topic: {
+    description: "Topic of the payments.",
+    expected: "the name of a topic",
+    schema: text,
+    default: "stream_payment_producer",
+  },
+});
+
+export const KAFKA_READ_SETTINGS = settingsTable({
+  kafka_group_id: {
+    description:
+      "Consumer group that is told how far the pipeline is, for tools that show lag. It is not joined.",
+    expected: "the name of a group",
+    schema: text,
+    default: "order-payment-stream",
+  },
+  kafka_start: {
+    description:
+      "Where to begin: earliest, latest, group (the group's offsets), or the first record not older than a time.",
+    expected: "earliest, latest, group, or a time such as 2026-01-31T12:00:00Z",
+    schema: startPoint,
+    default: "earliest",
+  },
+});
+
+export const MONGODB_SETTINGS = settingsTable({
+  mongodb_uri: {
+    description: "MongoDB server, with credentials if it wants any.",
+    expected: "mongodb://host:port or mongodb+srv://host",
+    schema: mongoUri,
+    default: "mongodb://127.0.0.1:27017",
+  },
+  mongodb_database: {
+    description: "Database of the collections.",
+    expected: "the name of a database",
+    schema: text,
+    default: "spark_streaming",
+  },
+  mongodb_collection: {
+    description: "Collection of the pairs.",
+    expected: "the name of a collection",
+    schema: text,
+    default: "spark_streaming_stateful_writes",
+  },
+  mongodb_unmatched_collection: {
+    description: "Collection of the events that found no partner in time.",
+    expected: "the name of a collection",
+    schema: text,
+    default: "unmatched",
+  },
+  mongodb_dead_letter_collection: {
+    description: "Collection of the records that could not take part, and why.",
+    expected: "the name of a collection",
+    schema: text,
+    default: "dead_letters",
+  },
+});
+
+export const TIME_SETTINGS = settingsTable({
+  state_timeout_minutes: {
+    description: "T: how far apart, by created_at, an order and its payment may be. Fractions are allowed.",
+    expected: "a number of minutes above 0, such as 15 or 0.5",
+    schema: minutesMs,
+    default: "15",
+  },
+  max_out_of_orderness: {
+    description: "D: how far behind newer events of its partition an event may come.",
+    expected: "a duration such as 30 (seconds), 30s or 500ms",
+    schema: durationMs(0),
+    default: "30s",
+  },
+});
+
+export const ENGINE_SETTINGS = settingsTable({
+  max_ahead_of_clock: {
+    description: "An event dated further ahead of the clock than this is a dead letter. Not with --bounded.",
+    expected: "a duration such as 300 (seconds), 5m or 500ms",
+    schema: durationMs(0),
+    default: "5m",
+  },
+  bounded: {
+    description: "Read to the ends that the topics have at the start, expire what waits then, and exit.",
+    expected: "true or false",
+    schema: yesOrNo,
+    default: "false",
+    isSwitch: true,
+  },
+  outage_max: {
+    description:
+      "How long Kafka or MongoDB may be away. Reading and writing wait so long, and go on; then the run fails.",
+    expected: "a duration of a second or more, such as 900 (seconds) or 15m",
+    schema: durationMs(1_000),
+    default: "15m",
+  },
+  drain: {
+    description:
+      "What happens on SIGINT and SIGTERM to events that wait: keep them in state, or expire them now.",
+    expected: "keep or expire",
+    schema: oneOf("keep", "expire"),
+    default: "keep",
+  },
+  summary: {
+    description: "Form of the summary at the end of a run; json is one line, the last on stdout.",
+    expected: "text or json",
+    schema: oneOf("text", "json"),
+    default: "text",
+  },
+  bundle_size: {
+    description: "Direct runner: records that are processed before they are committed together, at most.",
+    expected: "a whole number from 1 to 1000000",
+    schema: wholeNumber(1, 1_000_000),
+    default: String(DEFAULT_ENGINE_OPTIONS.bundleSizeMax),
+  },
+  bundle_time: {
+    description: "Direct runner: time that reading one bundle may take, at most.",
+    expected: "a duration such as 50ms or 1s",
+    schema: durationMs(1),
+    default: `${DEFAULT_ENGINE_OPTIONS.bundleTimeMaxMs}ms`,
+  },
+});
+
+export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
+  gcs_checkpoint_path: {
+    description:
+      "Where checkpoints of the state are kept away from this machine; without it there are none. For one pipeline alone.",
+    expected: "gs://bucket or gs://bucket/prefix",
+    schema: gcsPath,
+  },
+  storage_emulator_host: {
+    description: "An emulator in place of Google Cloud Storage, without credentials.",
+    expected: "a URL such as http://127.0.0.1:4443",
+    schema: httpUrl,
+  },
+});
+
+const CHECKPOINT_SETTINGS = settingsTable({
+  ...CHECKPOINT_PLACE_SETTINGS,
+  checkpoint_interval: {
+    description: "Time from one checkpoint to the next. The last one is written when a run is stopped.",
+    expected: "a duration of a second or more, such as 300 (seconds) or 5m",
+    schema: durationMs(1_000),
+    default: "5m",
+  },
+  checkpoints_kept: {
+    description: "How many checkpoints are kept, the latest included; older ones are removed.",
+    expected: "a whole number from 1 to 1000",
+    schema: wholeNumber(1, 1_000),
+    default: "5",
+  },
+  restore: {
+    description:
+      "Before the run, fetches a checkpoint into the state directory, which must be empty: latest, or an id that `checkpoints list` shows.",
+    expected: "latest, or an id such as 20260131T120000Z-0a1b2c3d",
+    schema: checkpoint,
+    isFlagOnly: true,
+  },
+});
+
+export const STATE_SETTINGS = settingsTable({
+  state_dir: {
+    description:
+      "Directory on a local disk where state is kept, so that the next start goes on from there. Without it state is in memory, and a restart reads the topics again from KAFKA_START.",
+    expected:
+      "the path of a directory that is empty, does not exist yet, or holds the state of this pipeline",
+    schema: text,
+  },
+  state_sync: {
+    description:
+      "When state counts as kept: always (on disk with every commit, also after a power failure) or process (also after a crash of this process, but not of the machine).",
+    expected: "always or process",
+    schema: oneOf("always", "process"),
+    default: "always",
+  },
+});
+
+export const LOG_SETTINGS = settingsTable({
+  log_level: {
+    description: "Least severe messages to log, on stderr: trace, debug, info, warn, error or silent.",
+    expected: "trace, debug, info, warn, error or silent",
+    schema: oneOf("trace", "debug", "info", "warn", "error", "silent"),
+    default: "info",
+  },
+});
+
+/** Names that are fixed already and of no use yet. */
+const MISSING_SETTINGS = settingsTable({
+  schema_registry_url: missing("does not read schemas from a registry"),
+  gcs_log_path: missing("does not send logs to Google Cloud Storage"),
+  orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
+  payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
+});
+
+function missing(what: string) {
+  return { description: "", expected: "nothing", schema: text, missing: what } as const;
+}
+
+export const RUN_SETTINGS = settingsTable({
+  ...KAFKA_SETTINGS,
+  ...KAFKA_READ_SETTINGS,
+  ...MONGODB_SETTINGS,
+  ...TIME_SETTINGS,
+  ...ENGINE_SETTINGS,
+  ...STATE_SETTINGS,
+  ...CHECKPOINT_SETTINGS,
+  ...RUNNER_SETTINGS,
+  ...LOG_SETTINGS,
+  ...MISSING_SETTINGS,
+});
+
+/** The same by subject, for `.env.example`. */
+export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<string, SettingsTable>([
+  ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
+  ["MongoDB", MONGODB_SETTINGS],
+  ["The rule", TIME_SETTINGS],
+  ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
+  ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
+  ["The runner", RUNNER_SETTINGS],
+]);
+
+export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;
+export type CheckpointPlaceSettings = SettingsOf<typeof CHECKPOINT_PLACE_SETTINGS>;
+export type MongodbSettings = SettingsOf<typeof MONGODB_SETTINGS>;
+export type RunSettings = SettingsOf<typeof RUN_SETTINGS>;
+export type LogLevel = RunSettings["log_level"];
+
+export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
+  ...loginProblems(settings),
+  ...namesakes(settings),
+  ...checkpointProblems(settings),
+  ...runnerProblems(settings),
+];
+
+function loginProblems(settings: Partial<RunSettings>): Problem[] {
+  const { kafka_security_protocol: protocol } = settings;
+  if (!protocol?.startsWith("SASL_")) return [];
+  const names = ["kafka_sasl_username", "kafka_sasl_password"] as const;
+  return names
+    .filter((name) => name in settings && settings[name] === undefined)
+    .map((name) => ({
+      name,
+      text: `is not set: expected ${KAFKA_SETTINGS[name].expected}, because KAFKA_SECURITY_PROTOCOL is ${protocol}`,
+    }));
+}
+
+function checkpointProblems(settings: Partial<RunSettings>): Problem[] {
+  const { gcs_checkpoint_path: path, restore, state_dir: stateDir } = settings;
+  const problems: Problem[] = [];
+  const isMissing = (name: keyof RunSettings): boolean => name in settings && settings[name] === undefined;
+  if (restore !== undefined && isMissing("gcs_checkpoint_path")) {
+    const { expected } = CHECKPOINT_PLACE_SETTINGS.gcs_checkpoint_path;
+    problems.push({
+      name: "gcs_checkpoint_path",
+      text: `is not set: expected ${expected}, because of --restore`,
+    });
+  }
+  if (path !== undefined && stateDir === undefined && isMissing("state_dir")) {
+    problems.push({
+      name: "gcs_checkpoint_path",
+      text: "is set, but STATE_DIR is not: there are checkpoints only of state that is on disk",
+    });
+  }
+  return problems;
+}
+
+/** Two topics or two collections with one name would be read, or written, as if they were two. */
+function namesakes(settings: Partial<RunSettings>): Problem[] {
+  const groups = [
+    ["kafka_order_topic", "kafka_payment_topic"],
+    ["mongodb_collection", "mongodb_unmatched_collection", "mongodb_dead_letter_collection"],
+  ] as const;
+  return groups.flatMap((names) =>
+    names.flatMap((name, index): Problem[] => {
+      const value = settings[name];
+      const first = names.slice(0, index).find((other) => value !== undefined && settings[other] === value);
+      if (first === undefined) return [];
+      return [
+        {
+          name,
+          text: `is ${JSON.stringify(value)}, as is ${first.toUpperCase()}: expected two different names`,
+        },
+      ];
+    }),
+  );
+}

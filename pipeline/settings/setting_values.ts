@@ -1,0 +1,142 @@
+/** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
+import { readFileSync } from "node:fs";
+import { MongoClient } from "mongodb";
+import { z } from "zod";
+import { isCheckpointId } from "../../beam/store/checkpoint/checkpoint_id.js";
+import { parseGcsPath } from "../../connectors/gcs/gcs_path.js";
+import { describeError } from "../../connectors/mongodb/errors.js";
+import { parseIsoTimestamp } from "../../schemas/iso_timestamp.js";
+
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  second: 1_000,
+  seconds: 1_000,
+  m: 60_000,
+  min: 60_000,
+  minute: 60_000,
+  minutes: 60_000,
+  h: 3_600_000,
+};
+/** Longer than anybody means, and far below what would lose precision: 100 years. */
+const DURATION_MAX_MS = 100 * 365 * 86_400_000;
+
+/** A schema from a function that gives undefined for wrong text, or throws an error that says why (`whyNot`). */
+function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    try {
+      const value = parse(text.trim());
+      if (value !== undefined) return value;
+      context.addIssue({ code: "custom" });
+    } catch (error) {
+      context.addIssue({ code: "custom", params: { why: describeError(error) } });
+    }
+    return z.NEVER;
+  });
+}
+
+/** What a schema of this file has to say about text that it refused, beyond what the setting expects. */
+export function whyNot({ issues: [issue] }: z.ZodError): string | undefined {
+  return issue?.code === "custom" ? issue.params?.why : undefined;
+}
+
+export const text = parsed((value) => value || undefined);
+
+/** A secret is taken as it is: blanks may belong to it. */
+export const secret = z.string().min(1);
+
+export function oneOf<const T extends string>(...values: readonly [T, ...T[]]): z.ZodType<T, string> {
+  return parsed((value) => values.find((known) => known.toLowerCase() === value.toLowerCase()));
+}
+
+export const yesOrNo = parsed((value) => {
+  if (/^(true|yes|1|on)$/i.test(value)) return true;
+  return /^(false|no|0|off)$/i.test(value) ? false : undefined;
+});
+
+export function wholeNumber(min: number, max: number): z.ZodType<number, string> {
+  return parsed((value) => {
+    const number = Number(value);
+    return /^\d+$/.test(value) && number >= min && number <= max ? number : undefined;
+  });
+}
+
+export function decimal(min: number, max: number): z.ZodType<number, string> {
+  return parsed((value) => {
+    const number = Number(value);
+    return /^\d*\.?\d+$/.test(value) && number >= min && number <= max ? number : undefined;
+  });
+}
+
+/** Text such as "30", "30s", "500ms", "15m", "1h" in ms; without a unit it is seconds. */
+export function durationMs(minMs: number): z.ZodType<number, string> {
+  return parsed((value) => {
+    const [, amount, unit = "s"] = /^(\d*\.?\d+)\s*([a-z]+)?$/i.exec(value) ?? [];
+    const unitMs = UNITS_MS[unit.toLowerCase()];
+    if (amount === undefined || unitMs === undefined) return undefined;
+    const ms = Math.round(Number(amount) * unitMs);
+    return ms >= minMs && ms <= DURATION_MAX_MS ? ms : undefined;
+  });
+}
+
+/** A number of minutes, fractions allowed, in ms; at least 1 ms. */
+export const minutesMs = parsed((value) => {
+  const ms = Math.round(Number(value) * 60_000);
+  return /^\d*\.?\d+$/.test(value) && ms >= 1 && ms <= DURATION_MAX_MS ? ms : undefined;
+});
+
+/** ISO-8601, or ms since the epoch, in ms. Without an offset it is UTC. */
+export const timestampMs = parsed(parseTimestamp);
+
+function parseTimestamp(value: string): number | undefined {
+  return /^\d{10,15}$/.test(value) ? Number(value) : parseIsoTimestamp(value);
+}
+
+export const startPoint = parsed((value) => {
+  const name = value.toLowerCase();
+  if (name === "earliest" || name === "latest" || name === "group") return name;
+  const ms = parseTimestamp(value);
+  return ms === undefined ? undefined : { timestampMs: ms };
+});
+
+/** host:port of one or more brokers. */
+export const brokers = parsed((value): readonly string[] | undefined => {
+  const addresses = value.split(",").map((each) => each.trim());
+  return addresses.every(isAddress) ? addresses : undefined;
+});
+
+/** host:port */
+export const address = parsed((value) => (isAddress(value) ? value : undefined));
+
+function isAddress(text: string): boolean {
+  const [, port] = /^(?:\[[0-9a-f:.]+\]|[^\s:/@[\]]+):(\d{1,5})$/i.exec(text) ?? [];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+/** Read by the driver itself, which connects to nothing here. */
+export const mongoUri = parsed((value) => {
+  new MongoClient(value);
+  return value;
+});
+
+/** gs://bucket/prefix. */
+export const gcsPath = parsed(parseGcsPath);
+
+/** http:// or https://, without a slash at the end. */
+export const httpUrl = parsed((value) => {
+  if (!/^https?:$/.test(new URL(value).protocol)) return undefined;
+  return value.replace(/\/+$/, "");
+});
+
+/** Which checkpoint to restore. */
+export const checkpoint = parsed((value) => {
+  if (value.toLowerCase() === "latest") return "latest";
+  return isCheckpointId(value) ? value : undefined;
+});
+
+/** The content of a file with certificates in PEM. */
+export const pemFile = parsed((path) => {
+  const content = readFileSync(path, "utf8");
+  if (!content.includes("-----BEGIN CERTIFICATE-----")) throw new Error("the file holds no certificate");
+  return content;
+});

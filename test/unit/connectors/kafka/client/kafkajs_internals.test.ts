@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import {
+  classifyFailure,
+  createKafkaJsLogger,
+  errorName,
+  metadataCall,
+} from "../../../../../connectors/kafka/client/kafkajs_internals.js";
+
+const require = createRequire(import.meta.url);
+const RequestQueue = require("kafkajs/src/network/requestQueue");
+const errors = require("kafkajs/src/errors");
+const { createErrorFromCode } = require("kafkajs/src/protocol/error");
+
+describe("kafkajs internals", () => {
+  it("has the version that they were written for", () => {
+    assert.equal(require("kafkajs/package.json").version, "2.2.4");
+  });
+
+  it("sets no timer for a request queue in which nothing waits", () => {
+    const logger = createKafkaJsLogger(() => {});
+    const queue = new RequestQueue({
+      maxInFlightRequests: 1,
+      requestTimeout: 1_000,
+      clientId: "c",
+      broker: "b",
+      logger,
+    });
+    queue.checkPendingRequests();
+    assert.equal(queue.throttleCheckTimeoutId, null);
+    queue.pending.push({});
+    queue.throttledUntil = Date.now() + 60_000;
+    queue.checkPendingRequests();
+    assert.notEqual(queue.throttleCheckTimeoutId, null);
+    queue.destroy();
+  });
+
+  it("hands warnings of kafkajs to the logger it was given", () => {
+    const written: unknown[] = [];
+    const logger: any = createKafkaJsLogger((message, fields) => written.push([message, fields]));
+    logger.namespace("Connection").error("refused", { broker: "b:1" });
+    logger.namespace("Connection").debug("chatter");
+    assert.deepEqual(written, [["refused", { namespace: "Connection", label: "ERROR" }]]);
+  });
+
+  it("tells outages, refused logins and answers apart", () => {
+    assert.deepEqual(classifyFailure(new errors.KafkaJSConnectionError("x", { code: "ECONNREFUSED" })), {
+      kind: "connection",
+      code: "ECONNREFUSED",
+    });
+    assert.equal(classifyFailure(new errors.KafkaJSRequestTimeoutError("x")).kind, "connection");
+    assert.equal(classifyFailure(new errors.KafkaJSSASLAuthenticationError("x")).kind, "authentication");
+    assert.deepEqual(classifyFailure(createErrorFromCode(15)), {
+      kind: "protocol",
+      type: "GROUP_COORDINATOR_NOT_AVAILABLE",
+      retriable: true,
+    });
+  });
+
+  it("names error codes", () => {
+    assert.equal(errorName(74), "FENCED_LEADER_EPOCH");
+    assert.equal(errorName(9_999), "error code 9999");
+  });
+
+  it("asks for no topic with an empty list, which is not the null list that means all", async () => {
+    const bytes = (await metadataCall([]).request.encode()).buffer;
+    assert.deepEqual([...bytes], [0, 0, 0, 0, 0]);
+  });
+});

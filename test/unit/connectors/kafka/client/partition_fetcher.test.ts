@@ -1,0 +1,504 @@
+import assert from "node:assert/strict";
+import { VirtualClock } from "../../../../../beam/platform/clock.js";
+import { Health } from "../../../../../beam/platform/health.js";
+import type { FetchAnswer, FetchRequest } from "../../../../../connectors/kafka/client/fetch_protocol.js";
+import { defaultKafkaLimits, type KafkaLimits } from "../../../../../connectors/kafka/client/kafka_client.js";
+import { KafkaError } from "../../../../../connectors/kafka/client/kafka_errors.js";
+import {
+  type FetchTransport,
+  PartitionFetcher,
+} from "../../../../../connectors/kafka/client/partition_fetcher.js";
+import type { PartitionReader } from "../../../../../connectors/kafka/client/partition_reader.js";
+import { batchBytes, markerBytes, recordsOf, sealed } from "./batch_builder.js";
+
+interface PendingFetch {
+  readonly nodeId: number;
+  readonly request: FetchRequest;
+  answer(...partitions: Partial<FetchAnswer["partitions"][number]>[]): Promise<void>;
+  fail(error: Error): Promise<void>;
+}
+
+/** A cluster whose answers the test gives by hand. */
+class FakeCluster implements FetchTransport {
+  readonly brokers = ["fake:9092"];
+  readonly leaders = new Map<string, number>([["t0", 1]]);
+  /** Not looked at by the test yet. */
+  readonly fetches: PendingFetch[] = [];
+  readonly rejections: ((error: Error) => void)[] = [];
+  metadataCalls = 0;
+  topicError = 0;
+  range = { earliest: 0, latest: 1_000 };
+
+  async metadata(topics: readonly string[]) {
+    this.metadataCalls++;
+    return {
+      brokers: [],
+      topicMetadata: topics.map((topic) => ({
+        topic,
+        topicErrorCode: this.topicError,
+        partitionMetadata: [...this.leaders]
+          .filter(([name]) => name.startsWith(topic))
+          .map(([name, leader]) => ({
+            partitionErrorCode: 0,
+            partitionId: Number(name.slice(topic.length)),
+            leader,
+          })),
+      })),
+    };
+  }
+
+  fetch(nodeId: number, request: FetchRequest): Promise<FetchAnswer> {
+    return new Promise((resolve, reject) => {
+      this.rejections.push(reject);
+      this.fetches.push({
+        nodeId,
+        request,
+        answer: async (...partitions) => {
+          const buffer = Buffer.concat(partitions.map((partition) => partition.buffer ?? Buffer.alloc(0)));
+          let at = 0;
+          resolve({
+            clientSideThrottleTime: 0,
+            errorCode: 0,
+            partitions: partitions.map((partition) => {
+              const start = at;
+              at += partition.buffer?.length ?? 0;
+              const defaults = { topic: "t", partition: 0, errorCode: 0, lastStableOffset: 0, aborted: [] };
+              return { ...defaults, ...partition, buffer, recordsStart: start, recordsEnd: at };
+            }),
+          });
+          await settle();
+        },
+        fail: async (error) => {
+          reject(error);
+          await settle();
+        },
+      });
+    });
+  }
+
+  async offsetRange() {
+    return this.range;
+  }
+
+  toKafkaError(error: unknown) {
+    return error instanceof KafkaError ? error : new KafkaError(String(error));
+  }
+
+  next(): PendingFetch {
+    const fetch = this.fetches.shift();
+    assert.ok(fetch, "a fetch is under way");
+    return fetch;
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+describe("partition fetcher", () => {
+  let clock: VirtualClock;
+  let cluster: FakeCluster;
+  let fetcher: PartitionFetcher;
+  let health: Health;
+  let calls: number;
+
+  function start(limits: Partial<KafkaLimits> = {}): void {
+    clock = new VirtualClock(1_000_000);
+    cluster = new FakeCluster();
+    health = new Health(clock);
+    fetcher = new PartitionFetcher(
+      cluster,
+      { ...defaultKafkaLimits, ...limits },
+      clock,
+      silent,
+      Math.random,
+      health,
+    );
+    calls = 0;
+  }
+
+  async function advance(ms: number): Promise<void> {
+    clock.advanceTo(clock.now() + ms);
+    await settle();
+  }
+
+  async function subscribe(partition = 0, offset = 0): Promise<PartitionReader> {
+    const reader = fetcher.subscribe("t", partition, offset, () => calls++);
+    await advance(0);
+    return reader;
+  }
+
+  function takeAll(reader: PartitionReader): string[] {
+    const seen: string[] = [];
+    for (let cursor = reader.take(100); cursor !== undefined; cursor = reader.take(100)) {
+      while (cursor.next()) seen.push(cursor.buffer.toString("utf8", cursor.valueStart, cursor.valueEnd));
+    }
+    return seen;
+  }
+
+  beforeEach(() => start());
+  afterEach(async () => {
+    const closing = fetcher.close();
+    for (const reject of cluster.rejections) reject(new Error("closed"));
+    await closing;
+  });
+
+  it("fetches the next records before the first are taken", async () => {
+    const reader = await subscribe();
+    assert.equal(reader.take(10), undefined);
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ records: recordsOf("a", "b") }), lastStableOffset: 3 });
+    assert.equal(cluster.next().request.partitions[0]!.fetchOffset, 2);
+    assert.equal(calls, 1);
+    assert.equal(reader.position, 0);
+    assert.equal(reader.caughtUpAtMs, undefined);
+    assert.deepEqual(takeAll(reader), ["a", "b"]);
+    assert.equal(reader.position, 2);
+    assert.equal(reader.highWatermark, 3);
+    assert.equal(reader.caughtUpAtMs, undefined);
+  });
+
+  it("is caught up as of the sending of the fetch that saw the end, once all is taken", async () => {
+    const reader = await subscribe();
+    const sentAtMs = clock.now();
+    clock.advanceTo(sentAtMs + 40);
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ records: recordsOf("a") }), lastStableOffset: 1 });
+    assert.equal(reader.caughtUpAtMs, undefined);
+    takeAll(reader);
+    assert.equal(reader.caughtUpAtMs, sentAtMs);
+
+    await advance(250);
+    await cluster.next().answer({ lastStableOffset: 1 });
+    assert.equal(reader.caughtUpAtMs, sentAtMs + 40);
+    assert.equal(calls, 2);
+  });
+
+  it("is not caught up on an empty answer while the log goes on", async () => {
+    const reader = await subscribe();
+    await cluster.next().answer({ lastStableOffset: 5 });
+    assert.equal(reader.caughtUpAtMs, undefined);
+    assert.equal(calls, 0);
+  });
+
+  it("moves over what is hidden and tells that it is caught up", async () => {
+    const reader = await subscribe();
+    const aborted = await batchBytes({ producerId: 9, transactional: true, records: recordsOf("x", "y") });
+    await cluster.next().answer({
+      buffer: Buffer.concat([aborted, await markerBytes(2, 9, false)]),
+      aborted: [{ producerId: 9, firstOffset: 0 }],
+      lastStableOffset: 3,
+    });
+    assert.equal(reader.take(10), undefined);
+    assert.equal(reader.position, 3);
+    assert.notEqual(reader.caughtUpAtMs, undefined);
+    assert.equal(calls, 1);
+  });
+
+  it("does not call while records are waiting to be taken", async () => {
+    const reader = await subscribe();
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ records: recordsOf("a") }), lastStableOffset: 9 });
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ baseOffset: 1, records: recordsOf("b") }), lastStableOffset: 9 });
+    assert.equal(calls, 1);
+    assert.deepEqual(takeAll(reader), ["a", "b"]);
+  });
+
+  it("leaves a full partition out, polls briefly meanwhile, and takes it in again when there is room", async () => {
+    start({ bufferPartitionMaxBytes: 50 });
+    cluster.leaders.set("t1", 1);
+    const full = await subscribe(0);
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ records: recordsOf("a".repeat(60)) }), lastStableOffset: 9 });
+    assert.equal(cluster.fetches.length, 0);
+    await subscribe(1);
+    await advance(2_000);
+    const fetch = cluster.next();
+    assert.deepEqual(
+      fetch.request.partitions.map(({ partition }) => partition),
+      [1],
+    );
+    assert.equal(fetch.request.maxWaitMs, 10);
+    await fetch.answer({ partition: 1, lastStableOffset: 0 });
+    takeAll(full);
+    await cluster.next().answer({ partition: 1, lastStableOffset: 0 });
+    const both = cluster.next().request;
+    assert.equal(both.partitions.length, 2);
+    assert.equal(both.maxWaitMs, 250);
+  });
+
+  it("polls briefly right after a subscription, because more may follow", async () => {
+    await subscribe();
+    assert.equal(cluster.next().request.maxWaitMs, 10);
+  });
+
+  it("lets the partitions take turns at being first", async () => {
+    cluster.leaders.set("t1", 1).set("t2", 1);
+    for (const partition of [0, 1, 2]) fetcher.subscribe("t", partition, 0, () => {});
+    await advance(0);
+    const firsts: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const fetch = cluster.next();
+      firsts.push(fetch.request.partitions[0]!.partition);
+      await fetch.answer(...[0, 1, 2].map((partition) => ({ partition })));
+    }
+    assert.deepEqual(firsts.sort(), [0, 1, 2]);
+  });
+
+  it("has one fetch under way for each leader", async () => {
+    cluster.leaders.set("t1", 2);
+    await subscribe(0);
+    await subscribe(1);
+    assert.deepEqual(cluster.fetches.map(({ nodeId }) => nodeId).sort(), [1, 2]);
+  });
+
+  it("follows a leader that moves", async () => {
+    const reader = await subscribe();
+    await cluster.next().answer({ lastStableOffset: 0 });
+    assert.notEqual(reader.caughtUpAtMs, undefined);
+    cluster.leaders.set("t0", 2);
+    await cluster.next().answer({ errorCode: 6 });
+    assert.equal(reader.caughtUpAtMs, undefined);
+    assert.equal(calls, 2);
+    assert.equal(cluster.fetches.length, 0);
+    await advance(100);
+    assert.equal(cluster.next().nodeId, 2);
+    assert.equal(reader.error, undefined);
+  });
+
+  it("survives a broken connection and goes on at the same offset", async () => {
+    const reader = await subscribe();
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ records: recordsOf("a") }), lastStableOffset: 1 });
+    await cluster.next().fail(new Error("connection closed"));
+    assert.deepEqual(takeAll(reader), ["a"]);
+    assert.equal(reader.caughtUpAtMs, undefined);
+    await advance(100);
+    await cluster
+      .next()
+      .answer({ buffer: await batchBytes({ baseOffset: 1, records: recordsOf("b") }), lastStableOffset: 2 });
+    assert.deepEqual(takeAll(reader), ["b"]);
+  });
+
+  it("gives up after retryMaxMs without a success", async () => {
+    start({ retryMaxMs: 10_000 });
+    const reader = await subscribe();
+    for (let i = 0; i < 100 && reader.error === undefined; i++) {
+      await cluster.next().fail(new Error("refused"));
+      await advance(2_500);
+    }
+    assert.match(String(reader.error), /refused/);
+    assert.ok(clock.now() - 1_000_000 <= 20_000);
+    assert.equal(cluster.fetches.length, 0);
+  });
+
+  it("tells of an outage that lasts, and of its end, but not of a change of leader", async () => {
+    const reader = await subscribe();
+    await cluster.next().fail(new Error("not the leader"));
+    await advance(100);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+    const sinceMs = clock.now();
+    for (let i = 0; i < 5; i++) {
+      await cluster.next().fail(new Error(`refused ${i}`));
+      await advance(2_500);
+    }
+    const [problem] = health.problems();
+    assert.match(problem!.problem, /^t\[0\] cannot be read: .*refused [12]$/);
+    assert.ok(problem!.sinceMs > sinceMs && problem!.sinceMs <= sinceMs + 5_000);
+    assert.equal(reader.caughtUpAtMs, undefined);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+  });
+
+  it("tells of a broker that does not answer, until it does", async () => {
+    await subscribe();
+    await advance(1_200);
+    await cluster.next().answer({ lastStableOffset: 0 });
+    const fetch = cluster.next();
+    await advance(5_000);
+    assert.deepEqual(health.problems(), []);
+    await advance(250);
+    assert.match(health.problems()[0]!.problem, /^broker 1 has not answered a fetch for 5 s$/);
+    await fetch.answer({ lastStableOffset: 0 });
+    assert.deepEqual(health.problems(), []);
+  });
+
+  describe("when the clock is set", () => {
+    const HOUR_MS = 3_600_000;
+    /** The answer to the fetch under way, by which the partition is caught up as of its sending. */
+    const poll = async () => {
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 0 });
+    };
+
+    it("forward, is caught up as of the time that has passed, and says so", async () => {
+      const reader = await subscribe();
+      const startMs = clock.now();
+      await poll();
+      clock.jump(HOUR_MS);
+      for (let i = 0; i < 10; i++) await poll();
+      assert.ok(reader.caughtUpAtMs! > startMs && reader.caughtUpAtMs! < startMs + 5_000);
+      assert.match(health.problems()[0]!.problem, /set forward by 3600 s/);
+      clock.jump(-HOUR_MS);
+      await poll();
+      await poll();
+      assert.deepEqual(health.problems(), []);
+      assert.ok(reader.caughtUpAtMs! < startMs + 5_000);
+    });
+
+    it("forward, believes it once a record has shown that it is as late", async () => {
+      const reader = await subscribe();
+      await poll();
+      clock.jump(HOUR_MS);
+      await poll();
+      const records = [{ offsetDelta: 0, key: null, value: Buffer.from("a") }];
+      const maxTimestampMs = clock.now() - 100;
+      const buffer = await batchBytes({ baseTimestampMs: maxTimestampMs, maxTimestampMs, records });
+      await cluster.next().answer({ buffer, lastStableOffset: 1 });
+      takeAll(reader);
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 1 });
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 1 });
+      assert.ok(reader.caughtUpAtMs! >= maxTimestampMs, String(reader.caughtUpAtMs));
+      assert.ok(reader.caughtUpAtMs! <= clock.now());
+      assert.deepEqual(health.problems(), []);
+    });
+
+    it("back, goes on reading, and is not caught up with what is not yet", async () => {
+      const reader = await subscribe();
+      await poll();
+      clock.jump(-HOUR_MS);
+      await poll();
+      await poll();
+      assert.ok(reader.caughtUpAtMs! <= clock.now());
+      await cluster.next().fail(new Error("refused"));
+      await advance(100);
+      await cluster.next().answer({ lastStableOffset: 0 });
+      assert.ok(reader.caughtUpAtMs! <= clock.now());
+    });
+
+    it("forward in an outage, does not take it for a long one", async () => {
+      start({ retryMaxMs: 10_000 });
+      const reader = await subscribe();
+      await cluster.next().fail(new Error("refused"));
+      clock.jump(HOUR_MS);
+      await advance(100);
+      await cluster.next().fail(new Error("refused"));
+      await advance(200);
+      assert.equal(reader.error, undefined);
+      await cluster.next().answer({ lastStableOffset: 0 });
+      assert.notEqual(reader.caughtUpAtMs, undefined);
+    });
+  });
+
+  it("gives up on a topic that stays unknown", async () => {
+    start({ topicMissingMaxMs: 5_000 });
+    cluster.topicError = 3;
+    const reader = await subscribe();
+    for (let i = 0; i < 20 && reader.error === undefined; i++) await advance(2_500);
+    assert.equal(reader.error?.name, "TopicNotFoundError");
+    assert.ok(cluster.metadataCalls <= 10);
+    assert.ok(calls >= 1);
+  });
+
+  it("names the range when the offset is out of it", async () => {
+    cluster.range = { earliest: 20, latest: 30 };
+    const reader = await subscribe(0, 5);
+    await cluster.next().answer({ errorCode: 1, lastStableOffset: -1 });
+    assert.equal(reader.error?.name, "OffsetOutOfRangeError");
+    assert.match(reader.error!.message, /t\[0\].*5.*20 to 30/);
+    assert.equal(calls, 1);
+  });
+
+  it("tries again when the log turns out to have the offset", async () => {
+    const reader = await subscribe(0, 5);
+    await cluster.next().answer({ errorCode: 1, lastStableOffset: -1 });
+    assert.equal(reader.error, undefined);
+    await advance(100);
+    assert.equal(cluster.next().request.partitions[0]!.fetchOffset, 5);
+  });
+
+  it("fails one partition that may not be read, and goes on with the other", async () => {
+    cluster.leaders.set("t1", 1);
+    const refused = await subscribe(0);
+    const other = await subscribe(1);
+    await cluster.next().answer({ partition: 0, errorCode: 29 });
+    assert.equal(refused.error?.name, "KafkaAuthorizationError");
+    assert.equal(other.error, undefined);
+    assert.deepEqual(
+      cluster.next().request.partitions.map(({ partition }) => partition),
+      [1],
+    );
+  });
+
+  it("fails a partition whose records cannot be read, naming it", async () => {
+    const reader = await subscribe();
+    const bytes = await batchBytes({ records: recordsOf("a") });
+    bytes.writeInt16BE(2, 21);
+    await cluster.next().answer({ buffer: sealed(bytes), lastStableOffset: 1 });
+    assert.match(String(reader.error), /RecordFormatError: t\[0\]: .*snappy/);
+  });
+
+  it("copies a small part of a large answer, so that it does not keep the whole alive", async () => {
+    cluster.leaders.set("t1", 1);
+    fetcher.subscribe("t", 0, 0, () => {});
+    const small = fetcher.subscribe("t", 1, 0, () => {});
+    await advance(0);
+    await cluster.next().answer(
+      {
+        partition: 0,
+        buffer: await batchBytes({ records: recordsOf("x".repeat(100_000)) }),
+        lastStableOffset: 1,
+      },
+      { partition: 1, buffer: await batchBytes({ records: recordsOf("a") }), lastStableOffset: 1 },
+    );
+    const cursor = small.take(1)!;
+    assert.ok(cursor.next());
+    assert.ok(cursor.buffer.buffer.byteLength < 100_000);
+  });
+
+  it("drops the answer for a partition that was closed and subscribed anew meanwhile", async () => {
+    const first = await subscribe(0, 0);
+    const pending = cluster.next();
+    first.close();
+    const second = await subscribe(0, 7);
+    await pending.answer({ buffer: await batchBytes({ records: recordsOf("a") }), lastStableOffset: 1 });
+    assert.equal(second.position, 7);
+    assert.equal(second.take(1), undefined);
+    assert.equal(first.take(1), undefined);
+    assert.equal(cluster.next().request.partitions[0]!.fetchOffset, 7);
+    assert.equal(calls, 0);
+  });
+
+  it("refuses a second subscription and one after close", async () => {
+    await subscribe();
+    assert.throws(() => fetcher.subscribe("t", 0, 0, () => {}), /t\[0\] is subscribed already/);
+    const closing = fetcher.close();
+    await cluster.next().fail(new Error("closed"));
+    await closing;
+    assert.throws(() => fetcher.subscribe("t", 1, 0, () => {}), /after close/);
+  });
+
+  it("closes while a fetch is under way, without a call", async () => {
+    const reader = await subscribe();
+    const pending = cluster.next();
+    const closing = fetcher.close();
+    await pending.answer({ buffer: await batchBytes({ records: recordsOf("a") }), lastStableOffset: 1 });
+    await closing;
+    assert.equal(calls, 0);
+    assert.equal(reader.take(1), undefined);
+    assert.equal(cluster.fetches.length, 0);
+    assert.equal(clock.nextTaskAt, undefined);
+  });
+});
