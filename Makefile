@@ -3,6 +3,7 @@
 .PHONY: help setup build check types lint test unit types-test conformance simulation sim integration e2e run-local producers services services-down bench bench-portable clean
 
 PROGRAM := node dist/pipeline/main.js
+FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
 
 help: ## This list
 	@echo "Joins orders and payments from Kafka and writes each pair once to MongoDB. Two commands to begin with:"
@@ -44,7 +45,7 @@ simulation: setup ## The whole pipeline in a simulated world: a thousand seeds w
 	@node scripts/run_tests.mjs simulation
 
 sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--store=memory --save=NAME …"]
-	@node --import tsx test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
+	@node $(FROM_SOURCE) test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration
@@ -65,11 +66,11 @@ services-down: build ## End them, if they were started from here
 	@$(PROGRAM) services down
 
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
-	@npx tsx bench/main.ts $(ARGS)
+	@node $(FROM_SOURCE) bench/main.ts $(ARGS)
 
 bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=600000 --runs=3"]
-	@npx tsx bench/portable/main.ts $(ARGS)
+	@node $(FROM_SOURCE) bench/portable/main.ts $(ARGS)
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
-	@if [ -d .local ] && [ -x node_modules/.bin/tsx ]; then node_modules/.bin/tsx pipeline/main.ts services down; fi
+	@if [ -d .local ] && [ -d node_modules/tsx ]; then node $(FROM_SOURCE) pipeline/main.ts services down; fi
 	rm -rf dist .local

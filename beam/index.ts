@@ -18,11 +18,15 @@ export { type BoundedWindow, GlobalWindow, IntervalWindow } from "./model/window
 
 // ── Coders: how elements become bytes. Every output of a DoFn names its own
 
-export { type ByteReader, type ByteWriter, CorruptBytesError } from "./model/bytes.js";
+export { ByteReader, ByteWriter, CorruptBytesError } from "./model/bytes.js";
 export type { Coder, CoderIds, Context } from "./model/coders/coder.js";
+export { readInstant, writeInstant } from "./model/coders/instant.js";
+export { KVCoder } from "./model/coders/kv_coder.js";
 export { registerCoder } from "./model/coders/registry.js";
 export type { Row } from "./model/coders/row_coder.js";
 export type { Schema } from "./model/coders/schema.js";
+export { StringUtf8Coder } from "./model/coders/string_utf8_coder.js";
+export { VarintCoder } from "./model/coders/varint_coder.js";
 export * as coders from "./sdk/coders.js";
 
 // ── Building graphs
@@ -33,6 +37,8 @@ export { type CoGrouped, coGroupByKey } from "./sdk/co_group_by_key.js";
 export { combineGlobally, combinePerKey } from "./sdk/combine.js";
 export { create } from "./sdk/create.js";
 export {
+  type Accepts,
+  applyParDo,
   type Collection,
   composite,
   createPipeline,
@@ -43,16 +49,20 @@ export {
   type Pipeline,
   parDo,
   type Root,
+  type SideCollections,
   type Windowing,
   windowInto,
 } from "./sdk/graph.js";
 
 // ── DoFns: what runs for each element. A class with a URN, registered, so that a worker finds it
 
-export { CombineFn } from "./sdk/combine_fn.js";
+export { type AnyCombineFn, CombineFn, type CombineFnClass } from "./sdk/combine_fn.js";
 export {
+  type AnyDoFn,
+  BaseDoFn,
   type BundleContext,
   DoFn,
+  type DoFnClass,
   type ElementContext,
   type Emitters,
   type Json,
@@ -62,29 +72,64 @@ export {
   type StatefulContext,
   StatefulDoFn,
   type TimerContext,
+  type ValueOf,
 } from "./sdk/do_fn.js";
-export { counter, distribution, gauge } from "./sdk/metrics.js";
+export {
+  Counter,
+  counter,
+  Distribution,
+  type DistributionValue,
+  distribution,
+  Gauge,
+  gauge,
+  type MetricCell,
+  type MetricCells,
+} from "./sdk/metrics.js";
 export { registerCombineFn, registerDoFn } from "./sdk/registry.js";
-export { listView, mapView } from "./sdk/side_input.js";
+export {
+  type ListView,
+  listView,
+  type MapView,
+  mapView,
+  type SideInputs,
+  type View,
+  type Views,
+} from "./sdk/side_input.js";
 
 // ── State and timers, of a StatefulDoFn
 
 export {
   type BagState,
+  type BagStateSpec,
   bagState,
   type CombiningState,
+  type CombiningStateSpec,
   combiningState,
   type MapState,
+  type MapStateSpec,
   type MultimapState,
+  type MultimapStateSpec,
   mapState,
   multimapState,
   type OrderedListState,
+  type OrderedListStateSpec,
   orderedListState,
   type Sorted,
+  type StateCells,
+  type StateSpec,
+  type StateSpecs,
   type ValueState,
+  type ValueStateSpec,
   valueState,
 } from "./sdk/state.js";
-export { eventTimeTimer, processingTimeTimer, type Timer } from "./sdk/timer.js";
+export {
+  eventTimeTimer,
+  processingTimeTimer,
+  type Timer,
+  type TimerSpec,
+  type TimerSpecs,
+  type Timers,
+} from "./sdk/timer.js";
 
 // ── Sources: splittable DoFns
 
@@ -100,11 +145,6 @@ export {
   SplittableDoFn,
   stop,
 } from "./sdk/splittable.js";
-
-// ── Tests: a source that is played step by step, and a clock that stands still
-
-export { type Clock, VirtualClock } from "./platform/clock.js";
-export { TestStream } from "./sdk/test_stream.js";
 
 // ── Running
 

@@ -3,7 +3,7 @@
  *
  *     npx tsx examples/dead_letters.ts
  */
-import * as beam from "../beam/index.js";
+import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
 
 const outputs = {

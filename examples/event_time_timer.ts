@@ -4,7 +4,7 @@
  *
  *     npx tsx examples/event_time_timer.ts --runner=prism
  */
-import * as beam from "../beam/index.js";
+import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
 
 const MINUTE_MS = 60_000;

@@ -6,7 +6,7 @@
  *     --runner=portable --job_endpoint=HOST:PORT
  */
 import { parseArgs } from "node:util";
-import * as beam from "../beam/index.js";
+import * as beam from "@order-payment-stream/beam";
 import { startFlink, startPrism } from "../services/index.js";
 
 class PrintLine extends beam.DoFn<string, Record<string, never>> {

@@ -5,7 +5,7 @@
  *     npx tsx examples/splittable_source.ts --runner=prism
  */
 import { readFile, stat } from "node:fs/promises";
-import * as beam from "../beam/index.js";
+import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
 
 const outputs = { main: beam.coders.string };

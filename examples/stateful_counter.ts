@@ -3,7 +3,7 @@
  *
  *     npx tsx examples/stateful_counter.ts --runner=direct
  */
-import * as beam from "../beam/index.js";
+import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
 
 const keyed = { main: beam.coders.kv(beam.coders.string, beam.coders.string) };

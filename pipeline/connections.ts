@@ -1,5 +1,5 @@
 /** From settings to what Kafka and MongoDB clients want. */
-import type { KafkaConfig, KafkaLogger } from "../connectors/kafka/client/kafka_client.js";
+import type { KafkaConfig, KafkaLogger } from "@order-payment-stream/kafka";
 import type { KafkaSettings } from "./settings/options.js";
 
 export const CLIENT_ID = "order-payment-stream";

@@ -1,9 +1,9 @@
 /** The whole graph. */
 
-import type { Pipeline } from "../beam/model/apache_beam.js";
-import { type Collection, createPipeline, flattenAll, parDo } from "../beam/sdk/graph.js";
-import type { StartPoint } from "../connectors/kafka/read_config.js";
-import { readFromKafka } from "../connectors/kafka/read_from_kafka.js";
+import type { Pipeline } from "@order-payment-stream/beam";
+import { type Collection, createPipeline, flattenAll, parDo } from "@order-payment-stream/beam";
+import { readFromKafka, type StartPoint } from "@order-payment-stream/kafka";
+
 import { coGroupByOrderId } from "../transforms/co_group.js";
 import type { DeadLetter } from "../transforms/dead_letter.js";
 import { ORDER_DECODER, type OrderById, PAYMENT_DECODER, type PaymentById } from "../transforms/decode.js";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The worker that runners start, for the graph of this program. */
-import { runWorkerProcess } from "../beam/harness/worker_process.js";
+import { runWorkerProcess } from "@order-payment-stream/beam/worker";
 import "./graph.js";
 import { readWorkerSettings, registerConnections } from "./settings/worker_settings.js";
 

@@ -2,9 +2,14 @@
  * Brings orders and payments together under their order_id, as they come: in the global window a group without a
  * trigger would never emit, and with the default output time its panes would lie at the end of time.
  */
-import type { KV } from "../beam/model/kv.js";
-import { coGroupByKey } from "../beam/sdk/co_group_by_key.js";
-import { type Collection, type Windowing, windowInto } from "../beam/sdk/graph.js";
+import {
+  type Collection,
+  coGroupByKey,
+  type KV,
+  type Windowing,
+  windowInto,
+} from "@order-payment-stream/beam";
+
 import type { OrderById, PaymentById } from "./decode.js";
 import type { Arrivals } from "./join.js";
 

@@ -1,6 +1,7 @@
 /** Dead letters between steps. They are few and of many shapes, so they travel as BSON: length int32 | document. */
+
+import type { ByteReader, ByteWriter } from "@order-payment-stream/beam";
 import { BSON } from "mongodb";
-import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
 import type { DeadLetter } from "./dead_letter.js";
 import { leafCoder } from "./event_coders.js";
 

@@ -3,17 +3,15 @@
  * are the rules LATE and FUTURE_TIMESTAMP; the bytes themselves are read in schemas/decode.ts.
  */
 
-import type { Coder } from "../beam/model/coders/coder.js";
-import { KVCoder } from "../beam/model/coders/kv_coder.js";
-import { StringUtf8Coder } from "../beam/model/coders/string_utf8_coder.js";
-import type { KV } from "../beam/model/kv.js";
-import type { RecordCursor } from "../connectors/kafka/client/kafka_client.js";
+import { type Coder, type KV, KVCoder, StringUtf8Coder } from "@order-payment-stream/beam";
 import {
+  type RecordCursor,
   type RecordDecoder,
   Rejected,
   registerRecordDecoder,
   type TopicPartition,
-} from "../connectors/kafka/record_decoder.js";
+} from "@order-payment-stream/kafka";
+
 import { decodeOrder, decodePayment, type EventDecoder } from "../schemas/decode.js";
 import type { Order, Payment } from "../schemas/events.js";
 import { Malformed, NULL_VALUE } from "../schemas/malformed.js";

@@ -6,10 +6,15 @@
  *     instant = 8 bytes, as everywhere in Beam
  *     string  = varint length | UTF-8
  */
-import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
-import type { Coder } from "../beam/model/coders/coder.js";
-import { readInstant, writeInstant } from "../beam/model/coders/instant.js";
-import { registerCoder } from "../beam/model/coders/registry.js";
+import {
+  type ByteReader,
+  type ByteWriter,
+  type Coder,
+  readInstant,
+  registerCoder,
+  writeInstant,
+} from "@order-payment-stream/beam";
+
 import type { Order, Payment } from "../schemas/events.js";
 
 /** A coder without components, known everywhere under its URN. */

@@ -3,7 +3,7 @@
  * cancels it. A payment at exactly expiry is still in time, so the timer fires one millisecond behind it: when the
  * watermark has passed the expiry, and not when it has only reached it.
  */
-import type { Timer } from "../beam/sdk/timer.js";
+import type { Timer } from "@order-payment-stream/beam";
 import type { Order, Payment } from "../schemas/events.js";
 import { expiryOf } from "./match.js";
 

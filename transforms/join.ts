@@ -9,12 +9,17 @@
  * Whether an earlier event still stands is asked of the new event's own partition, not of the join's watermark, which
  * other partitions hold back: so the answer does not depend on how partitions and topics were interleaved.
  */
-import type { KV } from "../beam/model/kv.js";
-import { type StatefulContext, StatefulDoFn, type TimerContext } from "../beam/sdk/do_fn.js";
-import { counter } from "../beam/sdk/metrics.js";
-import { registerDoFn } from "../beam/sdk/registry.js";
-import { valueState } from "../beam/sdk/state.js";
-import { eventTimeTimer } from "../beam/sdk/timer.js";
+import {
+  counter,
+  eventTimeTimer,
+  type KV,
+  registerDoFn,
+  type StatefulContext,
+  StatefulDoFn,
+  type TimerContext,
+  valueState,
+} from "@order-payment-stream/beam";
+
 import type { Order, Payment } from "../schemas/events.js";
 import type { Conflict } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";

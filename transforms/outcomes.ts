@@ -1,5 +1,5 @@
 /** What comes out of the join, and how it travels to the sinks. */
-import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
+import type { ByteReader, ByteWriter } from "@order-payment-stream/beam";
 import type { Order, Payment } from "../schemas/events.js";
 import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
 

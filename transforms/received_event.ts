@@ -6,9 +6,9 @@
  *           | key: 0, or 1 varint length bytes | value: the same
  */
 
-import type { ByteReader, ByteWriter } from "../beam/model/bytes.js";
-import type { Coder } from "../beam/model/coders/coder.js";
-import type { TopicPartition } from "../connectors/kafka/record_decoder.js";
+import type { ByteReader, ByteWriter, Coder } from "@order-payment-stream/beam";
+import type { TopicPartition } from "@order-payment-stream/kafka";
+
 import type { Order, Payment } from "../schemas/events.js";
 import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
 

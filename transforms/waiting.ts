@@ -4,7 +4,7 @@
  *
  *     varint count | count × ( flags u8 | order or payment )        flags: 1 = payment, 2 = paired
  */
-import { type ByteReader, type ByteWriter, CorruptBytesError } from "../beam/model/bytes.js";
+import { type ByteReader, type ByteWriter, CorruptBytesError } from "@order-payment-stream/beam";
 import type { Order, Payment } from "../schemas/events.js";
 import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
 

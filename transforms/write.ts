@@ -1,10 +1,9 @@
 /** The three sinks: what the join gives becomes documents, and a document that is refused becomes a dead letter. */
+
+import { type BundleContext, counter, type Emitters, registerDoFn } from "@order-payment-stream/beam";
+import { MongoSink, type RejectedDocument } from "@order-payment-stream/mongodb";
 import type { Document } from "mongodb";
-import type { BundleContext, Emitters } from "../beam/sdk/do_fn.js";
-import { counter } from "../beam/sdk/metrics.js";
-import { registerDoFn } from "../beam/sdk/registry.js";
-import { MongoSink } from "../connectors/mongodb/mongo_sink.js";
-import type { RejectedDocument } from "../connectors/mongodb/writer.js";
+
 import { type DeadLetter, deadLetterDocument, type StoredDocument } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { joinedDocument, unmatchedDocument } from "./documents.js";

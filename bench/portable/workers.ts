@@ -38,9 +38,13 @@ const UNCUT = ["--experiments=prism_disable_sdf_split"];
 /** This project's. */
 export async function ownWorkers(nodeArgs: readonly string[] = []): Promise<Workers> {
   const script = fileURLToPath(new URL("worker.ts", import.meta.url));
-  const child = spawn(process.execPath, [...nodeArgs, "--import", "tsx", script], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [...nodeArgs, "--conditions=order-payment-stream-source", "--import", "tsx", script],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async (): Promise<string> => {
     const { value, done } = await lines.next();

@@ -11,15 +11,17 @@ import {
   Storage,
   type StorageOptions,
 } from "@google-cloud/storage";
-import { type Clock, systemClock } from "../../beam/platform/clock.js";
 import {
+  type Clock,
   type ObjectBody,
   type ObjectInfo,
   ObjectNotFoundError,
   type ObjectStore,
   type OpenObject,
   PreconditionFailedError,
-} from "../../beam/store/checkpoint/object_store.js";
+  systemClock,
+} from "@order-payment-stream/beam/io";
+
 import { explainGcsError, StalledError, statusOf } from "./gcs_errors.js";
 import { type GcsPath, gcsPathText } from "./gcs_path.js";
 import { mayRetry, retrying } from "./retry.js";

@@ -1,5 +1,5 @@
 /** Outages that last for moments: tried again a bounded number of times, at growing intervals, half of them by chance. */
-import type { Clock } from "../../beam/platform/clock.js";
+import type { Clock } from "@order-payment-stream/beam/io";
 import { isTransient } from "./gcs_errors.js";
 
 const ATTEMPTS_MAX = 5;

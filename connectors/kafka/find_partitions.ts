@@ -3,20 +3,21 @@
  * claimed yet are the partitions that nobody knows yet.
  */
 
-import type { TimestampMs } from "../../beam/model/timestamps.js";
-import type { Clock } from "../../beam/platform/clock.js";
-import { SteadyHour } from "../../beam/platform/steady_hour.js";
-import { type OffsetRange, OffsetRangeTracker } from "../../beam/sdk/offset_range.js";
-import { offsetRangeCoder } from "../../beam/sdk/offset_range_coder.js";
-import { registerDoFn } from "../../beam/sdk/registry.js";
 import {
+  type OffsetRange,
+  OffsetRangeTracker,
+  offsetRangeCoder,
   type ProcessContinuation,
   type RestrictionTracker,
+  registerDoFn,
   resume,
   type SplittableContext,
   SplittableDoFn,
   stop,
-} from "../../beam/sdk/splittable.js";
+  type TimestampMs,
+} from "@order-payment-stream/beam";
+import { type Clock, SteadyHour } from "@order-payment-stream/beam/io";
+
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterLook } from "./partition_watermark.js";

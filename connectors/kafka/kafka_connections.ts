@@ -2,9 +2,14 @@
  * The Kafka clients of this process, by name. All readers of a name share one client, and with it one connection for
  * fetching from each broker, however many partitions they read.
  */
-import { type Clock, systemClock } from "../../beam/platform/clock.js";
-import { type HealthReporter, unheard } from "../../beam/platform/health.js";
-import { SharedConnections } from "../../beam/platform/shared_connections.js";
+import {
+  type Clock,
+  type HealthReporter,
+  SharedConnections,
+  systemClock,
+  unheard,
+} from "@order-payment-stream/beam/io";
+
 import { connectKafka } from "./client/connect_kafka.js";
 import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
 import { LastingSubscription } from "./lasting_subscription.js";

@@ -3,8 +3,8 @@
  * gathered and sent once a second at most. Those that could not be sent are kept for the next time, later after each
  * failure; a group that refuses them, because consumers have joined it, changes nothing for us.
  */
-import type { Clock } from "../../beam/platform/clock.js";
-import { type HealthReporter, unheard } from "../../beam/platform/health.js";
+import { type Clock, type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+
 import type { KafkaClient, PartitionOffset } from "./client/kafka_client.js";
 
 const INTERVAL_MS = 1_000;

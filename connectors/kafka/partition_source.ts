@@ -3,11 +3,14 @@
  *
  *     string topic | varint partition | offset range
  */
-import type { ByteReader, ByteWriter } from "../../beam/model/bytes.js";
-import type { Coder } from "../../beam/model/coders/coder.js";
-import { registerCoder } from "../../beam/model/coders/registry.js";
-import type { OffsetRange } from "../../beam/sdk/offset_range.js";
-import { offsetRangeCoder } from "../../beam/sdk/offset_range_coder.js";
+import {
+  type ByteReader,
+  type ByteWriter,
+  type Coder,
+  type OffsetRange,
+  offsetRangeCoder,
+  registerCoder,
+} from "@order-payment-stream/beam";
 
 export interface PartitionSource {
   readonly topic: string;

@@ -10,7 +10,7 @@
  *
  * All times in milliseconds. The watermark of a source is the smallest of its partitions'.
  */
-import type { TimestampMs } from "../../beam/model/timestamps.js";
+import type { TimestampMs } from "@order-payment-stream/beam";
 
 export function watermarkAfterEvent(
   watermark: TimestampMs,

@@ -4,9 +4,9 @@
  * processes never rebalance one another.
  */
 
-import type { Root } from "../../beam/model/apache_beam.js";
-import type { Coder } from "../../beam/model/coders/coder.js";
-import { applyParDo, type Collection, impulse, parDo } from "../../beam/sdk/graph.js";
+import type { Root } from "@order-payment-stream/beam";
+import { applyParDo, type Coder, type Collection, impulse, parDo } from "@order-payment-stream/beam";
+
 import { FindPartitions } from "./find_partitions.js";
 import type { ReadConfig } from "./read_config.js";
 import { ReadPartitions } from "./read_partitions.js";

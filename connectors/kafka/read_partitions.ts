@@ -3,21 +3,23 @@
  * reports of what was none. Offsets are its positions.
  */
 
-import type { TimestampMs } from "../../beam/model/timestamps.js";
-import { SteadyHour } from "../../beam/platform/steady_hour.js";
-import type { OutputSpecs } from "../../beam/sdk/do_fn.js";
-import { counter } from "../../beam/sdk/metrics.js";
-import { type OffsetRange, OffsetRangeTracker } from "../../beam/sdk/offset_range.js";
-import { offsetRangeCoder } from "../../beam/sdk/offset_range_coder.js";
-import { registerDoFn } from "../../beam/sdk/registry.js";
 import {
+  counter,
+  type OffsetRange,
+  OffsetRangeTracker,
+  type OutputSpecs,
+  offsetRangeCoder,
   type ProcessContinuation,
   type RestrictionTracker,
+  registerDoFn,
   resume,
   type SplittableContext,
   SplittableDoFn,
   stop,
-} from "../../beam/sdk/splittable.js";
+  type TimestampMs,
+} from "@order-payment-stream/beam";
+import { SteadyHour } from "@order-payment-stream/beam/io";
+
 import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";

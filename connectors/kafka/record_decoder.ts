@@ -2,8 +2,8 @@
  * What a Kafka read makes of a record. The read names its decoder, so that one pass over the bytes gives the value, its
  * event time, which the watermark needs, or what is to be said of a record that is no value.
  */
-import type { Coder } from "../../beam/model/coders/coder.js";
-import type { TimestampMs } from "../../beam/model/timestamps.js";
+import type { Coder, TimestampMs } from "@order-payment-stream/beam";
+
 import type { RecordCursor } from "./client/kafka_client.js";
 
 export interface TopicPartition {

@@ -1,6 +1,7 @@
 /** The MongoDB clients of this process, by name. */
+
+import { SharedConnections } from "@order-payment-stream/beam/io";
 import type { MongoClient } from "mongodb";
-import { SharedConnections } from "../../beam/platform/shared_connections.js";
 import { connectMongo, type MongoWriterOptions } from "./writer.js";
 
 export type SharedWriterOptions = Omit<MongoWriterOptions, "collection">;

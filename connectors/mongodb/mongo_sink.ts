@@ -2,8 +2,9 @@
  * Writes elements to a MongoDB collection: gathered over a bundle, sent before it commits. A subclass says what the
  * document of an element is and what becomes of one that the collection will never take.
  */
+
+import { type BundleContext, DoFn, type Json, type OutputSpecs } from "@order-payment-stream/beam";
 import type { Document } from "mongodb";
-import { type BundleContext, DoFn, type Json, type OutputSpecs } from "../../beam/sdk/do_fn.js";
 import { mongoConnections } from "./mongo_connections.js";
 import { MongoWriter, type RejectedDocument } from "./writer.js";
 

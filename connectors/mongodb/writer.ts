@@ -3,6 +3,8 @@
  * Documents carry deterministic `_id`s and never change, so an insert that meets its own `_id` has been done
  * before: that is success. Beside it: opening a client and creating indexes with errors that a person can act on.
  */
+
+import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
 import {
   BSON,
   type Collection,
@@ -13,7 +15,6 @@ import {
   MongoClient,
   type WriteError,
 } from "mongodb";
-import { type HealthReporter, unheard } from "../../beam/platform/health.js";
 import {
   classifyMongoError,
   classifyWriteError,

@@ -1,7 +1,8 @@
 /** Where checkpoints of the state are kept. */
 
-import type { ObjectStore } from "../../beam/store/checkpoint/object_store.js";
-import type { GcsPath } from "../../connectors/gcs/gcs_path.js";
+import type { ObjectStore } from "@order-payment-stream/beam/io";
+import type { GcsPath } from "@order-payment-stream/gcs";
+
 import type { CheckpointPlaceSettings } from "../settings/options.js";
 
 /** @throws GcsRefusedError, GcsUnavailableError */

@@ -1,18 +1,18 @@
 /** Checkpoints around a run: one restored before it, and those that are written beside it. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { systemClock } from "../../beam/platform/clock.js";
-import type { HealthReporter } from "../../beam/platform/health.js";
-import { CheckpointRepository } from "../../beam/store/checkpoint/checkpoint_repository.js";
-import type { CheckpointSource } from "../../beam/store/checkpoint/checkpoint_source.js";
-import { CheckpointUploader } from "../../beam/store/checkpoint/checkpoint_uploader.js";
-import { CheckpointWriter } from "../../beam/store/checkpoint/checkpoint_writer.js";
-import type { Manifest } from "../../beam/store/checkpoint/manifest.js";
 import {
+  CheckpointRepository,
+  type CheckpointSource,
+  CheckpointUploader,
+  CheckpointWriter,
+  type Directory,
+  type Manifest,
   refuseUnfinishedRestore,
   restoreCheckpoint,
-} from "../../beam/store/checkpoint/restore_checkpoint.js";
-import type { Directory } from "../../beam/store/directory.js";
+} from "@order-payment-stream/beam/direct";
+import { type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
+
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
 import { openCheckpointPlace } from "./checkpoint_place.js";

@@ -1,6 +1,6 @@
 /** `checkpoints list`: what a run can be restored from, newest first. */
-import { CheckpointRepository } from "../../beam/store/checkpoint/checkpoint_repository.js";
-import type { Manifest } from "../../beam/store/checkpoint/manifest.js";
+import { CheckpointRepository, type Manifest } from "@order-payment-stream/beam/direct";
+
 import type { CheckpointPlaceSettings } from "../settings/options.js";
 import { CHECKPOINT_PLACE_SETTINGS } from "../settings/options.js";
 import { SettingsError } from "../settings/read_settings.js";

@@ -1,6 +1,7 @@
 /** `dead-letters`: what could not take part in the join, for a person to read. */
+
+import { connectMongo } from "@order-payment-stream/mongodb";
 import type { Collection, Document } from "mongodb";
-import { connectMongo } from "../../connectors/mongodb/writer.js";
 import { CLIENT_ID } from "../connections.js";
 import { formatCount } from "../report/summary.js";
 import type { SettingsOf } from "../settings/setting.js";

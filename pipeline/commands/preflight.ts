@@ -2,10 +2,9 @@
  * What is looked at before any record is read: whether Kafka and MongoDB can be reached, and whether the topics exist.
  * Both are tried at once and all that is wrong is told together. Creates the indexes.
  */
-import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
-import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
-import { TopicNotFoundError } from "../../connectors/kafka/client/kafka_errors.js";
-import { type CollectionIndexes, connectMongo, ensureIndexes } from "../../connectors/mongodb/writer.js";
+import { connectKafka, type KafkaClient, TopicNotFoundError } from "@order-payment-stream/kafka";
+import { type CollectionIndexes, connectMongo, ensureIndexes } from "@order-payment-stream/mongodb";
+
 import { CLIENT_ID, kafkaConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
 import type { KafkaSettings, MongodbSettings } from "../settings/options.js";

@@ -1,9 +1,9 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
-import type { Pipeline } from "../../beam/model/apache_beam.js";
-import { systemClock } from "../../beam/platform/clock.js";
-import { Health } from "../../beam/platform/health.js";
-import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
-import type { PipelineRun } from "../../beam/sdk/pipeline_run.js";
+
+import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
+import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
+
 import { buildPipeline } from "../graph.js";
 import { figuresOf } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
+import type { DirectRun } from "@order-payment-stream/beam/direct";
 import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../../services/index.js";
 import { type Figures, figuresOf } from "../report/figures.js";

@@ -4,15 +4,16 @@
  */
 import { accessSync, constants } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Pipeline } from "../../beam/model/apache_beam.js";
-import type { WorkerEnvironment } from "../../beam/runners/portable/environments.js";
-import type { PipelineOptions } from "../../beam/runners/portable/pipeline_options.js";
+import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
+import type { StageWatermark, StopMode } from "@order-payment-stream/beam/direct";
 import {
+  type PipelineOptions,
   type PortableRun,
   runPortable,
   StopUnsupportedError,
-} from "../../beam/runners/portable/portable_run.js";
-import type { PipelineRun, StageWatermark, StopMode } from "../../beam/sdk/pipeline_run.js";
+  type WorkerEnvironment,
+} from "@order-payment-stream/beam/portable";
+
 import { isListening } from "../../services/discovery.js";
 import { type LocalRunner, startFlink, startPrism } from "../../services/index.js";
 import { CLIENT_ID } from "../connections.js";

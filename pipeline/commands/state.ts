@@ -1,11 +1,15 @@
 /** The state of a run on disk: opened before the run, carried away beside it if that is set, closed behind it. */
-import { systemClock } from "../../beam/platform/clock.js";
-import type { Health } from "../../beam/platform/health.js";
-import { DurableStore } from "../../beam/store/durable_store.js";
-import { LocalDirectory } from "../../beam/store/local_directory.js";
-import { MemoryStore } from "../../beam/store/memory_store.js";
-import type { Store } from "../../beam/store/store.js";
-import { writeProblem } from "../../beam/store/store_errors.js";
+
+import {
+  DurableStore,
+  type Health,
+  LocalDirectory,
+  MemoryStore,
+  type Store,
+  writeProblem,
+} from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
+
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
 import { beginCheckpoints, restoreState } from "./checkpointing.js";

@@ -1,14 +1,17 @@
 /** `state inspect` and `state export`: what a state directory holds. Nobody else may use it meanwhile. */
 import { existsSync } from "node:fs";
-import { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "../../beam/engine/progress.js";
-import { ByteReader } from "../../beam/model/bytes.js";
-import type { Coder } from "../../beam/model/coders/coder.js";
-import { readInstant } from "../../beam/model/coders/instant.js";
-import { formatTimestamp } from "../../beam/model/timestamps.js";
-import { recordedIdentity } from "../../beam/runners/direct/graph_identity.js";
-import { COUNTERS_TABLE, IDENTITY_TABLE } from "../../beam/runners/direct/table_names.js";
-import { DurableStore } from "../../beam/store/durable_store.js";
-import { LocalDirectory } from "../../beam/store/local_directory.js";
+import { ByteReader, type Coder, formatTimestamp, readInstant } from "@order-payment-stream/beam";
+import {
+  COUNTERS_TABLE,
+  committedWatermarks,
+  DurableStore,
+  IDENTITY_TABLE,
+  LocalDirectory,
+  readWatermarks,
+  recordedIdentity,
+  WATERMARKS_TABLE,
+} from "@order-payment-stream/beam/direct";
+
 import { waitingCoder } from "../../transforms/waiting.js";
 import { formatCount } from "../report/summary.js";
 import type { RunSettings } from "../settings/options.js";

@@ -1,5 +1,5 @@
 /** What a run has counted, by the meaning that it has for orders and payments. */
-import type { CounterSource } from "../../beam/sdk/pipeline_run.js";
+import type { CounterSource } from "@order-payment-stream/beam/direct";
 import type { DeadLetterReason } from "../../transforms/dead_letter.js";
 
 /** Where the events of one topic have gone: `read` is the sum of all others, see `isBalanced`. */

@@ -1,7 +1,8 @@
 /** The log: on stderr, so that stdout has results only; readable on a terminal, JSON lines elsewhere. */
+
+import type { KafkaLogger } from "@order-payment-stream/kafka";
 import { pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import type { KafkaLogger } from "../../connectors/kafka/client/kafka_client.js";
 import type { LogLevel } from "../settings/options.js";
 import type { Terminal } from "./terminal.js";
 

@@ -1,8 +1,8 @@
 /** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
 
-import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP } from "../../beam/model/timestamps.js";
-import type { HealthProblem } from "../../beam/platform/health.js";
-import type { PipelineRun, StageWatermark } from "../../beam/sdk/pipeline_run.js";
+import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
+import type { HealthProblem, StageWatermark } from "@order-payment-stream/beam/direct";
+
 import { deadLetterCount, type Figures, figuresOf } from "./figures.js";
 import type { Log } from "./log.js";
 import { formatCount } from "./summary.js";

@@ -2,7 +2,7 @@
  * All settings of the pipeline: the one table behind the flags, the environment variables, `.env.example` and the help.
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
-import { DEFAULT_ENGINE_OPTIONS } from "../../beam/engine/engine.js";
+import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import type { CombinationCheck, Problem } from "./read_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";

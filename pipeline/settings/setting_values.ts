@@ -1,10 +1,11 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
 import { readFileSync } from "node:fs";
+import { isCheckpointId } from "@order-payment-stream/beam/direct";
+import { parseGcsPath } from "@order-payment-stream/gcs";
+import { describeError } from "@order-payment-stream/mongodb";
 import { MongoClient } from "mongodb";
 import { z } from "zod";
-import { isCheckpointId } from "../../beam/store/checkpoint/checkpoint_id.js";
-import { parseGcsPath } from "../../connectors/gcs/gcs_path.js";
-import { describeError } from "../../connectors/mongodb/errors.js";
+
 import { parseIsoTimestamp } from "../../schemas/iso_timestamp.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {

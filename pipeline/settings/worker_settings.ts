@@ -3,9 +3,10 @@
  * a password: those a worker takes from its own environment, for a runner shows options to whoever asks.
  */
 
-import { type HealthReporter, unheard } from "../../beam/platform/health.js";
-import { registerKafkaConnection } from "../../connectors/kafka/kafka_connections.js";
-import { registerMongoConnection } from "../../connectors/mongodb/mongo_connections.js";
+import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+import { registerKafkaConnection } from "@order-payment-stream/kafka";
+import { registerMongoConnection } from "@order-payment-stream/mongodb";
+
 import { kafkaConfig } from "../connections.js";
 import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "../graph.js";
 import type { Log } from "../report/log.js";

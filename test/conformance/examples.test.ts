@@ -6,6 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findPrism, RequirementMissing } from "../../services/index.js";
+import { FROM_SOURCE } from "../fixtures/from_source.js";
 import { skipBecause } from "../fixtures/skip.js";
 
 const FOLDER = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../examples");
@@ -45,7 +46,7 @@ const PRINTED: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function printed(example: string, runner: string): Promise<string[]> {
-  const args = ["--import", "tsx", path.join(FOLDER, example), `--runner=${runner}`];
+  const args = [...FROM_SOURCE, path.join(FOLDER, example), `--runner=${runner}`];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     cwd: path.join(FOLDER, ".."),
     timeout: TIMEOUT_MS,

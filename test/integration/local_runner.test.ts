@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../services/discovery.js";
 import { LocalRunner, ServiceFailed } from "../../services/index.js";
+import { FROM_SOURCE } from "../fixtures/from_source.js";
 import { until } from "../fixtures/until.js";
 
 const LISTEN = `require("node:net").createServer().listen(Number(process.argv[1]), "127.0.0.1")`;
@@ -75,7 +76,7 @@ describe("a local runner", function () {
       const runner = await LocalRunner.start({ name: "Runner", command: process.execPath, args, port: ${port} });
       console.log(JSON.stringify({ pid: runner.pid, folder }));
       setInterval(() => undefined, 1_000);`;
-    const args = ["--import", "tsx", "--input-type=module", "--eval", program];
+    const args = [...FROM_SOURCE, "--input-type=module", "--eval", program];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     const [line] = await once(child.stdout, "data");
     const { pid, folder } = JSON.parse(String(line));

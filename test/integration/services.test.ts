@@ -32,6 +32,7 @@ import {
 } from "../../services/index.js";
 import { isMarked, killMarked } from "../../services/process.js";
 import { markOf, writeRecord } from "../../services/record.js";
+import { FROM_SOURCE } from "../fixtures/from_source.js";
 import { skipBecause } from "../fixtures/skip.js";
 
 describe("services", function () {
@@ -248,7 +249,7 @@ describe("services", function () {
         const running = await ensureServices(options);
         console.log(running.mongodbUri);
         setInterval(() => {}, 1000);`;
-      const args = ["--import", "tsx", "--input-type=module", "-e", program];
+      const args = [...FROM_SOURCE, "--input-type=module", "-e", program];
       const killed = spawn(process.execPath, args, {
         env: { ...process.env, ...env },
         stdio: ["ignore", "pipe", 2],

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { FROM_SOURCE } from "../fixtures/from_source.js";
 import type { GenerateOptions } from "./generate_scenario.js";
 import type { SeedRequest } from "./seed_worker.js";
 import type { SimulationResult } from "./simulation.js";
@@ -47,7 +48,7 @@ export async function simulateSeeds(
   const end = from + count;
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker: ChildProcess = fork(WORKER, { execArgv: ["--import", "tsx"] });
+      const worker: ChildProcess = fork(WORKER, { execArgv: [...FROM_SOURCE] });
       let isDone = false;
       const ask = (): void => {
         if (next >= end || totals.failed.length >= failuresMax) {

@@ -23,6 +23,7 @@ import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipel
 import { figuresOf } from "../../pipeline/report/figures.js";
 import { imbalances, summaryText } from "../../pipeline/report/summary.js";
 import { startKafka, startMongodb } from "../../services/index.js";
+import { FROM_SOURCE } from "../fixtures/from_source.js";
 import {
   compared,
   flatness,
@@ -208,7 +209,7 @@ function sampleOf(run: DirectRun, atSeconds: number): MemorySample {
 }
 
 function runLoad(input: SoakLoadInput): Promise<SoakLoadResult> {
-  const child = spawn(process.execPath, ["--import", "tsx", LOAD, JSON.stringify(input)], {
+  const child = spawn(process.execPath, [...FROM_SOURCE, LOAD, JSON.stringify(input)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   process.once("exit", () => child.kill("SIGKILL"));

@@ -4,7 +4,7 @@
  * failed is thrown away with its sockets, never mended, and opening is shared.
  */
 import type { Socket } from "node:net";
-import type { Clock } from "../../../beam/platform/clock.js";
+import type { Clock } from "@order-payment-stream/beam/io";
 import type { KafkaConfig, KafkaLimits } from "./kafka_client.js";
 import { KafkaRequestError } from "./kafka_errors.js";
 import {

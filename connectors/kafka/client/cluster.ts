@@ -2,7 +2,7 @@
  * The brokers of a cluster: finds them, keeps a connection to each one in use, and drops those that fail. Retries only
  * in `retrying` and `connect`, within a bound; the fetcher has its own, by partition.
  */
-import type { Clock } from "../../../beam/platform/clock.js";
+import type { Clock } from "@order-payment-stream/beam/io";
 import { backoffMs } from "./backoff.js";
 import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
 import { FETCH_VERSION } from "./fetch_protocol.js";

@@ -1,5 +1,5 @@
 /** The Kafka client on kafkajs: requests by `Cluster`, records by `PartitionFetcher`. */
-import { type Clock, systemClock } from "../../../beam/platform/clock.js";
+import { type Clock, systemClock } from "@order-payment-stream/beam/io";
 import { forFetch } from "./broker_connection.js";
 import { Cluster, RetriableCodeError } from "./cluster.js";
 import { fetchCall } from "./fetch_protocol.js";

@@ -4,8 +4,7 @@
  * Nothing here knows the library underneath, so that a simulation can stand in for it.
  */
 import type { ConnectionOptions } from "node:tls";
-import type { Clock } from "../../../beam/platform/clock.js";
-import type { HealthReporter } from "../../../beam/platform/health.js";
+import type { Clock, HealthReporter } from "@order-payment-stream/beam/io";
 
 export interface KafkaClient {
   /**

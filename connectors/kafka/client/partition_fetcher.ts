@@ -3,9 +3,8 @@
  * partitions that have room; the next one leaves as soon as the answer is in the buffers, before anyone reads them.
  * There is no loop that runs: `#pump` starts whatever may start now, and everything that ends calls it again.
  */
-import type { Clock } from "../../../beam/platform/clock.js";
-import { type HealthReporter, unheard } from "../../../beam/platform/health.js";
-import { SteadyHour } from "../../../beam/platform/steady_hour.js";
+import { type Clock, type HealthReporter, SteadyHour, unheard } from "@order-payment-stream/beam/io";
+
 import { backoffMs } from "./backoff.js";
 import { RetriableCodeError } from "./cluster.js";
 import type { FetchAnswer, FetchedPartition, FetchRequest } from "./fetch_protocol.js";

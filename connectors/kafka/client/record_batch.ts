@@ -15,7 +15,7 @@
  * Source: https://kafka.apache.org/documentation/#recordbatch. A batch may begin below the offset that was asked for,
  * and compaction may have removed records from it, or all of them.
  */
-import { crc32c } from "../../../beam/platform/crc32c.js";
+import { crc32c } from "@order-payment-stream/beam/io";
 import { RecordFormatError } from "./kafka_errors.js";
 import { lookupCodecByAttributes } from "./kafkajs_internals.js";
 

@@ -10,6 +10,7 @@ import { fetchArtifacts } from "../../../../beam/harness/artifacts.js";
 import { LoggingChannel } from "../../../../beam/harness/logging_channel.js";
 import { fnApi, provisionApi, runnerApi } from "../../../../beam/model/apache_beam.js";
 import { FakeFnRunner } from "../../../fixtures/fake_fn_runner.js";
+import { FROM_SOURCE } from "../../../fixtures/from_source.js";
 import { until } from "../../../fixtures/until.js";
 
 const PROCESS = fileURLToPath(new URL("../../../../beam/harness/worker_process.ts", import.meta.url));
@@ -86,7 +87,7 @@ describe("booting a worker", () => {
          (error) => { console.error(error.message); process.exit(1); },
        );`,
     );
-    const child = Object.assign(spawn(process.execPath, ["--import", "tsx", script, ...flags]), {
+    const child = Object.assign(spawn(process.execPath, [...FROM_SOURCE, script, ...flags]), {
       errors: "",
     });
     child.stderr!.on("data", (text) => {

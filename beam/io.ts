@@ -1,0 +1,18 @@
+/**
+ * For whoever writes a connector: the clock, health, checksums, connections by name, and objects kept elsewhere.
+ * A connector is a package beside this one that imports this entry and the main one, and nothing below them.
+ */
+
+export { type Clock, systemClock } from "./platform/clock.js";
+export { crc32c } from "./platform/crc32c.js";
+export { type HealthReporter, unheard } from "./platform/health.js";
+export { SharedConnections } from "./platform/shared_connections.js";
+export { SteadyHour } from "./platform/steady_hour.js";
+export {
+  type ObjectBody,
+  type ObjectInfo,
+  ObjectNotFoundError,
+  type ObjectStore,
+  type OpenObject,
+  PreconditionFailedError,
+} from "./store/checkpoint/object_store.js";

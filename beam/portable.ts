@@ -1,0 +1,5 @@
+/** Portable runners: submits a pipeline to a job service (Prism, Flink, …) and follows the job. */
+
+export type { WorkerEnvironment } from "./runners/portable/environments.js";
+export type { PipelineOptions } from "./runners/portable/pipeline_options.js";
+export { PortableRun, runPortable, StopUnsupportedError } from "./runners/portable/portable_run.js";

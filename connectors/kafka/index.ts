@@ -1,0 +1,14 @@
+/** Reads Kafka topics into a pipeline. */
+
+export { connectKafka } from "./client/connect_kafka.js";
+export type { KafkaClient, KafkaConfig, KafkaLogger, RecordCursor } from "./client/kafka_client.js";
+export { TopicNotFoundError } from "./client/kafka_errors.js";
+export { kafkaConnections, registerKafkaClient, registerKafkaConnection } from "./kafka_connections.js";
+export type { StartPoint } from "./read_config.js";
+export { readFromKafka } from "./read_from_kafka.js";
+export {
+  type RecordDecoder,
+  Rejected,
+  registerRecordDecoder,
+  type TopicPartition,
+} from "./record_decoder.js";
