@@ -3,9 +3,9 @@
  * every function it compiles, and keeps a compiler in the process whose memory is measured.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -21,5 +21,20 @@ export function build(): string {
   for (const file of readdirSync(join(ROOT, "schemas"))) {
     if (file.endsWith(".avsc")) cpSync(join(ROOT, "schemas", file), join(BUILD, "schemas", file));
   }
+  for (const folder of ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"])
+    linkPackage(folder);
   return join(BUILD, "bench");
+}
+
+/** Has the name of a workspace package mean what was compiled here, or there would be two copies of it. */
+function linkPackage(folder: string): void {
+  const { name, exports } = JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
+  const compiled = Object.entries<Record<string, string>>(exports)
+    .filter(([, target]) => typeof target === "object")
+    .map(([entry, target]) => [entry, target.default!.replace("./dist/", "./")]);
+  const manifest = { name, type: "module", exports: Object.fromEntries(compiled) };
+  writeFileSync(join(BUILD, folder, "package.json"), JSON.stringify(manifest));
+  const link = join(BUILD, "node_modules", name);
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(join(BUILD, folder), link);
 }

@@ -1,13 +1,6 @@
 /** Which operator runs which URN. */
 import type { runnerApi } from "../model/apache_beam.js";
 import { urns } from "../model/urns.js";
-import {
-  AWAIT_SIDE_INPUTS_URN,
-  AwaitSideInputsOperator,
-  COLLECT_SIDE_INPUT_URN,
-  CollectSideInputOperator,
-} from "../runners/direct/await_side_inputs.js";
-import { GroupByKeyOperator } from "../runners/direct/group_by_key.js";
 import { type AnyDoFn, DoFn, SideInputDoFn, StatefulDoFn } from "../sdk/do_fn.js";
 import { SplittableDoFn } from "../sdk/splittable.js";
 import {
@@ -48,9 +41,6 @@ registerOperator(urns.sdfProcess, (context) => new ProcessSizedOperator(splittab
 registerOperator(urns.flatten, (context) => new FlattenOperator(context));
 registerOperator(urns.reshuffle, (context) => new FlattenOperator(context));
 registerOperator(urns.windowInto, (context) => new WindowIntoOperator(context));
-registerOperator(COLLECT_SIDE_INPUT_URN, (context) => new CollectSideInputOperator(context));
-registerOperator(AWAIT_SIDE_INPUTS_URN, (context) => new AwaitSideInputsOperator(context));
-registerOperator(urns.groupByKey, (context) => new GroupByKeyOperator(context));
 registerOperator(urns.combineGroupedValues, (context) => new CombineStepOperator(context, combineValues));
 registerOperator(urns.combinePrecombine, (context) => new PrecombineOperator(context));
 registerOperator(

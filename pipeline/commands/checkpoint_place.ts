@@ -11,6 +11,6 @@ export async function openCheckpointPlace(
   { storage_emulator_host: apiEndpoint }: CheckpointPlaceSettings,
 ): Promise<ObjectStore> {
   // Loaded only here: Google's client is large.
-  const { GcsObjectStore } = await import("../../connectors/gcs/gcs_object_store.js");
+  const { GcsObjectStore } = await import("@order-payment-stream/gcs");
   return GcsObjectStore.open(path, { apiEndpoint });
 }

@@ -138,7 +138,7 @@ async function workerEnvironmentOf(
       return { kind: "process", command, env };
     }
     case "LOOPBACK": {
-      const { startWorkerPool } = await import("../../beam/harness/worker_pool.js");
+      const { startWorkerPool } = await import("@order-payment-stream/beam/worker");
       const pool = await startWorkerPool({ log });
       cleanUps.push(() => pool.close());
       return { kind: "external", endpoint: pool.endpoint };

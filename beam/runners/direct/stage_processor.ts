@@ -21,6 +21,7 @@ import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import type { Clock } from "../../platform/clock.js";
 import type { Store } from "../../store/store.js";
+import "./direct_operators.js";
 import { sideInputKey, sideInputTable } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
 import { StoredMultimap } from "./stored_multimap.js";
