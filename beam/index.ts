@@ -58,6 +58,17 @@ export {
 
 export { type AnyCombineFn, CombineFn, type CombineFnClass } from "./sdk/combine_fn.js";
 export {
+  type ConfigObject,
+  type Definition,
+  type DoFnDefinition,
+  type DoFnMaker,
+  defineDoFn,
+  defineStatefulDoFn,
+  type Instance,
+  type StatefulDoFnDefinition,
+  type Widened,
+} from "./sdk/define.js";
+export {
   type AnyDoFn,
   BaseDoFn,
   type BundleContext,

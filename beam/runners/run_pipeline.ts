@@ -2,7 +2,7 @@
  * The front door for programs that use the library: runs a pipeline in this process, or on a portable runner with the
  * workers in this process. What a portable runner takes is loaded only when it is asked for.
  */
-import type { Pipeline } from "../model/apache_beam.js";
+import type { Pipeline } from "../sdk/collection.js";
 import type { PipelineRun } from "../sdk/pipeline_run.js";
 import { runDirect } from "./direct/direct_runner.js";
 import type { PipelineOptions } from "./portable/pipeline_options.js";

@@ -1,13 +1,15 @@
 /** Combining collections by a CombineFn: for each key, or all elements of a window. */
-import { type PCollection, type Pipeline, runnerApi, withName } from "../model/apache_beam.js";
+import { type Pipeline as BeamPipeline, type PCollection, runnerApi } from "../model/apache_beam.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { VarintCoder } from "../model/coders/varint_coder.js";
 import type { KV } from "../model/kv.js";
 import { urns } from "../model/urns.js";
+import { collectionOf, pcollectionOf } from "./collection.js";
 import { type AnyCombineFn, type CombineFn, combineAll } from "./combine_fn.js";
 import { DoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
 import { applyParDo, type Collection, coderOf, combineFnProto, composite, groupByKey } from "./graph.js";
 import { instantiateCombineFn, registerDoFn } from "./registry.js";
+import { applyNamed } from "./step.js";
 
 /**
  * The combination of the values of each key and window, in panes as the trigger of the input's windowing says.
@@ -18,19 +20,21 @@ export function combinePerKey<K, I, O>(
   input: Collection<KV<K, I>>,
   combineFn: CombineFn<I, any, O, any>,
 ): Collection<KV<K, O>> {
-  return input.apply(
-    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+  return applyNamed(
+    name,
+    (source: PCollection<any>, pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
       const payload = combinePayload(pipeline, combineFn);
       // A runner may put combining steps of its own before and behind the group. One that does not runs these two: an
       // ordinary ParDo and not a combine_grouped_values, since some know that as little.
       transform.spec = { urn: urns.combinePerKey, payload: runnerApi.CombinePayload.toBinary(payload) };
-      const grouped = groupByKey("Group", source as Collection<KV<K, I>>);
+      const grouped = groupByKey("Group", collectionOf<KV<K, I>>(source));
       const { key } = coderOf(grouped) as KVCoder<K, unknown>;
       const config = { urn: payload.combineFn!.urn, config: combineFn.config ?? null };
       const main = new KVCoder(key, combineFn.outputCoder);
-      return applyParDo("Combine", grouped, new CombineGroups(config), { main }).main!;
-    }),
-  ) as Collection<KV<K, O>>;
+      return pcollectionOf(applyParDo("Combine", grouped, new CombineGroups(config), { main }).main!);
+    },
+    (step) => pcollectionOf(input).apply(step),
+  ) as unknown as Collection<KV<K, O>>;
 }
 
 /**
@@ -50,7 +54,7 @@ export function combineGlobally<I, O>(
   }) as Collection<O>;
 }
 
-function combinePayload(pipeline: Pipeline, combineFn: AnyCombineFn): runnerApi.CombinePayload {
+function combinePayload(pipeline: BeamPipeline, combineFn: AnyCombineFn): runnerApi.CombinePayload {
   return {
     combineFn: combineFnProto(combineFn),
     accumulatorCoderId: pipeline.getCoderId(combineFn.accumulatorCoder as any),

@@ -1,10 +1,9 @@
 /** A bounded collection of given values: for examples and tests. */
 
-import type { Root } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { DoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
-import { applyParDo, type Collection, impulse } from "./graph.js";
+import { applyParDo, type Collection, impulse, type Root } from "./graph.js";
 import { registerDoFn } from "./registry.js";
 
 interface CreateConfig {

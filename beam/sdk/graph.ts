@@ -3,13 +3,12 @@
  * comes out. The result is an ordinary portable pipeline proto in an apache-beam Pipeline, requirements filled in.
  */
 import {
+  Pipeline as BeamPipeline,
+  Root as BeamRoot,
   impulse as beamImpulse,
   P,
   type PCollection,
-  Pipeline,
-  Root,
   runnerApi,
-  withName,
 } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { IterableCoder } from "../model/coders/iterable_coder.js";
@@ -28,6 +27,14 @@ import {
 } from "../model/triggers.js";
 import { urns } from "../model/urns.js";
 import { globalWindows, type WindowFn } from "../model/window_fns.js";
+import {
+  beamRootOf,
+  type Collection,
+  collectionOf,
+  type Pipeline,
+  pcollectionOf,
+  type Root,
+} from "./collection.js";
 import type { AnyCombineFn } from "./combine_fn.js";
 import {
   type AnyDoFn,
@@ -42,13 +49,10 @@ import { RestrictionCoder } from "./restriction_coder.js";
 import { sideInputProto, type View } from "./side_input.js";
 import { SplittableDoFn } from "./splittable.js";
 import type { StateSpec } from "./state.js";
+import { applyNamed } from "./step.js";
 
-export type { Pipeline, Root };
+export type { Collection, Pipeline, Root };
 
-declare const elementType: unique symbol;
-
-/** A collection of `T`s in a graph. */
-export type Collection<T> = PCollection<T> & { readonly [elementType]?: T };
 /** What comes out of a DoFn: one collection for each of its outputs, under their names. */
 export type OutputCollections<O extends OutputSpecs> = { readonly [N in keyof O]: Collection<ValueOf<O[N]>> };
 
@@ -96,16 +100,19 @@ const WORKER_CAPABILITIES = [
 
 /** An empty pipeline, and the root that its impulses and sources are put behind. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
-  const pipeline = new Pipeline();
+  const pipeline = new BeamPipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
     environment.capabilities = [...ALL_STANDARD_CODER_URNS, ...WORKER_CAPABILITIES];
   }
-  return { pipeline, root: new Root(pipeline) };
+  return {
+    pipeline: pipeline as unknown as Pipeline,
+    root: new BeamRoot(pipeline) as unknown as Root,
+  };
 }
 
 /** One empty element: where a graph begins. */
 export function impulse(name: string, root: Root): Collection<Uint8Array> {
-  return root.apply(withName(name, beamImpulse()));
+  return collectionOf(applyNamed(name, beamImpulse(), (step) => beamRootOf(root).apply(step)));
 }
 
 /**
@@ -126,13 +133,14 @@ export function parDo<I, D extends AnyDoFn>(
 /** As `parDo`, with the coders of the outputs given apart: for DoFns whose types depend on their place in a graph. */
 export function applyParDo(
   name: string,
-  input: PCollection<any>,
+  input: Collection<any>,
   doFn: AnyDoFn,
   outputs: OutputSpecs,
   sides: Readonly<Record<string, Collection<any>>> = {},
 ): Record<string, Collection<any>> {
-  return input.apply(
-    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+  return applyNamed(
+    name,
+    (source: PCollection<any>, pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
       const payload = runnerApi.ParDoPayload.create({
         doFn: { urn: urnOf(doFn), payload: Buffer.from(JSON.stringify(doFn.config ?? null)) },
         requestsFinalization: doFn.requestsFinalization,
@@ -154,8 +162,9 @@ export function applyParDo(
           pipeline.createPCollectionInternal(coder as any, windowingOf(source), boundedness(isUnbounded)),
         ]),
       );
-    }),
-  );
+    },
+    (step) => pcollectionOf(input).apply(step),
+  ) as unknown as any;
 }
 
 /** Side inputs may have another windowing than the main input, which the outputs take theirs from. */
@@ -175,7 +184,7 @@ function declareSideInputs(
     const side = sides[view];
     if (side === undefined) throw new TypeError(`${name}: no collection is given for its side input ${view}`);
     if (view in transform.inputs) throw new TypeError(`${name}: ${view} is the name of its main input`);
-    transform.inputs[view] = side.getId();
+    transform.inputs[view] = pcollectionOf(side).getId();
     payload.sideInputs[view] = sideInputProto();
   }
 }
@@ -185,8 +194,9 @@ export function flattenAll<T>(
   name: string,
   inputs: readonly [Collection<T>, ...Collection<T>[]],
 ): Collection<T> {
-  return P([...inputs] as PCollection<any>[]).apply(
-    withName(name, (sources: PCollection<any>[], pipeline: Pipeline, transform: runnerApi.PTransform) => {
+  return applyNamed(
+    name,
+    (sources: PCollection<any>[], pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
       transform.spec = { urn: urns.flatten, payload: new Uint8Array() };
       transform.environmentId = "";
       const components = pipeline.getProto().components!;
@@ -196,8 +206,9 @@ export function flattenAll<T>(
         first.windowingStrategyId,
         boundedness(sources.some(isUnboundedCollection)),
       );
-    }) as any,
-  ) as Collection<T>;
+    },
+    (step) => collectionOf<T>(P(inputs.map(pcollectionOf)).apply(step as any)),
+  );
 }
 
 /** How a collection is cut in time, and when groups of it emit. What is left out is as it is to begin with. */
@@ -210,8 +221,9 @@ export interface Windowing {
 
 /** Puts each element into its windows, and says how groups behind it emit. Panes are discarding. */
 export function windowInto<T>(name: string, input: Collection<T>, windowing: Windowing): Collection<T> {
-  return input.apply(
-    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+  return applyNamed(
+    name,
+    (source: PCollection<any>, pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
       const windowFn = (windowing.windowFn ?? globalWindows()).toProto();
       transform.spec = {
         urn: urns.windowInto,
@@ -234,14 +246,16 @@ export function windowInto<T>(name: string, input: Collection<T>, windowing: Win
       });
       const from = pipeline.getProto().components!.pcollections[source.getId()]!;
       return pipeline.createPCollectionInternal(from.coderId, strategy, from.isBounded);
-    }),
-  ) as Collection<T>;
+    },
+    (step) => pcollectionOf(input).apply(step),
+  ) as unknown as Collection<T>;
 }
 
 /** The values of each key and window, in panes as the trigger of the input's windowing says. */
 export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Collection<KV<K, Iterable<V>>> {
-  return input.apply(
-    withName(name, (source: PCollection<any>, pipeline: Pipeline, transform: runnerApi.PTransform) => {
+  return applyNamed(
+    name,
+    (source: PCollection<any>, pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
       const components = pipeline.getProto().components!;
       const from = components.pcollections[source.getId()]!;
       const coder = coderFromProto(from.coderId, components.coders);
@@ -256,8 +270,9 @@ export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Col
       });
       const grouped = new KVCoder(coder.key, new IterableCoder(coder.value));
       return pipeline.createPCollectionInternal(grouped as any, continued, from.isBounded);
-    }),
-  ) as Collection<KV<K, Iterable<V>>>;
+    },
+    (step) => pcollectionOf(input).apply(step),
+  ) as unknown as Collection<KV<K, Iterable<V>>>;
 }
 
 /** What a worker makes its own instance of a CombineFn from. */
@@ -271,16 +286,22 @@ export function composite<I extends Record<string, Collection<any>>, O>(
   inputs: I,
   expand: (inputs: I) => O,
 ): O {
-  return P(inputs as any).apply(withName(name, (sources: any) => expand(sources)) as any) as O;
+  return applyNamed(
+    name,
+    (sources: any) => expand(sources),
+    (step) => P(inputs as any).apply(step as any),
+  ) as O;
 }
 
-export function coderOf(collection: PCollection<any>): Coder<any> {
-  const components = collection.pipeline.getProto().components!;
-  return coderFromProto(components.pcollections[collection.getId()]!.coderId, components.coders);
+/** The coder of a collection's elements. */
+export function coderOf(collection: Collection<any>): Coder<any> {
+  const pcollection = pcollectionOf(collection);
+  const components = pcollection.pipeline.getProto().components!;
+  return coderFromProto(components.pcollections[pcollection.getId()]!.coderId, components.coders);
 }
 
 function declareState(
-  pipeline: Pipeline,
+  pipeline: BeamPipeline,
   input: PCollection<any>,
   payload: runnerApi.ParDoPayload,
   doFn: StatefulDoFn<any, any, any, any, any, any>,
@@ -315,7 +336,7 @@ function declareState(
  * Multimaps and ordered lists are kinds of their own on the wire. Every other cell is a bag: a value or an accumulator
  * is a bag of one, a map a bag of its entries.
  */
-function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpec {
+function stateSpecProto(pipeline: BeamPipeline, spec: StateSpec): runnerApi.StateSpec {
   const protocol = { urn: urns.bagUserState, payload: new Uint8Array() };
   switch (spec.kind) {
     case "value": {
@@ -355,7 +376,7 @@ function stateSpecProto(pipeline: Pipeline, spec: StateSpec): runnerApi.StateSpe
   }
 }
 
-function require(pipeline: Pipeline, requirement: string): void {
+function require(pipeline: BeamPipeline, requirement: string): void {
   const { requirements } = pipeline.getProto();
   if (!requirements.includes(requirement)) requirements.push(requirement);
 }

@@ -2,12 +2,18 @@
  * A source that a test plays step by step: elements, watermarks and the passing of time, each once everything before
  * it has had its effect. Source: beam_runner_api.proto, TestStreamPayload.
  */
-import { type PCollection, type Pipeline, type Root, runnerApi, withName } from "../model/apache_beam.js";
+import {
+  type Pipeline as BeamPipeline,
+  type Root as BeamRoot,
+  type PCollection,
+  runnerApi,
+} from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { encodeToBytes } from "../model/coders/encode_to_bytes.js";
 import { MAX_TIMESTAMP_WIRE, type TimestampMs } from "../model/timestamps.js";
 import { urns } from "../model/urns.js";
-import type { Collection } from "./graph.js";
+import { beamRootOf, type Collection, collectionOf, type Root } from "./collection.js";
+import { applyNamed } from "./step.js";
 
 /** Steps of a stream, added in their order; `read` makes it a source. */
 export class TestStream<T> {
@@ -54,15 +60,17 @@ export class TestStream<T> {
         },
       },
     ];
-    return root.apply(
-      withName(name, (_root: Root, pipeline: Pipeline, transform: runnerApi.PTransform): PCollection<T> => {
+    return applyNamed(
+      name,
+      (_root: BeamRoot, pipeline: BeamPipeline, transform: runnerApi.PTransform): PCollection<T> => {
         const coderId = pipeline.getCoderId(this.coder as any);
         const payload = runnerApi.TestStreamPayload.create({ coderId, events });
         transform.spec = { urn: urns.testStream, payload: runnerApi.TestStreamPayload.toBinary(payload) };
         transform.environmentId = "";
         return pipeline.createPCollectionInternal<T>(coderId, undefined, runnerApi.IsBounded_Enum.UNBOUNDED);
-      }),
-    ) as Collection<T>;
+      },
+      (step) => collectionOf<T>(beamRootOf(root).apply(step)),
+    );
   }
 
   #push(event: runnerApi.TestStreamPayload_Event["event"]): this {

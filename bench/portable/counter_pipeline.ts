@@ -1,9 +1,10 @@
 /** A stateful counter with a timer for each key, over elements made on the spot. counter_pipeline.py is the same. */
-import type { Pipeline } from "../../beam/model/apache_beam.js";
+
 import { KVCoder } from "../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../beam/model/coders/varint_coder.js";
 import type { KV } from "../../beam/model/kv.js";
+import type { Pipeline } from "../../beam/sdk/collection.js";
 import {
   DoFn,
   type ElementContext,

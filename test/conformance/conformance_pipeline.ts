@@ -2,8 +2,9 @@
  * What a conformance pipeline is: one feature of the Beam model as a graph, with what must come out of it. A pipeline
  * knows no runner, and says the same on all of them.
  */
-import type { Root } from "../../beam/model/apache_beam.js";
+
 import type { Coder } from "../../beam/model/coders/coder.js";
+import type { Root } from "../../beam/sdk/collection.js";
 import type { Collection } from "../../beam/sdk/graph.js";
 import type { MetricSource } from "../../beam/sdk/pipeline_run.js";
 import type { RecordedElement } from "./recorded_elements.js";

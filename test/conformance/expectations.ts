@@ -1,8 +1,8 @@
 /** Builds a conformance pipeline and keeps what must come out of it, to be checked as often as one likes. */
 import assert from "node:assert/strict";
 import path from "node:path";
-import type { Pipeline, Root } from "../../beam/model/apache_beam.js";
 import type { Coder } from "../../beam/model/coders/coder.js";
+import type { Pipeline, Root } from "../../beam/sdk/collection.js";
 import { type Collection, createPipeline, parDo } from "../../beam/sdk/graph.js";
 import type { ConformancePipeline, ExpectedElement, GraphUnderTest } from "./conformance_pipeline.js";
 import { plain, RecordElements, type RecordedElement, readLines } from "./recorded_elements.js";

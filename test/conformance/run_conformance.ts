@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Pipeline, runnerApi } from "../../beam/model/apache_beam.js";
+import { runnerApi } from "../../beam/model/apache_beam.js";
+import type { Pipeline } from "../../beam/sdk/collection.js";
+import { protoOf } from "../../beam/sdk/collection.js";
 import type { ConformancePipeline } from "./conformance_pipeline.js";
 import { Expectations } from "./expectations.js";
 import type { JobUnderTest, RunnerUnderTest } from "./runner_under_test.js";
@@ -18,7 +20,7 @@ export class DeadlineError extends Error {
 }
 
 export function isStream(pipeline: Pipeline): boolean {
-  return Object.values(pipeline.getProto().components!.pcollections).some(
+  return Object.values(protoOf(pipeline).components!.pcollections).some(
     ({ isBounded }) => isBounded === runnerApi.IsBounded_Enum.UNBOUNDED,
   );
 }
@@ -60,8 +62,8 @@ async function run(
 ): Promise<void> {
   const { feature, ends, failsWith, needsCommits = false, checkMetrics } = conformance;
   // What a worker gets has travelled as bytes.
-  const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(graph.pipeline.getProto()));
-  Object.assign(graph.pipeline.getProto(), proto);
+  const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(protoOf(graph.pipeline)));
+  Object.assign(protoOf(graph.pipeline), proto);
   const options = { name: feature, needsCommits, durationMs: graph.durationMs };
   if (ends === "failing") {
     await expectFailure(() => runner.start(graph.pipeline, options), failsWith!);

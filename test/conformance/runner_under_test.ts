@@ -1,5 +1,5 @@
 /** What the conformance suite needs of a runner. Each runner has its adapter in `runners/`. */
-import type { Pipeline } from "../../beam/model/apache_beam.js";
+import type { Pipeline } from "../../beam/sdk/collection.js";
 import type { MetricSource } from "../../beam/sdk/pipeline_run.js";
 
 export interface RunnerUnderTest {

@@ -6,7 +6,7 @@ import { ElementBatch } from "../../engine/element_batch.js";
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
 import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
 import type { BundleDescriptor } from "../../exec/bundle_processor.js";
-import { type Pipeline, runnerApi } from "../../model/apache_beam.js";
+import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { coderFromProto } from "../../model/coders/registry.js";
 import { type ElementCoder, WindowedValueCoder } from "../../model/coders/windowed_value_coder.js";
@@ -21,6 +21,8 @@ import { urns } from "../../model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
 import { type Clock, systemClock, VirtualClock } from "../../platform/clock.js";
 import type { Health, HealthProblem } from "../../platform/health.js";
+import type { Pipeline } from "../../sdk/collection.js";
+import { protoOf } from "../../sdk/collection.js";
 import type { PipelineRun } from "../../sdk/pipeline_run.js";
 import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";
@@ -69,7 +71,7 @@ export class DirectRun implements PipelineRun {
   constructor(pipeline: Pipeline, options: DirectRunnerOptions = {}) {
     this.store = options.store ?? new MemoryStore();
     const { isDurable } = this.store;
-    const fused = fuse(pipeline.getProto(), { cutsBeforeStableInput: isDurable });
+    const fused = fuse(protoOf(pipeline), { cutsBeforeStableInput: isDurable });
     const isScripted = fused.stages.some(({ kind }) => kind === "scripted");
     if (isScripted && isDurable) {
       throw new UnsupportedPipelineError(

@@ -4,7 +4,8 @@
  * seconds, so a runner that went away without a word is noticed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Pipeline } from "../../model/apache_beam.js";
+import type { Pipeline } from "../../sdk/collection.js";
+import { protoOf } from "../../sdk/collection.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
 import { type WorkerEnvironment, withEnvironment } from "./environments.js";
 import { jobApi } from "./job_api.js";
@@ -63,7 +64,7 @@ export async function runPortable(pipeline: Pipeline, options: PortableRunnerOpt
   const service = new JobService(jobEndpoint);
   try {
     await service.reach();
-    const proto = withEnvironment(pipeline.getProto(), environment);
+    const proto = withEnvironment(protoOf(pipeline), environment);
     const prepared = await service.prepare(
       proto,
       optionsToStruct({ job_name: jobName, ...pipelineOptions }),

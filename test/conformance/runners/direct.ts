@@ -1,6 +1,7 @@
 /** The direct runner, in this process. */
-import type { Pipeline } from "../../../beam/model/apache_beam.js";
+
 import { type DirectRun, runDirect } from "../../../beam/runners/direct/direct_runner.js";
+import type { Pipeline } from "../../../beam/sdk/collection.js";
 import type { JobUnderTest, RunnerUnderTest } from "../runner_under_test.js";
 
 export class DirectUnderTest implements RunnerUnderTest {

@@ -1,5 +1,5 @@
 // Everything here compiles.
-import type { Root } from "../../../beam/model/apache_beam.js";
+import type { Root } from "../../../beam/sdk/collection.js";
 import { KVCoder } from "../../../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../../../beam/model/coders/string_utf8_coder.js";
 import { VarintCoder } from "../../../beam/model/coders/varint_coder.js";

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { type Pipeline, runnerApi } from "../../../../beam/model/apache_beam.js";
+import { runnerApi } from "../../../../beam/model/apache_beam.js";
 import { DoubleCoder } from "../../../../beam/model/coders/double_coder.js";
 import { IterableCoder } from "../../../../beam/model/coders/iterable_coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import { urns } from "../../../../beam/model/urns.js";
 import { liftCombines } from "../../../../beam/runners/direct/lift_combines.js";
+import type { Pipeline } from "../../../../beam/sdk/collection.js";
+import { protoOf } from "../../../../beam/sdk/collection.js";
 import { combinePerKey } from "../../../../beam/sdk/combine.js";
 import { createPipeline } from "../../../../beam/sdk/graph.js";
 import { createKeyed, ints, keyedInts, mean, strings } from "../runners/small_graphs.js";
@@ -18,10 +20,10 @@ const means = new KVCoder(strings, DoubleCoder.INSTANCE);
 function lifted(change: (components: runnerApi.Components) => void = () => undefined): Pipeline {
   const { pipeline, root } = createPipeline();
   combinePerKey("Mean", createKeyed(root, []), mean);
-  const proto = runnerApi.Pipeline.clone(pipeline.getProto());
+  const proto = runnerApi.Pipeline.clone(protoOf(pipeline));
   liftCombines(proto.components!);
   change(proto.components!);
-  return { getProto: () => proto } as Pipeline;
+  return { getProto: () => proto } as unknown as Pipeline;
 }
 
 describe("worker, combine", () => {
@@ -86,12 +88,12 @@ describe("worker, combine", () => {
   it("combines groups where the runner asks for that", async () => {
     const { pipeline, root } = createPipeline();
     combinePerKey("Mean", createKeyed(root, []), mean);
-    const proto = runnerApi.Pipeline.clone(pipeline.getProto());
+    const proto = runnerApi.Pipeline.clone(protoOf(pipeline));
     const byName = (name: string): runnerApi.PTransform =>
       Object.values(proto.components!.transforms).find(({ uniqueName }) => uniqueName === name)!;
     const spec = { urn: urns.combineGroupedValues, payload: byName("Mean").spec!.payload };
     byName("Mean/Combine").spec = spec;
-    test.describe({ getProto: () => proto } as Pipeline, ["Mean/Combine"]);
+    test.describe({ getProto: () => proto } as unknown as Pipeline, ["Mean/Combine"]);
     const values = new KVCoder(strings, new IterableCoder(ints));
     const output = await run(encodeElements(values, [{ key: "a", value: [1, 2, 6] }, 9]));
     assert.deepEqual(decodeElements(means, output), [[{ key: "a", value: 3 }, 9]]);

@@ -7,6 +7,7 @@ import { CoderUrn } from "../../../../beam/model/coders/urns.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import { urns } from "../../../../beam/model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
+import { protoOf } from "../../../../beam/sdk/collection.js";
 import { create } from "../../../../beam/sdk/create.js";
 import { createPipeline, parDo } from "../../../../beam/sdk/graph.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../../../beam/sdk/offset_range.js";
@@ -99,7 +100,7 @@ describe("worker, splittable DoFns", () => {
     test = await WorkerUnderTest.start(runnerName === undefined ? {} : { runnerName });
     const { pipeline, root } = createPipeline();
     parDo("Count", create("Ends", root, [1], ints), new Count(null));
-    const proto = runnerApi.Pipeline.clone(pipeline.getProto());
+    const proto = runnerApi.Pipeline.clone(protoOf(pipeline));
     const components = proto.components!;
     const [, count] = Object.entries(components.transforms).find(
       ([, { uniqueName }]) => uniqueName === "Count",

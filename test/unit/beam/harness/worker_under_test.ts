@@ -1,7 +1,6 @@
 /** A worker, and a runner that the test plays; elements in and out are encoded as on the wire. */
 import { Worker, type WorkerOptions } from "../../../../beam/harness/worker.js";
 import type { WorkerLog } from "../../../../beam/harness/worker_log.js";
-import type { Pipeline } from "../../../../beam/model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
 import type { Coder } from "../../../../beam/model/coders/coder.js";
 import { StringUtf8Coder } from "../../../../beam/model/coders/string_utf8_coder.js";
@@ -11,6 +10,8 @@ import { WindowedValueCoder } from "../../../../beam/model/coders/windowed_value
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import type { Timer } from "../../../../beam/model/timer.js";
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
+import type { Pipeline } from "../../../../beam/sdk/collection.js";
+import { protoOf } from "../../../../beam/sdk/collection.js";
 import { descriptorOf, FakeFnRunner } from "../../../fixtures/fake_fn_runner.js";
 
 const silent: WorkerLog = {
@@ -50,7 +51,7 @@ export class WorkerUnderTest {
 
   /** Makes steps of a graph known to the runner as the descriptor "d". */
   describe(pipeline: Pipeline, steps: readonly string[], id = "d"): void {
-    this.runner.descriptors.set(id, descriptorOf(pipeline.getProto(), steps, this.runner.endpoint, id));
+    this.runner.descriptors.set(id, descriptorOf(protoOf(pipeline), steps, this.runner.endpoint, id));
   }
 }
 

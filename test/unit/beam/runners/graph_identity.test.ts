@@ -5,6 +5,7 @@ import {
   type GraphIdentity,
   identityOf,
 } from "../../../../beam/runners/direct/graph_identity.js";
+import { protoOf } from "../../../../beam/sdk/collection.js";
 import { createPipeline, parDo } from "../../../../beam/sdk/graph.js";
 import {
   bagState,
@@ -28,7 +29,7 @@ function identityWith(cell: StateSpec): GraphIdentity {
   );
   const { pipeline, root } = createPipeline();
   parDo("Step", createKeyed(root, []), doFn);
-  return identityOf(fuse(pipeline.getProto()));
+  return identityOf(fuse(protoOf(pipeline)));
 }
 
 describe("a graph's identity", () => {

@@ -1,5 +1,5 @@
 /** What tests of graphs share: DoFns made of plain functions, and the collector at the end of a graph. */
-import type { Root } from "../../../../beam/model/apache_beam.js";
+
 import type { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
 import type { Coder } from "../../../../beam/model/coders/coder.js";
 import { DoubleCoder } from "../../../../beam/model/coders/double_coder.js";
@@ -11,6 +11,7 @@ import type { KV } from "../../../../beam/model/kv.js";
 import type { PaneInfo } from "../../../../beam/model/pane.js";
 import type { BoundedWindow } from "../../../../beam/model/windows.js";
 import type { DirectRun } from "../../../../beam/runners/direct/direct_runner.js";
+import type { Root } from "../../../../beam/sdk/collection.js";
 import { CombineFn } from "../../../../beam/sdk/combine_fn.js";
 import { create } from "../../../../beam/sdk/create.js";
 import {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { type Pipeline, runnerApi } from "../../../../beam/model/apache_beam.js";
+import { runnerApi } from "../../../../beam/model/apache_beam.js";
 import { fixedWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { UnsupportedPipelineError } from "../../../../beam/runners/direct/fusion.js";
+import type { Pipeline } from "../../../../beam/sdk/collection.js";
+import { protoOf } from "../../../../beam/sdk/collection.js";
 import { createPipeline, groupByKey, parDo, windowInto } from "../../../../beam/sdk/graph.js";
 import { valueState } from "../../../../beam/sdk/state.js";
 import { TestStream } from "../../../../beam/sdk/test_stream.js";
@@ -22,9 +24,9 @@ function changed(change: (proto: runnerApi.Pipeline) => void): Pipeline {
   const windowed = windowInto("Window", input, { windowFn: fixedWindows(10) });
   groupByKey("Group", windowed);
   parDo("Count", windowed, count);
-  const proto = runnerApi.Pipeline.clone(pipeline.getProto());
+  const proto = runnerApi.Pipeline.clone(protoOf(pipeline));
   change(proto);
-  return { getProto: () => proto } as Pipeline;
+  return { getProto: () => proto } as unknown as Pipeline;
 }
 
 function transform({ components }: runnerApi.Pipeline, name: string): runnerApi.PTransform {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Pipeline, runnerApi } from "../../../../beam/model/apache_beam.js";
+import { runnerApi } from "../../../../beam/model/apache_beam.js";
 import { DoubleCoder } from "../../../../beam/model/coders/double_coder.js";
 import { KVCoder } from "../../../../beam/model/coders/kv_coder.js";
 import { CoderUrn } from "../../../../beam/model/coders/urns.js";
@@ -7,6 +7,8 @@ import { urns } from "../../../../beam/model/urns.js";
 import { fixedWindows, slidingWindows } from "../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { coGroupByKey } from "../../../../beam/sdk/co_group_by_key.js";
+import type { Pipeline } from "../../../../beam/sdk/collection.js";
+import { pcollectionOf, protoOf } from "../../../../beam/sdk/collection.js";
 import { combinePerKey } from "../../../../beam/sdk/combine.js";
 import { create } from "../../../../beam/sdk/create.js";
 import { DoFn } from "../../../../beam/sdk/do_fn.js";
@@ -87,12 +89,13 @@ const everything = stateful(
 );
 
 function parts(pipeline: Pipeline) {
-  const proto = pipeline.getProto();
+  const proto = protoOf(pipeline);
   const { transforms, pcollections, coders, windowingStrategies, environments } = proto.components!;
   const transform = (name: string): runnerApi.PTransform =>
     Object.values(transforms).find(({ uniqueName }) => uniqueName === name) ??
     assert.fail(`no transform ${name}`);
-  const output = (collection: Collection<any>): runnerApi.PCollection => pcollections[collection.getId()]!;
+  const output = (collection: Collection<any>): runnerApi.PCollection =>
+    pcollections[pcollectionOf(collection).getId()]!;
   return { proto, transform, output, coders, windowingStrategies, environments, transforms };
 }
 
@@ -224,8 +227,8 @@ describe("the graph proto", () => {
     const seen = collect(grouped);
     const texts = collect(parDo("Everything", windowed, everything).main);
     const read = collect(parDo("Source", impulse("Impulse", root), new Source({ isBounded: true })).main);
-    const bytes = runnerApi.Pipeline.toBinary(pipeline.getProto());
-    const arrived = { getProto: () => runnerApi.Pipeline.fromBinary(bytes) } as Pipeline;
+    const bytes = runnerApi.Pipeline.toBinary(protoOf(pipeline));
+    const arrived = { getProto: () => runnerApi.Pipeline.fromBinary(bytes) } as unknown as Pipeline;
     await runDirect(arrived).finished;
     assert.deepEqual(valuesOf(seen), [{ key: "k", value: { a: [1, 2], b: [1, 2] } }]);
     assert.deepEqual(valuesOf(texts), ["1", "2", "event"]);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../../../beam/model/timestamps.js";
 import type { StageStatus } from "../../../../beam/runners/direct/direct_runner.js";
 import { fuse } from "../../../../beam/runners/direct/fusion.js";
+import { protoOf } from "../../../../beam/sdk/collection.js";
 import { buildPipeline } from "../../../../pipeline/graph.js";
 import { figuresOf } from "../../../../pipeline/report/figures.js";
 import { createLog } from "../../../../pipeline/report/log.js";
@@ -78,7 +79,7 @@ describe("watermarkLagMs", () => {
       unmatchedCollection: "u",
       deadLetterCollection: "l",
     });
-    const { stages, components } = fuse(pipeline.getProto());
+    const { stages, components } = fuse(protoOf(pipeline));
     const withJoin = stages.filter(({ transforms }) =>
       transforms.some((id) => components.transforms[id]!.uniqueName === "JoinOrdersPayments"),
     );
