@@ -37,6 +37,17 @@ export { type CoGrouped, coGroupByKey } from "./sdk/co_group_by_key.js";
 export { combineGlobally, combinePerKey } from "./sdk/combine.js";
 export { create } from "./sdk/create.js";
 export {
+  type ElementFn,
+  filter,
+  filterFn,
+  flatMap,
+  flatMapFn,
+  keyFn,
+  map,
+  mapFn,
+  withKeys,
+} from "./sdk/element_wise.js";
+export {
   type Accepts,
   applyParDo,
   type Collection,

@@ -59,6 +59,7 @@ export interface EngineOptions {
   readonly advanceClock?: (byMs: number) => void;
 }
 
+/** Sizes and times of bundles when nothing else is said. */
 export const DEFAULT_ENGINE_OPTIONS = {
   bundleSizeMax: 1024,
   bundleTimeMaxMs: 50,

@@ -18,6 +18,7 @@ import { ElementBatch } from "./element_batch.js";
 import type { PendingBatch, Restriction, Stage, StageWatermarks } from "./stage.js";
 import type { Turn } from "./turn.js";
 
+/** The table of a store that holds the stages' watermarks. */
 export const WATERMARKS_TABLE = "progress/watermarks";
 
 /** What the last commit says of each stage that it knows, by the stage's name. */

@@ -13,11 +13,13 @@ import { Worker } from "./worker.js";
 import { stderrLog, type WorkerLog } from "./worker_log.js";
 import { startWorkerPool } from "./worker_pool.js";
 
+/** What a worker's program adds to the library's worker. */
 export interface WorkerProgram {
   /** Called before the first bundle, with the pipeline's options by name. What it throws, each bundle fails with. */
   prepare?(options: Readonly<Record<string, unknown>>, log: WorkerLog): void | Promise<void>;
 }
 
+/** The arguments that a runner starts a worker with. */
 export interface WorkerFlags {
   readonly id: string;
   readonly provisionEndpoint: string;

@@ -5,6 +5,7 @@
  */
 import type { TimestampMs } from "../model/timestamps.js";
 
+/** Something that is wrong, and since when. */
 export interface HealthProblem {
   /** Who has it: "Kafka", "MongoDB", "checkpoints", … */
   readonly component: string;
@@ -24,6 +25,7 @@ export interface HealthReporter {
 /** Told when a problem begins, changes, and (with `undefined`) ends. */
 export type HealthListener = (component: string, now: HealthProblem | undefined) => void;
 
+/** What is wrong in this process right now, and since when. */
 export class Health implements HealthReporter {
   readonly #problems = new Map<string, HealthProblem>();
 

@@ -7,6 +7,7 @@ interface Shared<T> {
   users: number;
 }
 
+/** Connections of one kind, by name: registered when a process starts, opened by the first user, closed by the last. */
 export class SharedConnections<T> {
   readonly #connects = new Map<string, () => Promise<T>>();
   readonly #open = new Map<string, Shared<T>>();

@@ -16,6 +16,7 @@ import type { Clock } from "./clock.js";
 /** Between two looks; less is a clock that is being kept right. */
 const JUMP_MIN_MS = 1_000;
 
+/** The wall clock of a machine whose clock may be set while the process runs. */
 export class SteadyHour {
   #hour: TimestampMs;
   #lookedAt: number;

@@ -29,6 +29,7 @@ export interface CombineFnClass {
   new (config: any): AnyCombineFn;
 }
 
+/** Any CombineFn. */
 export type AnyCombineFn = CombineFn<any, any, any, any>;
 
 /** The output of all these inputs. */

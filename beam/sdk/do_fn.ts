@@ -26,6 +26,7 @@ export type Json =
 
 /** The outputs of a DoFn: a name and a coder each. */
 export type OutputSpecs = Readonly<Record<string, Coder<any>>>;
+/** The type of the values of a coder. */
 export type ValueOf<C> = C extends Coder<infer T> ? T : never;
 
 /**

@@ -45,7 +45,9 @@ export interface DistributionValue {
   readonly max: number;
 }
 
+/** A metric of a DoFn. */
 export type MetricCell = Counter | Distribution | Gauge;
+/** The metrics of a DoFn, by name. */
 export type MetricCells = Readonly<Record<string, MetricCell>>;
 
 /** For `metrics` of a DoFn: a sum. */

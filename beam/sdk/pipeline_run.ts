@@ -20,13 +20,16 @@ export interface PipelineRun {
   stop(mode?: StopMode): Promise<void>;
 }
 
+/** What becomes of what waits in state when a run is ended: see PipelineRun.stop. */
 export type StopMode = "keep" | "expire";
 
+/** How far event time has come before a stage, ms. */
 export interface StageWatermark {
   readonly name: string;
   readonly inputWatermark: TimestampMs;
 }
 
+/** Where counters are read. */
 export interface CounterSource {
   /** A counter summed over all transforms; with `transform`, over those whose name begins so. */
   counter(name: string, transform?: string): number;

@@ -18,6 +18,7 @@ export interface MapView<K, V> {
   readonly kind: "map";
   readonly coder: Coder<KV<K, V>>;
 }
+/** A declared side input. */
 export type View = ListView<any> | MapView<any, any>;
 /** The views that a DoFn declares, by name. */
 export type Views = Readonly<Record<string, View>>;

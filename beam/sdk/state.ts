@@ -80,32 +80,39 @@ export interface CombiningState<I, O> {
   clear(): void;
 }
 
+/** What `valueState` declares. */
 export interface ValueStateSpec<T> {
   readonly kind: "value";
   readonly coder: Coder<T>;
 }
+/** What `bagState` declares. */
 export interface BagStateSpec<T> {
   readonly kind: "bag";
   readonly coder: Coder<T>;
 }
+/** What `mapState` declares. */
 export interface MapStateSpec<K, V> {
   readonly kind: "map";
   readonly keyCoder: Coder<K>;
   readonly valueCoder: Coder<V>;
 }
+/** What `combiningState` declares. */
 export interface CombiningStateSpec<I, O> {
   readonly kind: "combining";
   readonly combineFn: CombineFn<I, any, O, any>;
 }
+/** What `multimapState` declares. */
 export interface MultimapStateSpec<K, V> {
   readonly kind: "multimap";
   readonly keyCoder: Coder<K>;
   readonly valueCoder: Coder<V>;
 }
+/** What `orderedListState` declares. */
 export interface OrderedListStateSpec<T> {
   readonly kind: "orderedList";
   readonly coder: Coder<T>;
 }
+/** A declared cell of state. */
 export type StateSpec =
   | ValueStateSpec<any>
   | BagStateSpec<any>
@@ -113,6 +120,7 @@ export type StateSpec =
   | MultimapStateSpec<any, any>
   | OrderedListStateSpec<any>
   | CombiningStateSpec<any, any>;
+/** The cells of a StatefulDoFn, by name. */
 export type StateSpecs = Readonly<Record<string, StateSpec>>;
 
 /** What `ctx.state` holds for each declared cell. */

@@ -17,11 +17,14 @@ export interface Timer {
   clear(tag?: string): void;
 }
 
+/** A declared timer family. */
 export interface TimerSpec {
   readonly kind: "timer";
   readonly timeDomain: "event" | "processing";
 }
+/** The timers of a StatefulDoFn, by name. */
 export type TimerSpecs = Readonly<Record<string, TimerSpec>>;
+/** The timers at hand, by name. */
 export type Timers<T extends TimerSpecs> = { readonly [N in keyof T]: Timer };
 
 /** Fires when the watermark says that event time has come. Needs no traffic. */

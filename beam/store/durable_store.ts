@@ -58,6 +58,7 @@ export interface Recovery {
   readonly durationMs: number;
 }
 
+/** Tables in memory whose commits are on disk: a log of each commit, and snapshots. */
 export class DurableStore implements Store, CheckpointSource {
   readonly isDurable = true;
   readonly #journal: Journal;

@@ -10,6 +10,7 @@ const WRITE_BYTES_MAX = 1 << 30;
 /** The file that stands for the lock. The lock itself is the system's, and ends with the process. */
 export const LOCK_FILE = "lock";
 
+/** A directory of this machine, locked for one process. */
 export class LocalDirectory implements Directory {
   #lock: FileHandle | undefined;
 

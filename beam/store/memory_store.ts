@@ -6,6 +6,7 @@ import { Tables } from "./tables.js";
 /** Nobody will ask for them again. */
 const NO_CHANGES: Changes = { bytes: 0 };
 
+/** Tables in memory, gone with the process. */
 export class MemoryStore implements Store {
   readonly #tables = new Tables();
   readonly isDurable = false;

@@ -11,6 +11,7 @@ export interface Changes {
   readonly bytes: number;
 }
 
+/** State behind one interface: tables of bytes that commit together. */
 export interface Store {
   /** Whether `commit` makes anything outlive the process. When not, nothing is noted down. */
   readonly isDurable: boolean;

@@ -38,6 +38,7 @@ export interface GcsOptions {
   readonly stallMs?: number;
 }
 
+/** Objects in a bucket of Google Cloud Storage. */
 export class GcsObjectStore implements ObjectStore {
   readonly path: string;
   readonly #bucket: Bucket;

@@ -60,10 +60,12 @@ export class KafkaConnection {
   }
 }
 
+/** The Kafka clients of this process, by name. */
 export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", (connection) =>
   connection.close(),
 );
 
+/** Makes a Kafka cluster known in this process under the name that graphs use. */
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
   registerKafkaClient(name, () => connectKafka(config), config.clock, config.health);
 }

@@ -20,6 +20,7 @@ export type ReadFromKafka = Pick<ReadConfig, Exclude<keyof ReadConfig, Optional>
 /** A new partition is found well before the disorder allowance has passed over what was written to it first. */
 const DISCOVERY_INTERVAL_MAX_MS = 10_000;
 
+/** Reads a topic: events that the decoder understood, and reports of records that it rejected. */
 export function readFromKafka<T, D>(
   name: string,
   root: Root,

@@ -6,6 +6,7 @@ import type { Coder, TimestampMs } from "@order-payment-stream/beam";
 
 import type { RecordCursor } from "./client/kafka_client.js";
 
+/** Where a record comes from. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -16,6 +17,7 @@ export class Rejected<D> {
   constructor(readonly report: D) {}
 }
 
+/** Makes values of records, with their event times. */
 export interface RecordDecoder<T, D> {
   readonly coder: Coder<T>;
   readonly rejectedCoder: Coder<D>;

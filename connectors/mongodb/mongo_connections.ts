@@ -11,10 +11,12 @@ export interface MongoConnection {
   readonly writerOptions: SharedWriterOptions;
 }
 
+/** The MongoDB clients of this process, by name. */
 export const mongoConnections = new SharedConnections<MongoConnection>("MongoDB", ({ client }) =>
   client.close(),
 );
 
+/** Makes a MongoDB deployment known in this process under the name that graphs use. */
 export function registerMongoConnection(
   name: string,
   uri: string,

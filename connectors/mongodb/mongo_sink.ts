@@ -16,6 +16,7 @@ export type MongoSinkConfig = {
   readonly [name: string]: Json;
 };
 
+/** A DoFn that writes each element as a document: see the head of this file. */
 export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, MongoSinkConfig> {
   /** What was written stays written, so a repeated bundle must write the same. */
   override readonly needsStableInput = true;

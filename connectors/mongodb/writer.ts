@@ -470,6 +470,7 @@ function documentBytes(document: Document): number {
   return bytes < DOCUMENT_BYTES_MAX ? bytes : BSON.calculateObjectSize(document);
 }
 
+/** The indexes that a collection is to have. */
 export interface CollectionIndexes {
   readonly collection: string;
   readonly indexes: readonly IndexDescription[];

@@ -46,6 +46,7 @@ export function writeInstant(timestamp: TimestampMs, out: ByteWriter): void {
   out.length = at + 8;
 }
 
+/** Reads what `writeInstant` wrote, in ms; throws a CorruptBytesError when the bytes end early. */
 export function readInstant(input: ByteReader): TimestampMs {
   const at = input.skip(8);
   const { buffer } = input;

@@ -3,5 +3,7 @@
 /** @param transform unique name of the stateful step */
 export const stateTableName = (transform: string, cell: string): string => `state/${transform}/${cell}`;
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
+/** The table of a store that holds the pipeline's counters. */
 export const COUNTERS_TABLE = "run/counters";
+/** The table of a store that says which graph its state belongs to. */
 export const IDENTITY_TABLE = "run/identity";

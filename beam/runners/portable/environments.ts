@@ -8,6 +8,7 @@
  */
 import { runnerApi } from "../../model/apache_beam.js";
 
+/** Where the runner finds workers. Source: beam_runner_api.proto, Environment. */
 export type WorkerEnvironment =
   | { readonly kind: "external"; readonly endpoint: string }
   | {

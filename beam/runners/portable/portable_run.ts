@@ -81,6 +81,7 @@ export async function runPortable(pipeline: Pipeline, options: PortableRunnerOpt
   }
 }
 
+/** A job on a portable runner, followed from this process. */
 export class PortableRun implements PipelineRun {
   readonly finished: Promise<void>;
   readonly #messages: JobMessages;

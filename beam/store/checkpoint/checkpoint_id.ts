@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 const FORM = /^(\d{8}T\d{6}Z)-[0-9a-f]{8}$/;
 const SECOND_MS = 1_000;
 
+/** Whether a text has the form of a checkpoint id. */
 export function isCheckpointId(text: string): boolean {
   return FORM.test(text);
 }

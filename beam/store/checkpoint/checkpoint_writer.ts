@@ -45,6 +45,7 @@ export interface CheckpointWriterOptions {
 
 const LEFTOVER_GRACE_MS = 3_600_000;
 
+/** Writes checkpoints of one state directory to one place. */
 export class CheckpointWriter {
   readonly #repository: CheckpointRepository;
   readonly #author: Author;

@@ -28,6 +28,7 @@ export interface CheckpointFile {
   readonly crc32c: number;
 }
 
+/** What a checkpoint consists of: it exists once this is written. */
 export interface Manifest {
   readonly id: string;
   readonly createdAtMs: number;

@@ -13,6 +13,7 @@
 /** Generation of an object that is not there. */
 export const ABSENT = "0";
 
+/** What a store tells of an object without its bytes. */
 export interface ObjectInfo {
   readonly name: string;
   readonly length: number;
@@ -24,18 +25,21 @@ export interface ObjectInfo {
   readonly updatedMs: number;
 }
 
+/** The bytes of an object on their way up. */
 export interface ObjectBody {
   readonly length: number;
   /** The bytes from the first on; called anew for each attempt. */
   open(): AsyncIterable<Uint8Array>;
 }
 
+/** The bytes of an object on their way down. */
 export interface OpenObject {
   readonly info: ObjectInfo;
   /** Throws an ObjectNotFoundError when the object is deleted or replaced meanwhile. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
+/** Objects by name, written whole: where checkpoints are kept. */
 export interface ObjectStore {
   /** For messages, such as gs://bucket/prefix. */
   readonly path: string;
@@ -49,6 +53,7 @@ export interface ObjectStore {
   delete(name: string): Promise<void>;
 }
 
+/** The object is not at the generation that the write was made for: somebody else has written it. */
 export class PreconditionFailedError extends Error {
   override readonly name = "PreconditionFailedError";
 
@@ -57,6 +62,7 @@ export class PreconditionFailedError extends Error {
   }
 }
 
+/** There is no object of that name. */
 export class ObjectNotFoundError extends Error {
   override readonly name = "ObjectNotFoundError";
 

@@ -25,6 +25,8 @@ const TEMPORARY = ".restoring";
 const IGNORED: ReadonlySet<string> = new Set(["lost+found", partialName(NOTE)]);
 
 /**
+ * Brings a checkpoint into an empty state directory.
+ *
  * @param wanted an id, or "latest"
  * @param directory of this process alone; empty, but for what is left of an interrupted restore
  */
@@ -52,7 +54,11 @@ export async function restoreCheckpoint(
   return manifest;
 }
 
-/** @throws UnfinishedRestoreError when what is in the directory is half of a restore */
+/**
+ * Refuses a directory in which a restore began and did not end.
+ *
+ * @throws UnfinishedRestoreError when what is in the directory is half of a restore
+ */
 export async function refuseUnfinishedRestore(directory: Directory): Promise<void> {
   const note = await readWholeFile(directory, NOTE);
   if (note === undefined) return;

@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Clock, HealthReporter } from "@order-payment-stream/beam/io";
 
+/** What a Kafka read needs of a cluster. */
 export interface KafkaClient {
   /**
    * Partition ids of a topic, ascending.
@@ -98,6 +99,7 @@ export interface RecordCursor {
   readonly valueEnd: number;
 }
 
+/** Where a client's words go. */
 export interface KafkaLogger {
   debug(message: string, fields?: Record<string, unknown>): void;
   info(message: string, fields?: Record<string, unknown>): void;
@@ -105,6 +107,7 @@ export interface KafkaLogger {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
+/** How to reach a Kafka cluster. */
 export interface KafkaConfig {
   /** host:port of one or more brokers; the rest of the cluster is found through them. */
   readonly brokers: readonly string[];

@@ -41,7 +41,7 @@ parDo("Read", numbers, read);
 groupByKey("Group", texts);
 // error: Property 'other' does not exist on type
 parDo("Shout", texts, new Shout(null)).other;
-// error: Type 'OutputCollections
+// error: type 'OutputCollections
 const lengths: Collection<number> = parDo("Shout", texts, new Shout(null));
 // error: is not assignable to type 'Collection<number>'
 const mistaken: Collection<number> = parDo("Shout", texts, new Shout(null)).main;
