@@ -4,12 +4,22 @@
  */
 import type { Pipeline } from "../sdk/collection.js";
 import type { PipelineRun } from "../sdk/pipeline_run.js";
-import { runDirect } from "./direct/direct_runner.js";
+import { DurableStore } from "../store/durable_store.js";
+import { LocalDirectory } from "../store/local_directory.js";
+import { type DirectRunnerOptions, runDirect } from "./direct/direct_runner.js";
 import type { PipelineOptions } from "./portable/pipeline_options.js";
 
 /** Which runner, and where. */
 export type RunnerOptions =
-  | { readonly runner: "direct" }
+  | ({
+      /** In this process. */
+      readonly runner: "direct";
+      /**
+       * A directory that keeps the state: made if it is missing, and gone on from if it holds some. One process at a
+       * time may use it. Without it (and without `store`) state is in memory.
+       */
+      readonly stateDir?: string;
+    } & DirectRunnerOptions)
   | {
       /** Prism, Flink, or any other runner of Beam's. */
       readonly runner: "portable";
@@ -25,14 +35,15 @@ export type RunnerOptions =
     };
 
 /**
- * Starts a pipeline. The run's `finished` settles when it has ended, and breaks with what it failed with. Throws when
- * the runner cannot be reached, or does not take the pipeline.
+ * Starts a pipeline. The run's `finished` settles when it has ended, and rejects with what it failed with. Throws when
+ * the runner cannot be reached, or does not take the pipeline; and when the directory of the state is in use, damaged
+ * or of another pipeline.
  */
 export async function runPipeline(
   pipeline: Pipeline,
   options: RunnerOptions = { runner: "direct" },
 ): Promise<PipelineRun> {
-  if (options.runner === "direct") return runDirect(pipeline);
+  if (options.runner === "direct") return runHere(pipeline, options);
   const {
     jobEndpoint,
     runnerEnded,
@@ -61,6 +72,27 @@ export async function runPipeline(
     return run;
   } catch (error) {
     await pool.close();
+    throw error;
+  }
+}
+
+async function runHere(
+  pipeline: Pipeline,
+  { runner: _, stateDir, ...options }: Extract<RunnerOptions, { runner: "direct" }>,
+): Promise<PipelineRun> {
+  if (stateDir === undefined) return runDirect(pipeline, options);
+  if (options.store !== undefined) throw new TypeError("give either stateDir or store, not both");
+  const store = await DurableStore.open(
+    await LocalDirectory.open(stateDir),
+    options.clock === undefined ? {} : { clock: options.clock },
+  );
+  const close = () => store.close();
+  try {
+    const run = runDirect(pipeline, { ...options, store });
+    run.finished.then(close, close);
+    return run;
+  } catch (error) {
+    await store.close();
     throw error;
   }
 }

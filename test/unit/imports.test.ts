@@ -46,7 +46,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
     packages: ["@grpc/grpc-js", "apache-beam"],
   },
   "beam/runners/run_pipeline.ts": {
-    folders: ["beam/model", "beam/sdk", "beam/runners", "beam/harness"],
+    folders: ["beam/model", "beam/sdk", "beam/store", "beam/runners", "beam/harness"],
     packages: [],
   },
   // The entries of the library: what package.json exports.
