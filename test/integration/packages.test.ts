@@ -1,0 +1,153 @@
+/**
+ * The library as somebody else gets it: packed, installed in an empty folder, compiled against with strict TypeScript
+ * that checks declarations too, and run, Kafka in and MongoDB out, with every Node that is supported.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Kafka, logLevel } from "kafkajs";
+import { MongoClient } from "mongodb";
+import { createTopic } from "../fixtures/event_topics.js";
+import { kafkaFixture, mongodbFixture, uniqueName } from "../fixtures/services.js";
+
+const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
+const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
+const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"];
+const OTHER_NODES = ["22", "24"];
+const INSTALL_TIMEOUT_MS = 300_000;
+
+const run = promisify(execFile);
+
+describe("packages", function () {
+  this.timeout(INSTALL_TIMEOUT_MS);
+  const kafka = kafkaFixture();
+  const mongodb = mongodbFixture();
+  let folder: string;
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "packed-library-"));
+    await run("npx", ["tsc", "-b", "tsconfig.build.json"], { cwd: ROOT });
+    for (const name of PACKAGES) {
+      await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: join(ROOT, name) });
+    }
+    const tarballs = readdirSync(folder).filter((file) => file.endsWith(".tgz"));
+    assert.equal(tarballs.length, PACKAGES.length);
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+    const versions = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).devDependencies;
+    await run(
+      "npm",
+      [
+        "install",
+        "--no-audit",
+        "--no-fund",
+        ...tarballs.map((file) => `./${file}`),
+        `typescript@${versions.typescript}`,
+        `@types/node@${versions["@types/node"]}`,
+      ],
+      { cwd: folder },
+    );
+    cpSync(GUIDE, join(folder, "stream.ts"));
+    const compilerOptions = {
+      strict: true,
+      target: "ES2022",
+      module: "NodeNext",
+      outDir: "out",
+      rootDir: ".",
+      types: ["node"],
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+    };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["stream.ts"] }));
+  });
+
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("hold no sources, tests or machine paths", async () => {
+    const installed = join(folder, "node_modules", "@order-payment-stream");
+    for (const name of readdirSync(installed)) {
+      const files = readdirSync(join(installed, name), { recursive: true }) as string[];
+      const odd = files.filter((file) => /\.ts$/.test(file) && !file.endsWith(".d.ts"));
+      assert.deepEqual(odd, []);
+      assert.ok(existsSync(join(installed, name, "README.md")), name);
+    }
+  });
+
+  it("compile in strict mode, declarations included", async () => {
+    await run("npx", ["tsc"], { cwd: folder });
+  });
+
+  it("refuse what is below their entries", async () => {
+    const program = 'import("@order-payment-stream/beam/dist/sdk/graph.js").catch((e) => console.log(e.code))';
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder });
+    assert.equal(stdout.trim(), "ERR_PACKAGE_PATH_NOT_EXPORTED");
+  });
+
+  it("refuse a second copy of the library in one process", async () => {
+    const copy = join(folder, "copy", "node_modules", "@order-payment-stream");
+    mkdirSync(copy, { recursive: true });
+    cpSync(join(folder, "node_modules", "@order-payment-stream", "beam"), join(copy, "beam"), { recursive: true });
+    writeFileSync(join(folder, "copy", "index.mjs"), 'import "@order-payment-stream/beam";\n');
+    const program = 'await import("@order-payment-stream/beam"); await import("./copy/index.mjs");';
+    await assert.rejects(
+      run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder }),
+      /two copies of @order-payment-stream\/beam are loaded/,
+    );
+  });
+
+  for (const node of [undefined, ...OTHER_NODES]) {
+    it(`run a durable stream from Kafka to MongoDB on ${node === undefined ? "this Node" : `Node ${node}`}`, async () => {
+      let program = process.execPath;
+      if (node !== undefined) {
+        const place = join(folder, `node-${node}`);
+        mkdirSync(place);
+        writeFileSync(join(place, "package.json"), "{}");
+        await run("npm", ["install", "--no-audit", "--no-fund", `node@${node}`], { cwd: place });
+        program = join(place, "node_modules", "node", "bin", "node");
+      }
+      const topic = uniqueName("clicks");
+      await createTopic(kafka.bootstrap(), topic, 2);
+      const client = new Kafka({ brokers: [kafka.bootstrap()], logLevel: logLevel.NOTHING });
+      const producer = client.producer();
+      await producer.connect();
+      const now = Date.now();
+      const click = (user: string, second: number) => ({
+        key: user,
+        value: JSON.stringify({ user, at: new Date(now - 60_000 + second * 1_000).toISOString() }),
+      });
+      await producer.send({
+        topic,
+        messages: [click("ann", 0), click("bob", 1), click("ann", 2), { key: "x", value: "no JSON" }],
+      });
+      await producer.disconnect();
+      const database = uniqueName("packages");
+      await run(program, [join(folder, "out", "stream.js")], {
+        cwd: folder,
+        env: {
+          ...process.env,
+          KAFKA: kafka.bootstrap(),
+          TOPIC: topic,
+          MONGODB: mongodb.uri(),
+          DATABASE: database,
+          STATE_DIR: join(folder, `state-${node ?? "this"}`),
+        },
+      });
+      const mongo = await MongoClient.connect(mongodb.uri());
+      try {
+        const found = await mongo.db(database).collection("sessions").find().sort({ _id: 1 }).toArray();
+        assert.deepEqual(
+          found.map(({ user, clicks }) => [user, clicks]),
+          [
+            ["ann", 2],
+            ["bob", 1],
+          ],
+        );
+      } finally {
+        await mongo.close();
+      }
+    });
+  }
+});
