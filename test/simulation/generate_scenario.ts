@@ -217,7 +217,9 @@ class Generator {
     const form = random.chance(this.#jsonShare) ? "json" : "avro";
     const partition = this.#partition(topic, event.order_id, atMs);
     const common = { atMs, topic, partition, key: event.order_id };
-    const lastsMs = random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE));
+    // Also far longer than anything may be late: the partition stands still meanwhile, and nobody is overtaken.
+    const longestMs = random.chance(0.1) ? 2 * this.#timeoutMs : this.#outOfOrdernessMs;
+    const lastsMs = random.between(0, longestMs);
     if (random.chance(0.05)) {
       const ghost = { ...event, amount: event.amount + 1_000 };
       const transaction = { lastsMs, outcome: "abort" } as const;
