@@ -218,7 +218,7 @@ class Generator {
     const partition = this.#partition(topic, event.order_id, atMs);
     const common = { atMs, topic, partition, key: event.order_id };
     // Also far longer than anything may be late: the partition stands still meanwhile, and nobody is overtaken.
-    const longestMs = random.chance(0.1) ? 2 * this.#timeoutMs : this.#outOfOrdernessMs;
+    const longestMs = random.chance(0.2) ? 4 * this.#timeoutMs : this.#outOfOrdernessMs;
     const lastsMs = random.between(0, longestMs);
     if (random.chance(0.05)) {
       const ghost = { ...event, amount: event.amount + 1_000 };
@@ -259,7 +259,7 @@ class Generator {
   #allBeforeTheStart(): void {
     const lastMs = Math.max(...this.#arrivals.map(({ atMs }) => atMs));
     for (const [i, arrival] of this.#arrivals.entries()) {
-      this.#arrivals[i] = { ...arrival, atMs: arrival.atMs - lastMs - 10_000 };
+      this.#arrivals[i] = { ...arrival, atMs: arrival.atMs - lastMs - 100 };
     }
   }
 

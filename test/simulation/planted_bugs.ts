@@ -138,7 +138,7 @@ export const PLANTED_BUGS = {
   },
 
   "a bounded read ends at the last stable offset": {
-    caughtBy: ["every event in one place", "output is the oracle's"],
+    caughtBy: ["books balance", "every event in one place"],
     scenarios: { mode: "bounded" },
     seedsMax: MANY,
     plant: () =>
