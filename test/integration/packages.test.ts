@@ -4,7 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -81,7 +90,8 @@ describe("packages", function () {
   });
 
   it("refuse what is below their entries", async () => {
-    const program = 'import("@order-payment-stream/beam/dist/sdk/graph.js").catch((e) => console.log(e.code))';
+    const program =
+      'import("@order-payment-stream/beam/dist/sdk/graph.js").catch((e) => console.log(e.code))';
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder });
     assert.equal(stdout.trim(), "ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
@@ -89,7 +99,9 @@ describe("packages", function () {
   it("refuse a second copy of the library in one process", async () => {
     const copy = join(folder, "copy", "node_modules", "@order-payment-stream");
     mkdirSync(copy, { recursive: true });
-    cpSync(join(folder, "node_modules", "@order-payment-stream", "beam"), join(copy, "beam"), { recursive: true });
+    cpSync(join(folder, "node_modules", "@order-payment-stream", "beam"), join(copy, "beam"), {
+      recursive: true,
+    });
     writeFileSync(join(folder, "copy", "index.mjs"), 'import "@order-payment-stream/beam";\n');
     const program = 'await import("@order-payment-stream/beam"); await import("./copy/index.mjs");';
     await assert.rejects(
