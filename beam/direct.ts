@@ -2,6 +2,7 @@
  * The direct runner: runs a pipeline in this process, streaming, with state in memory or on disk, and checkpoints of
  * that state elsewhere.
  */
+import "./only_copy.js";
 
 export { DEFAULT_ENGINE_OPTIONS } from "./engine/engine.js";
 export { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "./engine/progress.js";

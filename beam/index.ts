@@ -2,6 +2,7 @@
  * The library: all that a pipeline's author needs, and nothing else. A graph is built with `createPipeline`, `create`
  * or a source, `parDo`, `windowInto`, `groupByKey`, `combinePerKey`, …, and given to `runPipeline`. See `examples/`.
  */
+import "./only_copy.js";
 
 // ── Collections, and what is known of their elements
 

@@ -2,6 +2,7 @@
  * For whoever writes a connector: the clock, health, checksums, connections by name, and objects kept elsewhere.
  * A connector is a package beside this one that imports this entry and the main one, and nothing below them.
  */
+import "./only_copy.js";
 
 export { type Clock, systemClock } from "./platform/clock.js";
 export { crc32c } from "./platform/crc32c.js";

@@ -1,4 +1,5 @@
 /** Portable runners: submits a pipeline to a job service (Prism, Flink, …) and follows the job. */
+import "./only_copy.js";
 
 export type { WorkerEnvironment } from "./runners/portable/environments.js";
 export type { PipelineOptions } from "./runners/portable/pipeline_options.js";

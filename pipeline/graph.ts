@@ -6,7 +6,7 @@ import { readFromKafka, type StartPoint } from "@order-payment-stream/kafka";
 
 import { coGroupByOrderId } from "../transforms/co_group.js";
 import type { DeadLetter } from "../transforms/dead_letter.js";
-import { ORDER_DECODER, type OrderById, PAYMENT_DECODER, type PaymentById } from "../transforms/decode.js";
+import { ORDER_DECODER, PAYMENT_DECODER } from "../transforms/decode.js";
 import { JoinOrdersPayments } from "../transforms/join.js";
 import type { Pair, Unmatched } from "../transforms/outcomes.js";
 import { WriteDeadLetters, WriteJoined, WriteUnmatched } from "../transforms/write.js";
@@ -57,12 +57,12 @@ export function buildPipeline(
     decoderConfig,
   };
 
-  const orders = readFromKafka<OrderById, DeadLetter>("ReadOrders", root, {
+  const orders = readFromKafka("ReadOrders", root, {
     ...common,
     topic: options.orderTopic,
     decoder: ORDER_DECODER,
   });
-  const payments = readFromKafka<PaymentById, DeadLetter>("ReadPayments", root, {
+  const payments = readFromKafka("ReadPayments", root, {
     ...common,
     topic: options.paymentTopic,
     decoder: PAYMENT_DECODER,

@@ -20,10 +20,6 @@ import { deadLetterCoder } from "./dead_letter_coder.js";
 import { isExpired } from "./expiry.js";
 import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./received_event.js";
 
-/** Names of the decoders, for a read's configuration. */
-export const ORDER_DECODER = "order-payment-stream:orders";
-export const PAYMENT_DECODER = "order-payment-stream:payments";
-
 export interface EventDecoderConfig {
   readonly timeoutMs: number;
   /** How far ahead of the clock an event may be; null: no bound, as for a bounded read of old data. */
@@ -117,11 +113,13 @@ function reject(
   });
 }
 
-registerRecordDecoder(
-  ORDER_DECODER,
+/** Of the orders' topic. */
+export const ORDER_DECODER = registerRecordDecoder(
+  "order-payment-stream:orders",
   (config: EventDecoderConfig) => new EventRecordDecoder(decodeOrder, receivedOrderCoder, config),
 );
-registerRecordDecoder(
-  PAYMENT_DECODER,
+/** Of the payments' topic. */
+export const PAYMENT_DECODER = registerRecordDecoder(
+  "order-payment-stream:payments",
   (config: EventDecoderConfig) => new EventRecordDecoder(decodePayment, receivedPaymentCoder, config),
 );

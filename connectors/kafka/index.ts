@@ -3,11 +3,14 @@
 export { connectKafka } from "./client/connect_kafka.js";
 export type { KafkaClient, KafkaConfig, KafkaLogger, RecordCursor } from "./client/kafka_client.js";
 export { TopicNotFoundError } from "./client/kafka_errors.js";
+export { defineJsonDecoder, type JsonDecoderDefinition } from "./define_decoder.js";
 export { kafkaConnections, registerKafkaClient, registerKafkaConnection } from "./kafka_connections.js";
 export type { StartPoint } from "./read_config.js";
-export { readFromKafka } from "./read_from_kafka.js";
+export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";
 export {
   type RecordDecoder,
+  type RecordDecoderFactory,
+  type RecordDecoderName,
   Rejected,
   registerRecordDecoder,
   type TopicPartition,

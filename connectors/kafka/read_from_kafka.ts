@@ -10,29 +10,42 @@ import { applyParDo, type Coder, type Collection, impulse, parDo } from "@order-
 import { FindPartitions } from "./find_partitions.js";
 import type { ReadConfig } from "./read_config.js";
 import { ReadPartitions } from "./read_partitions.js";
-import { type RecordDecoder, recordDecoder } from "./record_decoder.js";
+import { type RecordDecoder, type RecordDecoderName, recordDecoder } from "./record_decoder.js";
 
-type Optional = "partitionDiscoveryIntervalMs" | "groupId" | "start";
-export type ReadFromKafka = Pick<ReadConfig, Exclude<keyof ReadConfig, Optional>> & {
+type Optional = "partitionDiscoveryIntervalMs" | "groupId" | "start" | "isBounded" | "maxOutOfOrdernessMs";
+/** What `readFromKafka` is told: see ReadConfig. `C` configures the decoder; `null` when it takes nothing. */
+export type ReadFromKafka<T, D, C> = Pick<
+  ReadConfig,
+  Exclude<keyof ReadConfig, Optional | "decoder" | "decoderConfig">
+> & {
   readonly [N in Optional]?: ReadConfig[N] | undefined;
-};
+} & {
+  readonly decoder: RecordDecoderName<T, D, C>;
+} & (C extends null ? { readonly decoderConfig?: null } : { readonly decoderConfig: C });
 
 /** A new partition is found well before the disorder allowance has passed over what was written to it first. */
 const DISCOVERY_INTERVAL_MAX_MS = 10_000;
 
+/** How far behind the newest event of its partition an event may be read, where nothing else is said. */
+const OUT_OF_ORDERNESS_MS = 30_000;
+
 /** Reads a topic: events that the decoder understood, and reports of records that it rejected. */
-export function readFromKafka<T, D>(
+export function readFromKafka<T, D, C>(
   name: string,
   root: Root,
-  options: ReadFromKafka,
+  options: ReadFromKafka<T, D, C>,
 ): { readonly events: Collection<T>; readonly rejected: Collection<D> } {
+  const maxOutOfOrdernessMs = options.maxOutOfOrdernessMs ?? OUT_OF_ORDERNESS_MS;
   const config: ReadConfig = {
     ...options,
+    decoderConfig: options.decoderConfig ?? null,
+    isBounded: options.isBounded ?? false,
+    maxOutOfOrdernessMs,
     start: options.start ?? "earliest",
     groupId: options.groupId ?? null,
     partitionDiscoveryIntervalMs:
       options.partitionDiscoveryIntervalMs ??
-      Math.min(DISCOVERY_INTERVAL_MAX_MS, Math.max(500, options.maxOutOfOrdernessMs / 3)),
+      Math.min(DISCOVERY_INTERVAL_MAX_MS, Math.max(500, maxOutOfOrdernessMs / 3)),
   };
   const decoder = recordDecoder(config.decoder, config.decoderConfig) as RecordDecoder<T, D>;
   const begin = impulse(`${name}/Impulse`, root);

@@ -35,15 +35,31 @@ export interface RecordDecoder<T, D> {
 }
 
 /** Makes a decoder from its part of the read's configuration. */
-export type RecordDecoderFactory = (config: any) => RecordDecoder<any, any>;
+export type RecordDecoderFactory<T, D, C> = (config: C) => RecordDecoder<T, D>;
 
-const factories = new Map<string, RecordDecoderFactory>();
+/** The name of a decoder that makes events `T` or reports `D` of records, and is configured by `C`. */
+export type RecordDecoderName<T, D, C = null> = string & {
+  readonly events?: T;
+  readonly reports?: D;
+  readonly config?: C;
+};
 
-/** Makes `name` known, in the program that builds the graph and in the worker that runs it. */
-export function registerRecordDecoder(name: string, factory: RecordDecoderFactory): void {
+const factories = new Map<string, RecordDecoderFactory<any, any, any>>();
+
+/**
+ * Makes `name` known, in the program that builds the graph and in the worker that runs it.
+ *
+ * @returns the name, with the types of what the decoder makes
+ */
+export function registerRecordDecoder<T, D, C = null>(
+  name: string,
+  factory: RecordDecoderFactory<T, D, C>,
+): RecordDecoderName<T, D, C> {
   factories.set(name, factory);
+  return name as RecordDecoderName<T, D, C>;
 }
 
+/** A decoder by name. Throws for a name that nothing registered. */
 export function recordDecoder(name: string, config: unknown): RecordDecoder<any, any> {
   const factory = factories.get(name);
   if (factory === undefined) throw new Error(`no record decoder is registered under ${name}`);

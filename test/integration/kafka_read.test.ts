@@ -23,12 +23,11 @@ import { quiet } from "../fixtures/test_run.js";
 import { until } from "../fixtures/until.js";
 
 const CONNECTION = "kafka-read-test";
-const DECODER = "test:text";
 /** D of these tests. */
 const ALLOWANCE_MS = 300;
 
 // Values are text, at the time that their record carries; those that begin with "bad" are none.
-registerRecordDecoder(DECODER, () => {
+const DECODER = registerRecordDecoder("test:text", () => {
   let eventTime = 0;
   return {
     coder: StringUtf8Coder.INSTANCE,
@@ -57,7 +56,9 @@ class Collect extends DoFn<string, Record<never, never>, "values" | "rejected"> 
 }
 registerDoFn(Collect);
 
-type Options = Partial<ReadFromKafka> & { readonly wrapClient?: (client: KafkaClient) => KafkaClient };
+type Options = Partial<ReadFromKafka<string, string, null>> & {
+  readonly wrapClient?: (client: KafkaClient) => KafkaClient;
+};
 
 /** Reads a topic without an end, unless the options say otherwise. */
 function read(
@@ -72,7 +73,7 @@ function read(
     wrapClient(await connectKafka({ brokers: [bootstrap], clientId: "kafka-read-test", logger: quiet })),
   );
   const { pipeline, root } = createPipeline();
-  const outputs = readFromKafka<string, string>("Read", root, {
+  const outputs = readFromKafka("Read", root, {
     connection: CONNECTION,
     topic,
     isBounded: false,

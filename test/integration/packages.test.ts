@@ -18,9 +18,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Kafka, logLevel } from "kafkajs";
 import { MongoClient } from "mongodb";
-import { createTopic } from "../fixtures/event_topics.js";
+import { KafkaPeer } from "../fixtures/kafka_peer.js";
 import { kafkaFixture, mongodbFixture, uniqueName } from "../fixtures/services.js";
 
 const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
@@ -117,24 +116,20 @@ describe("packages", function () {
         const place = join(folder, `node-${node}`);
         mkdirSync(place);
         writeFileSync(join(place, "package.json"), "{}");
-        await run("npm", ["install", "--no-audit", "--no-fund", `node@${node}`], { cwd: place });
-        program = join(place, "node_modules", "node", "bin", "node");
+        const binaries = `node-${process.platform}-${process.arch}`;
+        await run("npm", ["install", "--no-audit", "--no-fund", `${binaries}@${node}`], { cwd: place });
+        program = join(place, "node_modules", binaries, "bin", "node");
       }
-      const topic = uniqueName("clicks");
-      await createTopic(kafka.bootstrap(), topic, 2);
-      const client = new Kafka({ brokers: [kafka.bootstrap()], logLevel: logLevel.NOTHING });
-      const producer = client.producer();
-      await producer.connect();
+      const peer = await KafkaPeer.open(kafka.bootstrap());
+      const topic = await peer.createTopic("clicks", 2);
       const now = Date.now();
       const click = (user: string, second: number) => ({
         key: user,
         value: JSON.stringify({ user, at: new Date(now - 60_000 + second * 1_000).toISOString() }),
       });
-      await producer.send({
-        topic,
-        messages: [click("ann", 0), click("bob", 1), click("ann", 2), { key: "x", value: "no JSON" }],
-      });
-      await producer.disconnect();
+      const messages = [click("ann", 0), click("bob", 1), click("ann", 2), { key: "x", value: "no JSON" }];
+      await peer.producer.send({ topic, messages });
+      await peer.close();
       const database = uniqueName("packages");
       await run(program, [join(folder, "out", "stream.js")], {
         cwd: folder,
@@ -144,6 +139,7 @@ describe("packages", function () {
           TOPIC: topic,
           MONGODB: mongodb.uri(),
           DATABASE: database,
+          BOUNDED: "yes",
           STATE_DIR: join(folder, `state-${node ?? "this"}`),
         },
       });

@@ -49,16 +49,17 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["beam/model", "beam/sdk", "beam/store", "beam/runners", "beam/harness"],
     packages: [],
   },
+  "beam/only_copy.ts": { folders: [], packages: [] },
   // The entries of the library: what package.json exports.
-  "beam/index.ts": { folders: ["beam/model", "beam/sdk", "beam/runners"], packages: [] },
-  "beam/io.ts": { folders: ["beam/platform", "beam/store"], packages: [] },
+  "beam/index.ts": { folders: ["beam/only_copy.js", "beam/model", "beam/sdk", "beam/runners"], packages: [] },
+  "beam/io.ts": { folders: ["beam/only_copy.js", "beam/platform", "beam/store"], packages: [] },
   "beam/direct.ts": {
-    folders: ["beam/platform", "beam/sdk", "beam/engine", "beam/store", "beam/runners"],
+    folders: ["beam/only_copy.js", "beam/platform", "beam/sdk", "beam/engine", "beam/store", "beam/runners"],
     packages: [],
   },
-  "beam/portable.ts": { folders: ["beam/runners"], packages: [] },
-  "beam/worker.ts": { folders: ["beam/harness"], packages: [] },
-  "beam/testing.ts": { folders: ["beam/platform", "beam/sdk"], packages: [] },
+  "beam/portable.ts": { folders: ["beam/only_copy.js", "beam/runners"], packages: [] },
+  "beam/worker.ts": { folders: ["beam/only_copy.js", "beam/harness"], packages: [] },
+  "beam/testing.ts": { folders: ["beam/only_copy.js", "beam/platform", "beam/sdk"], packages: [] },
   "connectors/kafka": { folders: [], packages: [BEAM] },
   "connectors/mongodb": { folders: [], packages: [BEAM, "mongodb"] },
   "connectors/gcs": { folders: [], packages: [BEAM, "@google-cloud/storage"] },
@@ -240,7 +241,8 @@ describe("imports", () => {
     assert.equal(circleIn(edges), undefined);
   });
 
-  it("make no circle of files that exist at run time", () => {
+  it("make no circle of files that exist at run time", function () {
+    this.timeout(60_000);
     const edges = new Map<string, Set<string>>();
     for (const file of SOURCE_FOLDERS.flatMap(sourceFiles)) edges.set(file, new Set(runtimeImports(file)));
     assert.equal(circleIn(edges), undefined);

@@ -5,7 +5,7 @@
  */
 import type { Socket } from "node:net";
 import type { Clock } from "@order-payment-stream/beam/io";
-import type { KafkaConfig, KafkaLimits } from "./kafka_client.js";
+import type { KafkaLimits, WholeKafkaConfig } from "./kafka_client.js";
 import { KafkaRequestError } from "./kafka_errors.js";
 import {
   createBroker,
@@ -36,7 +36,7 @@ export class BrokerConnection {
   constructor(
     readonly host: string,
     readonly port: number,
-    config: KafkaConfig,
+    config: WholeKafkaConfig,
     limits: KafkaLimits,
     logger: KafkaJsLogger,
     private readonly clock: Clock,

@@ -6,7 +6,7 @@ import type { Clock } from "@order-payment-stream/beam/io";
 import { backoffMs } from "./backoff.js";
 import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
 import { FETCH_VERSION } from "./fetch_protocol.js";
-import type { KafkaConfig, KafkaLimits } from "./kafka_client.js";
+import type { KafkaLimits, WholeKafkaConfig } from "./kafka_client.js";
 import {
   KafkaAuthenticationError,
   KafkaAuthorizationError,
@@ -49,7 +49,7 @@ export class Cluster {
   #isClosed = false;
 
   constructor(
-    private readonly config: KafkaConfig,
+    private readonly config: WholeKafkaConfig,
     private readonly limits: KafkaLimits,
     private readonly clock: Clock,
   ) {

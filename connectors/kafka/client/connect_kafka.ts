@@ -8,9 +8,11 @@ import {
   type KafkaClient,
   type KafkaConfig,
   type KafkaLimits,
+  type KafkaLogger,
   type OffsetPoint,
   type PartitionOffset,
   type PartitionSubscription,
+  type WholeKafkaConfig,
 } from "./kafka_client.js";
 import { KafkaAuthorizationError, TopicNotFoundError } from "./kafka_errors.js";
 import { errorName } from "./kafkajs_internals.js";
@@ -39,7 +41,8 @@ const NO_MEMBER = "";
  * Connects to a cluster.
  * @throws KafkaUnreachableError after `connectTimeoutMs`, KafkaAuthenticationError at once
  */
-export async function connectKafka(config: KafkaConfig): Promise<KafkaClient> {
+export async function connectKafka(given: KafkaConfig): Promise<KafkaClient> {
+  const config: WholeKafkaConfig = { clientId: "order-payment-stream", logger: STDERR_LOGGER, ...given };
   const limits: KafkaLimits = { ...defaultKafkaLimits, ...config.limits };
   const clock = config.clock ?? systemClock;
   const cluster = new Cluster(config, limits, clock);
@@ -73,6 +76,14 @@ async function transactionWriter(
     : `transactional.id ${JSON.stringify(id)} (producer ${producerId})`;
 }
 
+/** Where a client speaks that was given no logger. */
+const STDERR_LOGGER: KafkaLogger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message, fields) => console.error(message, fields ?? ""),
+  error: (message, fields) => console.error(message, fields ?? ""),
+};
+
 class KafkaJsClient implements KafkaClient {
   readonly #fetcher: PartitionFetcher;
   readonly #coordinators = new Map<string, number>();
@@ -81,7 +92,7 @@ class KafkaJsClient implements KafkaClient {
     private readonly cluster: Cluster,
     limits: KafkaLimits,
     private readonly clock: Clock,
-    config: KafkaConfig,
+    config: WholeKafkaConfig,
   ) {
     const transport = {
       brokers: cluster.brokers,

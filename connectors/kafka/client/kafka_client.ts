@@ -119,7 +119,8 @@ export interface KafkaLogger {
 export interface KafkaConfig {
   /** host:port of one or more brokers; the rest of the cluster is found through them. */
   readonly brokers: readonly string[];
-  readonly clientId: string;
+  /** What brokers call this client in their logs. Default: the name of this package. */
+  readonly clientId?: string;
   /** True: TLS with the system's certificate authorities. */
   readonly ssl?: boolean | ConnectionOptions;
   readonly sasl?: {
@@ -127,12 +128,16 @@ export interface KafkaConfig {
     readonly username: string;
     readonly password: string;
   };
-  readonly logger: KafkaLogger;
+  /** Default: warnings and errors go to standard error. */
+  readonly logger?: KafkaLogger;
   readonly clock?: Clock;
   /** Told of outages that last, and of a clock that was set forward. */
   readonly health?: HealthReporter;
   readonly limits?: Partial<KafkaLimits>;
 }
+
+/** A KafkaConfig with its defaults filled in. */
+export type WholeKafkaConfig = KafkaConfig & Required<Pick<KafkaConfig, "clientId" | "logger">>;
 
 export interface KafkaLimits {
   /** How long `connectKafka` starts new attempts; opening one connection may take 0.4 of it. */

@@ -1,0 +1,64 @@
+/** Decoders of JSON records, from the two functions that know the events: their value, and their time. */
+import { type Coder, coders, type TimestampMs } from "@order-payment-stream/beam";
+import type { RecordCursor } from "./client/kafka_client.js";
+import {
+  type RecordDecoder,
+  type RecordDecoderName,
+  Rejected,
+  registerRecordDecoder,
+  type TopicPartition,
+} from "./record_decoder.js";
+
+/** What a JSON decoder is told. `T` is the event. */
+export interface JsonDecoderDefinition<T> {
+  /** Names the decoder for ever, in jobs and in kept state. */
+  readonly urn: string;
+  readonly coder: Coder<T>;
+  /**
+   * The event of a record; what it throws is the reason for which the record is rejected.
+   *
+   * @param json the value; `null` for a record without one
+   * @param key as UTF-8; `null` for a record without one
+   */
+  value(json: any, key: string | null): T;
+  /** When the event took place, ms since the epoch. */
+  eventTime(event: T): TimestampMs;
+}
+
+/**
+ * Defines and registers a decoder for `readFromKafka`. A record that it rejects is reported as one line of text: topic,
+ * partition, offset and reason. Throws when its URN is taken.
+ *
+ * @returns its name, for ReadFromKafka.decoder
+ */
+export function defineJsonDecoder<T>(definition: JsonDecoderDefinition<T>): RecordDecoderName<T, string> {
+  const decoder: RecordDecoder<T, string> = {
+    coder: definition.coder,
+    rejectedCoder: coders.string,
+    eventTime: (event) => definition.eventTime(event),
+    decode(record, from) {
+      try {
+        const text = textOf(record, record.valueStart, record.valueEnd);
+        const event = definition.value(
+          text === null ? null : JSON.parse(text),
+          textOf(record, record.keyStart, record.keyEnd),
+        );
+        const time = definition.eventTime(event);
+        if (!Number.isSafeInteger(time))
+          throw new TypeError(`its event time is ${time}, not whole milliseconds`);
+        return event;
+      } catch (error) {
+        return new Rejected(`${placeOf(record, from)}: ${(error as Error).message}`);
+      }
+    },
+  };
+  return registerRecordDecoder(definition.urn, () => decoder);
+}
+
+function textOf({ buffer }: RecordCursor, start: number, end: number): string | null {
+  return start < 0 ? null : buffer.toString("utf8", start, end);
+}
+
+function placeOf({ offset }: RecordCursor, { topic, partition }: TopicPartition): string {
+  return `${topic}/${partition} at offset ${offset}`;
+}
