@@ -106,7 +106,7 @@ async function runUnderLoad(
 
   const health = watchHealth(log);
   const state = await openState(settings, health, log);
-  const direct = startPipeline(settings, log, state, health);
+  const direct = await startPipeline(settings, log, state, health);
   const before = figuresOf(direct.metrics);
   const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
   supervised.catch(() => undefined);

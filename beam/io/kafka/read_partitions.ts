@@ -2,7 +2,6 @@
  * Reads partitions piece by piece: records at hand become values, with the partition's watermark behind them, or
  * reports of what was none. Offsets are its positions.
  */
-import { SteadyHour } from "../../model/steady_hour.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { OutputSpecs } from "../../sdk/do_fn.js";
 import { counter } from "../../sdk/metrics.js";
@@ -44,7 +43,6 @@ export class ReadPartitions extends SplittableDoFn<
   override readonly metrics = { records: counter(), rejected: counter() };
   readonly #decoder = recordDecoder(this.config.decoder, this.config.decoderConfig);
   #kafka!: KafkaConnection;
-  #hour: SteadyHour | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -79,7 +77,7 @@ export class ReadPartitions extends SplittableDoFn<
     const { topic, partition } = source;
     const { start, end } = tracker.restriction;
     if (start >= end) {
-      this.#kafka.closeReader(topic, partition);
+      this.#endOf(source);
       return stop();
     }
     const reader = this.#kafka.reader(topic, partition, start);
@@ -90,7 +88,7 @@ export class ReadPartitions extends SplittableDoFn<
       // What is between the last record and the end (markers, compacted records) is claimed with the end.
       tracker.tryClaim(end);
       if (tracker.restriction.end < end) return resume();
-      this.#kafka.closeReader(topic, partition);
+      this.#endOf(source);
       return stop();
     }
     if (subscription.error !== undefined) throw explain(subscription.error);
@@ -102,6 +100,11 @@ export class ReadPartitions extends SplittableDoFn<
     return resume(QUIET_DELAY_MS, reader.onReady);
   }
 
+  #endOf({ topic, partition }: TopicPartition): void {
+    this.#kafka.closeReader(topic, partition);
+    this.#kafka.untimely.end(topic, partition);
+  }
+
   /** Everything that is at hand. False when the runner took the rest back. */
   #readRecords(
     from: TopicPartition,
@@ -111,13 +114,14 @@ export class ReadPartitions extends SplittableDoFn<
   ): boolean {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
-    this.#hour ??= new SteadyHour(ctx.clock);
-    const now: TimestampMs = this.#hour.latest();
+    const now: TimestampMs = this.#kafka.trustedClock.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
     let watermark = ctx.watermark.current;
     let wasClaimed = true;
     let count = 0;
+    let late = 0;
+    let future = 0;
     const { end } = tracker.restriction;
     const records = reader.subscription.take(Number.POSITIVE_INFINITY);
     while (records?.next()) {
@@ -136,6 +140,8 @@ export class ReadPartitions extends SplittableDoFn<
       const result = decoder.decode(records, from, watermark, now);
       if (result instanceof Rejected) {
         this.metrics.rejected.inc();
+        if (result.untimely === "late") late++;
+        else if (result.untimely === "future") future++;
         emitRejected(result.report, records.timestampMs);
       } else {
         const eventTime = decoder.eventTime(result);
@@ -145,6 +151,7 @@ export class ReadPartitions extends SplittableDoFn<
     }
     ctx.watermark.set(watermark);
     this.metrics.records.inc(count);
+    this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
     if (groupId !== null && count > 0) {
       const { nextOffset } = reader;
       const committer = this.#kafka.committer(groupId);

@@ -19,6 +19,7 @@ import {
   MIN_TIMESTAMP,
   type TimestampMs,
 } from "../../model/timestamps.js";
+import type { TrustedClock } from "../../model/trusted_clock.js";
 import { urns } from "../../model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
 import type { PipelineRun } from "../../sdk/pipeline_run.js";
@@ -26,7 +27,8 @@ import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";
 import { type FusedPipeline, type FusedStage, fuse, UnsupportedPipelineError } from "./fusion.js";
 import { resumeGraph } from "./graph_identity.js";
-import { RunMetrics } from "./metrics.js";
+import { KeptTime } from "./kept_time.js";
+import { type BundleReport, RunMetrics } from "./metrics.js";
 import { DirectStageProcessor, sinkId, sourceId } from "./stage_processor.js";
 import { COUNTERS_TABLE } from "./table_names.js";
 
@@ -39,6 +41,8 @@ export interface DirectRunnerOptions {
   readonly sourceSkewMaxMs?: number;
   /** What the connectors of this process report to; `health()` shows it. */
   readonly health?: Health;
+  /** That of this process's connectors: its time is kept in a durable store, and goes on from what that holds. */
+  readonly trustedClock?: TrustedClock;
 }
 
 /** Where a stage stands. */
@@ -81,6 +85,9 @@ export class DirectRun implements PipelineRun {
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.#health = options.health;
+    const { trustedClock } = options;
+    const keptTime =
+      isDurable && trustedClock !== undefined ? new KeptTime(trustedClock, this.store) : undefined;
     this.#engine = new Engine(
       fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
       {
@@ -88,7 +95,13 @@ export class DirectRun implements PipelineRun {
         ...options,
         clock,
         store: this.store,
-        ledger: this.metrics,
+        ledger: {
+          take: (report) => this.metrics.take(report as BundleReport),
+          save: () => {
+            this.metrics.save();
+            keptTime?.save();
+          },
+        },
         ...(identity !== undefined && { onFirstCommit: () => identity.save() }),
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {

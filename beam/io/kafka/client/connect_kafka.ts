@@ -73,7 +73,8 @@ class KafkaJsClient implements KafkaClient {
       },
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, Math.random, config.health);
+    const { logger, health, trustedClock } = config;
+    this.#fetcher = new PartitionFetcher(transport, limits, clock, logger, Math.random, health, trustedClock);
   }
 
   async partitions(topic: string): Promise<readonly number[]> {

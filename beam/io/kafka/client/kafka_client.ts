@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../model/clock.js";
 import type { HealthReporter } from "../../../model/health.js";
+import type { TrustedClock } from "../../../model/trusted_clock.js";
 
 export interface KafkaClient {
   /**
@@ -69,7 +70,7 @@ export interface PartitionSubscription {
   readonly highWatermark: number;
   /**
    * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT, by a
-   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, paused or
+   * TrustedClock. Every record in the log at that time has been handed out. Undefined while behind, paused or
    * disconnected.
    */
   readonly caughtUpAtMs: number | undefined;
@@ -119,7 +120,9 @@ export interface KafkaConfig {
   };
   readonly logger: KafkaLogger;
   readonly clock?: Clock;
-  /** Told of outages that last, and of a clock that was set forward. */
+  /** By default one of its own, of `clock` alone. */
+  readonly trustedClock?: TrustedClock;
+  /** Told of outages that last, and of clocks that are wrong. */
   readonly health?: HealthReporter;
   readonly limits?: Partial<KafkaLimits>;
 }
