@@ -34,12 +34,15 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
         "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
       );
     }
+    if (settings.bounded && settings.drain === "keep" && settings.state_dir === undefined) {
+      log.warn("DRAIN=keep without STATE_DIR: what waits at the end of this run is kept nowhere");
+    }
     signal.addEventListener("abort", () => {
       log.info(
         settings.runner === "direct"
           ? "ending: what was read is finished first; a second signal ends at once"
           : "ending the job; a second signal ends at once",
-        { drain: settings.drain },
+        { drain: settings.drain ?? "keep" },
       );
     });
     const begun =
@@ -59,6 +62,8 @@ export function startPipeline(settings: RunSettings, log: Log, state: RunState, 
     store: state.store,
     bundleSizeMax: settings.bundle_size,
     bundleTimeMaxMs: settings.bundle_time,
+    atEnd: settings.drain ?? "expire",
+    onFirstCommit: state.onFirstCommit,
     health,
   });
 }
@@ -126,7 +131,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
-    run.stop(settings.drain).catch(() => undefined);
+    run.stop(settings.drain ?? "keep").catch(() => undefined);
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });

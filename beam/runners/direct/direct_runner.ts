@@ -36,6 +36,10 @@ export interface DirectRunnerOptions {
   readonly bundleTimeMaxMs?: number;
   readonly turnsOpenMax?: number;
   readonly sourceSkewMaxMs?: number;
+  /** What becomes of what waits when all input has been read: see EngineOptions. */
+  readonly atEnd?: "keep" | "expire";
+  /** Called inside the first commit: for what else a later run is to know. */
+  readonly onFirstCommit?: () => void;
   /** What the connectors of this process report to; `health()` shows it. */
   readonly health?: Health;
 }
@@ -88,7 +92,10 @@ export class DirectRun implements PipelineRun {
         clock,
         store: this.store,
         ledger: this.metrics,
-        ...(identity !== undefined && { onFirstCommit: () => identity.save() }),
+        onFirstCommit: () => {
+          identity?.save();
+          options.onFirstCommit?.();
+        },
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {
             throw new UnsupportedPipelineError(
