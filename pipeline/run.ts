@@ -5,7 +5,7 @@ import { Health } from "../beam/model/health.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
 import { print } from "./command.js";
-import { figuresOf } from "./figures.js";
+import { earlierFigures, figuresOf, figuresSince } from "./figures.js";
 import { buildPipeline } from "./graph.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog, type Log } from "./log.js";
@@ -141,15 +141,18 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
     progress.stop();
     signal.removeEventListener("abort", onAbort);
   }
-  const figures = figuresOf(run.metrics);
+  const total = figuresOf(run.metrics);
+  const earlier = earlierFigures(run.metrics);
+  const figures = figuresSince(earlier, total);
+  const ofAllRuns = earlier === undefined ? undefined : total;
   const durationMs = performance.now() - startedMs;
   // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
   if (settings.runner === "direct") {
-    for (const imbalance of imbalances(figures)) terminal.write(`${imbalance}\n`);
+    for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);
   }
   await print(
     settings.summary === "json"
-      ? JSON.stringify(summaryOf(figures, durationMs))
-      : summaryText(figures, durationMs),
+      ? JSON.stringify(summaryOf(figures, durationMs, ofAllRuns))
+      : summaryText(figures, durationMs, ofAllRuns),
   );
 }

@@ -40,6 +40,8 @@ export interface Ledger {
   take(report: unknown): void;
   /** Writes what the reports taken since the last call changed, as part of the commit. */
   save(): void;
+  /** The run has come to its end: writes, as part of its last commit, that the next one counts anew. */
+  end(): void;
 }
 
 export interface EngineOptions {
@@ -141,6 +143,7 @@ export class Engine {
       this.#restoreOrSeed();
       for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
       await this.#loop();
+      if (this.#stop !== "keep") await this.#commitEnd();
       await Promise.all(this.#finalizing);
     } catch (error) {
       problems.push(error);
@@ -551,6 +554,16 @@ export class Engine {
     this.#hasCommitted = true;
     await store.commit(changes);
     for (const { produced } of turns) for (const pending of produced) pending.isCommitted = true;
+  }
+
+  async #commitEnd(): Promise<void> {
+    const { store, ledger } = this.options;
+    if (this.#progress === undefined || ledger === undefined) return;
+    const changes = store.newChanges();
+    store.noteIn(changes);
+    ledger.end();
+    store.noteIn(undefined);
+    await store.commit([changes]);
   }
 
   /** Finalization is a courtesy: what fails here was committed all the same. */

@@ -27,7 +27,7 @@ import { resumeGraph } from "./graph_identity.js";
 import { RunMetrics } from "./metrics.js";
 import { descriptorOf } from "./stage_descriptor.js";
 import { DirectStageProcessor } from "./stage_processor.js";
-import { COUNTERS_TABLE } from "./table_names.js";
+import { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE } from "./table_names.js";
 
 export interface DirectRunnerOptions {
   readonly clock?: Clock;
@@ -80,7 +80,8 @@ export class DirectRun implements PipelineRun {
       );
     }
     const identity = isDurable ? resumeGraph(fused, this.store) : undefined;
-    this.metrics = new RunMetrics(isDurable ? this.store.table(COUNTERS_TABLE) : undefined);
+    const tables = isDurable ? [COUNTERS_TABLE, EARLIER_COUNTERS_TABLE] : [];
+    this.metrics = new RunMetrics(...tables.map((name) => this.store.table(name)));
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.#health = options.health;
