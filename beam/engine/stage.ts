@@ -147,11 +147,11 @@ export class Stage {
   scriptWatermark: TimestampMs = MIN_TIMESTAMP;
   inputWatermark: TimestampMs = MIN_TIMESTAMP;
   outputWatermark: TimestampMs = MIN_TIMESTAMP;
+  /** How far the restrictions that the last restart went on with let the output watermark be. */
+  resumeLimit: TimestampMs = MAX_TIMESTAMP;
   elementsIn = 0;
   bundles = 0;
   #lastId = 0;
-  /** Behind this stage, at the last restart. */
-  #limit: TimestampMs = MAX_TIMESTAMP;
 
   constructor(
     readonly spec: StageSpec,
@@ -234,11 +234,11 @@ export class Stage {
    */
   limitWatermarks(): void {
     let limit = MAX_TIMESTAMP;
-    for (const stage of this.upstream) limit = Math.min(limit, stage.#limit);
+    for (const { resumeLimit } of this.upstream) limit = Math.min(limit, resumeLimit);
     this.inputWatermark = Math.min(this.inputWatermark, limit);
     for (const { residual } of this.restrictions) limit = Math.min(limit, residual.watermark);
     this.outputWatermark = Math.min(this.outputWatermark, limit);
-    this.#limit = limit;
+    this.resumeLimit = limit;
   }
 
   /** Recomputes both watermarks from what is upstream, pending and held. */
