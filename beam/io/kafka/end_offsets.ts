@@ -2,5 +2,5 @@
 import type { KafkaClient } from "./client/kafka_client.js";
 
 export function endOffsets(client: KafkaClient, topic: string): Promise<ReadonlyMap<number, number>> {
-  return client.offsets(topic, "latest");
+  return client.offsets(topic, "end");
 }
