@@ -1,5 +1,5 @@
 /** What a run has counted, by the meaning that it has for orders and payments. */
-import type { CounterSource } from "../beam/sdk/pipeline_run.js";
+import type { CounterSource, MetricSource } from "../beam/sdk/pipeline_run.js";
 import type { DeadLetterReason } from "../transforms/dead_letter.js";
 
 /** Where the events of one topic have gone: `read` is the sum of all others, see `isBalanced`. */
@@ -47,6 +47,41 @@ export function figuresOf(metrics: CounterSource): Figures {
     joined: metrics.counter("pairs", "JoinOrdersPayments") - metrics.counter("refused", "WriteJoined"),
     unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
     deadLetters,
+  };
+}
+
+/** What earlier runs on the same state have counted; undefined when there was none. */
+export function earlierFigures({ earlier }: MetricSource): Figures | undefined {
+  if (earlier === undefined) return undefined;
+  const figures = figuresOf(earlier);
+  return figures.orders.read + figures.payments.read > 0 ? figures : undefined;
+}
+
+/** What was counted since `before`; what waits is what waits now. */
+export function figuresSince(before: Figures | undefined, now: Figures): Figures {
+  if (before === undefined) return now;
+  const deadLetters: Partial<Record<DeadLetterReason, number>> = {};
+  for (const reason of REASONS) {
+    const count = (now.deadLetters[reason] ?? 0) - (before.deadLetters[reason] ?? 0);
+    if (count > 0) deadLetters[reason] = count;
+  }
+  return {
+    orders: bookSince(before.orders, now.orders),
+    payments: bookSince(before.payments, now.payments),
+    joined: now.joined - before.joined,
+    unmatched: now.unmatched - before.unmatched,
+    deadLetters,
+  };
+}
+
+function bookSince(before: Book, now: Book): Book {
+  return {
+    read: now.read - before.read,
+    paired: now.paired - before.paired,
+    unmatched: now.unmatched - before.unmatched,
+    duplicates: now.duplicates - before.duplicates,
+    deadLetters: now.deadLetters - before.deadLetters,
+    waiting: now.waiting,
   };
 }
 

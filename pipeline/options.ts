@@ -155,7 +155,8 @@ export const ENGINE_SETTINGS = settingsTable({
     default: "30s",
   },
   bounded: {
-    description: "Read to the ends that the topics have at the start, expire what waits then, and exit.",
+    description:
+      "Read to the ends that the topics have at the start, then expire what waits (see DRAIN), and exit.",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -170,10 +171,9 @@ export const ENGINE_SETTINGS = settingsTable({
   },
   drain: {
     description:
-      "What happens on SIGINT and SIGTERM to events that wait: keep them in state, or expire them now.",
+      "What happens to events that wait when a run ends: keep them in state, or expire them now. Without it, SIGINT and SIGTERM keep them, and the end of a bounded run expires them.",
     expected: "keep or expire",
     schema: oneOf("keep", "expire"),
-    default: "keep",
   },
   summary: {
     description: "Form of the summary at the end of a run; json is one line, the last on stdout.",

@@ -8,7 +8,7 @@ import { TrustedClock } from "../beam/model/trusted_clock.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
 import { print } from "./command.js";
-import { figuresOf } from "./figures.js";
+import { earlierFigures, figuresOf, figuresSince } from "./figures.js";
 import { buildPipeline, MONGODB_CONNECTION } from "./graph.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog, type Log } from "./log.js";
@@ -37,12 +37,15 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
         "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
       );
     }
+    if (settings.bounded && settings.drain === "keep" && settings.state_dir === undefined) {
+      log.warn("DRAIN=keep without STATE_DIR: what waits at the end of this run is kept nowhere");
+    }
     signal.addEventListener("abort", () => {
       log.info(
         settings.runner === "direct"
           ? "ending: what was read is finished first; a second signal ends at once"
           : "ending the job; a second signal ends at once",
-        { drain: settings.drain },
+        { drain: settings.drain ?? "keep" },
       );
     });
     const begun =
@@ -79,6 +82,8 @@ export async function startPipeline(
       store: state.store,
       bundleSizeMax: settings.bundle_size,
       bundleTimeMaxMs: settings.bundle_time,
+      atEnd: settings.drain ?? "expire",
+      onFirstCommit: state.onFirstCommit,
       health,
       trustedClock,
     });
@@ -167,7 +172,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
-    run.stop(settings.drain).catch(() => undefined);
+    run.stop(settings.drain ?? "keep").catch(() => undefined);
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
@@ -177,15 +182,18 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
     progress.stop();
     signal.removeEventListener("abort", onAbort);
   }
-  const figures = figuresOf(run.metrics);
+  const total = figuresOf(run.metrics);
+  const earlier = earlierFigures(run.metrics);
+  const figures = figuresSince(earlier, total);
+  const ofAllRuns = earlier === undefined ? undefined : total;
   const durationMs = performance.now() - startedMs;
   // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
   if (settings.runner === "direct") {
-    for (const imbalance of imbalances(figures)) terminal.write(`${imbalance}\n`);
+    for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);
   }
   await print(
     settings.summary === "json"
-      ? JSON.stringify(summaryOf(figures, durationMs))
-      : summaryText(figures, durationMs),
+      ? JSON.stringify(summaryOf(figures, durationMs, ofAllRuns))
+      : summaryText(figures, durationMs, ofAllRuns),
   );
 }

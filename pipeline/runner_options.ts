@@ -83,7 +83,8 @@ const OF_FLINK = [
 
 /** Settings of others that concern the runner. */
 interface OfTheDirectRunner {
-  readonly drain?: "keep" | "expire";
+  readonly bounded?: boolean;
+  readonly drain?: "keep" | "expire" | undefined;
   readonly state_dir?: string | undefined;
   readonly gcs_checkpoint_path?: unknown;
 }
@@ -120,6 +121,9 @@ export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRu
   }
   if (settings.drain === "expire" && runner !== "portable") {
     problem("drain", `is "expire", but ${runner} cannot drain a job: expected keep`);
+  }
+  if (settings.drain === "keep" && settings.bounded) {
+    problem("drain", `is "keep", but ${runner} expires what waits at the end of a bounded job: leave it out`);
   }
   if (config === undefined && (type === "EXTERNAL" || type === "DOCKER")) {
     const expected = type === "EXTERNAL" ? "host:port of a worker pool" : "a container image";

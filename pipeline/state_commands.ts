@@ -6,11 +6,16 @@ import type { Coder } from "../beam/model/coders/coder.js";
 import { readInstant } from "../beam/model/coders/instant.js";
 import { formatTimestamp } from "../beam/model/timestamps.js";
 import { recordedIdentity } from "../beam/runners/direct/graph_identity.js";
-import { COUNTERS_TABLE, IDENTITY_TABLE } from "../beam/runners/direct/table_names.js";
+import {
+  COUNTERS_TABLE,
+  EARLIER_COUNTERS_TABLE,
+  IDENTITY_TABLE,
+} from "../beam/runners/direct/table_names.js";
 import { DurableStore } from "../beam/store/durable_store.js";
 import { LocalDirectory } from "../beam/store/local_directory.js";
 import { waitingCoder } from "../transforms/waiting.js";
 import { CommandError, print } from "./command.js";
+import { SETTINGS_TABLE } from "./kept_settings.js";
 import type { RunSettings } from "./options.js";
 import { formatCount } from "./summary.js";
 
@@ -18,6 +23,9 @@ export type StateCommand = "inspect" | "export";
 
 /** Values of state cells that this program knows, by the name of the cell. */
 const CELL_CODERS: ReadonlyMap<string, Coder<unknown>> = new Map([["waiting", waitingCoder]]);
+
+/** Tables whose keys are names. */
+const TEXT_KEYS: ReadonlySet<string> = new Set([COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, SETTINGS_TABLE]);
 
 /** Resolves with the exit code. */
 export async function state(
@@ -74,7 +82,7 @@ export function* exported(store: DurableStore): Generator<string> {
 }
 
 function keyText(table: string, key: ByteReader): string {
-  if (table === COUNTERS_TABLE) return key.readUtf8(key.remaining);
+  if (TEXT_KEYS.has(table)) return key.readUtf8(key.remaining);
   try {
     // The global window encodes to nothing, so what a key of the join is stands alone.
     return key.readString();
@@ -88,7 +96,8 @@ function readableValue(table: string, value: ByteReader): Record<string, unknown
   const coder = CELL_CODERS.get(table.slice(table.lastIndexOf("/") + 1));
   if (kind === "state" && coder !== undefined) return { value: coder.decode(value, "nested") };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
-  if (table === COUNTERS_TABLE) return { value: value.readDouble() };
+  if (table === SETTINGS_TABLE) return { value: value.readUtf8(value.remaining) };
+  if (TEXT_KEYS.has(table)) return { value: value.readDouble() };
   if (table === WATERMARKS_TABLE) {
     const { input, output } = readWatermarks(value);
     return { input: formatTimestamp(input), output: formatTimestamp(output) };

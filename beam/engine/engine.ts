@@ -26,6 +26,7 @@ import {
   type PendingBatch,
   type Residual,
   type Restriction,
+  type RestrictionOrigin,
   Stage,
   type StageProcessor,
   type StageSpec,
@@ -39,6 +40,8 @@ export interface Ledger {
   take(report: unknown): void;
   /** Writes what the reports taken since the last call changed, as part of the commit. */
   save(): void;
+  /** The run has come to its end: writes, as part of its last commit, that the next one counts anew. */
+  end(): void;
 }
 
 export interface EngineOptions {
@@ -52,6 +55,11 @@ export interface EngineOptions {
   /** A source this far ahead of the slowest, in event time, waits for it. */
   readonly sourceSkewMaxMs: number;
   readonly ledger?: Ledger;
+  /**
+   * When all restrictions are done: "expire" sends the watermark to +∞, so that every timer fires; "keep" ends the run
+   * with what waits in state, where the watermark stands that the restrictions have left. Default: expire.
+   */
+  readonly atEnd?: StopMode;
   /** Called inside the first commit of this process: for what else a restart is to know. */
   readonly onFirstCommit?: () => void;
   /** Moves a virtual clock on: for scripted processing time. */
@@ -77,7 +85,7 @@ export class StuckError extends Error {
   override readonly name = "StuckError";
 }
 
-type StopMode = "keep" | "expire";
+export type StopMode = "keep" | "expire";
 
 export class Engine {
   readonly stages: readonly Stage[];
@@ -109,6 +117,7 @@ export class Engine {
   ) {
     this.stages = specs.map((spec) => new Stage(spec, new StageTimers(options.store)));
     this.#progress = options.store.isDurable ? new Progress(options.store) : undefined;
+    for (const stage of this.stages) stage.parkedHold = options.atEnd === "keep";
     const producers = new Map<string, Stage>();
     for (const stage of this.stages) for (const output of stage.spec.outputs) producers.set(output, stage);
     for (const stage of this.stages) {
@@ -134,6 +143,7 @@ export class Engine {
       this.#restoreOrSeed();
       for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
       await this.#loop();
+      if (this.#stop !== "keep") await this.#commitEnd();
       await Promise.all(this.#finalizing);
     } catch (error) {
       problems.push(error);
@@ -146,7 +156,10 @@ export class Engine {
   #restoreOrSeed(): void {
     const turn = new Turn(this.options.store.newChanges());
     for (const stage of this.stages) {
-      if (this.#progress?.restore(stage)) continue;
+      if (this.#progress?.restore(stage)) {
+        stage.limitWatermarks();
+        continue;
+      }
       stage.spec.inputs.forEach((collection, input) => {
         const batch = this.#seeds.get(collection);
         if (batch !== undefined) turn.produced.push(stage.enqueue(input, batch));
@@ -179,6 +192,7 @@ export class Engine {
    */
   stop(mode: StopMode): void {
     this.#stop = mode;
+    if (mode === "expire") for (const stage of this.stages) stage.parkedHold = false;
     this.#wakeUp();
   }
 
@@ -206,12 +220,18 @@ export class Engine {
         await this.#waitFor(this.#nextEventInMs());
       } else if (this.stages.every((stage) => stage.isDone)) {
         return;
-      } else if (this.#stop === "keep") {
+      } else if (this.#stop === "keep" || this.#isAtKeptEnd) {
         return;
       } else if (!this.#playScript()) {
         await this.#waitForSources();
       }
     }
+  }
+
+  /** All restrictions are done, and what waits is to go on waiting. */
+  get #isAtKeptEnd(): boolean {
+    if (this.options.atEnd !== "keep" || this.#stop !== undefined) return false;
+    return this.stages.every((stage) => stage.restrictions.size === 0);
   }
 
   async #waitForSources(): Promise<void> {
@@ -331,8 +351,7 @@ export class Engine {
         restriction.endWatch?.();
         stage.restrictions.delete(restriction);
         turn.taken.push(restriction);
-        const isDrained = this.#isDrained(restriction);
-        processor.processRestriction(restriction.residual, claims, deadline, isDrained);
+        processor.processRestriction(restriction.residual, claims, deadline, this.#originOf(restriction));
       }
     });
   }
@@ -382,6 +401,11 @@ export class Engine {
     return this.#stop === "expire" && !isTruncated;
   }
 
+  #originOf(restriction: Restriction): RestrictionOrigin {
+    if (this.#isDrained(restriction)) return "drained";
+    return restriction.isResumed ? "resumed" : undefined;
+  }
+
   /** False when no processor is free. */
   #runBundle(stage: Stage, turn: Turn, body: (processor: StageProcessor) => void): boolean {
     const processor = stage.idleProcessors.pop();
@@ -409,6 +433,7 @@ export class Engine {
         restriction.isTruncated = isTruncated;
         turn.left.push(restriction);
       }
+      for (const residual of result.parked ?? []) turn.left.push(stage.park(residual));
       turn.finalizers.push(...result.finalizers);
       turn.reports.push(result.report);
       stage.idleProcessors.push(processor);
@@ -529,6 +554,16 @@ export class Engine {
     this.#hasCommitted = true;
     await store.commit(changes);
     for (const { produced } of turns) for (const pending of produced) pending.isCommitted = true;
+  }
+
+  async #commitEnd(): Promise<void> {
+    const { store, ledger } = this.options;
+    if (this.#progress === undefined || ledger === undefined) return;
+    const changes = store.newChanges();
+    store.noteIn(changes);
+    ledger.end();
+    store.noteIn(undefined);
+    await store.commit([changes]);
   }
 
   /** Finalization is a courtesy: what fails here was committed all the same. */

@@ -19,6 +19,8 @@ import type { PendingBatch, Restriction, Stage, StageWatermarks } from "./stage.
 import type { Turn } from "./turn.js";
 
 export const WATERMARKS_TABLE = "progress/watermarks";
+const PENDING_TABLE = "progress/pending";
+const RESTRICTIONS_TABLE = "progress/restrictions";
 
 /** What the last commit says of each stage that it knows, by the stage's name. */
 export function committedWatermarks(store: Store): ReadonlyMap<string, StageWatermarks> {
@@ -34,6 +36,20 @@ export function committedWatermarks(store: Store): ReadonlyMap<string, StageWate
   return found;
 }
 
+/** Names of the stages that the last commit leaves something to do: pending elements, or restrictions. */
+export function stagesWithWork(store: Store): ReadonlySet<string> {
+  const names = new Set<string>();
+  const key = new ByteReader();
+  for (const name of [PENDING_TABLE, RESTRICTIONS_TABLE]) {
+    const table = store.table(name);
+    table.forEach((address) => {
+      table.readKey(address, key);
+      names.add(key.readString());
+    });
+  }
+  return names;
+}
+
 /** The value of a record of WATERMARKS_TABLE. */
 export function readWatermarks(value: ByteReader): StageWatermarks {
   return { input: readInstant(value), output: readInstant(value) };
@@ -47,8 +63,8 @@ export class Progress {
   readonly #value = new ByteWriter();
 
   constructor(store: Store) {
-    this.#pending = store.table("progress/pending");
-    this.#restrictions = store.table("progress/restrictions");
+    this.#pending = store.table(PENDING_TABLE);
+    this.#restrictions = store.table(RESTRICTIONS_TABLE);
     this.#watermarks = store.table(WATERMARKS_TABLE);
   }
 
@@ -70,7 +86,9 @@ export class Progress {
       const watermark = readInstant(bytes);
       const element = coderOf(stage, 0).decode(bytes, "nested");
       const residual = { ...element, watermark, delayMs: 0, onReady: undefined };
-      stage.addRestriction(residual, Number.NEGATIVE_INFINITY, id).isStored = true;
+      const restriction = stage.addRestriction(residual, Number.NEGATIVE_INFINITY, id);
+      restriction.isStored = true;
+      restriction.isResumed = true;
     }
     return true;
   }

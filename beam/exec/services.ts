@@ -134,6 +134,8 @@ export interface ExecServices {
   onFinalize(callback: () => void | Promise<void>): void;
   /** Takes back what a splittable element leaves undone. */
   deferResidual(residual: Residual): void;
+  /** Takes what a later run on the same state is to do; undefined where there is no later run. */
+  leaveForNextRun?(part: ElementPart): void;
   /** For the element about to be processed. */
   claimBudget(): ClaimBudget;
 }

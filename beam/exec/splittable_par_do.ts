@@ -45,7 +45,8 @@ class WaitingWork {
     if (this.#promises.length === 0) return;
     const promises = this.#promises;
     this.#promises = [];
-    return Promise.all(promises).then(() => undefined);
+    // What was waited for may have begun more.
+    return Promise.all(promises).then(() => this.done());
   }
 }
 
@@ -245,8 +246,39 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
       return;
     }
     const { key: element, value: state } = (value as SizedElement).key;
+    this.#begin(element, state, this.#services.claimBudget(), timestamp, windows, pane);
+  }
+
+  override acceptPart(
+    origin: "drained" | "resumed",
+    value: unknown,
+    timestamp: TimestampMs,
+    windows: Windows,
+    pane: PaneInfo,
+  ): void {
+    const { key: element, value: state } = (value as SizedElement).key;
+    if (origin === "drained") {
+      const rest = truncate(this.doFn, value as SizedElement);
+      if (rest !== undefined) this.accept(rest, timestamp, windows, pane);
+      else this.#leave(element, state.key, false, state.value, { timestamp, windows, pane });
+      return;
+    }
+    const budget = this.#services.claimBudget();
+    this.#waiting.run<unknown>(this.doFn.resumed(element, state.key), (restriction) =>
+      this.#begin(element, { key: restriction, value: state.value }, budget, timestamp, windows, pane),
+    );
+  }
+
+  #begin(
+    element: unknown,
+    state: RestrictionState,
+    budget: ClaimBudget,
+    timestamp: TimestampMs,
+    windows: Windows,
+    pane: PaneInfo,
+  ): void {
     const inner = this.doFn.newTracker(state.key) as RestrictionTracker<unknown, unknown>;
-    const tracker = new BudgetedTracker(inner, this.#services.claimBudget(), this.#services.clock);
+    const tracker = new BudgetedTracker(inner, budget, this.#services.clock);
     const watermark = new WatermarkCell(state.value);
     const ctx = this.#idle.pop() ?? new SplittableContextCell(this.context);
     ctx.enter(timestamp, windows, pane);
@@ -272,17 +304,36 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
       if (split !== undefined) this.#defer(call, split.residual, continuation);
     } else {
       tracker.checkDone();
+      this.#leave(call.element, tracker.restriction, true, call.ctx.watermark.current, call.ctx);
     }
+  }
+
+  /** What a later run on the same state goes on with, if there is any. */
+  #leave(
+    element: unknown,
+    restriction: unknown,
+    isDone: boolean,
+    watermark: TimestampMs,
+    at: Pick<ElementPart, "timestamp" | "windows" | "pane">,
+  ): void {
+    if (this.#services.leaveForNextRun === undefined) return;
+    const remainder = this.doFn.remainder(element, restriction, isDone);
+    if (remainder === undefined) return;
+    this.#services.leaveForNextRun(this.#part(element, remainder, watermark, at));
   }
 
   #defer(call: Call, restriction: unknown, continuation: ProcessContinuation): void {
     if (continuation.kind === "stop") throw new Error("a residual is resumed, not stopped");
-    const part = this.#part(call, restriction, call.ctx.watermark.current);
+    const part = this.#part(call.element, restriction, call.ctx.watermark.current, call.ctx);
     this.#services.deferResidual({ ...part, continuation });
   }
 
-  #part({ element, ctx }: Call, restriction: unknown, watermark: TimestampMs): ElementPart {
-    const { timestamp, windows, pane } = ctx;
+  #part(
+    element: unknown,
+    restriction: unknown,
+    watermark: TimestampMs,
+    { timestamp, windows, pane }: Pick<ElementPart, "timestamp" | "windows" | "pane">,
+  ): ElementPart {
     return {
       transformId: this.context.transformId,
       element,
@@ -307,10 +358,6 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     return this.#onlyCall()?.tracker.progress();
   }
 
-  override truncate(element: unknown): unknown {
-    return truncate(this.doFn, element as SizedElement);
-  }
-
   override split(fractionOfRemainder: number): ElementSplit | undefined {
     const call = this.#onlyCall();
     // What the budget took back is on its way to the runner already.
@@ -318,8 +365,8 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const split = call.tracker.trySplit(fractionOfRemainder);
     if (split === undefined) return undefined;
     return {
-      primary: this.#part(call, split.primary, call.initialWatermark),
-      residual: this.#part(call, split.residual, call.ctx.watermark.current),
+      primary: this.#part(call.element, split.primary, call.initialWatermark, call.ctx),
+      residual: this.#part(call.element, split.residual, call.ctx.watermark.current, call.ctx),
     };
   }
 

@@ -3,7 +3,7 @@
  * claimed yet are the partitions that nobody knows yet.
  */
 import type { TimestampMs } from "../../model/timestamps.js";
-import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
+import { type OffsetRange, OffsetRangeTracker, openRange } from "../../sdk/offset_range.js";
 import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 import { registerDoFn } from "../../sdk/registry.js";
 import {
@@ -14,6 +14,7 @@ import {
   SplittableDoFn,
   stop,
 } from "../../sdk/splittable.js";
+import { endOffsets } from "./end_offsets.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterLook } from "./partition_watermark.js";
@@ -58,11 +59,19 @@ export class FindPartitions extends SplittableDoFn<
     return kafkaConnections.release(this.config.connection);
   }
 
+  initialRestriction(): OffsetRange | Promise<OffsetRange> {
+    return this.resumed(new Uint8Array(), openRange(0));
+  }
+
   /** A bounded read is over with the partitions that there are. */
-  async initialRestriction(): Promise<OffsetRange> {
-    if (!this.isBounded) return { start: 0, end: Number.POSITIVE_INFINITY };
-    const partitions = await this.#kafka.client.partitions(this.config.topic);
-    return { start: 0, end: Math.max(...partitions) + 1 };
+  override resumed(_impulse: Uint8Array, { start }: OffsetRange): OffsetRange | Promise<OffsetRange> {
+    if (!this.isBounded) return openRange(start);
+    const partitions = this.#kafka.client.partitions(this.config.topic);
+    return partitions.then((found) => ({ start, end: Math.max(start, ...found.map((one) => one + 1)) }));
+  }
+
+  override remainder(_impulse: Uint8Array, range: OffsetRange, isDone: boolean): OffsetRange {
+    return openRange(isDone ? range.end : range.start);
   }
 
   newTracker(range: OffsetRange): OffsetRangeTracker {
@@ -79,8 +88,13 @@ export class FindPartitions extends SplittableDoFn<
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof partitionOutputs>,
   ): ProcessContinuation | Promise<ProcessContinuation> {
-    const known = tracker.restriction.start;
-    if (known === 0) return this.#findFirst(tracker, ctx);
+    const { start: known, end } = tracker.restriction;
+    if (known >= end) {
+      // A bounded read that goes on, and has just seen that nothing is new.
+      this.#holdFrom(this.#kafka.trustedClock.now(), ctx);
+      return stop();
+    }
+    if (known === 0 || this.isBounded) return this.#findAll(tracker, ctx);
     // Looking for more happens beside the bundles: an outage of the brokers must not keep one open.
     const look = this.#look;
     this.#look = undefined;
@@ -95,26 +109,26 @@ export class FindPartitions extends SplittableDoFn<
   }
 
   /** The read does not begin before it knows its partitions, and where to begin in each. */
-  async #findFirst(
+  async #findAll(
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof partitionOutputs>,
   ): Promise<ProcessContinuation> {
-    const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
+    const { topic, start, partitionDiscoveryIntervalMs } = this.config;
     const { client } = this.#kafka;
-    const { end } = tracker.restriction;
+    const { start: known, end } = tracker.restriction;
     const lookedAtMs = this.#kafka.trustedClock.now();
-    const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
-    const starts = await this.#startOffsets(start);
-    const ends = isBounded ? await client.offsets(topic, "end") : undefined;
+    const partitions = (await client.partitions(topic)).filter((one) => one >= known && one < end);
+    // A partition that appears later is new as a whole, wherever the read began.
+    const starts = await (known === 0 ? this.#startOffsets(start) : client.offsets(topic, "earliest"));
+    const ends = this.isBounded ? await endOffsets(client, topic) : undefined;
     const sources = partitions.map((partition) => {
       const from = starts.get(partition) ?? 0;
-      const to = ends === undefined ? Number.POSITIVE_INFINITY : Math.max(from, ends.get(partition) ?? from);
-      return { topic, partition, range: { start: from, end: to } };
+      if (ends === undefined) return { topic, partition, range: openRange(from) };
+      return { topic, partition, range: { start: from, end: Math.max(from, ends.get(partition) ?? from) } };
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
-    if (isBounded) return stop();
     this.#holdFrom(lookedAtMs, ctx);
-    return resume(partitionDiscoveryIntervalMs);
+    return this.isBounded ? stop() : resume(partitionDiscoveryIntervalMs);
   }
 
   #holdFrom(lookedAtMs: TimestampMs, { watermark }: SplittableContext<typeof partitionOutputs>): void {
@@ -150,7 +164,7 @@ export class FindPartitions extends SplittableDoFn<
       const found = partitions.map((partition) => ({
         topic,
         partition,
-        range: { start: starts?.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
+        range: openRange(starts?.get(partition) ?? 0),
       }));
       this.#look = { atMs, atElapsedMs, found };
       this.#wake?.();

@@ -5,7 +5,7 @@
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { OutputSpecs } from "../../sdk/do_fn.js";
 import { counter } from "../../sdk/metrics.js";
-import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
+import { type OffsetRange, OffsetRangeTracker, openRange } from "../../sdk/offset_range.js";
 import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
 import { registerDoFn } from "../../sdk/registry.js";
 import {
@@ -17,6 +17,7 @@ import {
   stop,
 } from "../../sdk/splittable.js";
 import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
+import { endOffsets } from "./end_offsets.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
 import type { PartitionSource } from "./partition_source.js";
@@ -43,6 +44,8 @@ export class ReadPartitions extends SplittableDoFn<
   override readonly metrics = { records: counter(), rejected: counter() };
   readonly #decoder = recordDecoder(this.config.decoder, this.config.decoderConfig);
   #kafka!: KafkaConnection;
+  /** Of a bounded read that goes on from an earlier run. */
+  #ends: Promise<ReadonlyMap<number, number>> | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -67,6 +70,20 @@ export class ReadPartitions extends SplittableDoFn<
   /** A drain ends the read where it stands, also one that has an end. */
   override truncate(): undefined {
     return undefined;
+  }
+
+  override remainder(_source: PartitionSource, range: OffsetRange, isDone: boolean): OffsetRange {
+    return openRange(isDone ? range.end : range.start);
+  }
+
+  /** A bounded read ends where the partition ends now. */
+  override resumed(
+    { partition }: PartitionSource,
+    { start }: OffsetRange,
+  ): OffsetRange | Promise<OffsetRange> {
+    if (!this.isBounded) return openRange(start);
+    this.#ends ??= endOffsets(this.#kafka.client, this.config.topic);
+    return this.#ends.then((ends) => ({ start, end: Math.max(start, ends.get(partition) ?? start) }));
   }
 
   process(

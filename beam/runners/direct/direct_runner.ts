@@ -29,7 +29,7 @@ import { KeptTime } from "./kept_time.js";
 import { type BundleReport, RunMetrics } from "./metrics.js";
 import { descriptorOf } from "./stage_descriptor.js";
 import { DirectStageProcessor } from "./stage_processor.js";
-import { COUNTERS_TABLE } from "./table_names.js";
+import { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE } from "./table_names.js";
 
 export interface DirectRunnerOptions {
   readonly clock?: Clock;
@@ -38,6 +38,10 @@ export interface DirectRunnerOptions {
   readonly bundleTimeMaxMs?: number;
   readonly turnsOpenMax?: number;
   readonly sourceSkewMaxMs?: number;
+  /** What becomes of what waits when all input has been read: see EngineOptions. */
+  readonly atEnd?: "keep" | "expire";
+  /** Called inside the first commit: for what else a later run is to know. */
+  readonly onFirstCommit?: () => void;
   /** What the connectors of this process report to; `health()` shows it. */
   readonly health?: Health;
   /** That of this process's connectors: its time is kept in a durable store, and goes on from what that holds. */
@@ -80,7 +84,8 @@ export class DirectRun implements PipelineRun {
       );
     }
     const identity = isDurable ? resumeGraph(fused, this.store) : undefined;
-    this.metrics = new RunMetrics(isDurable ? this.store.table(COUNTERS_TABLE) : undefined);
+    const tables = isDurable ? [COUNTERS_TABLE, EARLIER_COUNTERS_TABLE] : [];
+    this.metrics = new RunMetrics(...tables.map((name) => this.store.table(name)));
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.#health = options.health;
@@ -96,12 +101,16 @@ export class DirectRun implements PipelineRun {
         store: this.store,
         ledger: {
           take: (report) => this.metrics.take(report as BundleReport),
+          end: () => this.metrics.end(),
           save: () => {
             this.metrics.save();
             keptTime?.save();
           },
         },
-        ...(identity !== undefined && { onFirstCommit: () => identity.save() }),
+        onFirstCommit: () => {
+          identity?.save();
+          options.onFirstCommit?.();
+        },
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {
             throw new UnsupportedPipelineError(

@@ -1,12 +1,13 @@
 /** Between engine and exec: runs a fused stage's bundles through a BundleProcessor, and serves it from the store. */
 import { ElementBatch } from "../../engine/element_batch.js";
-import type { BundleResult, Residual, Stage, StageProcessor } from "../../engine/stage.js";
+import type { BundleResult, Residual, RestrictionOrigin, Stage, StageProcessor } from "../../engine/stage.js";
 import type { DueTimer } from "../../engine/stage_timers.js";
 import { sideInputKey, sideInputTable } from "../../exec/await_side_inputs.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
 import type {
   ClaimBudget,
+  ElementPart,
   Residual as ExecResidual,
   ExecServices,
   MultimapTable,
@@ -37,6 +38,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   readonly #inputs: readonly Receiver[];
   readonly #outputs: ElementBatch[];
   #residuals: Residual[] = [];
+  #parked: Residual[] = [];
   #finalizers: (() => void | Promise<void>)[] = [];
   #budget: ClaimBudget = { claims: 0, deadlineMs: 0 };
   /** The step that takes restrictions, where the stage has one. */
@@ -74,12 +76,16 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     );
   }
 
-  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs, isDrained: boolean): void {
-    const { timestamp, windows, pane } = residual;
-    const value = isDrained ? this.#processor.truncate(this.#splittable!, residual.value) : residual.value;
-    if (value === undefined) return;
+  processRestriction(
+    residual: Residual,
+    claims: number,
+    deadlineMs: TimestampMs,
+    origin: RestrictionOrigin,
+  ): void {
+    const { value, timestamp, windows, pane } = residual;
     this.#budget = { claims, deadlineMs };
-    this.#inputs[0]!.accept(value, timestamp, windows, pane);
+    if (origin === undefined) this.#inputs[0]!.accept(value, timestamp, windows, pane);
+    else this.#processor.acceptPart(this.#splittable!, origin, value, timestamp, windows, pane);
   }
 
   onTimer(transformId: string, family: string, timer: DueTimer): void {
@@ -94,6 +100,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     const result: BundleResult = {
       outputs: [...this.#outputs],
       residuals: this.#residuals,
+      parked: this.#parked,
       finalizers: this.#finalizers,
       report: takeReport(this.#processor.metrics),
     };
@@ -101,6 +108,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
       if (this.#outputs[i]!.length > 0) this.#outputs[i] = new ElementBatch();
     }
     this.#residuals = [];
+    this.#parked = [];
     this.#finalizers = [];
     return result;
   }
@@ -174,23 +182,27 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   deferResidual(residual: ExecResidual): void {
-    const { element, restriction, timestamp, windows, pane, watermark, continuation } = residual;
-    const value: SizedElement = {
-      key: { key: element, value: { key: restriction, value: watermark } },
-      value: 1,
-    };
-    this.#residuals.push({
-      value,
-      timestamp,
-      windows,
-      pane,
-      watermark,
-      delayMs: continuation.delayMs,
-      onReady: continuation.onReady,
-    });
+    const { delayMs, onReady } = residual.continuation;
+    this.#residuals.push(residualOf(residual, delayMs, onReady));
+  }
+
+  leaveForNextRun(part: ElementPart): void {
+    this.#parked.push(residualOf(part, Number.POSITIVE_INFINITY, undefined));
   }
 
   claimBudget(): ClaimBudget {
     return this.#budget;
   }
+}
+
+function residualOf(
+  { element, restriction, timestamp, windows, pane, watermark }: ElementPart,
+  delayMs: number,
+  onReady: Residual["onReady"],
+): Residual {
+  const value: SizedElement = {
+    key: { key: element, value: { key: restriction, value: watermark } },
+    value: 1,
+  };
+  return { value, timestamp, windows, pane, watermark, delayMs, onReady };
 }

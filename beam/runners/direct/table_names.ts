@@ -5,4 +5,5 @@ export const stateTableName = (transform: string, cell: string): string => `stat
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 export const COUNTERS_TABLE = "run/counters";
 export const CLOCK_TABLE = "run/clock";
+export const EARLIER_COUNTERS_TABLE = "run/counters_of_earlier_runs";
 export const IDENTITY_TABLE = "run/identity";

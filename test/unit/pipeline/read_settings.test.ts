@@ -37,7 +37,7 @@ describe("settings", () => {
     assert.equal(settings.mongodb_database, "spark_streaming");
     assert.equal(settings.mongodb_collection, "spark_streaming_stateful_writes");
     assert.equal(settings.kafka_start, "earliest");
-    assert.equal(settings.drain, "keep");
+    assert.equal(settings.drain, undefined);
     assert.equal(settings.bounded, false);
     assert.equal(settings.kafka_sasl_password, undefined);
   });
