@@ -2,22 +2,22 @@
 import { existsSync } from "node:fs";
 import { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "../beam/engine/progress.js";
 import { ByteReader } from "../beam/model/bytes.js";
-import type { Coder } from "../beam/model/coders/coder.js";
 import { readInstant } from "../beam/model/coders/instant.js";
 import { formatTimestamp } from "../beam/model/timestamps.js";
 import { recordedIdentity } from "../beam/runners/direct/graph_identity.js";
 import { COUNTERS_TABLE, IDENTITY_TABLE } from "../beam/runners/direct/table_names.js";
+import { type Changelog, readChangelog } from "../beam/sdk/state.js";
 import { DurableStore } from "../beam/store/durable_store.js";
 import { LocalDirectory } from "../beam/store/local_directory.js";
-import { waitingCoder } from "../transforms/waiting.js";
+import { waitingLog } from "../transforms/waiting.js";
 import { CommandError, print } from "./command.js";
 import type { RunSettings } from "./options.js";
 import { formatCount } from "./summary.js";
 
 export type StateCommand = "inspect" | "export";
 
-/** Values of state cells that this program knows, by the name of the cell. */
-const CELL_CODERS: ReadonlyMap<string, Coder<unknown>> = new Map([["waiting", waitingCoder]]);
+/** Changelog cells that this program knows, by the name of the cell. */
+const CELL_LOGS: ReadonlyMap<string, Changelog<unknown, any>> = new Map([["waiting", waitingLog]]);
 
 /** Resolves with the exit code. */
 export async function state(
@@ -85,8 +85,8 @@ function keyText(table: string, key: ByteReader): string {
 
 function readableValue(table: string, value: ByteReader): Record<string, unknown> {
   const kind = table.slice(0, table.indexOf("/"));
-  const coder = CELL_CODERS.get(table.slice(table.lastIndexOf("/") + 1));
-  if (kind === "state" && coder !== undefined) return { value: coder.decode(value, "nested") };
+  const log = CELL_LOGS.get(table.slice(table.lastIndexOf("/") + 1));
+  if (kind === "state" && log !== undefined) return { value: readChangelog(log, value).value };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
   if (table === COUNTERS_TABLE) return { value: value.readDouble() };
   if (table === WATERMARKS_TABLE) {

@@ -25,7 +25,7 @@ export function setExpiryTimer(
   timer.set(expiryOf(event, timeoutMs) + 1, isAlone ? "" : String(event.created_at));
 }
 
-/** Whether the timer that fired at `fireTimestamp` ends the event's time in state. */
-export function isExpiredBy(event: Order | Payment, fireTimestamp: number, timeoutMs: number): boolean {
-  return expiryOf(event, timeoutMs) < fireTimestamp;
+/** The timer that fired at `fireTimestamp` ends the time in state of all events created before this instant. */
+export function expiredBefore(fireTimestamp: number, timeoutMs: number): number {
+  return Math.ceil(fireTimestamp - timeoutMs);
 }
