@@ -46,7 +46,7 @@ export interface EngineOptions {
   readonly store: Store;
   /** Elements that a bundle of a source may bring, and that a bundle of another stage takes. */
   readonly bundleSizeMax: number;
-  /** Time that a source bundle may take. */
+  /** Time that a source bundle may take, and that one stage may take of a turn: all others wait for it. */
   readonly bundleTimeMaxMs: number;
   readonly turnsOpenMax: number;
   /** A source this far ahead of the slowest, in event time, waits for it. */
@@ -69,6 +69,8 @@ export const DEFAULT_ENGINE_OPTIONS = {
 const SKEW_PATIENCE_MS = 1_000;
 /** How often a source that is ahead looks whether it may go on. */
 const SKEW_RETRY_MS = 20;
+/** So many elements of a bundle are processed between two looks at the clock. */
+const ELEMENTS_PER_LOOK = 16;
 /** Processors of one stage: one works while the others wait for their flush. */
 const PROCESSORS_MAX = 4;
 
@@ -240,7 +242,11 @@ export class Engine {
         this.#takeRestrictions(stage, turn);
         this.#runSource(stage, turn);
       } else {
-        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn)) stage.refreshWatermarks();
+        const deadline = this.options.clock.elapsed() + this.options.bundleTimeMaxMs;
+        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
+          stage.refreshWatermarks();
+          if (this.options.clock.elapsed() >= deadline) break;
+        }
       }
       stage.refreshWatermarks();
     }
@@ -261,7 +267,17 @@ export class Engine {
 
   #hasWork(stage: Stage): boolean {
     if (stage.isStarting || this.#failure !== undefined) return false;
-    return stage.hasReady || this.#dueTimers(stage);
+    return stage.hasReady || (this.#dueTimers(stage) && !this.#isAheadOfConsumers(stage));
+  }
+
+  /** Timers that find many things to tell wait until those behind have taken what was told before. */
+  #isAheadOfConsumers({ spec }: Stage): boolean {
+    for (const output of spec.outputs) {
+      for (const { stage } of this.#consumers.get(output) ?? []) {
+        if (stage.pendingCount >= this.options.bundleSizeMax) return true;
+      }
+    }
+    return false;
   }
 
   #dueTimers(stage: Stage): boolean {
@@ -271,28 +287,35 @@ export class Engine {
     );
   }
 
-  /** A bundle of pending elements, then of due timers. False when no processor is free. */
-  #runOrdinary(stage: Stage, turn: Turn): boolean {
+  /**
+   * A bundle of pending elements, then of due timers: as many as `bundleSizeMax` and the deadline allow, some in any
+   * case. False when no processor is free.
+   * @param deadline by `elapsed`
+   */
+  #runOrdinary(stage: Stage, turn: Turn, deadline: number): boolean {
+    const { clock } = this.options;
     return this.#runBundle(stage, turn, (processor) => {
       let left = this.options.bundleSizeMax;
       while (left > 0 && stage.hasReady) {
         const head = stage.pending[0]!;
         const { batch, input } = head;
-        const end = Math.min(batch.length, head.next + left);
+        const end = Math.min(batch.length, head.next + Math.min(left, ELEMENTS_PER_LOOK));
         left -= end - head.next;
         stage.elementsIn += end - head.next;
         for (let index = head.next; index < end; index++) processor.process(input, batch, index);
         head.next = end;
         turn.consumed.push({ pending: head, next: end });
         if (end === batch.length) stage.pending.shift();
+        if (clock.elapsed() >= deadline) break;
       }
       if (stage.pending.length > 0) return;
       // All that came before the watermark has been seen, so the watermark may act.
       stage.refreshWatermarks();
       const fire = (transformId: string, family: string, timer: any): void =>
         processor.onTimer(transformId, family, timer);
-      left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire);
-      stage.timers.fireDue("processing", this.options.clock.now(), Math.max(1, left), fire);
+      const isOver = (): boolean => clock.elapsed() >= deadline;
+      left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire, isOver);
+      stage.timers.fireDue("processing", clock.now(), Math.max(1, left), fire, isOver);
     });
   }
 
@@ -475,11 +498,16 @@ export class Engine {
 
   #deliver(stage: Stage, outputs: BundleResult["outputs"]): PendingBatch[] {
     const delivered: PendingBatch[] = [];
+    const { bundleSizeMax } = this.options;
     stage.spec.outputs.forEach((collection, index) => {
       const batch = outputs[index]!;
       if (batch.length === 0) return;
-      for (const consumer of this.#consumers.get(collection) ?? [])
-        delivered.push(consumer.stage.enqueue(consumer.input, batch));
+      const consumers = this.#consumers.get(collection) ?? [];
+      // What a commit finds half consumed it writes again: of a large batch that would be far more than it holds.
+      const pieces = batch.length <= 2 * bundleSizeMax ? [batch] : batch.split(bundleSizeMax);
+      for (const consumer of consumers) {
+        for (const piece of pieces) delivered.push(consumer.stage.enqueue(consumer.input, piece));
+      }
     });
     return delivered;
   }
