@@ -70,7 +70,7 @@ const SKEW_PATIENCE_MS = 1_000;
 /** How often a source that is ahead looks whether it may go on. */
 const SKEW_RETRY_MS = 20;
 /** So many elements of a bundle are processed between two looks at the clock. */
-const ELEMENTS_PER_LOOK = 16;
+const ELEMENTS_PER_LOOK = 64;
 /** Processors of one stage: one works while the others wait for their flush. */
 const PROCESSORS_MAX = 4;
 

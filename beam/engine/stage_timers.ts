@@ -36,7 +36,7 @@ interface Family {
 }
 
 /** So many timers fire between two looks at the clock. */
-const FIRINGS_PER_LOOK = 16;
+const FIRINGS_PER_LOOK = 64;
 const VALUE_BYTES = 20;
 /** Below this many entries a queue is not worth clearing of stale hints. */
 const QUEUE_SIZE_MIN = 1024;
