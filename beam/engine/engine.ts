@@ -9,7 +9,8 @@
  * left pending elements, restrictions and watermarks (progress.ts). Turns that finished meanwhile commit together.
  *
  * Invariants
- * - Turns commit in the order in which they began; finalizers run after their turn's commit.
+ * - Turns commit in the order in which they began, idle ones with the next that is not, or within 10 seconds;
+ *   finalizers run after their turn's commit.
  * - State changes only inside the synchronous part of a bundle, and is noted in the changes of that bundle's turn.
  * - A stage that needs stable input takes only elements that a commit holds.
  * - No source bundle starts while `turnsOpenMax` turns are open, or while a whole bundle of elements waits in front of
@@ -35,8 +36,8 @@ import { Turn } from "./turn.js";
 
 /** Keeps what bundles report of what they counted. */
 export interface Ledger {
-  /** Of a bundle that is about to be committed. */
-  take(report: unknown): void;
+  /** Of a bundle that is about to be committed. True: there is something to save. */
+  take(report: unknown): boolean;
   /** Writes what the reports taken since the last call changed, as part of the commit. */
   save(): void;
 }
@@ -69,6 +70,8 @@ export const DEFAULT_ENGINE_OPTIONS = {
 const SKEW_PATIENCE_MS = 1_000;
 /** How often a source that is ahead looks whether it may go on. */
 const SKEW_RETRY_MS = 20;
+/** How often the positions of sources are committed that have nothing to read: watermarks are all that moves. */
+const IDLE_COMMIT_EVERY_MS = 10_000;
 /** So many elements of a bundle are processed between two looks at the clock. */
 const ELEMENTS_PER_LOOK = 64;
 /** Processors of one stage: one works while the others wait for their flush. */
@@ -102,6 +105,9 @@ export class Engine {
   readonly #progress: Progress | undefined;
   readonly #seeds = new Map<string, ElementBatch>();
   #hasCommitted = false;
+  /** By `elapsed`: turns that are idle are not written before. */
+  #idleUntilMs = Number.NEGATIVE_INFINITY;
+  #hasPostponed = false;
   commits = 0;
 
   /** @param specs in topological order: producers before consumers */
@@ -136,6 +142,7 @@ export class Engine {
       this.#restoreOrSeed();
       for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
       await this.#loop();
+      await this.#commitPostponed();
       await Promise.all(this.#finalizing);
     } catch (error) {
       problems.push(error);
@@ -158,6 +165,15 @@ export class Engine {
     if (this.#progress === undefined) return;
     this.#turns.push(turn);
     this.#commitReady();
+  }
+
+  /** What idle turns have done since the last commit. */
+  async #commitPostponed(): Promise<void> {
+    if (!this.#hasPostponed) return;
+    const turn = new Turn(this.options.store.newChanges());
+    this.#close(turn);
+    this.#idleUntilMs = Number.NEGATIVE_INFINITY;
+    await this.#commit([turn]);
   }
 
   /** Gives back what the stages hold, also after a failure. Returns what went wrong with that. */
@@ -544,8 +560,20 @@ export class Engine {
   async #commit(turns: readonly Turn[]): Promise<void> {
     const { store, ledger } = this.options;
     const changes = turns.map((turn) => turn.changes);
-    for (const { reports } of turns) for (const report of reports) ledger?.take(report);
+    let isIdle = this.#hasCommitted && turns.every((turn) => turn.isIdle);
+    for (const { reports } of turns) {
+      for (const report of reports) if (ledger?.take(report)) isIdle = false;
+    }
     if (this.#progress !== undefined) {
+      const elapsedMs = this.options.clock.elapsed();
+      if (isIdle && elapsedMs < this.#idleUntilMs) {
+        this.#progress.postpone(turns);
+        for (const list of changes) store.discard(list);
+        this.#hasPostponed = true;
+        return;
+      }
+      this.#idleUntilMs = elapsedMs + IDLE_COMMIT_EVERY_MS;
+      this.#hasPostponed = false;
       const own = store.newChanges();
       store.noteIn(own);
       if (!this.#hasCommitted) this.options.onFirstCommit?.();
