@@ -18,11 +18,11 @@ import { eventTimeTimer } from "../beam/sdk/timer.js";
 import type { Order, Payment } from "../schemas/events.js";
 import type { Conflict } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
-import { expiredBefore, isExpired, setExpiryTimer } from "./expiry.js";
+import { createdAtOf, expiredBefore, isExpired, setExpiryTimer } from "./expiry.js";
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
 import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
-import { Expired, waitingLog } from "./waiting.js";
+import { Expired, type Waiting, waitingLog } from "./waiting.js";
 import { WaitingEvent } from "./waiting_events.js";
 
 const outputs = { joined: pairCoder, unmatched: unmatchedCoder, deadLetters: deadLetterCoder };
@@ -93,7 +93,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       return;
     }
     const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs);
-    setExpiryTimer(ctx.timers.expiry, order, waiting.size === 0, this.#timeoutMs);
+    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs);
     this.metrics.waiting_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
     ctx.state.waiting.add(arrived);
@@ -113,7 +113,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       return;
     }
     const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs);
-    setExpiryTimer(ctx.timers.expiry, payment, waiting.size === 0, this.#timeoutMs);
+    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs);
     this.metrics.waiting_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
     ctx.state.waiting.add(arrived);
@@ -165,6 +165,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
   #expire(ctx: ExpiryContext): void {
     const waiting = ctx.state.waiting.read();
     const bound = expiredBefore(ctx.fireTimestamp, this.#timeoutMs);
+    this.#keepTimer(waiting, bound, ctx);
     if (!waiting.hasCreatedBefore(bound)) return;
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
     ctx.state.waiting.add(expired);
@@ -183,6 +184,21 @@ export class JoinOrdersPayments extends StatefulDoFn<
     }
     if (waiting.size === 0) ctx.state.waiting.clear();
     else if (waiting.hasCreatedBefore(bound)) ctx.timers.expiry.set(ctx.fireTimestamp, ctx.tag);
+  }
+
+  /** T may have grown since the timer was set: then what it was set for goes on waiting. */
+  #keepTimer(waiting: Waiting, bound: number, ctx: ExpiryContext): void {
+    const created_at = createdAtOf(ctx.tag);
+    const { expiry } = ctx.timers;
+    if (created_at !== undefined) {
+      if (created_at >= bound && waiting.size > 0) setExpiryTimer(expiry, { created_at }, this.#timeoutMs);
+      return;
+    }
+    for (const events of [waiting.orders, waiting.payments]) {
+      for (const { event } of events) {
+        if (event.created_at >= bound) setExpiryTimer(expiry, event, this.#timeoutMs);
+      }
+    }
   }
 }
 registerDoFn(JoinOrdersPayments);

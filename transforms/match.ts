@@ -14,7 +14,7 @@ export function isWithin(a: Order | Payment, b: Order | Payment, timeoutMs: numb
 }
 
 /** The last instant at which an event can still find a partner. */
-export function expiryOf(event: Order | Payment, timeoutMs: number): number {
+export function expiryOf(event: Pick<Order | Payment, "created_at">, timeoutMs: number): number {
   return event.created_at + timeoutMs;
 }
 

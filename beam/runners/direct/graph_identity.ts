@@ -45,7 +45,7 @@ export function recordedIdentity(store: Store): GraphIdentity | undefined {
 export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): void } {
   const identity = identityOf(pipeline);
   const recorded = recordedIdentity(store);
-  const differences = recorded === undefined ? [] : differencesOf(recorded, identity);
+  const differences = recorded === undefined ? [] : differencesOf(asReadBy(identity, recorded), identity);
   if (differences.length > 0) throw new IncompatibleGraphError(differences);
   return {
     save: () => {
@@ -60,14 +60,9 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
 export function differencesOf(recorded: GraphIdentity, present: GraphIdentity): string[] {
   return Object.entries(recorded).flatMap(([name, was]) => {
     const is = present[name];
-    if (is === was || (is !== undefined && isReadAs(was, is))) return [];
+    if (is === was) return [];
     return [is === undefined ? `${name} is gone` : `${name} was ${was} and is ${is}`];
   });
-}
-
-/** A changelog begins with its whole value, so it reads what a value state of that coder has written. */
-function isReadAs(was: string, is: string): boolean {
-  return was.startsWith(A_VALUE) && is.startsWith(`${A_BAG}${CHANGELOG_URN}(${was.slice(A_VALUE.length)},`);
 }
 
 export function identityOf({ stages, components }: FusedPipeline): GraphIdentity {
@@ -151,4 +146,18 @@ function identityKey(): ByteWriter {
   const key = new ByteWriter(16);
   key.writeUtf8(KEY);
   return key;
+}
+
+/**
+ * The recorded graph, with changelogs for the values that this graph's changelogs read: each begins with its whole
+ * value, so it goes on from what a value state of that coder has written.
+ */
+export function asReadBy(present: GraphIdentity, recorded: GraphIdentity): GraphIdentity {
+  const read = Object.entries(recorded).map(([name, was]) => {
+    const is = present[name];
+    const isChangelog =
+      was.startsWith(A_VALUE) && is?.startsWith(`${A_BAG}${CHANGELOG_URN}(${was.slice(A_VALUE.length)},`);
+    return [name, isChangelog ? is! : was];
+  });
+  return Object.fromEntries(read);
 }
