@@ -47,7 +47,7 @@ export interface EngineOptions {
   readonly store: Store;
   /** Elements that a bundle of a source may bring, and that a bundle of another stage takes. */
   readonly bundleSizeMax: number;
-  /** Time that a source bundle may take, and that one stage may take of a turn: all others wait for it. */
+  /** Time that a source bundle may take, and that a stage's timers may take of a turn: all others wait for it. */
   readonly bundleTimeMaxMs: number;
   readonly turnsOpenMax: number;
   /** A source this far ahead of the slowest, in event time, waits for it. */
@@ -72,8 +72,6 @@ const SKEW_PATIENCE_MS = 1_000;
 const SKEW_RETRY_MS = 20;
 /** How often the positions of sources are committed that have nothing to read: watermarks are all that moves. */
 const IDLE_COMMIT_EVERY_MS = 10_000;
-/** So many elements of a bundle are processed between two looks at the clock. */
-const ELEMENTS_PER_LOOK = 64;
 /** Processors of one stage: one works while the others wait for their flush. */
 const PROCESSORS_MAX = 4;
 
@@ -261,7 +259,8 @@ export class Engine {
         const deadline = this.options.clock.elapsed() + this.options.bundleTimeMaxMs;
         while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
           stage.refreshWatermarks();
-          if (this.options.clock.elapsed() >= deadline) break;
+          // Elements are taken whatever the time: what a commit finds waiting it has to write.
+          if (!stage.hasReady && this.options.clock.elapsed() >= deadline) break;
         }
       }
       stage.refreshWatermarks();
@@ -304,8 +303,8 @@ export class Engine {
   }
 
   /**
-   * A bundle of pending elements, then of due timers: as many as `bundleSizeMax` and the deadline allow, some in any
-   * case. False when no processor is free.
+   * A bundle of pending elements, then of due timers: `bundleSizeMax` at most, and of timers as many as the deadline
+   * allows. False when no processor is free.
    * @param deadline by `elapsed`
    */
   #runOrdinary(stage: Stage, turn: Turn, deadline: number): boolean {
@@ -315,14 +314,13 @@ export class Engine {
       while (left > 0 && stage.hasReady) {
         const head = stage.pending[0]!;
         const { batch, input } = head;
-        const end = Math.min(batch.length, head.next + Math.min(left, ELEMENTS_PER_LOOK));
+        const end = Math.min(batch.length, head.next + left);
         left -= end - head.next;
         stage.elementsIn += end - head.next;
         for (let index = head.next; index < end; index++) processor.process(input, batch, index);
         head.next = end;
         turn.consumed.push({ pending: head, next: end });
         if (end === batch.length) stage.pending.shift();
-        if (clock.elapsed() >= deadline) break;
       }
       if (stage.pending.length > 0) return;
       // All that came before the watermark has been seen, so the watermark may act.
