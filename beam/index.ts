@@ -72,7 +72,10 @@ export { listView, mapView } from "./sdk/side_input.js";
 export {
   type BagState,
   bagState,
+  type Changelog,
+  type ChangelogState,
   type CombiningState,
+  changelogState,
   combiningState,
   type MapState,
   type MultimapState,

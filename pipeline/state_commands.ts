@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "../beam/engine/progress.js";
 import { ByteReader } from "../beam/model/bytes.js";
-import type { Coder } from "../beam/model/coders/coder.js";
 import { readInstant } from "../beam/model/coders/instant.js";
 import { formatTimestamp } from "../beam/model/timestamps.js";
 import { recordedIdentity } from "../beam/runners/direct/graph_identity.js";
@@ -11,9 +10,10 @@ import {
   EARLIER_COUNTERS_TABLE,
   IDENTITY_TABLE,
 } from "../beam/runners/direct/table_names.js";
+import { type Changelog, readChangelog } from "../beam/sdk/state.js";
 import { DurableStore } from "../beam/store/durable_store.js";
 import { LocalDirectory } from "../beam/store/local_directory.js";
-import { waitingCoder } from "../transforms/waiting.js";
+import { waitingLog } from "../transforms/waiting.js";
 import { CommandError, print } from "./command.js";
 import { SETTINGS_TABLE } from "./kept_settings.js";
 import type { RunSettings } from "./options.js";
@@ -21,8 +21,8 @@ import { formatCount } from "./summary.js";
 
 export type StateCommand = "inspect" | "export";
 
-/** Values of state cells that this program knows, by the name of the cell. */
-const CELL_CODERS: ReadonlyMap<string, Coder<unknown>> = new Map([["waiting", waitingCoder]]);
+/** Changelog cells that this program knows, by the name of the cell. */
+const CELL_LOGS: ReadonlyMap<string, Changelog<unknown, any>> = new Map([["waiting", waitingLog]]);
 
 /** Tables whose keys are names. */
 const TEXT_KEYS: ReadonlySet<string> = new Set([COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, SETTINGS_TABLE]);
@@ -93,8 +93,8 @@ function keyText(table: string, key: ByteReader): string {
 
 function readableValue(table: string, value: ByteReader): Record<string, unknown> {
   const kind = table.slice(0, table.indexOf("/"));
-  const coder = CELL_CODERS.get(table.slice(table.lastIndexOf("/") + 1));
-  if (kind === "state" && coder !== undefined) return { value: coder.decode(value, "nested") };
+  const log = CELL_LOGS.get(table.slice(table.lastIndexOf("/") + 1));
+  if (kind === "state" && log !== undefined) return { value: readChangelog(log, value).value };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
   if (table === SETTINGS_TABLE) return { value: value.readUtf8(value.remaining) };
   if (TEXT_KEYS.has(table)) return { value: value.readDouble() };

@@ -16,19 +16,23 @@ export function isExpired(event: Order | Payment, watermark: number, timeoutMs: 
 }
 
 /** The tag keeps the timers of one order_id apart; events of the same millisecond share one. */
-export function setExpiryTimer(timer: Timer, event: Order | Payment, timeoutMs: number): void {
+export function setExpiryTimer(
+  timer: Timer,
+  event: Pick<Order | Payment, "created_at">,
+  timeoutMs: number,
+): void {
   timer.set(expiryOf(event, timeoutMs) + 1, String(event.created_at));
 }
 
-/** Whether the timer that fired at `fireTimestamp` ends the event's time in state. */
-export function isExpiredBy(event: Order | Payment, fireTimestamp: number, timeoutMs: number): boolean {
-  return expiryOf(event, timeoutMs) < fireTimestamp;
+/** The timer that fired at `fireTimestamp` ends the time in state of all events created before this instant. */
+export function expiredBefore(fireTimestamp: number, timeoutMs: number): number {
+  return Math.ceil(fireTimestamp - timeoutMs);
 }
 
 /**
- * Whether an event that is left behind a timer has lost its own with it. A state that was written before each timer had
- * a tag holds some without, which may be any event's.
+ * When the events were created that a timer with this tag was set for. A state that was written before each timer had a
+ * tag holds some without, which may be any event's: undefined.
  */
-export function hasLostTimer(event: Order | Payment, firedTag: string): boolean {
-  return firedTag === "" || firedTag === String(event.created_at);
+export function createdAtOf(tag: string): number | undefined {
+  return tag === "" ? undefined : Number(tag);
 }

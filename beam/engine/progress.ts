@@ -1,7 +1,8 @@
 /**
  * What a restart has to know beside state and timers: elements in front of a stage, restrictions that are not done, and
  * the stages' watermarks. They are records of tables of the store, written when a turn commits, as its net effect: what
- * comes and goes within the turns of one commit is never written.
+ * comes and goes within the turns of one commit is never written. What turns of no consequence do (sources that had
+ * nothing to read) may wait for a later commit: a restart that goes on from before them does the same again.
  *
  *     pending:       key = string stage | varint input | varint id      value = varint count | elements
  *     restrictions:  key = string stage | varint id                     value = instant watermark | element
@@ -61,6 +62,10 @@ export class Progress {
   readonly #watermarks: ByteTable;
   readonly #key = new ByteWriter(256);
   readonly #value = new ByteWriter();
+  /** Restrictions that are left, and are not in the table yet. */
+  readonly #left = new Set<Restriction>();
+  /** Those in the table that were taken since. */
+  readonly #gone = new Set<Restriction>();
 
   constructor(store: Store) {
     this.#pending = store.table(PENDING_TABLE);
@@ -93,10 +98,21 @@ export class Progress {
     return true;
   }
 
-  /** Writes what these turns, one after the other, have changed. */
+  /** Remembers what idle turns have done, for the next `write`. */
+  postpone(turns: readonly Turn[]): void {
+    for (const turn of turns) {
+      for (const restriction of turn.left) this.#left.add(restriction);
+      for (const restriction of turn.taken) {
+        if (!this.#left.delete(restriction) && restriction.isStored) this.#gone.add(restriction);
+      }
+    }
+  }
+
+  /** Writes what these turns, one after the other, have changed, and what was postponed before. */
   write(turns: readonly Turn[], stages: readonly Stage[]): void {
     this.#writePending(turns);
-    this.#writeRestrictions(turns);
+    this.postpone(turns);
+    this.#writeRestrictions();
     turns.at(-1)!.watermarks.forEach(({ input, output }, index) => {
       this.#key.reset();
       this.#key.writeString(stages[index]!.spec.name);
@@ -136,17 +152,13 @@ export class Progress {
     }
   }
 
-  #writeRestrictions(turns: readonly Turn[]): void {
-    const left = new Set<Restriction>();
-    for (const turn of turns) {
-      for (const restriction of turn.left) left.add(restriction);
-      for (const restriction of turn.taken) {
-        if (left.delete(restriction) || !restriction.isStored) continue;
-        restriction.isStored = false;
-        this.#restrictions.delete(this.#restrictionKey(restriction));
-      }
+  #writeRestrictions(): void {
+    for (const restriction of this.#gone) {
+      restriction.isStored = false;
+      this.#restrictions.delete(this.#restrictionKey(restriction));
     }
-    for (const restriction of left) {
+    this.#gone.clear();
+    for (const restriction of this.#left) {
       const { value, timestamp, windows, pane, watermark } = restriction.residual;
       this.#value.reset();
       writeInstant(watermark, this.#value);
@@ -155,6 +167,7 @@ export class Progress {
       this.#restrictions.put(this.#restrictionKey(restriction), this.#value);
       restriction.isStored = true;
     }
+    this.#left.clear();
   }
 
   #restrictionKey({ stage, id }: Restriction): ByteWriter {

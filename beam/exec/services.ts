@@ -20,6 +20,14 @@ export interface StateTable {
   delete(key: ByteWriter): void;
 }
 
+/** A state cell whose values, when they are large, are remembered as what was decoded of them. */
+export interface ChangelogTable extends StateTable {
+  /** What `remember` was told last of this key, if it is still known and no other process has changed the bytes. */
+  recall(key: ByteWriter): unknown;
+  /** @param value undefined to forget @param bytes that it takes in the table */
+  remember(key: ByteWriter, value: unknown, bytes: number): void;
+}
+
 /** How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … */
 export type StateLayout = "bag" | "orderedList";
 
@@ -122,6 +130,7 @@ export interface ExecServices {
   /** Whether the runner itself drops the state of a window that has expired. */
   readonly dropsExpiredState: boolean;
   stateTable(transformId: string, cell: string, layout?: StateLayout): StateTable;
+  changelogTable(transformId: string, cell: string): ChangelogTable;
   multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable;
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
   /** Undefined where state is at hand. */

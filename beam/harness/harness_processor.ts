@@ -7,6 +7,7 @@ import { mainInput, parDoPayload } from "../exec/do_fn_operator.js";
 import type { FiredTimer } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
 import type {
+  ChangelogTable,
   ClaimBudget,
   ExecServices,
   MultimapTable,
@@ -150,6 +151,10 @@ export class HarnessProcessor implements ExecServices {
 
   stateTable(transformId: string, cell: string, layout: StateLayout = "bag"): StateTable {
     return this.#state(transformId).table(cell, layout);
+  }
+
+  changelogTable(transformId: string, cell: string): ChangelogTable {
+    return this.#state(transformId).table(cell, "bag");
   }
 
   multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable {

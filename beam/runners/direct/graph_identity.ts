@@ -8,6 +8,7 @@ import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { urns } from "../../model/urns.js";
+import { CHANGELOG_URN } from "../../sdk/graph.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
 import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js";
@@ -43,6 +44,8 @@ const KEY = "graph";
 /** Of the record and of what is beside it in the store. 1 had none, and dropped the offsets of what was read to its end. */
 const FORMAT = "format";
 const PRESENT_FORMAT = "2";
+const A_VALUE = "a value, ";
+const A_BAG = "a bag, ";
 
 /** The graph recorded in a store; undefined: none is. */
 export function recordedIdentity(store: Store): GraphIdentity | undefined {
@@ -59,7 +62,7 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
   const identity = identityOf(pipeline);
   const recorded = recordedIdentity(store);
   if (recorded !== undefined) {
-    const differences = differencesOf(recorded, identity);
+    const differences = differencesOf(asReadBy(identity, recorded), identity);
     if (differences.length > 0) throw new IncompatibleGraphError(differences);
     if (recorded[FORMAT] === undefined) refuseEnded(pipeline, store);
   }
@@ -140,9 +143,9 @@ function addTransform(
 function stateSignature(spec: runnerApi.StateSpec["spec"], components: runnerApi.Components): string {
   switch (spec.oneofKind) {
     case "readModifyWriteSpec":
-      return `a value, ${coderSignature(spec.readModifyWriteSpec.coderId, components)}`;
+      return `${A_VALUE}${coderSignature(spec.readModifyWriteSpec.coderId, components)}`;
     case "bagSpec":
-      return `a bag, ${coderSignature(spec.bagSpec.elementCoderId, components)}`;
+      return `${A_BAG}${coderSignature(spec.bagSpec.elementCoderId, components)}`;
     case "combiningSpec": {
       const { accumulatorCoderId, combineFn } = spec.combiningSpec;
       return `an accumulator of ${combineFn!.urn}, ${coderSignature(accumulatorCoderId, components)}`;
@@ -178,6 +181,20 @@ function identityKey(): ByteWriter {
   const key = new ByteWriter(16);
   key.writeUtf8(KEY);
   return key;
+}
+
+/**
+ * The recorded graph, with changelogs for the values that this graph's changelogs read: each begins with its whole
+ * value, so it goes on from what a value state of that coder has written.
+ */
+export function asReadBy(present: GraphIdentity, recorded: GraphIdentity): GraphIdentity {
+  const read = Object.entries(recorded).map(([name, was]) => {
+    const is = present[name];
+    const isChangelog =
+      was.startsWith(A_VALUE) && is?.startsWith(`${A_BAG}${CHANGELOG_URN}(${was.slice(A_VALUE.length)},`);
+    return [name, isChangelog ? is! : was];
+  });
+  return Object.fromEntries(read);
 }
 
 function more(count: number): string {

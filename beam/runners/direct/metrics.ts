@@ -63,8 +63,8 @@ export class RunMetrics implements Ledger, MetricSource {
     this.#earlier = readCounters(earlierTable);
   }
 
-  take(report: unknown): void {
-    if (report === undefined) return;
+  take(report: unknown): boolean {
+    if (report === undefined) return false;
     const { counters, distributions, gauges } = report as BundleReport;
     for (const [key, delta] of counters) {
       this.#counters.set(key, (this.#counters.get(key) ?? 0) + delta);
@@ -72,6 +72,7 @@ export class RunMetrics implements Ledger, MetricSource {
     }
     for (const [key, value] of distributions) this.#takeDistribution(key, value);
     for (const [key, value] of gauges) this.#gauges.set(key, value);
+    return counters.length > 0;
   }
 
   save(): void {

@@ -6,6 +6,7 @@ import { sideInputKey, sideInputTable } from "../../exec/await_side_inputs.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
 import type {
+  ChangelogTable,
   ClaimBudget,
   ElementPart,
   Residual as ExecResidual,
@@ -24,6 +25,7 @@ import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import type { Store } from "../../store/store.js";
 import { takeReport } from "./metrics.js";
+import { StoredChangelog } from "./stored_changelog.js";
 import { StoredMultimap } from "./stored_multimap.js";
 import { stateTableName, timerTableName } from "./table_names.js";
 
@@ -123,6 +125,10 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   stateTable(transformId: string, cell: string): StateTable {
     return this.store.table(stateTableName(this.#nameOf(transformId), cell));
+  }
+
+  changelogTable(transformId: string, cell: string): ChangelogTable {
+    return new StoredChangelog(this.store.table(stateTableName(this.#nameOf(transformId), cell)));
   }
 
   /** No declared name contains "~". */
