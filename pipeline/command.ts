@@ -3,6 +3,7 @@
  * an exit that no open socket holds up. Exit codes: 0, 1 when a run failed, 2 when a setting or an argument is wrong.
  */
 import { type Command, Option } from "commander";
+import { maskSecrets } from "../beam/model/masking.js";
 import { InterruptedError } from "./interrupts.js";
 import {
   type CombinationCheck,
@@ -67,8 +68,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
       process.exitCode = exitCodeOf(error);
       if (error instanceof InterruptedError) return;
       process.stderr.write(`${explain(error)}\n`);
-      if (showsStack && error instanceof Error)
-        process.stderr.write(`${withoutPasswords(String(error.stack))}\n`);
+      if (showsStack && error instanceof Error) process.stderr.write(`${maskSecrets(String(error.stack))}\n`);
     }
   });
 }
@@ -135,12 +135,7 @@ export function explain(error: unknown): string {
     if (!parts.some((part) => part.includes(message))) parts.push(message);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
-  return withoutPasswords(parts.join(": "));
-}
-
-/** The last resort: whoever writes a message with an address in it cuts out the credentials already. */
-function withoutPasswords(text: string): string {
-  return text.replace(/\/\/[^\s"/@]*:[^\s"]*@/g, "//***@");
+  return maskSecrets(parts.join(": "));
 }
 
 function exitCodeOf(error: unknown): number {

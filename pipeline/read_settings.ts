@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import dotenv from "dotenv";
+import { maskSecrets, rememberSecret, rememberSecretsOf } from "../beam/model/masking.js";
 import { nameOf, type Setting, type SettingsOf, type SettingsTable, shown, variableOf } from "./setting.js";
 import { whyNot } from "./setting_values.js";
 
@@ -73,7 +74,11 @@ export function readSettings<Table extends SettingsTable>(
   for (const [name, setting] of Object.entries(table)) {
     const [text, origin] = findText(name, setting, sources);
     origins.set(name, origin);
-    if (text !== undefined) texts.set(name, text);
+    if (text !== undefined) {
+      texts.set(name, text);
+      if (setting.isSecret) rememberSecret(text);
+      else if (setting.isAddress) rememberSecretsOf(text);
+    }
     if (text === undefined) {
       values[name] = undefined;
     } else if (setting.missing !== undefined) {
@@ -108,8 +113,7 @@ function findText(name: string, setting: Setting, sources: SettingsSources): [st
 }
 
 function complaint(text: string, origin: Origin, setting: Setting, why: string | undefined): string {
-  // A reason that quotes an address may quote a password in a way that no pattern finds.
-  const reason = why && !setting.isSecret && !why.includes("@") ? ` (${why})` : "";
+  const reason = why && !setting.isSecret ? ` (${maskSecrets(why)})` : "";
   return `is ${shown(text, setting)}${from(origin)}: expected ${setting.expected}${reason}`;
 }
 

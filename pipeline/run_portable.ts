@@ -174,7 +174,8 @@ function processConfig(config: string | undefined): { command: string; env: Reco
     // Told below.
   }
   throw new CommandError(
-    `ENVIRONMENT_CONFIG is ${config}: expected a command, or JSON such as {"command": "…", "env": {}}`,
+    // It may hold passwords for the command's environment, and is not shown.
+    'ENVIRONMENT_CONFIG is neither a command nor right: expected a command, or JSON such as {"command": "…", "env": {}}',
   );
 }
 

@@ -4,6 +4,7 @@ import { MongoClient } from "mongodb";
 import { z } from "zod";
 import { parseGcsPath } from "../beam/io/gcs/gcs_path.js";
 import { describeError } from "../beam/io/mongodb/errors.js";
+import { isPlainAddress } from "../beam/model/masking.js";
 import { isCheckpointId } from "../beam/store/checkpoint/checkpoint_id.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
 
@@ -115,6 +116,10 @@ function isAddress(text: string): boolean {
 
 /** Read by the driver itself, which connects to nothing here. */
 export const mongoUri = parsed((value) => {
+  // Before the driver, whose messages quote parts of what it cannot read.
+  if (!isPlainAddress(value)) {
+    throw new Error("a / ? # [ ] or @ in a user name, password or option must be percent-encoded");
+  }
   new MongoClient(value);
   return value;
 });
