@@ -300,7 +300,8 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...runnerProblems(settings),
 ];
 
-function loginProblems(settings: Partial<RunSettings>): Problem[] {
+/** A login takes a user and a password. */
+export function loginProblems(settings: Partial<KafkaSettings>): Problem[] {
   const { kafka_security_protocol: protocol } = settings;
   if (!protocol?.startsWith("SASL_")) return [];
   const names = ["kafka_sasl_username", "kafka_sasl_password"] as const;

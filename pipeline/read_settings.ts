@@ -90,13 +90,20 @@ export function readSettings<Table extends SettingsTable>(
     }
   }
   problems.push(...together(values));
-  if (found.length + problems.length > 0) {
-    throw new SettingsError([
-      ...found,
-      ...problems.map(({ name, text }) => `${nameOf(name, table[name]!)} ${text}`),
-    ]);
-  }
+  if (found.length + problems.length > 0) throw settingsError(table, problems, found);
   return { settings: values as SettingsOf<Table>, origins, texts };
+}
+
+/** @param found problems that are no setting's */
+export function settingsError(
+  table: SettingsTable,
+  problems: readonly Problem[],
+  found: readonly string[] = [],
+): SettingsError {
+  return new SettingsError([
+    ...found,
+    ...problems.map(({ name, text }) => `${nameOf(name, table[name]!)} ${text}`),
+  ]);
 }
 
 function findText(name: string, setting: Setting, sources: SettingsSources): [string | undefined, Origin] {

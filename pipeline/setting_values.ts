@@ -46,6 +46,10 @@ export const text = parsed((value) => value || undefined);
 /** A secret is taken as it is: blanks may belong to it. */
 export const secret = z.string().min(1);
 
+export function secretOf(lengthMin: number): z.ZodType<string, string> {
+  return z.string().min(lengthMin);
+}
+
 export function oneOf<const T extends string>(...values: readonly [T, ...T[]]): z.ZodType<T, string> {
   return parsed((value) => values.find((known) => known.toLowerCase() === value.toLowerCase()));
 }
@@ -106,6 +110,12 @@ export const brokers = parsed((value): readonly string[] | undefined => {
   return addresses.every(isAddress) ? addresses : undefined;
 });
 
+/** Names or addresses of machines, in lower case. */
+export const hosts = parsed((value): readonly string[] | undefined => {
+  const names = value.split(",").map((each) => each.trim().toLowerCase());
+  return names.every((name) => /^[\w.:-]+$/.test(name)) ? names : undefined;
+});
+
 /** host:port */
 export const address = parsed((value) => (isAddress(value) ? value : undefined));
 
@@ -123,6 +133,11 @@ export const mongoUri = parsed((value) => {
   new MongoClient(value);
   return value;
 });
+
+/** Passwords, and names of ways to log in that take their credentials from the machine. */
+export function mayHoldSecret(uri: string): boolean {
+  return uri.includes("@") || /password|authMechanism|token|secret|CertificateKeyFile/i.test(uri);
+}
 
 /** gs://bucket/prefix. */
 export const gcsPath = parsed(parseGcsPath);

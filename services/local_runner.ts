@@ -8,6 +8,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { serverEnvironment } from "./child_environment.js";
 import { isListening } from "./discovery.js";
 import { ServiceFailed } from "./errors.js";
 import { type LogWatch, watchLog } from "./log_watch.js";
@@ -42,8 +43,10 @@ export interface RunnerRecipe {
   readonly port: number;
   /** The line of its log that tells that a worker process of its ended, where that does not end the job. */
   readonly workerLostLine?: RegExp;
-  /** In place of this process's environment. */
+  /** What of it a server may see is passed on. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv | undefined;
+  /** What the workers that it starts need beside it, secrets too. */
+  readonly workerEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Gives up, leaving nothing running. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -97,7 +100,7 @@ export class LocalRunner {
       child = spawn("sh", ["-c", WATCHED, folder, recipe.command, ...recipe.args(folder)], {
         detached: true,
         stdio: ["pipe", log, log],
-        env: recipe.env ?? process.env,
+        env: { ...serverEnvironment(recipe.env), ...recipe.workerEnvironment },
       });
     } finally {
       closeSync(log);
