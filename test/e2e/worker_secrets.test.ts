@@ -30,6 +30,7 @@ const TSX = import.meta.resolve("tsx");
 const WORKER = fileURLToPath(new URL("../../pipeline/worker.ts", import.meta.url));
 const SECRET = "Secr3t-of-the-pool";
 const TOKEN = "a token of some length";
+const START_TIMEOUT_MS = 120_000;
 
 /** A pool of workers, as somebody starts one. */
 class Pool {
@@ -53,7 +54,7 @@ class Pool {
   }
 
   endpoint(): Promise<string> {
-    return until("the pool's address", () => this.stdout.trim() || undefined, 30_000);
+    return until("the pool's address", () => this.stdout.trim() || undefined, START_TIMEOUT_MS);
   }
 
   async close(): Promise<void> {
@@ -63,7 +64,7 @@ class Pool {
 }
 
 describe("a worker's secrets", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   needsPrism();
   let thief: ListeningBroker;
   let named: ListeningBroker;
