@@ -47,7 +47,7 @@ sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--
 	@node --import tsx test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
 
 fuzz: setup ## Mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
-	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node --expose-gc --import tsx test/fuzz/main.ts
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node --import tsx test/fuzz/main.ts
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration

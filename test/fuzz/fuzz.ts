@@ -3,6 +3,8 @@
  * sinks that check what they get. No record may end the run, get lost, or be in two places, and memory must not grow.
  */
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { BSON } from "mongodb";
 import { registerKafkaClient } from "../../beam/io/kafka/kafka_connections.js";
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
@@ -204,8 +206,11 @@ function check(
   figures.refusedBatches += kafka.refusedBatches;
 }
 
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
 function usedBytes(): number {
-  globalThis.gc?.();
+  collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
