@@ -3,15 +3,22 @@
  * an exit that no open socket holds up. Exit codes: 0, 1 when a run failed, 2 when a setting or an argument is wrong.
  */
 import { type Command, Option } from "commander";
+import { maskSecrets } from "../beam/model/masking.js";
 import { InterruptedError } from "./interrupts.js";
+import { misspeltVariables, nearestOf } from "./misspelt.js";
+import { RUN_SETTINGS } from "./options.js";
 import {
   type CombinationCheck,
   type ReadSettings,
   readEnvFile,
   readSettings,
   SettingsError,
+  warningsOf,
 } from "./read_settings.js";
 import type { SettingsTable } from "./setting.js";
+
+/** A variable that only another command knows is no mistake. */
+const ALL_SETTINGS = Object.keys(RUN_SETTINGS);
 
 export const EXIT_FAILED = 1;
 export const EXIT_WRONG_SETTINGS = 2;
@@ -54,11 +61,17 @@ export function define<Table extends SettingsTable, Choice extends string>(
   command.action(async () => {
     let showsStack = false;
     try {
-      const problems: string[] = [];
-      const choice = checkArguments(command.args, Object.keys(table), choices, problems);
+      const settings: string[] = [];
+      const words: string[] = [];
+      const choice = checkArguments(command.args, Object.keys(table), choices, settings, words);
       const file = readEnvFile();
+      const misspelt = misspeltVariables(ALL_SETTINGS, file, process.env);
+      settings.push(...misspelt.wrong);
       const sources = { flags: command.opts(), environment: process.env, file };
-      const read = readSettings(table, sources, spec.together, problems);
+      const read = readSettings(table, sources, spec.together, { settings, words });
+      for (const line of [...misspelt.doubtful, ...warningsOf(table, read)]) {
+        process.stderr.write(`${line}\n`);
+      }
       const { log_level: level } = read.settings as { readonly log_level?: unknown };
       showsStack = level === "debug" || level === "trace";
       const environment = { ...file, ...process.env };
@@ -67,8 +80,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
       process.exitCode = exitCodeOf(error);
       if (error instanceof InterruptedError) return;
       process.stderr.write(`${explain(error)}\n`);
-      if (showsStack && error instanceof Error)
-        process.stderr.write(`${withoutPasswords(String(error.stack))}\n`);
+      if (showsStack && error instanceof Error) process.stderr.write(`${maskSecrets(String(error.stack))}\n`);
     }
   });
 }
@@ -78,6 +90,7 @@ function checkArguments<Choice extends string>(
   left: readonly string[],
   known: readonly string[],
   choices: readonly Choice[] | undefined,
+  settings: string[],
   problems: string[],
 ): Choice {
   const unknown = left.filter((argument) => argument.startsWith("-"));
@@ -85,7 +98,7 @@ function checkArguments<Choice extends string>(
   for (const flag of unknown) {
     const [name = ""] = flag.replace(/^-+/, "").split("=");
     const nearest = nearestOf(name.replaceAll("-", "_").toLowerCase(), known);
-    problems.push(`--${name} is unknown${nearest === undefined ? "" : `: did you mean --${nearest}?`}`);
+    settings.push(`--${name} is unknown${nearest === undefined ? "" : `: did you mean --${nearest}?`}`);
   }
   const choice = choices === undefined ? "" : (words.shift() ?? "");
   if (choices?.includes(choice as Choice) === false) {
@@ -95,36 +108,13 @@ function checkArguments<Choice extends string>(
     );
   }
   // After an unknown flag a word is most likely its value.
-  if (unknown.length === 0) for (const word of words) problems.push(`${JSON.stringify(word)} is too much`);
+  if (unknown.length === 0)
+    for (const word of words) {
+      const expected =
+        choices === undefined ? "no argument beside the flags" : `one of ${choices.join(", ")} alone`;
+      problems.push(`unexpected argument ${JSON.stringify(word)}: expected ${expected}`);
+    }
   return choice as Choice;
-}
-
-/** The name that a misspelt one was most likely to be, if any is near. */
-export function nearestOf(name: string, known: readonly string[]): string | undefined {
-  let nearest: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
-}
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** The message of an error and of what caused it, each said once. */
@@ -135,12 +125,7 @@ export function explain(error: unknown): string {
     if (!parts.some((part) => part.includes(message))) parts.push(message);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
-  return withoutPasswords(parts.join(": "));
-}
-
-/** The last resort: whoever writes a message with an address in it cuts out the credentials already. */
-function withoutPasswords(text: string): string {
-  return text.replace(/\/\/[^\s"/@]*:[^\s"]*@/g, "//***@");
+  return maskSecrets(parts.join(": "));
 }
 
 function exitCodeOf(error: unknown): number {

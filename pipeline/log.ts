@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import type { KafkaLogger } from "../beam/io/kafka/client/kafka_client.js";
+import { maskSecrets } from "../beam/model/masking.js";
 import type { LogLevel } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -17,7 +18,7 @@ export function createLog(level: LogLevel, terminal: Terminal): Log {
         translateTime: "SYS:HH:MM:ss",
       })
     : (line: string) => line;
-  const write = (line: string): void => terminal.write(format(line));
+  const write = (line: string): void => terminal.write(format(maskSecrets(line)));
   const logger = pino({ level, base: null }, { write });
   return {
     debug: (message, fields) => logger.debug(fields, message),

@@ -29,6 +29,7 @@ export const KAFKA_SETTINGS = settingsTable({
     description: "Brokers; the rest of the cluster is found through them.",
     expected: "host:port, or several with commas between them",
     schema: brokers,
+    isAddress: true,
     default: "127.0.0.1:9092",
   },
   kafka_security_protocol: {
@@ -96,6 +97,7 @@ export const MONGODB_SETTINGS = settingsTable({
     description: "MongoDB server, with credentials if it wants any.",
     expected: "mongodb://host:port or mongodb+srv://host",
     schema: mongoUri,
+    isAddress: true,
     default: "mongodb://127.0.0.1:27017",
   },
   mongodb_database: {
@@ -206,6 +208,7 @@ export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
     description: "An emulator in place of Google Cloud Storage, without credentials.",
     expected: "a URL such as http://127.0.0.1:4443",
     schema: httpUrl,
+    isAddress: true,
   },
 });
 
@@ -260,8 +263,8 @@ export const LOG_SETTINGS = settingsTable({
 
 /** Names that are fixed already and of no use yet. */
 const MISSING_SETTINGS = settingsTable({
-  schema_registry_url: missing("does not read schemas from a registry"),
-  gcs_log_path: missing("does not send logs to Google Cloud Storage"),
+  schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
+  gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
@@ -306,7 +309,8 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...runnerProblems(settings),
 ];
 
-function loginProblems(settings: Partial<RunSettings>): Problem[] {
+/** A login takes a user and a password. */
+export function loginProblems(settings: Partial<KafkaSettings>): Problem[] {
   const { kafka_security_protocol: protocol } = settings;
   if (!protocol?.startsWith("SASL_")) return [];
   const names = ["kafka_sasl_username", "kafka_sasl_password"] as const;

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { maskAddress } from "../beam/model/masking.js";
 import type { DirectRun } from "../beam/runners/direct/direct_runner.js";
 import { type ProduceProgress, type ProduceSummary, produce } from "../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../services/index.js";
@@ -17,7 +18,6 @@ import { checkConnections } from "./preflight.js";
 import { producerOptions, randomSeed } from "./produce.js";
 import type { ReadSettings } from "./read_settings.js";
 import { startPipeline, supervise, watchHealth } from "./run.js";
-import { withoutSecrets } from "./setting.js";
 import { openState } from "./state.js";
 import { formatCount } from "./summary.js";
 import { Terminal } from "./terminal.js";
@@ -207,7 +207,7 @@ function tell(lines: readonly string[], terminal: Terminal): void {
 export function whereToLook(settings: RunSettings): string[] {
   const { mongodb_database: database, mongodb_collection: joined } = settings;
   // The database stands where the URI may have one of its own.
-  const uri = withoutSecrets(settings.mongodb_uri).replace(/^(\w+(?:\+srv)?:\/\/[^/]*).*$/, "$1");
+  const uri = maskAddress(settings.mongodb_uri).replace(/^(\w+(?:\+srv)?:\/\/[^/]*).*$/, "$1");
   const collections = [
     joined,
     settings.mongodb_unmatched_collection,

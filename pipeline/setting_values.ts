@@ -4,6 +4,7 @@ import { MongoClient } from "mongodb";
 import { z } from "zod";
 import { parseGcsPath } from "../beam/io/gcs/gcs_path.js";
 import { describeError } from "../beam/io/mongodb/errors.js";
+import { isPlainAddress } from "../beam/model/masking.js";
 import { isCheckpointId } from "../beam/store/checkpoint/checkpoint_id.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
 
@@ -44,6 +45,10 @@ export const text = parsed((value) => value || undefined);
 
 /** A secret is taken as it is: blanks may belong to it. */
 export const secret = z.string().min(1);
+
+export function secretOf(lengthMin: number): z.ZodType<string, string> {
+  return z.string().min(lengthMin);
+}
 
 export function oneOf<const T extends string>(...values: readonly [T, ...T[]]): z.ZodType<T, string> {
   return parsed((value) => values.find((known) => known.toLowerCase() === value.toLowerCase()));
@@ -112,6 +117,12 @@ export const brokers = parsed((value): readonly string[] | undefined => {
   return addresses.every(isAddress) ? addresses : undefined;
 });
 
+/** Names or addresses of machines, in lower case. */
+export const hosts = parsed((value): readonly string[] | undefined => {
+  const names = value.split(",").map((each) => each.trim().toLowerCase());
+  return names.every((name) => /^[\w.:-]+$/.test(name)) ? names : undefined;
+});
+
 /** host:port */
 export const address = parsed((value) => (isAddress(value) ? value : undefined));
 
@@ -122,9 +133,18 @@ function isAddress(text: string): boolean {
 
 /** Read by the driver itself, which connects to nothing here. */
 export const mongoUri = parsed((value) => {
+  // Before the driver, whose messages quote parts of what it cannot read.
+  if (!isPlainAddress(value)) {
+    throw new Error("a / ? # [ ] or @ in a user name, password or option must be percent-encoded");
+  }
   new MongoClient(value);
   return value;
 });
+
+/** Passwords, and names of ways to log in that take their credentials from the machine. */
+export function mayHoldSecret(uri: string): boolean {
+  return uri.includes("@") || /password|authMechanism|token|secret|CertificateKeyFile/i.test(uri);
+}
 
 /** gs://bucket/prefix. */
 export const gcsPath = parsed(parseGcsPath);

@@ -1,15 +1,26 @@
 #!/usr/bin/env node
-/** The worker that runners start, for the graph of this program. */
+/** The worker that runners start, for the graph of this program; with `--worker_pool`, a pool of such workers. */
 import { runWorkerProcess } from "../beam/harness/worker_process.js";
+import { maskSecrets } from "../beam/model/masking.js";
 import "./graph.js";
-import { readWorkerSettings, registerConnections } from "./worker_settings.js";
+import {
+  checkOthers,
+  readPoolAdmission,
+  readWorkerSettings,
+  registerConnections,
+} from "./worker_settings.js";
 
 try {
   await runWorkerProcess(process.argv.slice(2), {
-    prepare: (options, log) => registerConnections(readWorkerSettings(options), log),
+    prepare: (options, log, others) => {
+      const settings = readWorkerSettings(options);
+      checkOthers(settings, others);
+      registerConnections(settings, log);
+    },
+    admission: readPoolAdmission,
   });
 } catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
+  process.stderr.write(`${maskSecrets((error as Error).message)}\n`);
   process.exitCode = 1;
 }
 // Connections that linger must not keep a worker that has ended.

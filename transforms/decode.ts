@@ -17,7 +17,7 @@ import type { KV } from "../beam/model/kv.js";
 import { formatDuration, formatTimestamp } from "../beam/model/timestamps.js";
 import { decodeOrder, decodePayment, type EventDecoder } from "../schemas/decode.js";
 import type { Order, Payment } from "../schemas/events.js";
-import { Malformed, NULL_VALUE } from "../schemas/malformed.js";
+import { Malformed, NULL_VALUE, undecodable } from "../schemas/malformed.js";
 import { otherUnit } from "../schemas/time_unit.js";
 import type { DeadLetter, RecordReason } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
@@ -27,6 +27,9 @@ import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./recei
 /** Names of the decoders, for a read's configuration. */
 export const ORDER_DECODER = "order-payment-stream:orders";
 export const PAYMENT_DECODER = "order-payment-stream:payments";
+
+/** Of an error of our own, in a dead letter's message. */
+const ERROR_LENGTH_MAX = 200;
 
 export interface EventDecoderConfig {
   readonly timeoutMs: number;
@@ -61,10 +64,7 @@ class EventRecordDecoder<E extends Order | Payment>
     watermark: number,
     now: number,
   ): KV<string, ReceivedEvent<E>> | Rejected<DeadLetter> {
-    const event =
-      record.valueStart < 0
-        ? NULL_VALUE
-        : this.decodeBytes(record.buffer, record.valueStart, record.valueEnd);
+    const event = record.valueStart < 0 ? NULL_VALUE : this.#decodeBytes(record);
     if (event instanceof Malformed) return reject(record, from, event.reason, event.message, event.field);
     if (event.created_at > now + this.#maxAheadOfClockMs) {
       const message = aheadOfClock(event.created_at, now);
@@ -87,6 +87,15 @@ class EventRecordDecoder<E extends Order | Payment>
       record.valueEnd,
     );
     return { key: event.order_id, value: received };
+  }
+
+  /** A record that our own code stumbles over must not end each restart. */
+  #decodeBytes(record: RecordCursor): E | Malformed {
+    try {
+      return this.decodeBytes(record.buffer, record.valueStart, record.valueEnd);
+    } catch (error) {
+      return undecodable(`the decoder failed unexpectedly: ${String(error).slice(0, ERROR_LENGTH_MAX)}`);
+    }
   }
 
   eventTime(value: KV<string, ReceivedEvent<E>>): number {

@@ -6,6 +6,7 @@
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { fnApi } from "../model/apache_beam.js";
 import { type Clock, systemClock } from "../model/clock.js";
+import { maskSecrets } from "../model/masking.js";
 import { Bundle, type RunnerTraits } from "./bundle.js";
 import { Connection, callError } from "./connection.js";
 import { DataChannel } from "./data_channel.js";
@@ -182,7 +183,8 @@ export class Worker {
 
   #send(instructionId: string, response: Answer, error?: Error): void {
     const text = error === undefined ? "" : (error.stack ?? String(error)) || "an error without a message";
-    if (!this.#isEnding) this.#stream!.write({ instructionId, error: text, response });
+    // A runner shows it to whoever asks.
+    if (!this.#isEnding) this.#stream!.write({ instructionId, error: maskSecrets(text), response });
   }
 
   #answer(id: string, request: fnApi.InstructionRequest["request"]): Answer | Promise<Answer> {

@@ -20,7 +20,7 @@ interface Layer {
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
   producers: { folders: ["schemas"], packages: ["kafkajs"] },
-  services: { folders: [], packages: ["kafkajs", "mongodb"] },
+  services: { folders: ["beam/model"], packages: ["kafkajs", "mongodb"] },
   transforms: { folders: ["schemas", "beam/model", "beam/sdk", "beam/io"], packages: ["mongodb"] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model"], packages: [] },

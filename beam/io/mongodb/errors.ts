@@ -4,6 +4,7 @@
  * a MongoBulkWriteError, so always judge by `classifyMongoError` and never by the class of what was caught.
  */
 import { type MongoClient, MongoServerError } from "mongodb";
+import { maskSecrets } from "../../model/masking.js";
 
 /** An outage: the server cannot be reached or cannot write now, and the bound on waiting was reached. */
 export class MongoUnavailableError extends Error {
@@ -203,17 +204,9 @@ export function serverName(client: MongoClient): string {
   return hosts.map(String).join(",");
 }
 
-/**
- * Replaces the credentials of a URI in a text by `***`. Greedy up to the last `@`: a password that was not
- * escaped may hold any character, and hiding too much of a message is the better mistake.
- */
-export function maskCredentials(text: string): string {
-  return text.replace(/\/\/.*@/s, "//***@");
-}
-
-/** An error's message, on one line, with credentials masked. */
+/** An error's message, on one line, without secrets. */
 export function describeError(error: unknown): string {
   const cause = unwrapBulkError(error);
   const message = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return maskCredentials(message).replace(/\s+/g, " ").trim();
+  return maskSecrets(message).replace(/\s+/g, " ").trim();
 }

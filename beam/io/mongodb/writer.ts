@@ -14,6 +14,7 @@ import {
   type WriteError,
 } from "mongodb";
 import { type HealthReporter, unheard } from "../../model/health.js";
+import { isPlainAddress, maskAddress, rememberSecretsOf } from "../../model/masking.js";
 import {
   classifyMongoError,
   classifyWriteError,
@@ -506,6 +507,7 @@ export interface ConnectOptions {
 export async function connectMongo(uri: string, options: ConnectOptions = {}): Promise<MongoClient> {
   const timeoutMs = options.timeoutMs ?? 5_000;
   let client: MongoClient;
+  rememberSecretsOf(uri);
   try {
     client = new MongoClient(uri, {
       serverSelectionTimeoutMS: timeoutMs,
@@ -513,8 +515,10 @@ export async function connectMongo(uri: string, options: ConnectOptions = {}): P
       ...(options.appName === undefined ? {} : { appName: options.appName }),
     });
   } catch (error) {
+    // What the driver says of such a URI may quote a part of a password.
+    const why = isPlainAddress(uri) ? `: ${describeError(error)}` : "";
     throw new MongoConfigurationError(
-      `${maskUri(uri)} is not a MongoDB URI (mongodb://host:port or mongodb+srv://host): ${describeError(error)}`,
+      `${JSON.stringify(maskAddress(uri))} is not a MongoDB URI (mongodb://host:port or mongodb+srv://host)${why}`,
     );
   }
   const server = serverName(client);
@@ -563,9 +567,4 @@ function startError(error: unknown, refused: string, unavailable: string): Error
     case "programmer":
       return error instanceof Error ? error : new Error(String(error));
   }
-}
-
-/** Scheme and hosts only: neither credentials nor options, which can hold secrets too. */
-function maskUri(uri: string): string {
-  return JSON.stringify(uri.replace(/^(\w[\w+]*:\/\/)?.*@/s, "$1***@").replace(/\?.*$/s, ""));
 }

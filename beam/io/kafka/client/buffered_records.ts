@@ -35,6 +35,7 @@ export class BufferedRecords implements RecordCursor {
   private recordStart = 0;
   private batchEnd = 0;
   private baseOffset = 0;
+  private lastOffset = 0;
   private baseTimestampMs = 0;
   private logAppendTimeMs = -1;
   private allowance = 0;
@@ -109,6 +110,9 @@ export class BufferedRecords implements RecordCursor {
       const valueEnd = valueLength > 0 ? valueStart + valueLength : valueStart;
       if (valueEnd > end || buffer.length < end) this.failAtRecord();
 
+      // Offsets that do not grow, or are not the batch's, are those of other records: reading on would lose some.
+      const isBehind = offset < this.nextOffset && offset >= this.firstOffset;
+      if (isBehind || offset < this.baseOffset || offset > this.lastOffset) this.failAtRecord();
       this.recordAt = end;
       this.unreadInBatch--;
       if (offset < this.firstOffset) continue;
@@ -147,6 +151,7 @@ export class BufferedRecords implements RecordCursor {
     this.recordAt = batch.recordsStart;
     this.batchEnd = batch.recordsEnd;
     this.baseOffset = batch.baseOffset;
+    this.lastOffset = batch.lastOffset;
     this.baseTimestampMs = batch.baseTimestampMs;
     this.logAppendTimeMs = batch.logAppendTimeMs;
     return true;
