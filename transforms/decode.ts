@@ -3,6 +3,7 @@
  * are the rules LATE and FUTURE_TIMESTAMP; the bytes themselves are read in schemas/decode.ts.
  */
 import type { RecordCursor } from "../beam/io/kafka/client/kafka_client.js";
+import type { UnreadableRecordsError } from "../beam/io/kafka/client/kafka_errors.js";
 import {
   type RecordDecoder,
   Rejected,
@@ -90,6 +91,20 @@ class EventRecordDecoder<E extends Order | Payment>
       record.valueEnd,
     );
     return { key: event.order_id, value: received };
+  }
+
+  /** One dead letter for all of them: it names the offsets, and holds the bytes of the batch as received. */
+  unreadable(records: UnreadableRecordsError, { topic, partition }: TopicPartition): DeadLetter {
+    return {
+      reason: "UNDECODABLE",
+      message: records.message,
+      topic,
+      partition,
+      offset: records.firstOffset,
+      timestamp: records.timestampMs,
+      key: null,
+      value: records.bytes,
+    };
   }
 
   eventTime(value: KV<string, ReceivedEvent<E>>): number {

@@ -19,7 +19,7 @@ interface Layer {
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
-  producers: { folders: ["schemas"], packages: ["kafkajs"] },
+  producers: { folders: ["schemas"], packages: ["kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: ["kafkajs", "mongodb"] },
   transforms: { folders: ["schemas", "beam/model", "beam/sdk", "beam/io"], packages: ["mongodb"] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
@@ -64,6 +64,8 @@ const TABLE: Readonly<Record<string, Layer>> = {
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   // The one place that knows the inside of kafkajs.
   "beam/io/kafka/client/kafkajs_internals.ts": ["kafkajs"],
+  // What unpacks record batches.
+  "beam/io/kafka/client/codecs.ts": ["fzstd", "lz4-napi", "snappyjs"],
 };
 
 /** What only some of a layer's files may import. */
