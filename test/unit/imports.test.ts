@@ -56,7 +56,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   },
   bench: {
     folders: ["beam", "schemas", "transforms", "pipeline", "producers", "services"],
-    packages: ["commander", "kafkajs", "lmdb", "mongodb"],
+    packages: ["commander", "kafkajs", "lmdb", "lz4-napi", "mongodb", "snappyjs"],
   },
 };
 
