@@ -3,7 +3,7 @@
  * Java's clients, lz4 in frames with independent blocks, which Java's insists on, and zstd where Node has it.
  */
 import zlib from "node:zlib";
-import { CompressionCodecs, CompressionTypes } from "kafkajs";
+import kafkajs, { CompressionTypes } from "kafkajs";
 import { compressFrameSync } from "lz4-napi";
 import { compress as compressSnappy } from "snappyjs";
 
@@ -37,7 +37,7 @@ export function compressionType(compression: Compression): CompressionTypes {
 }
 
 function register(compression: Compression, pack: (bytes: Buffer) => Buffer): void {
-  const codecs = CompressionCodecs as Record<number, unknown>;
+  const codecs = kafkajs.CompressionCodecs as Record<number, unknown>;
   codecs[TYPES[compression]] = () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => pack(buffer),
     decompress: async () => {
