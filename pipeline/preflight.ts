@@ -14,6 +14,8 @@ import type { KafkaSettings, MongodbSettings } from "./options.js";
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
 const CONNECT_TIMEOUT_MS = 6_000;
 
+const REQUEST_RETRY_MAX_MS = 3_000;
+
 /** @throws CommandError within some ten seconds */
 export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
   const results = await Promise.allSettled([checkTopics(settings, log), prepareCollections(settings)]);
@@ -33,7 +35,7 @@ async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
 
 /** Gives up sooner than a run that has begun would: whoever waits for the message is most likely at the keyboard. */
 export function connectBriefly(settings: KafkaSettings, log: Log): Promise<KafkaClient> {
-  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS };
+  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, requestRetryMaxMs: REQUEST_RETRY_MAX_MS };
   return connectKafka({ ...kafkaConfig(settings, log), limits });
 }
 
@@ -45,6 +47,10 @@ async function checkTopic(
   const topic = settings[name];
   try {
     await client.partitions(topic);
+    // The leaders are asked at the addresses that they advertise. An outage of theirs is waited for later on.
+    await client.offsets(topic, "end").catch((error: unknown) => {
+      if (/ENOTFOUND|EAI_AGAIN/.test(String(error))) throw error;
+    });
   } catch (error) {
     if (!(error instanceof TopicNotFoundError)) throw error;
     const [broker] = settings.kafka_bootstrap;

@@ -1,4 +1,5 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { MongoClient } from "mongodb";
 import { z } from "zod";
@@ -6,6 +7,7 @@ import { parseGcsPath } from "../beam/io/gcs/gcs_path.js";
 import { describeError } from "../beam/io/mongodb/errors.js";
 import { isPlainAddress } from "../beam/model/masking.js";
 import { isCheckpointId } from "../beam/store/checkpoint/checkpoint_id.js";
+import { COMPRESSIONS, whyNoCompression } from "../producers/compression.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -161,9 +163,29 @@ export const checkpoint = parsed((value) => {
   return isCheckpointId(value) ? value : undefined;
 });
 
-/** The content of a file with certificates in PEM. */
+/** What batches are compressed with, by a Node that can. */
+export const compression = parsed((value) => {
+  const known = COMPRESSIONS.find((name) => name === value.toLowerCase());
+  const why = known && whyNoCompression(known);
+  if (why !== undefined) throw new Error(why);
+  return known;
+});
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE-----|$)/gs;
+
+/** The content of a file with certificates in PEM, each of which can be read. */
 export const pemFile = parsed((path) => {
   const content = readFileSync(path, "utf8");
-  if (!content.includes("-----BEGIN CERTIFICATE-----")) throw new Error("the file holds no certificate");
+  const certificates = content.match(PEM_CERTIFICATE) ?? [];
+  if (certificates.length === 0) throw new Error("the file holds no certificate");
+  for (const [index, certificate] of certificates.entries()) {
+    try {
+      new X509Certificate(certificate);
+    } catch (error) {
+      throw new Error(
+        `certificate ${index + 1} of ${certificates.length} in the file is none: ${describeError(error)}`,
+      );
+    }
+  }
   return content;
 });

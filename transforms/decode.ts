@@ -3,6 +3,7 @@
  * are the rules LATE and FUTURE_TIMESTAMP; the bytes themselves are read in schemas/decode.ts.
  */
 import type { RecordCursor } from "../beam/io/kafka/client/kafka_client.js";
+import type { UnreadableRecordsError } from "../beam/io/kafka/client/kafka_errors.js";
 import {
   type RecordDecoder,
   Rejected,
@@ -96,6 +97,20 @@ class EventRecordDecoder<E extends Order | Payment>
     } catch (error) {
       return undecodable(`the decoder failed unexpectedly: ${String(error).slice(0, ERROR_LENGTH_MAX)}`);
     }
+  }
+
+  /** One dead letter for all of them: it names the offsets, and holds the bytes of the batch as received. */
+  unreadable(records: UnreadableRecordsError, { topic, partition }: TopicPartition): DeadLetter {
+    return {
+      reason: "UNDECODABLE",
+      message: records.message,
+      topic,
+      partition,
+      offset: records.firstOffset,
+      timestamp: records.timestampMs,
+      key: null,
+      value: records.bytes,
+    };
   }
 
   eventTime(value: KV<string, ReceivedEvent<E>>): number {

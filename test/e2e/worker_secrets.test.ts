@@ -109,7 +109,7 @@ describe("a worker's secrets", function () {
       groupId: undefined,
       timeoutMs: 1_000,
       maxOutOfOrdernessMs: 0,
-      futureMaxMs: 0,
+      maxAheadOfClockMs: 0,
       database: "d",
       joinedCollection: "j",
       unmatchedCollection: "u",

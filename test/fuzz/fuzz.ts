@@ -162,7 +162,7 @@ async function oneRound(chance: () => number, figures: FuzzFigures): Promise<voi
       groupId: undefined,
       timeoutMs: TIMEOUT_MS,
       maxOutOfOrdernessMs: 1_000,
-      futureMaxMs: 300_000,
+      maxAheadOfClockMs: 300_000,
       database: "d",
       joinedCollection: "j",
       unmatchedCollection: "u",

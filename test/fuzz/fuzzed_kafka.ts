@@ -6,8 +6,9 @@
 import { gzipSync } from "node:zlib";
 import { BufferedRecords } from "../../beam/io/kafka/client/buffered_records.js";
 import type { KafkaClient, OffsetPoint, RecordCursor } from "../../beam/io/kafka/client/kafka_client.js";
-import { RecordFormatError } from "../../beam/io/kafka/client/kafka_errors.js";
-import { decompress, type RecordBatch, readRecordSet } from "../../beam/io/kafka/client/record_batch.js";
+import { RecordFormatError, UnreadableRecordsError } from "../../beam/io/kafka/client/kafka_errors.js";
+import { type RecordBatch, readRecordSet } from "../../beam/io/kafka/client/record_batch.js";
+import { UnpackedBatches } from "../../beam/io/kafka/client/unpacked_batches.js";
 import { Rejected, recordDecoder } from "../../beam/io/kafka/record_decoder.js";
 import { decodeFromBytes, encodeToBytes } from "../../beam/model/coders/encode_to_bytes.js";
 import { crc32c } from "../../beam/model/crc32c.js";
@@ -69,7 +70,7 @@ export class FuzzedKafka {
   async #fill({ name, kind, decoder }: FuzzedTopic, partition: number): Promise<Partition> {
     const { chance, startMs, recordsPerPartition, timeoutMs } = this.fuzz;
     const source = new MutatedRecords(chance, startMs, this.fuzz.isCalm);
-    const check = recordDecoder(decoder, { timeoutMs, futureMaxMs: null });
+    const check = recordDecoder(decoder, { timeoutMs, maxAheadOfClockMs: null });
     const batches: RecordBatch[] = [];
     let end = 0;
     let records = 0;
@@ -80,13 +81,7 @@ export class FuzzedKafka {
       const damaged = chance() < DAMAGED_SHARE ? await this.#read(this.#damage(packed), end) : undefined;
       const read = damaged ?? (await this.#read(packed, end))!;
       batches.push(...read.batches);
-      const cursor = new BufferedRecords(end, name);
-      cursor.push(read.batches.map((each) => ({ ...each })));
-      cursor.allow(Number.POSITIVE_INFINITY);
-      while (cursor.next()) {
-        records++;
-        roundTrip(check, cursor, { topic: name, partition });
-      }
+      records += readAll(read.batches, end, (record) => roundTrip(check, record, { topic: name, partition }));
       end = Math.max(end + 1, read.nextOffset);
     }
     return { batches, end, records };
@@ -96,11 +91,7 @@ export class FuzzedKafka {
   async #read(bytes: Buffer, fetchOffset: number) {
     try {
       const set = readRecordSet(bytes, 0, bytes.length, fetchOffset, [], true);
-      await decompress(set.batches);
-      const cursor = new BufferedRecords(fetchOffset, "fuzz");
-      cursor.push(set.batches.map((each) => ({ ...each })));
-      cursor.allow(Number.POSITIVE_INFINITY);
-      while (cursor.next());
+      readAll(set.batches, fetchOffset, () => undefined);
       // Damaged so that its offsets are those of another place of the log, which no checksum covers.
       const first = set.batches[0]?.baseOffset ?? fetchOffset;
       if (first < fetchOffset || set.nextOffset > fetchOffset + 1_000)
@@ -140,6 +131,40 @@ export class FuzzedKafka {
   }
 }
 
+const UNPACKED_MAX_BYTES = 64 << 20;
+
+function unpackedBatches(): UnpackedBatches {
+  return new UnpackedBatches(UNPACKED_MAX_BYTES, UNPACKED_MAX_BYTES);
+}
+
+/** How many records, or batches that cannot be read and are one dead letter each, the product takes from batches. */
+function readAll(
+  batches: readonly RecordBatch[],
+  offset: number,
+  onRecord: (record: RecordCursor) => void,
+): number {
+  const cursor = new BufferedRecords(offset, "fuzz", unpackedBatches());
+  cursor.push(batches.map((each) => ({ ...each })));
+  cursor.allow(Number.POSITIVE_INFINITY);
+  let next = offset;
+  let count = 0;
+  for (;;) {
+    try {
+      if (!cursor.next()) return count;
+      next = cursor.offset + 1;
+      count++;
+      onRecord(cursor);
+    } catch (error) {
+      if (!(error instanceof UnreadableRecordsError)) throw error;
+      cursor.skipUnreadable();
+      // Bytes behind the last record are nobody's.
+      if (error.lastOffset < next) continue;
+      next = error.lastOffset + 1;
+      count++;
+    }
+  }
+}
+
 class FuzzedSubscription {
   readonly error = undefined;
   readonly highWatermark: number;
@@ -153,7 +178,7 @@ class FuzzedSubscription {
     onData: () => void,
   ) {
     this.highWatermark = of.end;
-    this.#records = new BufferedRecords(offset, `${topic}[${partition}]`);
+    this.#records = new BufferedRecords(offset, `${topic}[${partition}]`, unpackedBatches());
     this.#records.push(
       of.batches.filter(({ lastOffset }) => lastOffset >= offset).map((batch) => ({ ...batch })),
     );

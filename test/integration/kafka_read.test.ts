@@ -38,6 +38,7 @@ registerRecordDecoder(DECODER, () => {
       eventTime = record.timestampMs;
       return text.startsWith("bad") ? new Rejected(text) : text;
     },
+    unreadable: ({ message }) => message,
     eventTime: () => eventTime,
   };
 });

@@ -19,7 +19,7 @@ interface Layer {
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
-  producers: { folders: ["schemas"], packages: ["kafkajs"] },
+  producers: { folders: ["schemas"], packages: ["kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: ["beam/model"], packages: ["kafkajs", "mongodb"] },
   transforms: { folders: ["schemas", "beam/model", "beam/sdk", "beam/io"], packages: ["mongodb"] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
@@ -56,7 +56,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   },
   bench: {
     folders: ["beam", "schemas", "transforms", "pipeline", "producers", "services"],
-    packages: ["commander", "kafkajs", "lmdb", "mongodb"],
+    packages: ["commander", "kafkajs", "lmdb", "lz4-napi", "mongodb", "snappyjs"],
   },
 };
 
@@ -64,6 +64,8 @@ const TABLE: Readonly<Record<string, Layer>> = {
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   // The one place that knows the inside of kafkajs.
   "beam/io/kafka/client/kafkajs_internals.ts": ["kafkajs"],
+  // What unpacks record batches.
+  "beam/io/kafka/client/codecs.ts": ["fzstd", "lz4-napi", "snappyjs"],
 };
 
 /** What only some of a layer's files may import. */

@@ -16,7 +16,7 @@ import {
   SplittableDoFn,
   stop,
 } from "../../sdk/splittable.js";
-import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
+import { OffsetOutOfRangeError, UnreadableRecordsError } from "./client/kafka_errors.js";
 import { endOffsets } from "./end_offsets.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
@@ -144,7 +144,28 @@ export class ReadPartitions extends SplittableDoFn<
     let future = 0;
     const { end } = tracker.restriction;
     const records = reader.subscription.take(Number.POSITIVE_INFINITY);
-    while (records?.next()) {
+    while (records !== undefined) {
+      try {
+        if (!records.next()) break;
+      } catch (error) {
+        if (!(error instanceof UnreadableRecordsError)) throw error;
+        if (error.lastOffset < reader.nextOffset) {
+          // Bytes behind the last record: no offset is theirs.
+          records.skipUnreadable();
+          continue;
+        }
+        if (error.firstOffset >= end) break;
+        if (!tracker.tryClaim(Math.min(error.lastOffset, end - 1))) {
+          wasClaimed = false;
+          break;
+        }
+        count++;
+        reader.nextOffset = error.lastOffset + 1;
+        records.skipUnreadable();
+        this.metrics.rejected.inc();
+        emitRejected(decoder.unreadable(error, from), error.timestampMs);
+        continue;
+      }
       if (records.offset >= end) {
         // Written after the end was looked up. The gap in front of it, if any, is claimed with the end.
         records.unread();

@@ -5,6 +5,7 @@
 import type { Coder } from "../../model/coders/coder.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { RecordCursor } from "./client/kafka_client.js";
+import type { UnreadableRecordsError } from "./client/kafka_errors.js";
 import type { Untimely } from "./untimely_records.js";
 
 export interface TopicPartition {
@@ -35,6 +36,8 @@ export interface RecordDecoder<T, D> {
     watermark: TimestampMs,
     now: TimestampMs,
   ): T | Rejected<D>;
+  /** What is to be said of records of which nobody can tell more than their offsets. */
+  unreadable(records: UnreadableRecordsError, from: TopicPartition): D;
   eventTime(value: T): TimestampMs;
 }
 

@@ -64,6 +64,7 @@ class SimulatedKafkaClient implements KafkaClient {
         earliest: await this.#listOffset(node, topic, partition, "earliest"),
         latest: await this.#listOffset(node, topic, partition, "written"),
       }),
+      disconnect: () => undefined,
       transactionWriter: async () => undefined,
       toKafkaError: (error: unknown) => this.#toKafkaError(error),
     };

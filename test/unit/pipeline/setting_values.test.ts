@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import type { z } from "zod";
 import {
   brokers,
@@ -149,7 +150,7 @@ describe("a PEM file", () => {
 
   it("is its content", () => {
     const path = join(folder, "ca.pem");
-    const content = "-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n";
+    const content = `${rootCertificates[0]}\n${rootCertificates[1]}\n`;
     writeFileSync(path, content);
     assert.equal(parse(pemFile, path), content);
   });
@@ -159,6 +160,11 @@ describe("a PEM file", () => {
     writeFileSync(path, "nothing");
     const why = (file: string) => whyNot(pemFile.safeParse(file).error!);
     assert.match(why(path)!, /no certificate/);
+    writeFileSync(
+      path,
+      `${rootCertificates[0]}\n-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n`,
+    );
+    assert.match(why(path)!, /certificate 2 of 2 .* is none/);
     assert.match(why(join(folder, "missing.pem"))!, /ENOENT/);
   });
 });

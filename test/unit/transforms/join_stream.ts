@@ -237,6 +237,7 @@ function cursorOver({ key, value, offset, timestampMs }: InputRecord): RecordCur
   return {
     next: unsupported,
     unread: unsupported,
+    skipUnreadable: unsupported,
     offset,
     timestampMs,
     buffer: Buffer.concat([key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]),

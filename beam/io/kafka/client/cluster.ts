@@ -35,6 +35,22 @@ interface Address {
 /** Certificates do not get better by waiting. */
 const TLS_FAILURE = /CERT|SSL|TLS|EPROTO|UNABLE_TO_VERIFY/;
 
+const CERTIFICATE_HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
+    "by the clock of this machine, the broker's certificate is not valid now",
+  ],
+  [
+    /ALTNAME/,
+    "the broker's certificate is for other names: connect by one of those, and have the broker advertise it",
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
+    "the broker's certificate is by an authority that is not trusted here: name its CA file",
+  ],
+  [/WRONG_VERSION|EPROTO|PACKET_LENGTH/, "does this port expect plain text?"],
+];
+
 /** Retriable by their nature, though kafkajs says no. */
 const OUTAGE_TYPES = new Set(["BROKER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "UNKNOWN"]);
 
@@ -120,6 +136,12 @@ export class Cluster {
     return this.#guarded(connection, () => connection.send(call));
   }
 
+  /** The next request to this node goes by a new connection; those under way fail. */
+  disconnect(nodeId: number): void {
+    const address = this.#nodes.get(nodeId);
+    if (address !== undefined) this.#drop(this.#connection(address));
+  }
+
   /** Tells of a node that an answer other than metadata has named. */
   learn(nodeId: number, host: string, port: number): void {
     this.#nodes.set(nodeId, { host, port });
@@ -166,9 +188,21 @@ export class Cluster {
     return new KafkaRequestError(`Kafka answered ${failure.type}: ${message}`, { cause: error });
   }
 
-  /** A broker that hangs up on the first request usually speaks another protocol on that port. */
+  /** What is behind it, as far as that can be told from here. */
   #hint(error: unknown): string {
     const { ssl, sasl } = this.config;
+    const { code, broker } = error as { code?: unknown; broker?: unknown };
+    const certificate = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(String(code)))?.[1];
+    if (certificate !== undefined) return ` (${certificate})`;
+    const node = [...this.#nodes].find(([, { host, port }]) => addressName(host, port) === broker);
+    const isSeed = this.#seeds.some(({ host, port }) => addressName(host, port) === broker);
+    if (node !== undefined && !isSeed) {
+      return (
+        `: the cluster answers there, but says that its broker ${node[0]} is at ${broker}. ` +
+        "The broker's advertised.listeners must name an address that this machine can reach"
+      );
+    }
+    // A broker that hangs up on the first request usually speaks another protocol on that port.
     if (/SASL state/.test(String(error))) return " (does this port take no login?)";
     if (!/clos|reset|disconnect|no answer/i.test(String(error))) return "";
     return ` (does this port expect ${ssl ? "plain text" : "TLS"}${sasl ? "" : ", or a SASL login"}?)`;

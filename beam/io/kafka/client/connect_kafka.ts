@@ -95,6 +95,7 @@ class KafkaJsClient implements KafkaClient {
       },
       transactionWriter: (nodeId: number, topic: string, partition: number, firstOffset: number) =>
         transactionWriter(cluster, nodeId, topic, partition, firstOffset),
+      disconnect: (nodeId: number) => cluster.disconnect(nodeId),
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
     const { logger, health, trustedClock } = config;

@@ -88,8 +88,13 @@ export interface PartitionSubscription {
 
 /** Reads records one by one. Its fields speak of the record that `next` stepped to; `next` overwrites them. */
 export interface RecordCursor {
-  /** Steps to the next record; false: no more in this take. Throws RecordFormatError. */
+  /**
+   * Steps to the next record; false: no more in this take.
+   * @throws UnreadableRecordsError each time, until `skipUnreadable` is called
+   */
   next(): boolean;
+  /** After an UnreadableRecordsError: goes on behind its last offset. */
+  skipUnreadable(): void;
   /** Takes the last step back: its record comes again. Once after a `next` that returned true. */
   unread(): void;
   readonly offset: number;
@@ -154,7 +159,11 @@ export interface KafkaLimits {
   readonly fetchPartitionMaxBytes: number;
   /** Bytes in one fetch. */
   readonly fetchMaxBytes: number;
-  /** A partition is left out of fetches while as many bytes of it wait to be taken. */
+  /** A batch that is larger unpacked is not unpacked; far above what a broker takes from a producer by default. */
+  readonly unpackedBatchMaxBytes: number;
+  /** Of all batches that are unpacked at a time, whatever the number of partitions. */
+  readonly unpackedMaxBytes: number;
+  /** A partition is left out of fetches while as many bytes of it, compressed as they are, wait to be taken. */
   readonly bufferPartitionMaxBytes: number;
   /** Compare the CRC-32C of every record batch, as the broker did when it stored it. */
   readonly verifyChecksums: boolean;
@@ -169,6 +178,8 @@ export const defaultKafkaLimits: KafkaLimits = {
   fetchMaxWaitMs: 250,
   fetchPartitionMaxBytes: 1 << 20,
   fetchMaxBytes: 16 << 20,
+  unpackedBatchMaxBytes: 64 << 20,
+  unpackedMaxBytes: 128 << 20,
   bufferPartitionMaxBytes: 2 << 20,
   verifyChecksums: true,
 };

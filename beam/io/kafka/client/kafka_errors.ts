@@ -99,7 +99,31 @@ export function openTransaction(name: string, firstOffset: number, writer: strin
   return `${name}: an open transaction${by}, which begins at offset ${firstOffset}, hides the records behind it`;
 }
 
-/** Bytes that are no record batch this client can read. Retrying gives the same bytes. */
+/**
+ * Records that nobody can read though they are as the broker has them: packed wrongly, larger than is unpacked, or
+ * with an inside that is none. They have offsets, and a read can go on behind them.
+ */
+export class UnreadableRecordsError extends KafkaError {
+  override readonly name = "UnreadableRecordsError";
+
+  /**
+   * @param partition its name
+   * @param timestampMs of the first record of the batch; -1: none
+   * @param bytes of all records of the batch, as received
+   */
+  constructor(
+    partition: string,
+    readonly firstOffset: number,
+    readonly lastOffset: number,
+    readonly timestampMs: number,
+    readonly bytes: Buffer,
+    reason: string,
+  ) {
+    super(`${partition}: the records at offsets ${firstOffset} to ${lastOffset} cannot be read: ${reason}`);
+  }
+}
+
+/** Bytes that are no record batch this client can read, again and again. */
 export class RecordFormatError extends KafkaError {
   override readonly name = "RecordFormatError";
 }

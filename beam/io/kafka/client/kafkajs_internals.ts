@@ -191,15 +191,6 @@ export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAn
   };
 }
 
-/** Decompresses the records of a batch. */
-export interface RecordCodec {
-  decompress(bytes: Buffer): Promise<Buffer>;
-}
-
-/** By the lowest three bits of a batch's attributes; throws for codecs that are not registered with kafkajs. */
-export const lookupCodecByAttributes: (attributes: number) => RecordCodec | null =
-  require("kafkajs/src/protocol/message/compression").lookupCodecByAttributes;
-
 /** The protocol's name of an error code, such as NOT_LEADER_FOR_PARTITION. */
 export function errorName(code: number): string {
   return protocolErrors.errorCodes.find((known) => known.code === code)?.type ?? `error code ${code}`;
@@ -241,4 +232,36 @@ const requestQueue: RequestQueue = require("kafkajs/src/network/requestQueue").p
 const scheduleCheckPendingRequests = requestQueue.scheduleCheckPendingRequests;
 requestQueue.scheduleCheckPendingRequests = function (this: RequestQueue): void {
   if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
+};
+
+/**
+ * A damaged answer (a length that cannot be, an answer to no request) would throw where nobody catches, or have its
+ * request wait for its time-out; here it ends the connection, and with it the requests under way.
+ */
+interface Connection {
+  readonly socket: Socket;
+  readonly bytesNeeded: number;
+  processData(bytes: Buffer): void;
+}
+const ANSWER_MAX_BYTES = 2 ** 28;
+const connection: Connection = require("kafkajs/src/network/connection").prototype;
+const processData = connection.processData;
+connection.processData = function (this: Connection, bytes: Buffer): void {
+  try {
+    processData.call(this, bytes);
+    if (this.bytesNeeded > ANSWER_MAX_BYTES) throw new RangeError("an answer of an impossible length");
+  } catch (error) {
+    this.socket.destroy(error as Error);
+  }
+};
+
+interface AnsweredQueue {
+  readonly inflight: ReadonlyMap<number, unknown>;
+  fulfillRequest(answer: { correlationId: number }): void;
+}
+const answeredQueue: AnsweredQueue = require("kafkajs/src/network/requestQueue").prototype;
+const fulfillRequest = answeredQueue.fulfillRequest;
+answeredQueue.fulfillRequest = function (this: AnsweredQueue, answer): void {
+  if (!this.inflight.has(answer.correlationId)) throw new RangeError("an answer to no request");
+  fulfillRequest.call(this, answer);
 };

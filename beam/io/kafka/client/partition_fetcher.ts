@@ -21,8 +21,9 @@ import {
 } from "./kafka_errors.js";
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
-import { decompress, readRecordSet } from "./record_batch.js";
+import { readRecordSet } from "./record_batch.js";
 import { type TransactionSource, TransactionWatch } from "./transaction_watch.js";
+import { UnpackedBatches } from "./unpacked_batches.js";
 
 /** What the fetcher asks of the cluster. Each call is one attempt, and rejects when it fails. */
 export interface FetchTransport extends TransactionSource {
@@ -35,6 +36,8 @@ export interface FetchTransport extends TransactionSource {
     topic: string,
     partition: number,
   ): Promise<{ earliest: number; latest: number }>;
+  /** The next request to this node goes by a new connection. */
+  disconnect(nodeId: number): void;
   /** A rejection, as one of our errors. */
   toKafkaError(error: unknown): KafkaError;
 }
@@ -56,6 +59,9 @@ const UNSUPPORTED_VERSION = 35;
 const SHORT_WAIT_MS = 10;
 const SETTLING_MS = 1_000;
 
+/** Answers with the same batch damaged, each by a connection of its own, before it counts as damaged on the disk. */
+const DAMAGED_MAX = 6;
+
 const HEALTH_KAFKA = "Kafka";
 const HEALTH_CLOCK = "clock";
 /** A change of leader, which is no problem, is over sooner. */
@@ -76,6 +82,7 @@ export class PartitionFetcher implements ReaderOwner {
   #callOffPump: (() => void) | undefined;
   #isClosed = false;
   readonly #transactions: TransactionWatch;
+  readonly #unpacked: UnpackedBatches;
   /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
   #isFailing = false;
 
@@ -88,6 +95,7 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly health: HealthReporter = unheard,
     private readonly trustedClock: TrustedClock = new TrustedClock(clock),
   ) {
+    this.#unpacked = new UnpackedBatches(limits.unpackedBatchMaxBytes, limits.unpackedMaxBytes);
     this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
 
@@ -105,6 +113,7 @@ export class PartitionFetcher implements ReaderOwner {
       offset,
       onData,
       this.limits.bufferPartitionMaxBytes,
+      this.#unpacked,
       this,
     );
     ofTopic.set(partition, reader);
@@ -265,6 +274,10 @@ export class PartitionFetcher implements ReaderOwner {
     sentAtMs: number,
   ): Promise<boolean> {
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) return this.#outOfRange(reader, leader);
+    if (fetched.errorCode === CORRUPT_MESSAGE) {
+      const what = `the broker says that its log is damaged at offset ${reader.fetchOffset}`;
+      return this.#damaged(reader, leader, what);
+    }
     if (fetched.errorCode !== NO_ERROR) return this.#failedByCode(reader, fetched.errorCode);
 
     let { buffer, recordsStart: start, recordsEnd: end } = fetched;
@@ -277,15 +290,30 @@ export class PartitionFetcher implements ReaderOwner {
       const { verifyChecksums } = this.limits;
       const set = readRecordSet(buffer, start, end, reader.fetchOffset, fetched.aborted, verifyChecksums);
       this.trustedClock.confirm(set.latestTimestampMs);
-      if (set.isCompressed) await decompress(set.batches);
-      if (reader.isClosed) return false;
+      if (set.nextOffset > reader.fetchOffset) reader.damaged = 0;
       this.#succeeded(reader);
       this.#transactions.watch(reader, set.nextOffset, fetched, leader);
       return reader.accept(set.batches, set.nextOffset, fetched.highWatermark, sentAtMs);
     } catch (error) {
       if (!(error instanceof RecordFormatError)) throw error;
-      return reader.fail(new RecordFormatError(`${reader.name}: ${error.message}`, { cause: error }));
+      return this.#damaged(reader, leader, error.message);
     }
+  }
+
+  /** A byte that was damaged on the way is right the next time, by another connection; one on a disk is not. */
+  #damaged(reader: PartitionReader, leader: number, what: string): boolean {
+    const { name } = reader;
+    reader.damaged++;
+    if (reader.damaged >= DAMAGED_MAX) {
+      return reader.fail(
+        new RecordFormatError(
+          `${name}: ${what}, ${DAMAGED_MAX} times in a row by as many connections: it is so on the disk of broker ${leader}. ` +
+            "Another replica may be whole: move the leader; or delete the records up to there",
+        ),
+      );
+    }
+    this.transport.disconnect(leader);
+    return this.#failed(reader, new KafkaRequestError(`${name}: ${what}`));
   }
 
   /** Right after a change of leader the new one may not know its own end yet, so the log is asked once more. */
@@ -350,7 +378,6 @@ export class PartitionFetcher implements ReaderOwner {
         return reader.fail(new KafkaAuthorizationError(`topic "${reader.topic}"`, errorName(code)));
       case INVALID_TOPIC:
         return reader.fail(new TopicNotFoundError(reader.topic, this.transport.brokers));
-      case CORRUPT_MESSAGE:
       case INVALID_FETCH_SIZE:
       case UNSUPPORTED_VERSION:
         return reader.fail(new KafkaRequestError(`fetching ${reader.name}: ${errorName(code)}`));

@@ -3,6 +3,7 @@ import { BufferedRecords } from "./buffered_records.js";
 import type { PartitionSubscription, RecordCursor } from "./kafka_client.js";
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { RecordBatch } from "./record_batch.js";
+import type { UnpackedBatches } from "./unpacked_batches.js";
 
 /** An open transaction that hides what comes behind it. */
 export interface HeldUp {
@@ -39,6 +40,8 @@ export class PartitionReader implements PartitionSubscription {
   failingSinceMs = 0;
   /** Since when every answer has been that there is no such partition; -1: not so. */
   missingSinceMs = -1;
+  /** Answers in a row whose first batch was damaged. */
+  damaged = 0;
   /** The open transaction that everything up to which has been fetched; its end is waited for. */
   heldUp: HeldUp | undefined;
   transactionTimeout: OpenTransactionError | undefined;
@@ -53,10 +56,11 @@ export class PartitionReader implements PartitionSubscription {
     offset: number,
     readonly onData: () => void,
     private readonly bufferMaxBytes: number,
+    unpacked: UnpackedBatches,
     private readonly owner: ReaderOwner,
   ) {
     this.#fetchOffset = offset;
-    this.#records = new BufferedRecords(offset, this.name);
+    this.#records = new BufferedRecords(offset, this.name, unpacked);
   }
 
   get name(): string {

@@ -17,7 +17,6 @@
  */
 import { crc32c } from "../../../model/crc32c.js";
 import { RecordFormatError } from "./kafka_errors.js";
-import { lookupCodecByAttributes } from "./kafkajs_internals.js";
 
 const LENGTH_AT = 8;
 const LENGTH_COUNTS_FROM = 12;
@@ -36,23 +35,22 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
-const CODEC_NAMES = ["none", "gzip", "snappy", "lz4", "zstd"];
 /** A record of nothing: length, attributes, timestamp, offset, key, value, headers. */
 const SMALLEST_RECORD_BYTES = 7;
 
 /** Records [recordsStart, recordsEnd) of `buffer`. */
 export interface RecordBatch {
-  buffer: Buffer;
-  recordsStart: number;
-  recordsEnd: number;
+  readonly buffer: Buffer;
+  readonly recordsStart: number;
+  readonly recordsEnd: number;
   readonly recordCount: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
   readonly baseTimestampMs: number;
   /** The time of all records where the broker sets it; otherwise -1. */
   readonly logAppendTimeMs: number;
-  /** 0: readable as it is. Otherwise `decompress` comes first. */
-  codec: number;
+  /** 0: readable as it is. Otherwise it is unpacked first, see codecs.ts. */
+  readonly codec: number;
 }
 
 /** A transaction of this producer that began at this offset and was aborted. */
@@ -66,7 +64,6 @@ export interface RecordSet {
   readonly batches: RecordBatch[];
   /** Where to fetch next: behind the last complete batch, whatever it held. */
   readonly nextOffset: number;
-  readonly isCompressed: boolean;
   /** The latest time of a record in these batches, by the clock of who wrote it; -1: none. */
   readonly latestTimestampMs: number;
 }
@@ -74,7 +71,8 @@ export interface RecordSet {
 /**
  * @param fetchOffset first offset wanted
  * @param aborted the fetch answer's transactions, in any order
- * @throws RecordFormatError
+ * @throws RecordFormatError when the first batch is none. What comes before a later one is good, and the next fetch
+ *   begins with that one.
  */
 export function readRecordSet(
   buffer: Buffer,
@@ -87,23 +85,27 @@ export function readRecordSet(
   const batches: RecordBatch[] = [];
   const isAborted = aborted.length > 0 ? new AbortedProducers(aborted) : undefined;
   let nextOffset = fetchOffset;
-  let isCompressed = false;
   let latestTimestampMs = -1;
+  let previousOffset = -1;
+
+  const damage = (message: string): void => {
+    if (nextOffset === fetchOffset) throw new RecordFormatError(message);
+  };
 
   for (let at = start; at + MAGIC_AT < end; ) {
     const magic = buffer[at + MAGIC_AT]!;
     if (magic !== 2) {
-      throw new RecordFormatError(
+      damage(
         magic < 2
           ? `message format v${magic}, which Kafka wrote before 0.11, at about offset ${nextOffset}; v2 is needed`
           : `unknown record batch magic ${magic} at about offset ${nextOffset}`,
       );
+      break;
     }
     const length = buffer.readInt32BE(at + LENGTH_AT);
     if (length < RECORDS_AT - LENGTH_COUNTS_FROM) {
-      throw new RecordFormatError(
-        `record batch of impossible length ${length} at about offset ${nextOffset}`,
-      );
+      damage(`record batch of impossible length ${length} at about offset ${nextOffset}`);
+      break;
     }
     const batchEnd = at + LENGTH_COUNTS_FROM + length;
     if (batchEnd > end) break;
@@ -114,17 +116,27 @@ export function readRecordSet(
       verifyChecksums &&
       crc32c(buffer, at + ATTRIBUTES_AT, batchEnd) !== buffer.readUInt32BE(at + CRC_AT)
     ) {
-      throw new RecordFormatError(`record batch at offset ${baseOffset} does not match its checksum`);
+      damage(`record batch at about offset ${nextOffset} does not match its checksum`);
+      break;
     }
     const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
     const recordCount = buffer.readInt32BE(at + RECORD_COUNT_AT);
     const codec = attributes & CODEC_MASK;
-    if (baseOffset < 0 || lastOffset < baseOffset || !Number.isSafeInteger(lastOffset) || recordCount < 0) {
-      throw new RecordFormatError(
-        `record batch with impossible offsets ${baseOffset} to ${lastOffset} or count ${recordCount}`,
+    // The base offset is not covered by the checksum; that batches come in order is.
+    const isBehind = baseOffset > previousOffset;
+    previousOffset = lastOffset;
+    if (
+      baseOffset < 0 ||
+      lastOffset < baseOffset ||
+      !isBehind ||
+      !Number.isSafeInteger(lastOffset) ||
+      recordCount < 0
+    ) {
+      damage(
+        `record batch with impossible offsets ${baseOffset} to ${lastOffset} or count ${recordCount} at about offset ${nextOffset}`,
       );
+      break;
     }
-    if (codec === 0) checkCount(recordCount, batchEnd - at - RECORDS_AT, baseOffset);
 
     const hidden =
       isAborted?.next(
@@ -134,7 +146,6 @@ export function readRecordSet(
         (attributes & CONTROL) !== 0,
       ) ?? false;
     if (!hidden && (attributes & CONTROL) === 0 && recordCount > 0 && lastOffset >= fetchOffset) {
-      if (codec !== 0) isCompressed = true;
       const maxTimestampMs = readInt64(buffer, at + MAX_TIMESTAMP_AT);
       if (maxTimestampMs > latestTimestampMs) latestTimestampMs = maxTimestampMs;
       batches.push({
@@ -152,32 +163,7 @@ export function readRecordSet(
     if (lastOffset >= nextOffset) nextOffset = lastOffset + 1;
     at = batchEnd;
   }
-  return { batches, nextOffset, isCompressed, latestTimestampMs };
-}
-
-/** Replaces the bytes of the compressed batches by their records. Throws RecordFormatError. */
-export async function decompress(batches: readonly RecordBatch[]): Promise<void> {
-  for (const batch of batches) {
-    if (batch.codec === 0) continue;
-    const name = CODEC_NAMES[batch.codec] ?? `codec ${batch.codec}`;
-    let records: Buffer;
-    try {
-      const codec = lookupCodecByAttributes(batch.codec);
-      if (codec === null) throw new Error("no such codec");
-      records = await codec.decompress(batch.buffer.subarray(batch.recordsStart, batch.recordsEnd));
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RecordFormatError(
-        `record batch at offset ${batch.baseOffset} is compressed with ${name} and cannot be read: ${reason}`,
-        { cause },
-      );
-    }
-    checkCount(batch.recordCount, records.length, batch.baseOffset);
-    batch.buffer = records;
-    batch.recordsStart = 0;
-    batch.recordsEnd = records.length;
-    batch.codec = 0;
-  }
+  return { batches, nextOffset, latestTimestampMs };
 }
 
 /** A signed 64-bit number; exact up to 2^53, far above any offset, time or producer id. */
@@ -185,7 +171,8 @@ export function readInt64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
 }
 
-function checkCount(recordCount: number, bytes: number, baseOffset: number): void {
+/** @throws RecordFormatError when so many records cannot be in so few bytes */
+export function checkCount(recordCount: number, bytes: number, baseOffset: number): void {
   if (recordCount * SMALLEST_RECORD_BYTES > bytes) {
     throw new RecordFormatError(
       `record batch at offset ${baseOffset} has ${recordCount} records in ${bytes} bytes`,

@@ -9,7 +9,7 @@ import {
 import type { PartitionReader } from "../../../../../../beam/io/kafka/client/partition_reader.js";
 import { VirtualClock } from "../../../../../../beam/model/clock.js";
 import { Health } from "../../../../../../beam/model/health.js";
-import { batchBytes, markerBytes, recordsOf, sealed } from "./batch_builder.js";
+import { batchBytes, markerBytes, recordsOf } from "./batch_builder.js";
 
 interface PendingFetch {
   readonly nodeId: number;
@@ -82,6 +82,12 @@ class FakeCluster implements FetchTransport {
         },
       });
     });
+  }
+
+  disconnects = 0;
+
+  disconnect(): void {
+    this.disconnects++;
   }
 
   async transactionWriter() {
@@ -513,12 +519,38 @@ describe("partition fetcher", () => {
     );
   });
 
-  it("fails a partition whose records cannot be read, naming it", async () => {
+  it("fetches a batch that was damaged on the way once more, by another connection", async () => {
     const reader = await subscribe();
-    const bytes = await batchBytes({ records: recordsOf("a") });
-    bytes.writeInt16BE(2, 21);
-    await cluster.next().answer({ buffer: sealed(bytes), lastStableOffset: 1 });
-    assert.match(String(reader.error), /RecordFormatError: t\[0\]: .*snappy/);
+    const buffer = await batchBytes({ records: recordsOf("a") });
+    const damaged = Buffer.from(buffer);
+    damaged[damaged.length - 3]! ^= 1;
+    for (let i = 0; i < 5; i++) {
+      await cluster.next().answer({ buffer: damaged, lastStableOffset: 1 });
+      assert.equal(cluster.disconnects, i + 1);
+      assert.equal(reader.error, undefined);
+      await advance(4_000);
+    }
+    await cluster.next().answer({ buffer, lastStableOffset: 1 });
+    assert.deepEqual(takeAll(reader), ["a"]);
+    assert.equal(reader.damaged, 0);
+  });
+
+  it("says that a batch is damaged on the disk when it always is, by partition and offset", async () => {
+    for (const answer of ["checksum", "error code"] as const) {
+      start();
+      const reader = await subscribe();
+      const buffer = await batchBytes({ records: recordsOf("a") });
+      buffer[buffer.length - 3]! ^= 1;
+      for (let i = 0; i < 6; i++) {
+        await cluster
+          .next()
+          .answer(
+            answer === "checksum" ? { buffer, lastStableOffset: 1 } : { errorCode: 2, lastStableOffset: 1 },
+          );
+        await advance(4_000);
+      }
+      assert.match(String(reader.error), /RecordFormatError: t\[0\]: .*offset 0.*6 times.*disk of broker 1/);
+    }
   });
 
   it("copies a small part of a large answer, so that it does not keep the whole alive", async () => {
