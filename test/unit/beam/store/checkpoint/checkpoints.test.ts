@@ -369,7 +369,10 @@ describe("checkpoints", () => {
       const { objects, id } = await restoredOldest();
       await objects.delete("latest.json");
       await objects.put("latest.json", bodyOf(Buffer.from("{")), ABSENT);
-      await assert.rejects(restore(objects, id), /latest\.json is no JSON\. .*delete it, restore one by its id/);
+      await assert.rejects(
+        restore(objects, id),
+        /latest\.json is no JSON\. .*delete it, restore one by its id/,
+      );
       await objects.delete("latest.json");
       const other = await restore(objects, id);
       other.files.set("empty", Buffer.alloc(0));
