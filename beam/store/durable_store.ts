@@ -14,7 +14,7 @@ import { ByteWriter } from "../model/bytes.js";
 import { type Clock, systemClock } from "../model/clock.js";
 import type { ByteTable } from "./byte_table.js";
 import type { CheckpointSource, PinnedFile, PinnedFiles } from "./checkpoint/checkpoint_source.js";
-import type { AppendFile, Directory } from "./directory.js";
+import { type AppendFile, type Directory, DirectoryInUseError, DirectoryLostError } from "./directory.js";
 import { appendFrame, fileHeader } from "./frames.js";
 import { type ChangeList, Journal, writeName } from "./journal.js";
 import {
@@ -28,7 +28,7 @@ import {
 } from "./recovery.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Changes, Store } from "./store.js";
-import { StoreWriteError } from "./store_errors.js";
+import { StoreError, StoreWriteError, UnusableDirectoryError } from "./store_errors.js";
 import { Tables } from "./tables.js";
 
 export interface DurableStoreOptions {
@@ -74,7 +74,7 @@ export class DurableStore implements Store, CheckpointSource {
   readonly #open = new Set<ChangeList>();
   /** Names given since the last commit. */
   readonly #newNames = new ByteWriter(256);
-  #failure: StoreWriteError | undefined;
+  #failure: Error | undefined;
   /** Writes to the log, one after the other. */
   #writing: Promise<unknown> = Promise.resolve();
   #snapshotting: Promise<void> | undefined;
@@ -111,9 +111,13 @@ export class DurableStore implements Store, CheckpointSource {
    */
   static async open(directory: Directory, options: Partial<DurableStoreOptions> = {}): Promise<DurableStore> {
     const whole = { ...DEFAULT_DURABLE_STORE_OPTIONS, ...options };
-    // Before the lock, whose file would be a change.
-    classify(directory.path, await directory.list());
-    await directory.lock();
+    try {
+      // Before the lock, whose file would be a change.
+      classify(directory.path, await directory.list());
+      await directory.lock();
+    } catch (error) {
+      throw openingProblem(directory.path, error);
+    }
     try {
       const startedAtMs = whole.clock.now();
       const files = classify(directory.path, await directory.list());
@@ -131,7 +135,7 @@ export class DurableStore implements Store, CheckpointSource {
       );
     } catch (error) {
       await directory.close();
-      throw error;
+      throw openingProblem(directory.path, error);
     }
   }
 
@@ -312,7 +316,7 @@ export class DurableStore implements Store, CheckpointSource {
       try {
         return await step();
       } catch (error) {
-        this.#failure = new StoreWriteError(this.directory.path, error);
+        this.#failure = writingProblem(this.directory.path, error);
         this.#onCommit?.();
         throw this.#failure;
       }
@@ -320,6 +324,20 @@ export class DurableStore implements Store, CheckpointSource {
     this.#writing = done.catch(() => undefined);
     return done;
   }
+}
+
+/** What stands for itself stays what it is; what is left is the system's answer. */
+function openingProblem(path: string, error: unknown): unknown {
+  const isOfSystem = (error as NodeJS.ErrnoException).code !== undefined && !(error instanceof StoreError);
+  return isOfSystem ? new UnusableDirectoryError(path, error) : error;
+}
+
+function writingProblem(path: string, error: unknown): Error {
+  const isTold =
+    error instanceof StoreError ||
+    error instanceof DirectoryLostError ||
+    error instanceof DirectoryInUseError;
+  return isTold ? error : new StoreWriteError(path, error);
 }
 
 async function lengthOf(directory: Directory, name: string): Promise<number> {
@@ -348,7 +366,7 @@ async function openLog(
     await file.sync();
     return { log: file, logNumber: log.number };
   } catch (error) {
-    throw new StoreWriteError(directory.path, error);
+    throw writingProblem(directory.path, error);
   }
 }
 

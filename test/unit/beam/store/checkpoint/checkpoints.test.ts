@@ -107,6 +107,7 @@ function failingDirectory(inner: Directory, fault: Failing): Directory {
     remove: step(inner.remove),
     sync: step(inner.sync),
     lock: step(inner.lock),
+    assertLocked: () => inner.assertLocked(),
     close: () => inner.close(),
   };
 }
