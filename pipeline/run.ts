@@ -1,10 +1,10 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
+
 import type { Pipeline } from "../beam/model/apache_beam.js";
 import { systemClock } from "../beam/model/clock.js";
 import { Health } from "../beam/model/health.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
-import { print } from "./command.js";
 import { figuresOf } from "./figures.js";
 import { buildPipeline } from "./graph.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
@@ -12,6 +12,7 @@ import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { Progress } from "./progress.js";
+import { OutputClosedError, print } from "./standard_output.js";
 import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
@@ -26,7 +27,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   const log = createLog(settings.log_level, terminal);
   const { signal } = watchInterrupts();
   const health = watchHealth(log);
-  const state = await openState(settings, health, log);
+  const state = await unlessAborted(signal, openState(settings, health, log));
   try {
     await unlessAborted(signal, checkConnections(settings, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
@@ -46,7 +47,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
       settings.runner === "direct"
         ? startPipeline(settings, log, state, health)
         : await startElsewhere(settings, texts, log, health, signal);
-    await supervise(begun, { settings, terminal, log, signal });
+    await supervise(begun, { settings, terminal, log, signal, lost: state.lost });
   } finally {
     await state.close();
   }
@@ -115,19 +116,26 @@ export interface Supervision {
   readonly log: Log;
   /** Ends the run in order. */
   readonly signal: AbortSignal;
+  /** Ends the run as it is: its state is lost. The reason is what `supervise` throws then. */
+  readonly lost: AbortSignal;
   /** Further lines for the live progress. */
   readonly more?: () => readonly string[];
 }
 
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
-  const { settings, terminal, log, signal, more } = supervision;
+  const { settings, terminal, log, signal, lost, more } = supervision;
   const startedMs = performance.now();
   const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain).catch(() => undefined);
   };
+  const onLost = (): void => {
+    // Nothing may expire that a next run still waits for.
+    run.stop("keep").catch(() => undefined);
+  };
+  lost.addEventListener("abort", onLost, { once: true });
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
@@ -135,16 +143,29 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   } finally {
     progress.stop();
     signal.removeEventListener("abort", onAbort);
+    lost.removeEventListener("abort", onLost);
   }
+  lost.throwIfAborted();
   const figures = figuresOf(run.metrics);
   const durationMs = performance.now() - startedMs;
   // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(figures)) terminal.write(`${imbalance}\n`);
   }
-  await print(
+  await printSummary(
     settings.summary === "json"
       ? JSON.stringify(summaryOf(figures, durationMs))
       : summaryText(figures, durationMs),
+    log,
   );
+}
+
+/** What was done is done, whether somebody reads it or not. */
+async function printSummary(summary: string, log: Log): Promise<void> {
+  try {
+    await print(summary);
+  } catch (error) {
+    if (!(error instanceof OutputClosedError)) throw error;
+    log.warn("nobody reads stdout: the summary is not shown");
+  }
 }

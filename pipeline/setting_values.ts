@@ -1,11 +1,11 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
-import { readFileSync } from "node:fs";
 import { MongoClient } from "mongodb";
 import { z } from "zod";
 import { parseGcsPath } from "../beam/io/gcs/gcs_path.js";
 import { describeError } from "../beam/io/mongodb/errors.js";
 import { isCheckpointId } from "../beam/store/checkpoint/checkpoint_id.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
+import { readSmallFile } from "./read_small_file.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -136,7 +136,7 @@ export const checkpoint = parsed((value) => {
 
 /** The content of a file with certificates in PEM. */
 export const pemFile = parsed((path) => {
-  const content = readFileSync(path, "utf8");
+  const content = readSmallFile(path);
   if (!content.includes("-----BEGIN CERTIFICATE-----")) throw new Error("the file holds no certificate");
   return content;
 });

@@ -5,24 +5,57 @@ import { DurableStore } from "../beam/store/durable_store.js";
 import { LocalDirectory } from "../beam/store/local_directory.js";
 import { MemoryStore } from "../beam/store/memory_store.js";
 import type { Store } from "../beam/store/store.js";
-import { writeProblem } from "../beam/store/store_errors.js";
+import { UnusableDirectoryError, writeProblem } from "../beam/store/store_errors.js";
 import { beginCheckpoints, restoreState } from "./checkpointing.js";
+import { CommandError } from "./command.js";
+import { EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 import type { Log } from "./log.js";
-import type { RunSettings } from "./options.js";
+import { type RunSettings, STATE_SETTINGS } from "./options.js";
+import { nameOf } from "./setting.js";
+
+/** How often it is looked at whether the directory is still there. */
+const WATCH_INTERVAL_MS = 1_000;
 
 export interface RunState {
   readonly store: Store;
   /** Something was committed by an earlier run. */
   readonly isResumed: boolean;
+  /** Aborts when the directory is lost under the run, which must end then; the reason is a DirectoryLostError. */
+  readonly lost: AbortSignal;
   /** Once no more is committed: after the last checkpoint, if there are any. */
   close(): Promise<void>;
 }
 
-/** @throws StoreError, DirectoryInUseError, and what a restore throws: nothing has been changed then */
+/**
+ * @throws CommandError for a place where no state can be; StoreError, DirectoryInUseError, and what a restore throws:
+ * nothing has been changed then
+ */
 export async function openState(settings: RunSettings, health: Health, log: Log): Promise<RunState> {
+  try {
+    return await open(settings, health, log);
+  } catch (error) {
+    throw error instanceof UnusableDirectoryError ? wrongStateDir(error) : error;
+  }
+}
+
+/** Names the setting. */
+export function wrongStateDir(error: UnusableDirectoryError): CommandError {
+  const { state_dir: setting } = STATE_SETTINGS;
+  return new CommandError(`${nameOf("state_dir", setting)}: ${error.message}`, {
+    cause: error,
+    exitCode: EXIT_WRONG_SETTINGS,
+  });
+}
+
+async function open(settings: RunSettings, health: Health, log: Log): Promise<RunState> {
   const { state_dir: path } = settings;
   if (path === undefined) {
-    return { store: new MemoryStore(), isResumed: false, close: async () => undefined };
+    return {
+      store: new MemoryStore(),
+      isResumed: false,
+      lost: new AbortController().signal,
+      close: async () => undefined,
+    };
   }
   const directory = await LocalDirectory.open(path);
   await restoreState(settings, directory, log);
@@ -38,18 +71,43 @@ export async function openState(settings: RunSettings, health: Health, log: Log)
   const isResumed = recovery.commit > 0;
   if (isResumed) log.info("going on from the last commit", { in: path, ...recovery });
   else log.info("state is kept on disk", { in: path, sync: settings.state_sync });
+  if (recovery.torn !== undefined) {
+    log.warn(
+      "the end of the state was torn: a crash cut its last commit short. That commit is dropped, and what it held is read from Kafka again; nothing is lost",
+      { in: path, ...recovery.torn },
+    );
+  }
+  const watch = watchDirectory(directory, health);
   try {
     const uploader = await beginCheckpoints(settings, store, health, log);
     return {
       store,
       isResumed,
+      lost: watch.lost,
       close: async () => {
+        watch.end();
         await uploader?.stop();
         await store.close();
       },
     };
   } catch (error) {
+    watch.end();
     await store.close();
     throw error;
   }
+}
+
+/** A run that waits for something else writes nothing, and would not notice. */
+function watchDirectory(directory: LocalDirectory, health: Health): { lost: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    try {
+      directory.assertLocked();
+    } catch (error) {
+      clearInterval(timer);
+      health.report("state", (error as Error).message);
+      controller.abort(error);
+    }
+  }, WATCH_INTERVAL_MS);
+  return { lost: controller.signal, end: () => clearInterval(timer) };
 }

@@ -2,6 +2,7 @@
 /** The worker that runners start, for the graph of this program. */
 import { runWorkerProcess } from "../beam/harness/worker_process.js";
 import "./graph.js";
+import { logOutput } from "./standard_output.js";
 import { readWorkerSettings, registerConnections } from "./worker_settings.js";
 
 try {
@@ -9,7 +10,7 @@ try {
     prepare: (options, log) => registerConnections(readWorkerSettings(options), log),
   });
 } catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
+  logOutput.write(`${(error as Error).message}\n`);
   process.exitCode = 1;
 }
 // Connections that linger must not keep a worker that has ended.

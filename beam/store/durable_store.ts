@@ -10,6 +10,7 @@
  * - Memory is ahead of the files by the turns that are not committed yet, never behind.
  * - After a failed write nothing more is written: the next start finds what was committed.
  */
+import { randomUUID } from "node:crypto";
 import { ByteWriter } from "../model/bytes.js";
 import { type Clock, systemClock } from "../model/clock.js";
 import type { ByteTable } from "./byte_table.js";
@@ -25,6 +26,7 @@ import {
   recover,
   type StoreFiles,
   snapshotName,
+  type TornTail,
 } from "./recovery.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Changes, Store } from "./store.js";
@@ -37,6 +39,8 @@ export interface DurableStoreOptions {
   /** A snapshot begins once the log has as many bytes, or twice the last snapshot's if that is more. */
   readonly snapshotLogBytes: number;
   readonly clock: Clock;
+  /** Names a new directory, as nothing else is named. */
+  readonly newId: () => string;
   /** Told when a snapshot fails, which stops nothing, and with undefined when one succeeds. */
   readonly onSnapshot?: (problem: unknown) => void;
 }
@@ -45,6 +49,7 @@ export const DEFAULT_DURABLE_STORE_OPTIONS: DurableStoreOptions = {
   sync: true,
   snapshotLogBytes: 256 << 20,
   clock: systemClock,
+  newId: randomUUID,
 };
 
 /** What opening a store found. */
@@ -53,8 +58,8 @@ export interface Recovery {
   readonly commit: number;
   readonly snapshotBytes: number;
   readonly logBytes: number;
-  /** What a crash had cut off at the end of the log. */
-  readonly tornBytes: number;
+  /** What a crash has left of a commit, at the end of the log: it was cut off. */
+  readonly torn: TornTail | undefined;
   readonly durationMs: number;
 }
 
@@ -124,13 +129,14 @@ export class DurableStore implements Store, CheckpointSource {
       const journal = new Journal();
       const tables = new Tables(journal);
       const recovered = await recover(directory, files, tables);
+      if (tables.names().size === 0) tables.nameDirectory(whole.newId());
       const { log, logNumber } = await openLog(directory, files, recovered, tables);
       journal.isReplaying = false;
-      const { commit, snapshotBytes, logBytes, tornBytes } = recovered;
+      const { commit, snapshotBytes, logBytes, torn } = recovered;
       const durationMs = whole.clock.now() - startedAtMs;
       return new DurableStore(
         directory,
-        { isNew: recovered.log === undefined, commit, snapshotBytes, logBytes, tornBytes, durationMs },
+        { isNew: recovered.log === undefined, commit, snapshotBytes, logBytes, torn, durationMs },
         { tables, journal, options: whole, log, logNumber },
       );
     } catch (error) {
@@ -350,7 +356,7 @@ async function lengthOf(directory: Directory, name: string): Promise<number> {
 async function openLog(
   directory: Directory,
   { logs, leftovers }: StoreFiles,
-  { log, commit, tornBytes }: Recovered,
+  { log, commit, torn }: Recovered,
   tables: Tables,
 ): Promise<{ log: AppendFile; logNumber: number }> {
   try {
@@ -362,7 +368,7 @@ async function openLog(
     if (unused.length > 0) await directory.sync();
     if (log === undefined) return { log: await createLog(directory, 1, commit + 1, tables), logNumber: 1 };
     const file = await directory.openForAppend(logName(log.number));
-    if (tornBytes > 0 && unused.length === 0) await file.truncate(log.length);
+    if (torn !== undefined && unused.length === 0) await file.truncate(log.length);
     await file.sync();
     return { log: file, logNumber: log.number };
   } catch (error) {
