@@ -8,13 +8,22 @@ import type { Store } from "../beam/store/store.js";
 import { UnusableDirectoryError, writeProblem } from "../beam/store/store_errors.js";
 import { beginCheckpoints, restoreState } from "./checkpointing.js";
 import { CommandError } from "./command.js";
-import { EXIT_WRONG_SETTINGS } from "./exit_codes.js";
+import { EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 import type { Log } from "./log.js";
 import { type RunSettings, STATE_SETTINGS } from "./options.js";
 import { nameOf } from "./setting.js";
 
 /** How often it is looked at whether the directory is still there. */
 const WATCH_INTERVAL_MS = 1_000;
+/** What another place might be told as well: the setting is not what is wrong. */
+const OF_THE_MACHINE: ReadonlySet<string> = new Set([
+  "EDQUOT",
+  "EIO",
+  "EMFILE",
+  "ENFILE",
+  "ENOMEM",
+  "ENOSPC",
+]);
 
 export interface RunState {
   readonly store: Store;
@@ -41,9 +50,10 @@ export async function openState(settings: RunSettings, health: Health, log: Log)
 /** Names the setting. */
 export function wrongStateDir(error: UnusableDirectoryError): CommandError {
   const { state_dir: setting } = STATE_SETTINGS;
+  const { code = "" } = error.cause as NodeJS.ErrnoException;
   return new CommandError(`${nameOf("state_dir", setting)}: ${error.message}`, {
     cause: error,
-    exitCode: EXIT_WRONG_SETTINGS,
+    exitCode: OF_THE_MACHINE.has(code) ? EXIT_FAILED : EXIT_WRONG_SETTINGS,
   });
 }
 
