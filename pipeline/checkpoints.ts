@@ -1,12 +1,13 @@
 /** `checkpoints list`: what a run can be restored from, newest first. */
+
 import { CheckpointRepository } from "../beam/store/checkpoint/checkpoint_repository.js";
 import type { Manifest } from "../beam/store/checkpoint/manifest.js";
 import { openCheckpointPlace } from "./checkpoint_place.js";
-import { print } from "./command.js";
 import type { CheckpointPlaceSettings } from "./options.js";
 import { CHECKPOINT_PLACE_SETTINGS } from "./options.js";
 import { SettingsError } from "./read_settings.js";
 import { nameOf } from "./setting.js";
+import { print } from "./standard_output.js";
 
 /** Resolves with the exit code. */
 export async function listCheckpoints(settings: CheckpointPlaceSettings): Promise<number> {

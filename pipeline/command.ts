@@ -1,9 +1,10 @@
 /**
  * What all commands of the program share: flags from a settings table, one clear message for whatever goes wrong, and
- * an exit that no open socket holds up. Exit codes: 0, 1 when a run failed, 2 when a setting or an argument is wrong.
+ * its exit code.
  */
 import { type Command, Option } from "commander";
 import { maskSecrets } from "../beam/model/masking.js";
+import { EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 import { InterruptedError } from "./interrupts.js";
 import { misspeltVariables, nearestOf } from "./misspelt.js";
 import { RUN_SETTINGS } from "./options.js";
@@ -16,16 +17,24 @@ import {
   warningsOf,
 } from "./read_settings.js";
 import type { SettingsTable } from "./setting.js";
+import { logOutput, OutputClosedError } from "./standard_output.js";
 
 /** A variable that only another command knows is no mistake. */
 const ALL_SETTINGS = Object.keys(RUN_SETTINGS);
 
-export const EXIT_FAILED = 1;
-export const EXIT_WRONG_SETTINGS = 2;
-
 /** Ends a command with one message, without a stack: an outage, a missing topic, … */
 export class CommandError extends Error {
   override readonly name = "CommandError";
+
+  constructor(
+    message: string,
+    { exitCode = EXIT_FAILED, ...options }: ErrorOptions & { readonly exitCode?: number } = {},
+  ) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+
+  readonly exitCode: number;
 }
 
 export interface Invocation<Table extends SettingsTable> extends ReadSettings<Table> {
@@ -78,9 +87,12 @@ export function define<Table extends SettingsTable, Choice extends string>(
       process.exitCode = await spec.action({ ...read, environment }, choice);
     } catch (error) {
       process.exitCode = exitCodeOf(error);
-      if (error instanceof InterruptedError) return;
-      process.stderr.write(`${explain(error)}\n`);
-      if (showsStack && error instanceof Error) process.stderr.write(`${maskSecrets(String(error.stack))}\n`);
+      // Whoever has had enough of the output needs no word.
+      if (error instanceof InterruptedError || error instanceof OutputClosedError) return;
+      logOutput.write(`${explain(error)}\n`);
+      if (error instanceof Error && (showsStack || isBug(error))) {
+        logOutput.write(`${maskSecrets(String(error.stack))}\n`);
+      }
     }
   });
 }
@@ -128,14 +140,22 @@ export function explain(error: unknown): string {
   return maskSecrets(parts.join(": "));
 }
 
-function exitCodeOf(error: unknown): number {
-  if (error instanceof InterruptedError) return error.exitCode;
-  return error instanceof SettingsError ? EXIT_WRONG_SETTINGS : EXIT_FAILED;
+/** Nothing that a user could mend: where it came from has to be told. */
+function isBug(error: Error): boolean {
+  const isProgrammers =
+    error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+  // What `fetch` throws for an outage is a TypeError as well.
+  return isProgrammers && error.cause === undefined;
 }
 
-/** Writes to stdout and waits until it is out, so that the process may end. */
-export function print(text: string): Promise<void> {
-  return new Promise((resolve) => {
-    process.stdout.write(`${text}\n`, () => resolve());
-  });
+/** One line and the stack, for what nobody has caught. */
+export function explainBug(error: unknown): string {
+  const stack = error instanceof Error ? `\n${maskSecrets(String(error.stack))}` : "";
+  return `a bug of this program has ended it: ${explain(error)}. What was committed is safe${stack}`;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof InterruptedError || error instanceof CommandError) return error.exitCode;
+  if (error instanceof OutputClosedError) return 0;
+  return error instanceof SettingsError ? EXIT_WRONG_SETTINGS : EXIT_FAILED;
 }

@@ -1,10 +1,11 @@
 /** `dead-letters`: what could not take part in the join, for a person to read. */
+
 import type { Collection, Document } from "mongodb";
 import { connectMongo } from "../beam/io/mongodb/writer.js";
-import { print } from "./command.js";
 import type { DEAD_LETTER_CHOICES, DEAD_LETTER_SETTINGS } from "./command_options.js";
 import { CLIENT_ID } from "./connections.js";
 import type { SettingsOf } from "./setting.js";
+import { print } from "./standard_output.js";
 import { formatCount } from "./summary.js";
 
 type DeadLetterSettings = SettingsOf<typeof DEAD_LETTER_SETTINGS>;

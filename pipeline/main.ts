@@ -2,7 +2,7 @@
 /** The command line. Each command loads its own code only. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { define, EXIT_WRONG_SETTINGS } from "./command.js";
+import { define, explainBug } from "./command.js";
 import {
   CHECKPOINTS_CHOICES,
   CHECKPOINTS_SETTINGS,
@@ -15,7 +15,17 @@ import {
   STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
 } from "./command_options.js";
+import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
+import { giveSignalsBack, sayNow } from "./interrupts.js";
 import { checkTogether, RUN_SETTINGS } from "./options.js";
+import { logOutput } from "./standard_output.js";
+
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    sayNow(explainBug(error));
+    process.exit(EXIT_FAILED);
+  });
+}
 
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
@@ -26,6 +36,7 @@ const program = new Command("order-payment-stream")
     "after",
     "\nEach flag is an environment variable too, in capitals, and may stand in .env: see .env.example.",
   )
+  .addHelpText("afterAll", EXIT_CODES_TEXT)
   .exitOverride();
 
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
@@ -74,12 +85,6 @@ define(program.command("services").description("start Kafka and MongoDB in the b
   action: async ({ environment }, what) => (await import("./services.js")).services(what, environment),
 });
 
-// Whoever reads the output may have had enough of it.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
-
 try {
   await program.parseAsync();
 } catch (error) {
@@ -87,6 +92,8 @@ try {
   // It has printed its message; help and version are no mistakes.
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_SETTINGS;
 }
+await logOutput.flush();
+giveSignalsBack();
 // Sockets that linger must not keep a command alive that has ended.
 process.exit();
 

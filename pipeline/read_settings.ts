@@ -2,9 +2,9 @@
  * Where settings come from: flags, then the environment, then `.env`, then the default. An empty variable counts as
  * not set. Everything that is wrong is reported at once, before anything starts.
  */
-import { readFileSync } from "node:fs";
 import dotenv from "dotenv";
 import { maskSecrets, rememberSecret, rememberSecretsOf } from "../beam/model/masking.js";
+import { readSmallFile } from "./read_small_file.js";
 import { nameOf, type Setting, type SettingsOf, type SettingsTable, shown, variableOf } from "./setting.js";
 import { whyNot } from "./setting_values.js";
 
@@ -70,7 +70,7 @@ export interface ReadSettings<Table extends SettingsTable> {
 export function readEnvFile(path = ".env"): Record<string, string> {
   let content: string;
   try {
-    content = readFileSync(path, "utf8");
+    content = readSmallFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw new SettingsError([`${path} cannot be read: ${(error as Error).message}`]);

@@ -7,7 +7,6 @@ import { Health } from "../beam/model/health.js";
 import { TrustedClock } from "../beam/model/trusted_clock.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
-import { print } from "./command.js";
 import { earlierFigures, figuresOf, figuresSince } from "./figures.js";
 import { buildPipeline, MONGODB_CONNECTION } from "./graph.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
@@ -15,6 +14,7 @@ import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { Progress } from "./progress.js";
+import { OutputClosedError, print } from "./standard_output.js";
 import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
@@ -29,7 +29,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   const log = createLog(settings.log_level, terminal);
   const { signal } = watchInterrupts();
   const health = watchHealth(log);
-  const state = await openState(settings, health, log);
+  const state = await unlessAborted(signal, openState(settings, health, log));
   try {
     await unlessAborted(signal, checkConnections(settings, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
@@ -52,7 +52,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
       settings.runner === "direct"
         ? await startPipeline(settings, log, state, health)
         : await startElsewhere(settings, texts, log, health, signal);
-    await supervise(begun, { settings, terminal, log, signal });
+    await supervise(begun, { settings, terminal, log, signal, lost: state.lost });
   } finally {
     await state.close();
   }
@@ -161,19 +161,26 @@ export interface Supervision {
   readonly log: Log;
   /** Ends the run in order. */
   readonly signal: AbortSignal;
+  /** Ends the run as it is: its state is lost. The reason is what `supervise` throws then. */
+  readonly lost: AbortSignal;
   /** Further lines for the live progress. */
   readonly more?: () => readonly string[];
 }
 
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
-  const { settings, terminal, log, signal, more } = supervision;
+  const { settings, terminal, log, signal, lost, more } = supervision;
   const startedMs = performance.now();
   const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain ?? "keep").catch(() => undefined);
   };
+  const onLost = (): void => {
+    // Nothing may expire that a next run still waits for.
+    run.stop("keep").catch(() => undefined);
+  };
+  lost.addEventListener("abort", onLost, { once: true });
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
@@ -181,7 +188,9 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   } finally {
     progress.stop();
     signal.removeEventListener("abort", onAbort);
+    lost.removeEventListener("abort", onLost);
   }
+  lost.throwIfAborted();
   const total = figuresOf(run.metrics);
   const earlier = earlierFigures(run.metrics);
   const figures = figuresSince(earlier, total);
@@ -191,9 +200,20 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);
   }
-  await print(
+  await printSummary(
     settings.summary === "json"
       ? JSON.stringify(summaryOf(figures, durationMs, ofAllRuns))
       : summaryText(figures, durationMs, ofAllRuns),
+    log,
   );
+}
+
+/** What was done is done, whether somebody reads it or not. */
+async function printSummary(summary: string, log: Log): Promise<void> {
+  try {
+    await print(summary);
+  } catch (error) {
+    if (!(error instanceof OutputClosedError)) throw error;
+    log.warn("nobody reads stdout: the summary is not shown");
+  }
 }

@@ -105,10 +105,17 @@ async function runUnderLoad(
   const more = (): string[] => [`  load           ${loadText(sent)}`];
 
   const health = watchHealth(log);
-  const state = await openState(settings, health, log);
+  const state = await unlessAborted(signal, openState(settings, health, log));
   const direct = await startPipeline(settings, log, state, health);
   const before = figuresOf(direct.metrics);
-  const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
+  const supervised = supervise(direct, {
+    settings,
+    terminal,
+    log,
+    signal: endOfRun.signal,
+    lost: state.lost,
+    more,
+  });
   supervised.catch(() => undefined);
   let produced: Promise<ProduceSummary> | undefined;
   try {

@@ -1,6 +1,5 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { MongoClient } from "mongodb";
 import { z } from "zod";
 import { parseGcsPath } from "../beam/io/gcs/gcs_path.js";
@@ -9,6 +8,7 @@ import { isPlainAddress } from "../beam/model/masking.js";
 import { isCheckpointId } from "../beam/store/checkpoint/checkpoint_id.js";
 import { COMPRESSIONS, whyNoCompression } from "../producers/compression.js";
 import { parseIsoTimestamp } from "../schemas/iso_timestamp.js";
+import { readSmallFile } from "./read_small_file.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -175,7 +175,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE--
 
 /** The content of a file with certificates in PEM, each of which can be read. */
 export const pemFile = parsed((path) => {
-  const content = readFileSync(path, "utf8");
+  const content = readSmallFile(path);
   const certificates = content.match(PEM_CERTIFICATE) ?? [];
   if (certificates.length === 0) throw new Error("the file holds no certificate");
   for (const [index, certificate] of certificates.entries()) {

@@ -1,4 +1,5 @@
 /** `state inspect` and `state export`: what a state directory holds. Nobody else may use it meanwhile. */
+
 import { existsSync } from "node:fs";
 import { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "../beam/engine/progress.js";
 import { ByteReader } from "../beam/model/bytes.js";
@@ -13,10 +14,13 @@ import {
 import { type Changelog, readChangelog } from "../beam/sdk/state.js";
 import { DurableStore } from "../beam/store/durable_store.js";
 import { LocalDirectory } from "../beam/store/local_directory.js";
+import { UnusableDirectoryError } from "../beam/store/store_errors.js";
 import { waitingLog } from "../transforms/waiting.js";
-import { CommandError, print } from "./command.js";
+import { CommandError } from "./command.js";
 import { SETTINGS_TABLE } from "./kept_settings.js";
 import type { RunSettings } from "./options.js";
+import { print } from "./standard_output.js";
+import { wrongStateDir } from "./state.js";
 import { formatCount } from "./summary.js";
 
 export type StateCommand = "inspect" | "export";
@@ -46,8 +50,12 @@ export async function state(
 
 /** Undefined for an empty directory, which stays empty. */
 async function openExisting(path: string): Promise<DurableStore | undefined> {
-  const directory = await LocalDirectory.open(path);
-  return (await directory.list()).length === 0 ? undefined : DurableStore.open(directory);
+  try {
+    const directory = await LocalDirectory.open(path);
+    return (await directory.list()).length === 0 ? undefined : await DurableStore.open(directory);
+  } catch (error) {
+    throw error instanceof UnusableDirectoryError ? wrongStateDir(error) : error;
+  }
 }
 
 async function inspect(store: DurableStore): Promise<void> {

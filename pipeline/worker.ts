@@ -3,6 +3,7 @@
 import { runWorkerProcess } from "../beam/harness/worker_process.js";
 import { maskSecrets } from "../beam/model/masking.js";
 import "./graph.js";
+import { logOutput } from "./standard_output.js";
 import {
   checkOthers,
   readPoolAdmission,
@@ -20,7 +21,7 @@ try {
     admission: readPoolAdmission,
   });
 } catch (error) {
-  process.stderr.write(`${maskSecrets((error as Error).message)}\n`);
+  logOutput.write(`${maskSecrets((error as Error).message)}\n`);
   process.exitCode = 1;
 }
 // Connections that linger must not keep a worker that has ended.

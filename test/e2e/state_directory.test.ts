@@ -5,9 +5,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { LOCK_FILE } from "../../beam/store/directory_lock.js";
 import { DurableStore } from "../../beam/store/durable_store.js";
 import { FORMAT } from "../../beam/store/frames.js";
-import { LOCK_FILE, LocalDirectory } from "../../beam/store/local_directory.js";
+import { LocalDirectory } from "../../beam/store/local_directory.js";
 import { logName, snapshotName } from "../../beam/store/recovery.js";
 import {
   BACKLOG_D_MS,
