@@ -104,13 +104,15 @@ export class FindPartitions extends SplittableDoFn<
     const { client } = this.#kafka;
     const { end } = tracker.restriction;
     const lookedAtMs = this.#hourOf(ctx.clock).latest();
+    // Before the offsets: those of a topic that is made again in between are then found to be of another log.
+    const log = { ...(await client.log(topic)), anchor: undefined };
     const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
     const starts = await this.#startOffsets(start);
     const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
     const sources = partitions.map((partition) => {
       const from = starts.get(partition) ?? 0;
       const to = ends === undefined ? Number.POSITIVE_INFINITY : Math.max(from, ends.get(partition) ?? from);
-      return { topic, partition, range: { start: from, end: to } };
+      return { topic, partition, range: { start: from, end: to, log } };
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
     if (isBounded) return stop();
@@ -151,12 +153,13 @@ export class FindPartitions extends SplittableDoFn<
     const { client } = this.#kafka;
     const atMs = this.#hourOf(clock).latest();
     const look = async (): Promise<void> => {
+      const log = { ...(await client.log(topic)), anchor: undefined };
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
       const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
       const found = partitions.map((partition) => ({
         topic,
         partition,
-        range: { start: starts?.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
+        range: { start: starts?.get(partition) ?? 0, end: Number.POSITIVE_INFINITY, log },
       }));
       this.#look = { atMs, found };
       this.#wake?.();

@@ -6,9 +6,12 @@ import { type Clock, systemClock } from "../../model/clock.js";
 import { type HealthReporter, unheard } from "../../model/health.js";
 import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
-import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
+import type { KafkaClient, KafkaConfig, KafkaLogger } from "./client/kafka_client.js";
+import type { LogMark } from "./client/log_identity.js";
 import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
+
+const silent: KafkaLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A client in use, and what its users share. */
 export class KafkaConnection {
@@ -19,15 +22,19 @@ export class KafkaConnection {
     readonly client: KafkaClient,
     private readonly clock: Clock,
     private readonly health: HealthReporter,
+    readonly logger: KafkaLogger,
   ) {}
 
-  /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
-  reader(topic: string, partition: number, offset: number): LastingSubscription {
+  /**
+   * The reader of a partition, standing at `offset`: the one there is, if that is where it stands.
+   * @param mark of the log that the offset is of
+   */
+  reader(topic: string, partition: number, offset: number, mark: LogMark | undefined): LastingSubscription {
     const key = `${topic}/${partition}`;
     let reader = this.#readers.get(key);
     if (reader === undefined || reader.nextOffset !== offset) {
       reader?.close();
-      reader = new LastingSubscription(this.client, topic, partition, offset);
+      reader = new LastingSubscription(this.client, topic, partition, offset, mark);
       this.#readers.set(key, reader);
     }
     return reader;
@@ -60,7 +67,7 @@ export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", 
 );
 
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health);
+  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health, config.logger);
 }
 
 /** For tests and simulations: a client made elsewhere. */
@@ -69,6 +76,7 @@ export function registerKafkaClient(
   connect: () => Promise<KafkaClient>,
   clock: Clock = systemClock,
   health: HealthReporter = unheard,
+  logger: KafkaLogger = silent,
 ): void {
-  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health));
+  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health, logger));
 }

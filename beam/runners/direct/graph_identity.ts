@@ -6,6 +6,7 @@
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
+import { oldestReadable } from "../../model/coders/registry.js";
 import { urns } from "../../model/urns.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
@@ -57,9 +58,14 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
 export function differencesOf(recorded: GraphIdentity, present: GraphIdentity): string[] {
   return Object.entries(recorded).flatMap(([name, was]) => {
     const is = present[name];
-    if (is === was) return [];
+    if (is === was || (is !== undefined && canRead(is, was))) return [];
     return [is === undefined ? `${name} is gone` : `${name} was ${was} and is ${is}`];
   });
+}
+
+/** Whether the coders of a later release read what those of an earlier one wrote. */
+function canRead(is: string, was: string): boolean {
+  return oldestReadable(is) === oldestReadable(was);
 }
 
 export function identityOf({ stages, components }: FusedPipeline): GraphIdentity {

@@ -88,7 +88,7 @@ describe("coders of the join", () => {
           { partitionWatermark, from, offset: copy.offset, timestamp },
           {
             partitionWatermark: -1.5e15,
-            from: { topic: "topic ü", partition: 3 },
+            from: { topic: "topic ü", partition: 3, log: "aTopicsId" },
             offset,
             timestamp: -1,
           },
@@ -150,7 +150,7 @@ describe("coders of the join", () => {
     ]) {
       const proto = (coder as Coder<any>).toProto({ getCoderId: () => assert.fail("it has no components") });
       assert.equal(coderFromProto("c", { c: proto }), coder);
-      assert.match(proto.spec!.urn, /^order-payment-stream:coder:[a-z_]+:v1$/);
+      assert.match(proto.spec!.urn, /^order-payment-stream:coder:[a-z_]+:v[12]$/);
     }
   });
 });
@@ -167,7 +167,7 @@ function receivedFrom<E>(
   return new ReceivedEvent(
     event,
     -1.5e15,
-    { topic: "topic ü", partition: 3 },
+    { topic: "topic ü", partition: 3, log: "aTopicsId" },
     offset,
     -1,
     buffer,

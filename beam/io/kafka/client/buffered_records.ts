@@ -16,6 +16,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class BufferedRecords implements RecordCursor {
   offset = -1;
+  batch: RecordBatch | undefined;
   timestampMs = -1;
   buffer: Buffer = NOTHING;
   keyStart = -1;
@@ -28,7 +29,6 @@ export class BufferedRecords implements RecordCursor {
 
   private queue: RecordBatch[] = [];
   private queueHead = 0;
-  private batch: RecordBatch | undefined;
   private unreadInBatch = 0;
   private recordAt = 0;
   /** Where the record that `next` stepped to begins. */
