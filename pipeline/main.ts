@@ -15,7 +15,7 @@ import {
   STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
 } from "./command_options.js";
-import { checkTogether, RUN_SETTINGS } from "./options.js";
+import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./options.js";
 
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
@@ -31,7 +31,8 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, texts }) => (await import("./run.js")).run(settings, texts),
+  action: async ({ settings, origins, texts }) =>
+    (await import("./run.js")).run(withOffsetReset(settings, origins), texts),
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {

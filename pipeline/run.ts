@@ -12,6 +12,7 @@ import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { Progress } from "./progress.js";
+import { recordsMayBeMissing } from "./start_position.js";
 import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
@@ -29,6 +30,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   const state = await openState(settings, health, log);
   try {
     await unlessAborted(signal, checkConnections(settings, log));
+    const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
       log.warn(
         "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
@@ -44,8 +46,8 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
     });
     const begun =
       settings.runner === "direct"
-        ? startPipeline(settings, log, state, health)
-        : await startElsewhere(settings, texts, log, health, signal);
+        ? startPipeline(settings, log, state, health, mayMissRecords)
+        : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
     await supervise(begun, { settings, terminal, log, signal });
   } finally {
     await state.close();
@@ -54,8 +56,14 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
 }
 
 /** Begins to read, in this process. */
-export function startPipeline(settings: RunSettings, log: Log, state: RunState, health: Health): DirectRun {
-  return runDirect(preparePipeline(settings, log, health), {
+export function startPipeline(
+  settings: RunSettings,
+  log: Log,
+  state: RunState,
+  health: Health,
+  mayMissRecords: boolean,
+): DirectRun {
+  return runDirect(preparePipeline(settings, log, health, mayMissRecords), {
     store: state.store,
     bundleSizeMax: settings.bundle_size,
     bundleTimeMaxMs: settings.bundle_time,
@@ -69,19 +77,26 @@ async function startElsewhere(
   log: Log,
   health: Health,
   signal: AbortSignal,
+  mayMissRecords: boolean,
 ): Promise<PipelineRun> {
   const { startPortable } = await import("./run_portable.js");
-  return startPortable(preparePipeline(settings, log, health), { settings, texts, log, signal });
+  return startPortable(preparePipeline(settings, log, health, mayMissRecords), {
+    settings,
+    texts,
+    log,
+    signal,
+  });
 }
 
 /** The graph, and the connections for the steps of it that run in this process. */
-function preparePipeline(settings: RunSettings, log: Log, health: Health): Pipeline {
+function preparePipeline(settings: RunSettings, log: Log, health: Health, mayMissRecords: boolean): Pipeline {
   registerConnections(settings, log, health);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
     isBounded: settings.bounded,
     start: settings.kafka_start,
+    offsetReset: settings.auto_offset_reset,
     groupId: settings.kafka_group_id,
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
@@ -90,6 +105,7 @@ function preparePipeline(settings: RunSettings, log: Log, health: Health): Pipel
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
+    recordsMayBeMissing: mayMissRecords,
   });
   log.info("reading", {
     orders: settings.kafka_order_topic,
