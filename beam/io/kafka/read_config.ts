@@ -13,7 +13,7 @@ export type ReadConfig = {
   readonly topic: string;
   readonly start: StartPoint;
   readonly offsetReset: OffsetReset;
-  /** Ends at the offsets that the partitions have when the read begins. */
+  /** Ends at the high watermarks that the partitions have when the read begins. */
   readonly isBounded: boolean;
   /** How far behind the newest event of its partition an event may be read, ms. */
   readonly maxOutOfOrdernessMs: number;

@@ -110,6 +110,9 @@ export class ReadPartitions extends SplittableDoFn<
       return stop();
     }
     if (subscription.error !== undefined) return this.#fail(subscription.error, source, tracker);
+    if (this.config.isBounded && subscription.transactionTimeout !== undefined) {
+      throw subscription.transactionTimeout;
+    }
     const { caughtUpAtMs } = subscription;
     if (caughtUpAtMs !== undefined && !this.config.isBounded) {
       const { maxOutOfOrdernessMs } = this.config;

@@ -55,6 +55,7 @@ describe("FindPartitions", () => {
           return clock.now();
         },
         error: undefined,
+        transactionTimeout: undefined,
         close: () => undefined,
       }),
       close: async () => undefined,
