@@ -99,7 +99,7 @@ class EventRecordDecoder<E extends Order | Payment>
 
 function reject(
   record: RecordCursor,
-  { topic, partition }: TopicPartition,
+  { topic, partition, log }: TopicPartition,
   reason: RecordReason,
   message: string,
   field?: string,
@@ -112,6 +112,7 @@ function reject(
     topic,
     partition,
     offset: record.offset,
+    log,
     timestamp: record.timestampMs,
     key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
     value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader, CorruptBytesError } from "../../../beam/model/bytes.js";
+import { ByteReader, ByteWriter, CorruptBytesError } from "../../../beam/model/bytes.js";
 import type { Coder } from "../../../beam/model/coders/coder.js";
 import { encodeToBytes } from "../../../beam/model/coders/encode_to_bytes.js";
 import { coderFromProto } from "../../../beam/model/coders/registry.js";
@@ -102,6 +102,21 @@ describe("coders of the join", () => {
     );
   });
 
+  it("read received events that were written before they told of which log they are", () => {
+    const out = new ByteWriter();
+    orderCoder.encode(order(), out, "nested");
+    out.writeDouble(-1.5e15);
+    out.writeString("topic");
+    out.writeVarint(3);
+    out.writeVarint(77);
+    out.writeDouble(5);
+    out.writeByte(0);
+    out.writeByte(0);
+    const received = receivedOrderCoder.decode(new ByteReader(Buffer.from(out.view())), "nested");
+    assert.deepEqual(received.from, { topic: "topic", partition: 3, log: "" });
+    assert.deepEqual([received.offset, received.key, received.value], [77, null, null]);
+  });
+
   it("give back dead letters, with their bytes and both versions of a conflict", () => {
     const letters: DeadLetter[] = [
       {
@@ -110,6 +125,7 @@ describe("coders of the join", () => {
         topic: "t",
         partition: 1,
         offset: 2 ** 45,
+        log: "aTopicsId",
         timestamp: 1_700_000_000_000,
         key: Buffer.from("k"),
         value: Buffer.from([0, 255]),
@@ -122,6 +138,7 @@ describe("coders of the join", () => {
         topic: "t",
         partition: 0,
         offset: 0,
+        log: "",
         timestamp: -1,
         key: null,
         value: null,
