@@ -26,8 +26,8 @@ export interface GraphOptions {
   readonly timeoutMs: number;
   /** D */
   readonly maxOutOfOrdernessMs: number;
-  /** How far ahead of the clock an event may be in an unbounded run. */
-  readonly futureMaxMs: number;
+  /** How far ahead of the clock an event may be; null: as far as it likes. */
+  readonly maxAheadOfClockMs: number | null;
   readonly database: string;
   readonly joinedCollection: string;
   readonly unmatchedCollection: string;
@@ -50,7 +50,7 @@ export function buildPipeline(
 ): Pipeline {
   const { pipeline, root } = createPipeline();
   const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, offsetReset = "none", groupId } = options;
-  const decoderConfig = { timeoutMs, futureMaxMs: isBounded ? null : options.futureMaxMs };
+  const decoderConfig = { timeoutMs, maxAheadOfClockMs: options.maxAheadOfClockMs };
   const common = {
     connection: KAFKA_CONNECTION,
     isBounded,

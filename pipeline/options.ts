@@ -10,6 +10,7 @@ import {
   brokers,
   checkpoint,
   durationMs,
+  durationOrOff,
   gcsPath,
   httpUrl,
   minutesMs,
@@ -147,10 +148,18 @@ export const TIME_SETTINGS = settingsTable({
 
 export const ENGINE_SETTINGS = settingsTable({
   max_ahead_of_clock: {
-    description: "An event dated further ahead of the clock than this is a dead letter. Not with --bounded.",
-    expected: "a duration such as 300 (seconds), 5m or 500ms",
-    schema: durationMs(0),
+    description:
+      "An event dated further ahead of the clock than this is a dead letter, and moves no watermark; off: no event is.",
+    expected: "a duration such as 300 (seconds), 5m or 500ms, or off",
+    schema: durationOrOff(0),
     default: "5m",
+  },
+  clock_skew_max: {
+    description:
+      "Direct runner: how far MongoDB's clock may be from this machine's before partitions without new records stand still; off: this machine's clock is believed.",
+    expected: "a duration of 10ms or more, such as 30 (seconds) or 1m, or off",
+    schema: durationOrOff(10),
+    default: "30s",
   },
   bounded: {
     description: "Read to the ends that the topics have at the start, expire what waits then, and exit.",

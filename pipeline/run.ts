@@ -1,12 +1,15 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
+
+import { ServerClock } from "../beam/io/mongodb/server_clock.js";
 import type { Pipeline } from "../beam/model/apache_beam.js";
 import { systemClock } from "../beam/model/clock.js";
 import { Health } from "../beam/model/health.js";
+import { TrustedClock } from "../beam/model/trusted_clock.js";
 import { type DirectRun, runDirect } from "../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../beam/sdk/pipeline_run.js";
 import { print } from "./command.js";
 import { figuresOf } from "./figures.js";
-import { buildPipeline } from "./graph.js";
+import { buildPipeline, MONGODB_CONNECTION } from "./graph.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { createLog, type Log } from "./log.js";
 import type { RunSettings } from "./options.js";
@@ -46,7 +49,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
     });
     const begun =
       settings.runner === "direct"
-        ? startPipeline(settings, log, state, health, mayMissRecords)
+        ? await startPipeline(settings, log, state, health, mayMissRecords)
         : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
     await supervise(begun, { settings, terminal, log, signal });
   } finally {
@@ -55,20 +58,48 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   return 0;
 }
 
+/** How long a run that begins waits for MongoDB's clock. */
+const CLOCK_ANSWER_MAX_MS = 5_000;
+
 /** Begins to read, in this process. */
-export function startPipeline(
+export async function startPipeline(
   settings: RunSettings,
   log: Log,
   state: RunState,
   health: Health,
   mayMissRecords: boolean,
-): DirectRun {
-  return runDirect(preparePipeline(settings, log, health, mayMissRecords), {
-    store: state.store,
-    bundleSizeMax: settings.bundle_size,
-    bundleTimeMaxMs: settings.bundle_time,
-    health,
+): Promise<DirectRun> {
+  const trustedClock = new TrustedClock(systemClock, {
+    skewMaxMs: settings.clock_skew_max,
+    witnessName: "MongoDB",
+    advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
   });
+  const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock);
+  const serverClock = new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock);
+  try {
+    await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
+    const run = runDirect(pipeline, {
+      store: state.store,
+      bundleSizeMax: settings.bundle_size,
+      bundleTimeMaxMs: settings.bundle_time,
+      health,
+      trustedClock,
+    });
+    run.finished.catch(() => undefined).finally(() => serverClock.stop());
+    return run;
+  } catch (error) {
+    serverClock.stop();
+    throw error;
+  }
+}
+
+async function untilAtMost(promise: Promise<void>, maxMs: number): Promise<void> {
+  let callOff = (): void => undefined;
+  const isOver = new Promise<void>((resolve) => {
+    callOff = systemClock.schedule(maxMs, resolve);
+  });
+  await Promise.race([promise, isOver]);
+  callOff();
 }
 
 async function startElsewhere(
@@ -89,8 +120,14 @@ async function startElsewhere(
 }
 
 /** The graph, and the connections for the steps of it that run in this process. */
-function preparePipeline(settings: RunSettings, log: Log, health: Health, mayMissRecords: boolean): Pipeline {
-  registerConnections(settings, log, health);
+function preparePipeline(
+  settings: RunSettings,
+  log: Log,
+  health: Health,
+  mayMissRecords: boolean,
+  trustedClock?: TrustedClock,
+): Pipeline {
+  registerConnections(settings, log, health, trustedClock);
   const pipeline = buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
@@ -100,7 +137,7 @@ function preparePipeline(settings: RunSettings, log: Log, health: Health, mayMis
     groupId: settings.kafka_group_id,
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
-    futureMaxMs: settings.max_ahead_of_clock,
+    maxAheadOfClockMs: settings.max_ahead_of_clock,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,

@@ -107,7 +107,7 @@ async function runUnderLoad(
 
   const health = watchHealth(log);
   const state = await openState(settings, health, log);
-  const direct = startPipeline(
+  const direct = await startPipeline(
     settings,
     log,
     state,

@@ -70,13 +70,20 @@ export function decimal(min: number, max: number): z.ZodType<number, string> {
 
 /** Text such as "30", "30s", "500ms", "15m", "1h" in ms; without a unit it is seconds. */
 export function durationMs(minMs: number): z.ZodType<number, string> {
-  return parsed((value) => {
-    const [, amount, unit = "s"] = /^(\d*\.?\d+)\s*([a-z]+)?$/i.exec(value) ?? [];
-    const unitMs = UNITS_MS[unit.toLowerCase()];
-    if (amount === undefined || unitMs === undefined) return undefined;
-    const ms = Math.round(Number(amount) * unitMs);
-    return ms >= minMs && ms <= DURATION_MAX_MS ? ms : undefined;
-  });
+  return parsed((value) => parseDuration(value, minMs));
+}
+
+function parseDuration(value: string, minMs: number): number | undefined {
+  const [, amount, unit = "s"] = /^(\d*\.?\d+)\s*([a-z]+)?$/i.exec(value) ?? [];
+  const unitMs = UNITS_MS[unit.toLowerCase()];
+  if (amount === undefined || unitMs === undefined) return undefined;
+  const ms = Math.round(Number(amount) * unitMs);
+  return ms >= minMs && ms <= DURATION_MAX_MS ? ms : undefined;
+}
+
+/** As `durationMs`; null for "off". */
+export function durationOrOff(minMs: number): z.ZodType<number | null, string> {
+  return parsed((value) => (value.toLowerCase() === "off" ? null : parseDuration(value, minMs)));
 }
 
 /** A number of minutes, fractions allowed, in ms; at least 1 ms. */

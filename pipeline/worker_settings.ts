@@ -5,6 +5,7 @@
 import { registerKafkaConnection } from "../beam/io/kafka/kafka_connections.js";
 import { registerMongoConnection } from "../beam/io/mongodb/mongo_connections.js";
 import { type HealthReporter, unheard } from "../beam/model/health.js";
+import type { TrustedClock } from "../beam/model/trusted_clock.js";
 import { kafkaConfig } from "./connections.js";
 import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "./graph.js";
 import type { Log } from "./log.js";
@@ -52,10 +53,16 @@ export function registerConnections(
   settings: WorkerSettings,
   log: Log,
   health: HealthReporter = unheard,
+  trustedClock?: TrustedClock,
 ): void {
   const { outage_max: retryMaxMs } = settings;
   const kafka = kafkaConfig(settings, log);
-  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs } });
+  registerKafkaConnection(KAFKA_CONNECTION, {
+    ...kafka,
+    health,
+    limits: { retryMaxMs },
+    ...(trustedClock !== undefined && { trustedClock }),
+  });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
   registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }

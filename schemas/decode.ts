@@ -12,6 +12,7 @@ import type { EventKind, EventOfKind, Order, Payment } from "./events.js";
 import { TIMESTAMP_MAX_MS } from "./iso_timestamp.js";
 import { orderFromJson, paymentFromJson } from "./json_event.js";
 import { invalid, type Malformed, NULL_VALUE, undecodable } from "./malformed.js";
+import { otherUnit } from "./time_unit.js";
 
 /** Decodes `buffer[start, end)`, which must lie inside the buffer. The result keeps no reference to it. */
 export type EventDecoder<T> = (buffer: Buffer, start: number, end: number) => T | Malformed;
@@ -115,7 +116,9 @@ function isTimestamp(value: number): boolean {
 }
 
 function outOfRange(field: string, value: number): Malformed {
-  return invalid(field, `is ${value} ms since the epoch, which no date can hold`);
+  const unit = otherUnit(value);
+  const hint = unit === "" ? "" : `; ${unit}`;
+  return invalid(field, `is ${value} ms since the epoch, which no date can hold${hint}`);
 }
 
 /** Why the value begins like none of the formats that can be read. */

@@ -9,13 +9,16 @@ import {
   registerRecordDecoder,
   type TopicPartition,
 } from "../beam/io/kafka/record_decoder.js";
+import type { Untimely } from "../beam/io/kafka/untimely_records.js";
 import type { Coder } from "../beam/model/coders/coder.js";
 import { KVCoder } from "../beam/model/coders/kv_coder.js";
 import { StringUtf8Coder } from "../beam/model/coders/string_utf8_coder.js";
 import type { KV } from "../beam/model/kv.js";
+import { formatDuration, formatTimestamp } from "../beam/model/timestamps.js";
 import { decodeOrder, decodePayment, type EventDecoder } from "../schemas/decode.js";
 import type { Order, Payment } from "../schemas/events.js";
 import { Malformed, NULL_VALUE } from "../schemas/malformed.js";
+import { otherUnit } from "../schemas/time_unit.js";
 import type { DeadLetter, RecordReason } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { isExpired } from "./expiry.js";
@@ -27,8 +30,8 @@ export const PAYMENT_DECODER = "order-payment-stream:payments";
 
 export interface EventDecoderConfig {
   readonly timeoutMs: number;
-  /** How far ahead of the clock an event may be; null: no bound, as for a bounded read of old data. */
-  readonly futureMaxMs: number | null;
+  /** How far ahead of the clock an event may be; null: as far as it likes. */
+  readonly maxAheadOfClockMs: number | null;
 }
 
 export type OrderById = KV<string, ReceivedEvent<Order>>;
@@ -40,16 +43,16 @@ class EventRecordDecoder<E extends Order | Payment>
   readonly coder: Coder<KV<string, ReceivedEvent<E>>>;
   readonly rejectedCoder = deadLetterCoder;
   readonly #timeoutMs: number;
-  readonly #futureMaxMs: number;
+  readonly #maxAheadOfClockMs: number;
 
   constructor(
     private readonly decodeBytes: EventDecoder<E>,
     coder: Coder<ReceivedEvent<E>>,
-    { timeoutMs, futureMaxMs }: EventDecoderConfig,
+    { timeoutMs, maxAheadOfClockMs }: EventDecoderConfig,
   ) {
     this.coder = new KVCoder(StringUtf8Coder.INSTANCE, coder);
     this.#timeoutMs = timeoutMs;
-    this.#futureMaxMs = futureMaxMs ?? Number.POSITIVE_INFINITY;
+    this.#maxAheadOfClockMs = maxAheadOfClockMs ?? Number.POSITIVE_INFINITY;
   }
 
   decode(
@@ -63,19 +66,13 @@ class EventRecordDecoder<E extends Order | Payment>
         ? NULL_VALUE
         : this.decodeBytes(record.buffer, record.valueStart, record.valueEnd);
     if (event instanceof Malformed) return reject(record, from, event.reason, event.message, event.field);
-    if (event.created_at > now + this.#futureMaxMs) {
-      const aheadMs = event.created_at - now;
-      return reject(
-        record,
-        from,
-        "FUTURE_TIMESTAMP",
-        `created_at is ${aheadMs} ms ahead of the clock`,
-        "created_at",
-      );
+    if (event.created_at > now + this.#maxAheadOfClockMs) {
+      const message = aheadOfClock(event.created_at, now);
+      return reject(record, from, "FUTURE_TIMESTAMP", message, "created_at", "future");
     }
     if (isExpired(event, watermark, this.#timeoutMs)) {
-      const message = `its time to find a partner ended before the partition's watermark, ${new Date(watermark).toISOString()}`;
-      return reject(record, from, "LATE", message);
+      const message = behindWatermark(event.created_at, watermark);
+      return reject(record, from, "LATE", message, undefined, "late");
     }
     const received = new ReceivedEvent(
       event,
@@ -103,9 +100,10 @@ function reject(
   reason: RecordReason,
   message: string,
   field?: string,
+  untimely?: Untimely,
 ): Rejected<DeadLetter> {
   const { buffer, keyStart, keyEnd, valueStart, valueEnd } = record;
-  return new Rejected<DeadLetter>({
+  const report: DeadLetter = {
     reason,
     message,
     ...(field === undefined ? {} : { field }),
@@ -116,7 +114,23 @@ function reject(
     timestamp: record.timestampMs,
     key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
     value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
-  });
+  };
+  return new Rejected(report, untimely);
+}
+
+function aheadOfClock(createdAtMs: number, now: number): string {
+  const ahead = `${formatDuration(createdAtMs - now)} ahead of the clock, ${formatTimestamp(now)}`;
+  return `created_at is ${formatTimestamp(createdAtMs)}, ${ahead}${inOtherUnit(createdAtMs)}`;
+}
+
+function behindWatermark(createdAtMs: number, watermark: number): string {
+  const passed = `its time to find a partner ended before the partition's watermark, ${formatTimestamp(watermark)}`;
+  return `${passed}${inOtherUnit(createdAtMs)}`;
+}
+
+function inOtherUnit(createdAtMs: number): string {
+  const unit = otherUnit(createdAtMs);
+  return unit === "" ? "" : `; created_at is ${createdAtMs}: ${unit}`;
 }
 
 registerRecordDecoder(

@@ -18,7 +18,7 @@ import { eventTimeTimer } from "../beam/sdk/timer.js";
 import type { Order, Payment } from "../schemas/events.js";
 import type { Conflict } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
-import { isExpired, isExpiredBy, setExpiryTimer } from "./expiry.js";
+import { hasLostTimer, isExpired, isExpiredBy, setExpiryTimer } from "./expiry.js";
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
 import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
@@ -92,7 +92,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       return false;
     }
     const arrived: WaitingEvent<Order> = { event: order, isPaired: false };
-    setExpiryTimer(ctx.timers.expiry, order, isEmpty(waiting), this.#timeoutMs);
+    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs);
     waiting.orders.push(arrived);
     this.metrics.waiting_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
@@ -113,7 +113,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       return false;
     }
     const arrived: WaitingEvent<Payment> = { event: payment, isPaired: false };
-    setExpiryTimer(ctx.timers.expiry, payment, isEmpty(waiting), this.#timeoutMs);
+    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs);
     waiting.payments.push(arrived);
     this.metrics.waiting_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
@@ -165,6 +165,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       const { event, isPaired } = order;
       if (!isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs)) {
         left.orders.push(order);
+        this.#keepTimer(event, ctx);
       } else if (!isPaired) {
         ctx.emit.unmatched({ kind: "order", event, expiresAt: expiryOf(event, this.#timeoutMs) });
         this.metrics.unmatched_orders.inc();
@@ -175,6 +176,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       const { event, isPaired } = payment;
       if (!isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs)) {
         left.payments.push(payment);
+        this.#keepTimer(event, ctx);
       } else if (!isPaired) {
         ctx.emit.unmatched({ kind: "payment", event, expiresAt: expiryOf(event, this.#timeoutMs) });
         this.metrics.unmatched_payments.inc();
@@ -183,6 +185,11 @@ export class JoinOrdersPayments extends StatefulDoFn<
     }
     if (isEmpty(left)) ctx.state.waiting.clear();
     else ctx.state.waiting.write(left);
+  }
+
+  /** T has grown since the timer was set. */
+  #keepTimer(event: Order | Payment, ctx: ExpiryContext): void {
+    if (hasLostTimer(event, ctx.tag)) setExpiryTimer(ctx.timers.expiry, event, this.#timeoutMs);
   }
 }
 registerDoFn(JoinOrdersPayments);

@@ -37,7 +37,7 @@ abstract class OutcomeSink<T> extends MongoSink<T, RefusedOutputs> {
       code,
       document: document as unknown as StoredDocument,
     };
-    (ctx.emit as Emitters<RefusedOutputs>).deadLetters(deadLetter, ctx.clock.now());
+    (ctx.emit as Emitters<RefusedOutputs>).deadLetters(deadLetter, Math.floor(ctx.clock.now()));
   }
 }
 

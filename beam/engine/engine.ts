@@ -326,7 +326,7 @@ export class Engine {
     if (ready.length === 0) return;
     const claims = Math.max(1, Math.floor(this.options.bundleSizeMax / ready.length));
     this.#runBundle(stage, turn, (processor) => {
-      const deadline = clock.now() + this.options.bundleTimeMaxMs;
+      const deadline = clock.elapsed() + this.options.bundleTimeMaxMs;
       for (const restriction of ready) {
         restriction.endWatch?.();
         stage.restrictions.delete(restriction);

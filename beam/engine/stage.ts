@@ -43,7 +43,7 @@ export interface StageProcessor {
   /** Element `index` of a batch, into input `input` of the stage. */
   process(input: number, batch: ElementBatch, index: number): void;
   /**
-   * A piece of a splittable element; may claim so much and until then.
+   * A piece of a splittable element; may claim so much and until then, by `elapsed`.
    * @param isDrained of which only what its DoFn does not truncate is still to be done
    */
   processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs, isDrained: boolean): void;

@@ -111,7 +111,7 @@ export interface ElementSplit {
 /** How much one call of a splittable `process` may claim before the runner takes the rest back. */
 export interface ClaimBudget {
   claims: number;
-  /** By the clock; Infinity = no bound. */
+  /** By `elapsed`; Infinity = no bound. */
   deadlineMs: number;
 }
 

@@ -166,7 +166,7 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
     private readonly budget: ClaimBudget,
     private readonly clock: Clock,
   ) {
-    this.#seenAtMs = clock.now();
+    this.#seenAtMs = clock.elapsed();
   }
 
   get restriction(): unknown {
@@ -184,7 +184,7 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
   }
 
   #isLate(): boolean {
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;
     this.#claimsUnseen = isSlow ? 1 : Math.min(2 * this.#claimsUnseen, BudgetedTracker.#CLAIMS_UNSEEN_MAX);
     this.#untilClock = this.#claimsUnseen;

@@ -114,7 +114,7 @@ export class HarnessProcessor implements ExecServices {
   begin(scope: BundleScope): void {
     this.residuals = [];
     this.finalizers = [];
-    this.#sourcesEndMs = this.clock.now() + BUNDLE_TIME_MAX_MS;
+    this.#sourcesEndMs = this.clock.elapsed() + BUNDLE_TIME_MAX_MS;
     for (const url of this.#inputUrls) scope.dataChannel(url);
     this.outputs.begin(scope.instructionId, (url) => scope.dataChannel(url));
     for (const state of this.#states.values()) state.begin(scope);
@@ -189,7 +189,7 @@ export class HarnessProcessor implements ExecServices {
   }
 
   claimBudget(): ClaimBudget {
-    const deadlineMs = Math.max(this.#sourcesEndMs, this.clock.now() + ELEMENT_TIME_MIN_MS);
+    const deadlineMs = Math.max(this.#sourcesEndMs, this.clock.elapsed() + ELEMENT_TIME_MIN_MS);
     return { claims: CLAIMS_MAX, deadlineMs };
   }
 

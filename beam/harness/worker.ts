@@ -258,7 +258,7 @@ export class Worker {
       this.#running.set(id, bundle);
       const processBundle = await bundle.run();
       if (harness.finalizers.length > 0) {
-        this.#finalizers.keep(id, harness.finalizers, this.#clock.now());
+        this.#finalizers.keep(id, harness.finalizers, this.#clock.elapsed());
       }
       this.#succeeded.add(id);
       this.#pool.giveBack(harness);

@@ -115,7 +115,7 @@ export class DurableStore implements Store, CheckpointSource {
     classify(directory.path, await directory.list());
     await directory.lock();
     try {
-      const startedAtMs = whole.clock.now();
+      const startedAtMs = whole.clock.elapsed();
       const files = classify(directory.path, await directory.list());
       const journal = new Journal();
       const tables = new Tables(journal);
@@ -123,7 +123,7 @@ export class DurableStore implements Store, CheckpointSource {
       const { log, logNumber } = await openLog(directory, files, recovered, tables);
       journal.isReplaying = false;
       const { commit, snapshotBytes, logBytes, tornBytes } = recovered;
-      const durationMs = whole.clock.now() - startedAtMs;
+      const durationMs = whole.clock.elapsed() - startedAtMs;
       return new DurableStore(
         directory,
         { isNew: recovered.log === undefined, commit, snapshotBytes, logBytes, tornBytes, durationMs },

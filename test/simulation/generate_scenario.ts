@@ -15,7 +15,8 @@ import { pick, randomFor } from "./world/seeded.js";
 /** Shares of D, for runs within the bound. */
 const DELAY_SHARE = 0.35;
 const PRODUCER_AHEAD_SHARE = 0.05;
-const CLOCK_AHEAD_SHARE = 0.1;
+const CLOCK_SKEW_SHARE = 0.1;
+const HOUR_MS = 3_600_000;
 const STALE_SHARE = 0.05;
 
 const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
@@ -28,6 +29,8 @@ export interface GenerateOptions {
   readonly store?: Scenario["store"];
   readonly mode?: Scenario["mode"];
   readonly isWithinBound?: boolean;
+  /** Nothing goes wrong but this machine's clock, and no event is in a transaction. */
+  readonly isClockAlone?: boolean;
 }
 
 export function generateScenario(seed: number, options: GenerateOptions = {}): Scenario {
@@ -52,7 +55,7 @@ class Generator {
 
   constructor(
     private readonly seed: number,
-    options: GenerateOptions,
+    private readonly options: GenerateOptions,
   ) {
     const random = randomFor(seed, "scenario");
     this.#random = random;
@@ -73,7 +76,8 @@ class Generator {
   scenario(): Scenario {
     const random = this.#random;
     const brokers = random.between(1, 3);
-    this.#drawFaults(brokers);
+    if (this.options.isClockAlone) this.#drawClock("machine");
+    else this.#drawFaults(brokers);
     this.#drawArrivals();
     const skew = pick(random, [1_000, 5_000, 60_000]);
     return {
@@ -103,6 +107,7 @@ class Generator {
         retryTimeMaxMs: pick(random, [1_000, 300_000]),
         attemptTimeoutMs: pick(random, [200, 5_000]),
       },
+      clockSkewMaxMs: Math.floor(this.#outOfOrdernessMs * pick(random, [0.02, CLOCK_SKEW_SHARE])),
       arrivals: this.#arrivals.sort((a, b) => a.atMs - b.atMs),
       faults: this.#faults,
     };
@@ -313,6 +318,7 @@ class Generator {
           ...this.#span(),
         }),
       () => this.#drawClock(),
+      () => this.#drawSuspension(),
       () => this.#faults.push({ kind: "stalls", stallMaxMs: random.skewed(500, 2), ...this.#span() }),
     ];
     for (const draw of kinds) {
@@ -390,19 +396,22 @@ class Generator {
     this.#faults.push({ kind: "refusals", orderIds: [...new Set(orderIds)], how });
   }
 
-  #drawClock(): void {
+  /** By fractions, seconds and hours. Of two clocks one is right, or nobody could tell. */
+  #drawClock(of: "machine" | "mongodb" = this.#random.chance(0.7) ? "machine" : "mongodb"): void {
     const random = this.#random;
-    const aheadMaxMs = Math.floor(this.#outOfOrdernessMs * CLOCK_AHEAD_SHARE);
-    const behindMaxMs = this.#isWithinBound ? 5_000 : 60_000;
     const times = random.between(1, 3);
     for (let i = 0; i < times; i++) {
-      const ahead = this.#isWithinBound ? aheadMaxMs : 60_000;
-      this.#faults.push({
-        kind: "clock set",
-        atMs: this.#time(),
-        offsetMs: random.between(-behindMaxMs, ahead),
-      });
+      const byMs = pick(random, [2, 1_100, 60_000, 3 * HOUR_MS]);
+      const offsetMs = random.between(-byMs, byMs) + pick(random, [0, 0.25, 0.7]);
+      this.#faults.push({ kind: "clock set", atMs: this.#time(), offsetMs, of });
     }
+  }
+
+  #drawSuspension(): void {
+    const random = this.#random;
+    const fromMs = this.#time();
+    const forMs = random.chance(0.1) ? 600_000 : random.skewed(10_000, 2);
+    this.#faults.push({ kind: "suspended", fromMs, toMs: fromMs + forMs, isCounted: random.chance(0.5) });
   }
 
   /** When a fault begins. A bounded run is over soon. */

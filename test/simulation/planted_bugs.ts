@@ -9,6 +9,8 @@ import { FindPartitions } from "../../beam/io/kafka/find_partitions.js";
 import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
 import { MongoWriter } from "../../beam/io/mongodb/writer.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
+import type { Clock } from "../../beam/model/clock.js";
+import { TrustedClock } from "../../beam/model/trusted_clock.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { JoinOrdersPayments } from "../../transforms/join.js";
@@ -280,6 +282,42 @@ export const PLANTED_BUGS = {
       }),
   },
 
+  "a clock that was set is believed": {
+    caughtBy: ["nothing expires before its time", "nothing behind the watermark"],
+    scenarios: { isClockAlone: true, mode: "streaming", isWithinBound: true },
+    seedsMax: MANY,
+    plant: () =>
+      replace(TrustedClock.prototype, "now", () => {
+        return function (this: TrustedClock) {
+          return Math.floor(machineClock(this).now());
+        };
+      }),
+  },
+
+  "a clock that is set back is followed": {
+    caughtBy: ["expiry is on time"],
+    scenarios: { isClockAlone: true, mode: "streaming", isWithinBound: true },
+    seedsMax: MANY,
+    plant: () =>
+      replace(TrustedClock.prototype, "now", (now) => {
+        return function (this: TrustedClock) {
+          return Math.floor(Math.min(machineClock(this).now(), now.call(this)));
+        };
+      }),
+  },
+
+  "a fraction of a millisecond goes into state": {
+    caughtBy: ["failures have a cause"],
+    scenarios: { mode: "streaming", store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(TrustedClock.prototype, "now", (now) => {
+        return function (this: TrustedClock) {
+          return now.call(this) + 0.5;
+        };
+      }),
+  },
+
   "a step throws": {
     caughtBy: ["failures have a cause"],
     scenarios: {},
@@ -295,3 +333,8 @@ export const PLANTED_BUGS = {
     },
   },
 } satisfies Record<string, PlantedBug>;
+
+/** The clock of the machine behind a trusted one. */
+function machineClock(trusted: TrustedClock): Clock {
+  return (trusted as unknown as { readonly clock: Clock }).clock;
+}

@@ -55,6 +55,8 @@ export interface Scenario {
     readonly retryTimeMaxMs: number;
     readonly attemptTimeoutMs: number;
   };
+  /** How far the machine's clock and MongoDB's may be apart. */
+  readonly clockSkewMaxMs?: number;
   readonly arrivals: readonly Arrival[];
   readonly faults: readonly Fault[];
 }
@@ -105,7 +107,19 @@ export type Fault =
   | { readonly kind: "refusals"; readonly orderIds: readonly string[]; readonly how: Refusal }
   | ({ readonly kind: "disk full" } & Span)
   | ({ readonly kind: "disk noise"; readonly errors: number; readonly latencyMaxMs: number } & Span)
-  | { readonly kind: "clock set"; readonly atMs: number; readonly offsetMs: number }
+  | {
+      readonly kind: "clock set";
+      readonly atMs: number;
+      /** How far the clock is ahead of the world's from now on. */
+      readonly offsetMs: number;
+      /** Default: of the machine that the process runs on. */
+      readonly of?: "machine" | "mongodb";
+    }
+  | ({
+      readonly kind: "suspended";
+      /** Whether the machine's measure of the time that passes goes on meanwhile. */
+      readonly isCounted: boolean;
+    } & Span)
   | ({ readonly kind: "stalls"; readonly stallMaxMs: number } & Span);
 
 /** By the clock, or in the middle of the n-th operation of a kind: a commit is hit more often so. */

@@ -2,8 +2,6 @@
  * Finds the partitions of a topic, those that appear later too. Their numbers are its positions, so what it has not
  * claimed yet are the partitions that nobody knows yet.
  */
-import type { Clock } from "../../model/clock.js";
-import { SteadyHour } from "../../model/steady_hour.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import { type OffsetRange, OffsetRangeTracker } from "../../sdk/offset_range.js";
 import { offsetRangeCoder } from "../../sdk/offset_range_coder.js";
@@ -27,6 +25,8 @@ const partitionOutputs = { partitions: partitionSourceCoder };
 interface Look {
   /** When it began: a partition made later may be unknown to it. */
   readonly atMs: TimestampMs;
+  /** The same, by `elapsed`. */
+  readonly atElapsedMs: number;
   /** New ones. */
   readonly found: readonly PartitionSource[];
 }
@@ -49,7 +49,6 @@ export class FindPartitions extends SplittableDoFn<
   /** One look at a time: a second one under way would bring the same partitions again. */
   #isLooking = false;
   #wake: (() => void) | undefined;
-  #hour: SteadyHour | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -87,12 +86,12 @@ export class FindPartitions extends SplittableDoFn<
     this.#look = undefined;
     const { partitionDiscoveryIntervalMs } = this.config;
     if (look === undefined) {
-      this.#lookForMore(known, ctx.clock);
+      this.#lookForMore(known);
       return resume(partitionDiscoveryIntervalMs, this.#onLook);
     }
     if (look.found.length > 0 && !this.#emitAll(look.found, tracker, ctx)) return resume();
     this.#holdFrom(look.atMs, ctx);
-    return resume(look.atMs + partitionDiscoveryIntervalMs - this.#hourOf(ctx.clock).latest());
+    return resume(look.atElapsedMs + partitionDiscoveryIntervalMs - this.#kafka.clock.elapsed());
   }
 
   /** The read does not begin before it knows its partitions, and where to begin in each. */
@@ -103,7 +102,7 @@ export class FindPartitions extends SplittableDoFn<
     const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
     const { client } = this.#kafka;
     const { end } = tracker.restriction;
-    const lookedAtMs = this.#hourOf(ctx.clock).latest();
+    const lookedAtMs = this.#kafka.trustedClock.now();
     // Before the offsets: those of a topic that is made again in between are then found to be of another log.
     const log = { ...(await client.log(topic)), anchor: undefined };
     const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
@@ -118,12 +117,6 @@ export class FindPartitions extends SplittableDoFn<
     if (isBounded) return stop();
     this.#holdFrom(lookedAtMs, ctx);
     return resume(partitionDiscoveryIntervalMs);
-  }
-
-  /** Not the clock itself: set back, it would have looks stand still for as long, and with them every expiry. */
-  #hourOf(clock: Clock): SteadyHour {
-    this.#hour ??= new SteadyHour(clock);
-    return this.#hour;
   }
 
   #holdFrom(lookedAtMs: TimestampMs, { watermark }: SplittableContext<typeof partitionOutputs>): void {
@@ -146,12 +139,13 @@ export class FindPartitions extends SplittableDoFn<
   }
 
   /** A partition that appears later is new as a whole, wherever the read began. */
-  #lookForMore(known: number, clock: Clock): void {
+  #lookForMore(known: number): void {
     if (this.#isLooking) return;
     this.#isLooking = true;
     const { topic } = this.config;
-    const { client } = this.#kafka;
-    const atMs = this.#hourOf(clock).latest();
+    const { client, clock, trustedClock } = this.#kafka;
+    const atMs = trustedClock.now();
+    const atElapsedMs = clock.elapsed();
     const look = async (): Promise<void> => {
       const log = { ...(await client.log(topic)), anchor: undefined };
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
@@ -161,7 +155,7 @@ export class FindPartitions extends SplittableDoFn<
         partition,
         range: { start: starts?.get(partition) ?? 0, end: Number.POSITIVE_INFINITY, log },
       }));
-      this.#look = { atMs, found };
+      this.#look = { atMs, atElapsedMs, found };
       this.#wake?.();
     };
     // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.

@@ -4,26 +4,32 @@
  */
 import { type Clock, systemClock } from "../../model/clock.js";
 import { type HealthReporter, unheard } from "../../model/health.js";
+import { TrustedClock } from "../../model/trusted_clock.js";
 import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
 import type { KafkaClient, KafkaConfig, KafkaLogger } from "./client/kafka_client.js";
 import type { LogMark } from "./client/log_identity.js";
 import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
+import { UntimelyRecords } from "./untimely_records.js";
 
 const silent: KafkaLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A client in use, and what its users share. */
 export class KafkaConnection {
+  readonly untimely: UntimelyRecords;
   readonly #readers = new Map<string, LastingSubscription>();
   readonly #committers = new Map<string, OffsetCommitter>();
 
   constructor(
     readonly client: KafkaClient,
-    private readonly clock: Clock,
+    readonly clock: Clock,
+    readonly trustedClock: TrustedClock,
     private readonly health: HealthReporter,
     readonly logger: KafkaLogger,
-  ) {}
+  ) {
+    this.untimely = new UntimelyRecords(clock, trustedClock, health);
+  }
 
   /**
    * The reader of a partition, standing at `offset`: the one there is, if that is where it stands.
@@ -67,16 +73,34 @@ export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", 
 );
 
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health, config.logger);
+  const { clock = systemClock, health = unheard } = config;
+  const { trustedClock = new TrustedClock(clock) } = config;
+  registerKafkaClient(name, () => connectKafka({ ...config, trustedClock }), {
+    clock,
+    trustedClock,
+    health,
+    logger: config.logger,
+  });
+}
+
+/** What a process has one of. */
+export interface KafkaSurroundings {
+  readonly clock?: Clock;
+  readonly trustedClock?: TrustedClock;
+  readonly health?: HealthReporter;
+  readonly logger?: KafkaLogger;
 }
 
 /** For tests and simulations: a client made elsewhere. */
 export function registerKafkaClient(
   name: string,
   connect: () => Promise<KafkaClient>,
-  clock: Clock = systemClock,
-  health: HealthReporter = unheard,
-  logger: KafkaLogger = silent,
+  surroundings: KafkaSurroundings = {},
 ): void {
-  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health, logger));
+  const { clock = systemClock, health = unheard, logger = silent } = surroundings;
+  const { trustedClock = new TrustedClock(clock) } = surroundings;
+  kafkaConnections.register(
+    name,
+    async () => new KafkaConnection(await connect(), clock, trustedClock, health, logger),
+  );
 }

@@ -2,7 +2,6 @@
  * Reads partitions piece by piece: records at hand become values, with the partition's watermark behind them, or
  * reports of what was none. Offsets are its positions.
  */
-import { SteadyHour } from "../../model/steady_hour.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { OutputSpecs } from "../../sdk/do_fn.js";
 import { counter } from "../../sdk/metrics.js";
@@ -56,7 +55,6 @@ export class ReadPartitions extends SplittableDoFn<
   };
   readonly #decoder = recordDecoder(this.config.decoder, this.config.decoderConfig);
   #kafka!: KafkaConnection;
-  #hour: SteadyHour | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -91,7 +89,7 @@ export class ReadPartitions extends SplittableDoFn<
     const { topic, partition } = source;
     const { start, end, log } = tracker.restriction;
     if (start >= end) {
-      this.#kafka.closeReader(topic, partition);
+      this.#endOf(source);
       return stop();
     }
     const reader = this.#kafka.reader(topic, partition, start, log);
@@ -106,7 +104,7 @@ export class ReadPartitions extends SplittableDoFn<
       // What is between the last record and the end (markers, compacted records) is claimed with the end.
       tracker.tryClaim(new EndOfRange(end));
       if (tracker.restriction.end < end) return resume();
-      this.#kafka.closeReader(topic, partition);
+      this.#endOf(source);
       return stop();
     }
     if (subscription.error !== undefined) return this.#fail(subscription.error, source, tracker);
@@ -141,6 +139,11 @@ export class ReadPartitions extends SplittableDoFn<
     return resume();
   }
 
+  #endOf({ topic, partition }: PartitionSource): void {
+    this.#kafka.closeReader(topic, partition);
+    this.#kafka.untimely.end(topic, partition);
+  }
+
   /** Everything that is at hand. False when the runner took the rest back. */
   #readRecords(
     { topic, partition }: PartitionSource,
@@ -150,13 +153,14 @@ export class ReadPartitions extends SplittableDoFn<
   ): boolean {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
-    this.#hour ??= new SteadyHour(ctx.clock);
-    const now: TimestampMs = this.#hour.latest();
+    const now: TimestampMs = this.#kafka.trustedClock.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
     let watermark = ctx.watermark.current;
     let wasClaimed = true;
     let count = 0;
+    let late = 0;
+    let future = 0;
     const { end, log } = tracker.restriction;
     const from: TopicPartition = { topic, partition, log: log?.topicId || log?.clusterId || "" };
     const records = reader.subscription.take(Number.POSITIVE_INFINITY);
@@ -176,6 +180,8 @@ export class ReadPartitions extends SplittableDoFn<
       const result = decoder.decode(records, from, watermark, now);
       if (result instanceof Rejected) {
         this.metrics.rejected.inc();
+        if (result.untimely === "late") late++;
+        else if (result.untimely === "future") future++;
         emitRejected(result.report, records.timestampMs);
       } else {
         const eventTime = decoder.eventTime(result);
@@ -185,6 +191,7 @@ export class ReadPartitions extends SplittableDoFn<
     }
     ctx.watermark.set(watermark);
     this.metrics.records.inc(count);
+    this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
     if (groupId !== null && count > 0) {
       const { nextOffset } = reader;
       const committer = this.#kafka.committer(groupId);

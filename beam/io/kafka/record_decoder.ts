@@ -5,6 +5,7 @@
 import type { Coder } from "../../model/coders/coder.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { RecordCursor } from "./client/kafka_client.js";
+import type { Untimely } from "./untimely_records.js";
 
 /** Where records are read: one object for all that a bundle reads of a partition. */
 export interface TopicPartition {
@@ -16,7 +17,11 @@ export interface TopicPartition {
 
 /** A record that did not become a value. */
 export class Rejected<D> {
-  constructor(readonly report: D) {}
+  /** @param untimely when it is the record's time that is refused */
+  constructor(
+    readonly report: D,
+    readonly untimely?: Untimely,
+  ) {}
 }
 
 export interface RecordDecoder<T, D> {
@@ -25,6 +30,7 @@ export interface RecordDecoder<T, D> {
   /**
    * @param record speaks of the record until this returns; its buffer may be kept
    * @param watermark of the partition, as the records before this one left it
+   * @param now the latest time that it may be
    */
   decode(
     record: RecordCursor,

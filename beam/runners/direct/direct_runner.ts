@@ -5,7 +5,6 @@
 import { ElementBatch } from "../../engine/element_batch.js";
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
 import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
-import type { BundleDescriptor } from "../../exec/bundle_processor.js";
 import { type Pipeline, runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { type Clock, systemClock, VirtualClock } from "../../model/clock.js";
@@ -19,15 +18,17 @@ import {
   MIN_TIMESTAMP,
   type TimestampMs,
 } from "../../model/timestamps.js";
-import { urns } from "../../model/urns.js";
+import type { TrustedClock } from "../../model/trusted_clock.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
 import type { PipelineRun } from "../../sdk/pipeline_run.js";
 import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";
 import { type FusedPipeline, type FusedStage, fuse, UnsupportedPipelineError } from "./fusion.js";
 import { resumeGraph } from "./graph_identity.js";
-import { RunMetrics } from "./metrics.js";
-import { DirectStageProcessor, sinkId, sourceId } from "./stage_processor.js";
+import { KeptTime } from "./kept_time.js";
+import { type BundleReport, RunMetrics } from "./metrics.js";
+import { descriptorOf } from "./stage_descriptor.js";
+import { DirectStageProcessor } from "./stage_processor.js";
 import { COUNTERS_TABLE } from "./table_names.js";
 
 export interface DirectRunnerOptions {
@@ -39,6 +40,8 @@ export interface DirectRunnerOptions {
   readonly sourceSkewMaxMs?: number;
   /** What the connectors of this process report to; `health()` shows it. */
   readonly health?: Health;
+  /** That of this process's connectors: its time is kept in a durable store, and goes on from what that holds. */
+  readonly trustedClock?: TrustedClock;
 }
 
 /** Where a stage stands. */
@@ -81,6 +84,9 @@ export class DirectRun implements PipelineRun {
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.#health = options.health;
+    const { trustedClock } = options;
+    const keptTime =
+      isDurable && trustedClock !== undefined ? new KeptTime(trustedClock, this.store) : undefined;
     this.#engine = new Engine(
       fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
       {
@@ -88,7 +94,13 @@ export class DirectRun implements PipelineRun {
         ...options,
         clock,
         store: this.store,
-        ledger: this.metrics,
+        ledger: {
+          take: (report) => this.metrics.take(report as BundleReport),
+          save: () => {
+            this.metrics.save();
+            keptTime?.save();
+          },
+        },
         ...(identity !== undefined && { onFirstCommit: () => identity.save() }),
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {
@@ -179,42 +191,6 @@ function elementCoderOf(collection: string, components: runnerApi.Components): E
 /** Starts a pipeline. */
 export function runDirect(pipeline: Pipeline, options?: DirectRunnerOptions): DirectRun {
   return new DirectRun(pipeline, options);
-}
-
-/** The stage as a bundle descriptor: its transforms between sources and sinks. */
-function descriptorOf(stage: FusedStage, components: runnerApi.Components): BundleDescriptor {
-  const transforms: Record<string, runnerApi.PTransform> = {};
-  for (const collection of stage.inputs) {
-    transforms[sourceId(collection)] = boundary(urns.source, {}, { out: collection });
-  }
-  for (const id of stage.transforms) transforms[id] = components.transforms[id]!;
-  for (const collection of stage.outputs) {
-    transforms[sinkId(collection)] = boundary(urns.sink, { in: collection }, {});
-  }
-  const used = Object.values(transforms).flatMap(({ inputs, outputs }) => [
-    ...Object.values(inputs),
-    ...Object.values(outputs),
-  ]);
-  return {
-    id: stage.name,
-    transforms,
-    pcollections: Object.fromEntries(used.map((id) => [id, components.pcollections[id]!])),
-    windowingStrategies: components.windowingStrategies,
-    coders: components.coders,
-  };
-}
-
-function boundary(
-  urn: string,
-  inputs: Record<string, string>,
-  outputs: Record<string, string>,
-): runnerApi.PTransform {
-  return runnerApi.PTransform.create({
-    uniqueName: urn,
-    spec: { urn, payload: new Uint8Array() },
-    inputs,
-    outputs,
-  });
 }
 
 /** Source: TestStreamPayload in beam_runner_api.proto. */

@@ -4,4 +4,5 @@
 export const stateTableName = (transform: string, cell: string): string => `state/${transform}/${cell}`;
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 export const COUNTERS_TABLE = "run/counters";
+export const CLOCK_TABLE = "run/clock";
 export const IDENTITY_TABLE = "run/identity";

@@ -21,6 +21,8 @@ import type { MetadataAnswer } from "../../../beam/io/kafka/client/kafkajs_inter
 import type { LogId, LogMark } from "../../../beam/io/kafka/client/log_identity.js";
 import { PartitionFetcher } from "../../../beam/io/kafka/client/partition_fetcher.js";
 import type { Clock } from "../../../beam/model/clock.js";
+import { unheard } from "../../../beam/model/health.js";
+import { TrustedClock } from "../../../beam/model/trusted_clock.js";
 import type { Owner } from "./event_loop.js";
 import type { SimulatedKafka } from "./simulated_kafka.js";
 
@@ -36,8 +38,9 @@ export async function connectSimulatedKafka(
   kafka: SimulatedKafka,
   owner: Owner & Clock,
   limits: Partial<KafkaLimits> = {},
+  trustedClock = new TrustedClock(owner),
 ): Promise<KafkaClient> {
-  const client = new SimulatedKafkaClient(kafka, owner, { ...defaultKafkaLimits, ...limits });
+  const client = new SimulatedKafkaClient(kafka, owner, { ...defaultKafkaLimits, ...limits }, trustedClock);
   await client.connect();
   return client;
 }
@@ -51,6 +54,7 @@ class SimulatedKafkaClient implements KafkaClient {
     private readonly kafka: SimulatedKafka,
     private readonly owner: Owner & Clock,
     private readonly limits: KafkaLimits,
+    trustedClock: TrustedClock,
   ) {
     this.#random = () => kafka.random.uniform();
     const transport = {
@@ -65,7 +69,15 @@ class SimulatedKafkaClient implements KafkaClient {
       transactionWriter: async () => undefined,
       toKafkaError: (error: unknown) => this.#toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, owner, silent, this.#random);
+    this.#fetcher = new PartitionFetcher(
+      transport,
+      limits,
+      owner,
+      silent,
+      this.#random,
+      unheard,
+      trustedClock,
+    );
   }
 
   async connect(): Promise<void> {
@@ -138,13 +150,13 @@ class SimulatedKafkaClient implements KafkaClient {
   }
 
   #topicAttempt(topic: string): () => Promise<LogId & MetadataAnswer["topicMetadata"][number]> {
-    const startedAtMs = this.owner.now();
+    const startedAtMs = this.owner.elapsed();
     return async () => {
       const { clusterId, topicMetadata } = await this.kafka.metadata(this.owner, [topic]);
       const known = topicMetadata[0]!;
       const { topicErrorCode } = known;
       if (topicErrorCode === UNKNOWN_TOPIC_OR_PARTITION) {
-        if (this.owner.now() - startedAtMs >= TOPIC_PROPAGATION_MS) {
+        if (this.owner.elapsed() - startedAtMs >= TOPIC_PROPAGATION_MS) {
           throw new TopicNotFoundError(topic, [this.kafka.address]);
         }
         throw new RetriableCodeError(`topic "${topic}"`, topicErrorCode);
@@ -175,7 +187,7 @@ class SimulatedKafkaClient implements KafkaClient {
   }
 
   async #retrying<T>(maxMs: number, attempt: () => Promise<T>): Promise<T> {
-    const deadline = this.owner.now() + maxMs;
+    const deadline = this.owner.elapsed() + maxMs;
     for (let failures = 1; ; failures++) {
       if (this.#isClosed) throw new KafkaClosedError();
       try {
@@ -183,7 +195,7 @@ class SimulatedKafkaClient implements KafkaClient {
       } catch (error) {
         if (this.#isClosed) throw new KafkaClosedError();
         const delayMs = backoffMs(failures, this.#random);
-        if (!isOutage(error) || this.owner.now() + delayMs > deadline) throw this.#toKafkaError(error);
+        if (!isOutage(error) || this.owner.elapsed() + delayMs > deadline) throw this.#toKafkaError(error);
         await this.#unlessClosed(new Promise<void>((resolve) => this.owner.schedule(delayMs, resolve)));
       }
     }

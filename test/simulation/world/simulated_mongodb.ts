@@ -171,6 +171,8 @@ function idKey(_id: unknown): string {
 
 export class SimulatedMongo {
   conditions = calmMongo();
+  /** How far the server's clock is ahead of the world's. */
+  clockOffsetMs = 0;
   /** Is told of each insert that arrives. */
   onInsert: () => void = () => undefined;
   /** Whether a collection refuses a document for ever. */
@@ -228,6 +230,17 @@ class SimulatedDb {
     readonly client: SimulatedMongoClient,
     readonly databaseName: string,
   ) {}
+
+  /** `hello`, for the server's clock. */
+  async command(): Promise<Document> {
+    const { server, owner } = this.client;
+    const { loop } = server;
+    await loop.wait(server.latency(), WORLD, "hello");
+    if (server.conditions.isDown) throw new MongoNetworkError("connection closed");
+    const localTime = new Date(Math.floor(loop.nowMs + server.clockOffsetMs));
+    await loop.wait(server.latency(), owner, "an answer to hello");
+    return { localTime };
+  }
 
   collection(name: string): SimulatedCollection {
     return new SimulatedCollection(this, this.client.server.collection(this.databaseName, name));

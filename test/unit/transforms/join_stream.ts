@@ -122,7 +122,7 @@ export class JoinStream {
     private readonly timeoutMs: number,
     private readonly maxOutOfOrdernessMs: number,
   ) {
-    const config = { timeoutMs, futureMaxMs: null };
+    const config = { timeoutMs, maxAheadOfClockMs: null };
     this.#decoders = {
       orders: recordDecoder(ORDER_DECODER, config),
       payments: recordDecoder(PAYMENT_DECODER, config),

@@ -98,7 +98,8 @@ class KafkaJsClient implements KafkaClient {
         transactionWriter(cluster, nodeId, topic, partition, firstOffset),
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, Math.random, config.health);
+    const { logger, health, trustedClock } = config;
+    this.#fetcher = new PartitionFetcher(transport, limits, clock, logger, Math.random, health, trustedClock);
   }
 
   async partitions(topic: string): Promise<readonly number[]> {

@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../model/clock.js";
 import type { HealthReporter } from "../../../model/health.js";
+import type { TrustedClock } from "../../../model/trusted_clock.js";
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { BatchMark, LogId, LogMark } from "./log_identity.js";
 
@@ -82,7 +83,7 @@ export interface PartitionSubscription {
   readonly highWatermark: number;
   /**
    * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT, by a
-   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, behind an open
+   * TrustedClock. Every record in the log at that time has been handed out. Undefined while behind, behind an open
    * transaction, paused or disconnected.
    */
   readonly caughtUpAtMs: number | undefined;
@@ -141,7 +142,9 @@ export interface KafkaConfig {
   };
   readonly logger: KafkaLogger;
   readonly clock?: Clock;
-  /** Told of outages that last, and of a clock that was set forward. */
+  /** By default one of its own, of `clock` alone. */
+  readonly trustedClock?: TrustedClock;
+  /** Told of outages that last, and of clocks that are wrong. */
   readonly health?: HealthReporter;
   readonly limits?: Partial<KafkaLimits>;
 }

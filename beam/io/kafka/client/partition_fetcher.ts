@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../../model/clock.js";
 import { type HealthReporter, unheard } from "../../../model/health.js";
-import { SteadyHour } from "../../../model/steady_hour.js";
+import { TrustedClock } from "../../../model/trusted_clock.js";
 import { backoffMs } from "./backoff.js";
 import { RetriableCodeError } from "./cluster.js";
 import type { FetchAnswer, FetchedPartition, FetchRequest } from "./fetch_protocol.js";
@@ -89,7 +89,6 @@ export class PartitionFetcher implements ReaderOwner {
   #subscribedAtMs = 0;
   #callOffPump: (() => void) | undefined;
   #isClosed = false;
-  readonly #hour: SteadyHour;
   readonly #transactions: TransactionWatch;
   /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
   #isFailing = false;
@@ -101,8 +100,8 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly logger: KafkaLogger,
     private readonly random: () => number = Math.random,
     private readonly health: HealthReporter = unheard,
+    private readonly trustedClock: TrustedClock = new TrustedClock(clock),
   ) {
-    this.#hour = new SteadyHour(clock);
     this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
 
@@ -253,7 +252,7 @@ export class PartitionFetcher implements ReaderOwner {
     for (const reader of readers) reader.isBusy = true;
     const unanswered = new Set(readers);
     const toNotify: PartitionReader[] = [];
-    const sentAtMs = this.#hour.now();
+    const sentAtMs = this.trustedClock.now();
     const elapsedMs = this.clock.elapsed();
     for (const reader of readers) if (elapsedMs - reader.fetchedAtMs > DOUBT_AFTER_MS) reader.doubt();
     this.#watchClock();
@@ -328,7 +327,7 @@ export class PartitionFetcher implements ReaderOwner {
         }
       }
       const set = readRecordSet(buffer, start, end, reader.nextOffset, fetched.aborted, verifyChecksums);
-      this.#hour.confirm(set.latestTimestampMs);
+      this.trustedClock.confirm(set.latestTimestampMs);
       if (set.isCompressed) await decompress(set.batches);
       if (reader.isClosed) return false;
       this.#succeeded(reader);
@@ -408,16 +407,9 @@ export class PartitionFetcher implements ReaderOwner {
   }
 
   #watchClock(): void {
-    const aheadMs = this.#hour.aheadMs;
-    if (aheadMs === 0) {
-      this.health.clear(HEALTH_CLOCK);
-      return;
-    }
-    const ahead = `${Math.round(aheadMs / 1000)} s`;
-    this.health.report(
-      HEALTH_CLOCK,
-      `the clock of this machine was set forward by ${ahead}, which no record has shown yet: partitions without new records wait`,
-    );
+    const problem = this.trustedClock.problem();
+    if (problem === undefined) this.health.clear(HEALTH_CLOCK);
+    else this.health.report(HEALTH_CLOCK, problem);
   }
 
   #failedByCode(reader: PartitionReader, code: number): boolean {

@@ -25,7 +25,7 @@ describe("FindPartitions", () => {
       isBounded: true,
       maxOutOfOrdernessMs: 1_000,
       decoder: ORDER_DECODER,
-      decoderConfig: { timeoutMs: 1_000, futureMaxMs: null },
+      decoderConfig: { timeoutMs: 1_000, maxAheadOfClockMs: null },
     });
     const run = runDirect(pipeline, { bundleSizeMax: 1 });
     const read = (): number => run.status().find(({ name }) => name.includes("ReadPartitions"))!.elementsIn;
@@ -60,7 +60,7 @@ describe("FindPartitions", () => {
       }),
       close: async () => undefined,
     } as unknown as KafkaClient;
-    registerKafkaClient("quiet", async () => quietTopic);
+    registerKafkaClient("quiet", async () => quietTopic, { clock });
     const { pipeline, root } = createPipeline();
     const options = { maxOutOfOrdernessMs: 2_000, partitionDiscoveryIntervalMs: 500 };
     readFromKafka("Read", root, {
@@ -69,7 +69,7 @@ describe("FindPartitions", () => {
       isBounded: false,
       ...options,
       decoder: ORDER_DECODER,
-      decoderConfig: { timeoutMs: 1_000, futureMaxMs: null },
+      decoderConfig: { timeoutMs: 1_000, maxAheadOfClockMs: null },
     });
     const run = runDirect(pipeline, { clock });
     const watermark = (): number =>
