@@ -1,5 +1,5 @@
 /** The whole graph. */
-import type { StartPoint } from "../beam/io/kafka/read_config.js";
+import type { OffsetReset, StartPoint } from "../beam/io/kafka/read_config.js";
 import { readFromKafka } from "../beam/io/kafka/read_from_kafka.js";
 import type { Pipeline } from "../beam/model/apache_beam.js";
 import { type Collection, createPipeline, flattenAll, parDo } from "../beam/sdk/graph.js";
@@ -19,6 +19,8 @@ export interface GraphOptions {
   readonly paymentTopic: string;
   readonly isBounded: boolean;
   readonly start: StartPoint;
+  /** Default: none. */
+  readonly offsetReset?: OffsetReset;
   readonly groupId: string | undefined;
   /** T */
   readonly timeoutMs: number;
@@ -30,6 +32,8 @@ export interface GraphOptions {
   readonly joinedCollection: string;
   readonly unmatchedCollection: string;
   readonly deadLetterCollection: string;
+  /** Records may be missing in front of what is read: what an earlier run has paired is not called unmatched. Default: no. */
+  readonly recordsMayBeMissing?: boolean;
 }
 
 /** What the join and the reads give, before it is written. */
@@ -45,12 +49,13 @@ export function buildPipeline(
   write: (results: Results) => void = writeToMongo(options),
 ): Pipeline {
   const { pipeline, root } = createPipeline();
-  const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, groupId } = options;
+  const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, offsetReset = "none", groupId } = options;
   const decoderConfig = { timeoutMs, maxAheadOfClockMs: options.maxAheadOfClockMs };
   const common = {
     connection: KAFKA_CONNECTION,
     isBounded,
     start,
+    offsetReset,
     groupId,
     maxOutOfOrdernessMs,
     decoderConfig,
@@ -81,7 +86,14 @@ function writeToMongo(options: GraphOptions): (results: Results) => void {
   const sink = (collection: string) => ({ connection: MONGODB_CONNECTION, database, collection });
   return ({ joined, unmatched, deadLetters }) => {
     const refusedPairs = parDo("WriteJoined", joined, new WriteJoined(sink(joinedCollection)));
-    const refusedEvents = parDo("WriteUnmatched", unmatched, new WriteUnmatched(sink(unmatchedCollection)));
+    const refusedEvents = parDo(
+      "WriteUnmatched",
+      unmatched,
+      new WriteUnmatched({
+        ...sink(unmatchedCollection),
+        unlessPairedIn: options.recordsMayBeMissing ? joinedCollection : null,
+      }),
+    );
     const all = flattenAll("DeadLetters", [
       ...deadLetters,
       refusedPairs.deadLetters,

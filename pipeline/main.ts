@@ -17,7 +17,7 @@ import {
 } from "./command_options.js";
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 import { giveSignalsBack, sayNow } from "./interrupts.js";
-import { checkTogether, RUN_SETTINGS } from "./options.js";
+import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./options.js";
 import { logOutput } from "./standard_output.js";
 
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
@@ -42,7 +42,8 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, texts }) => (await import("./run.js")).run(settings, texts),
+  action: async ({ settings, origins, texts }) =>
+    (await import("./run.js")).run(withOffsetReset(settings, origins), texts),
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {

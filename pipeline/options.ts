@@ -3,7 +3,7 @@
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
 import { DEFAULT_ENGINE_OPTIONS } from "../beam/engine/engine.js";
-import type { CombinationCheck, Problem } from "./read_settings.js";
+import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
@@ -89,6 +89,13 @@ export const KAFKA_READ_SETTINGS = settingsTable({
     expected: "earliest, latest, group, or a time such as 2026-01-31T12:00:00Z",
     schema: startPoint,
     default: "earliest",
+  },
+  auto_offset_reset: {
+    description:
+      "Where to go on when a position in the state is of no use any more (topic made again, log cut or restored, another cluster, records removed unread): none refuses, with what is lost; earliest and latest keep the state.",
+    expected: "none, earliest or latest",
+    schema: oneOf("none", "earliest", "latest"),
+    default: "none",
   },
 });
 
@@ -301,6 +308,17 @@ export type CheckpointPlaceSettings = SettingsOf<typeof CHECKPOINT_PLACE_SETTING
 export type MongodbSettings = SettingsOf<typeof MONGODB_SETTINGS>;
 export type RunSettings = SettingsOf<typeof RUN_SETTINGS>;
 export type LogLevel = RunSettings["log_level"];
+
+/**
+ * KAFKA_START on the command line is also where to go on when a position is lost, unless AUTO_OFFSET_RESET says
+ * otherwise: whoever types it has this very start in mind. In the environment it may have been there for years.
+ */
+export function withOffsetReset(settings: RunSettings, origins: ReadonlyMap<string, Origin>): RunSettings {
+  const { kafka_start: start } = settings;
+  const isTyped = origins.get("kafka_start") === "flag" && origins.get("auto_offset_reset") === "default";
+  if (!isTyped || (start !== "earliest" && start !== "latest")) return settings;
+  return { ...settings, auto_offset_reset: start };
+}
 
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),

@@ -15,6 +15,7 @@ import type { RunSettings } from "./options.js";
 import { checkConnections } from "./preflight.js";
 import { Progress } from "./progress.js";
 import { OutputClosedError, print } from "./standard_output.js";
+import { recordsMayBeMissing } from "./start_position.js";
 import { openState, type RunState } from "./state.js";
 import { imbalances, summaryOf, summaryText } from "./summary.js";
 import { Terminal } from "./terminal.js";
@@ -32,6 +33,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   const state = await unlessAborted(signal, openState(settings, health, log));
   try {
     await unlessAborted(signal, checkConnections(settings, log));
+    const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
       log.warn(
         "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
@@ -50,8 +52,8 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
     });
     const begun =
       settings.runner === "direct"
-        ? await startPipeline(settings, log, state, health)
-        : await startElsewhere(settings, texts, log, health, signal);
+        ? await startPipeline(settings, log, state, health, mayMissRecords)
+        : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
     await supervise(begun, { settings, terminal, log, signal, lost: state.lost });
   } finally {
     await state.close();
@@ -68,13 +70,14 @@ export async function startPipeline(
   log: Log,
   state: RunState,
   health: Health,
+  mayMissRecords: boolean,
 ): Promise<DirectRun> {
   const trustedClock = new TrustedClock(systemClock, {
     skewMaxMs: settings.clock_skew_max,
     witnessName: "MongoDB",
     advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
   });
-  const pipeline = preparePipeline(settings, log, health, trustedClock);
+  const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock);
   const serverClock = new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock);
   try {
     await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
@@ -110,9 +113,15 @@ async function startElsewhere(
   log: Log,
   health: Health,
   signal: AbortSignal,
+  mayMissRecords: boolean,
 ): Promise<PipelineRun> {
   const { startPortable } = await import("./run_portable.js");
-  return startPortable(preparePipeline(settings, log, health), { settings, texts, log, signal });
+  return startPortable(preparePipeline(settings, log, health, mayMissRecords), {
+    settings,
+    texts,
+    log,
+    signal,
+  });
 }
 
 /** The graph, and the connections for the steps of it that run in this process. */
@@ -120,6 +129,7 @@ function preparePipeline(
   settings: RunSettings,
   log: Log,
   health: Health,
+  mayMissRecords: boolean,
   trustedClock?: TrustedClock,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
@@ -128,6 +138,7 @@ function preparePipeline(
     paymentTopic: settings.kafka_payment_topic,
     isBounded: settings.bounded,
     start: settings.kafka_start,
+    offsetReset: settings.auto_offset_reset,
     groupId: settings.kafka_group_id,
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
@@ -136,6 +147,7 @@ function preparePipeline(
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
+    recordsMayBeMissing: mayMissRecords,
   });
   log.info("reading", {
     orders: settings.kafka_order_topic,

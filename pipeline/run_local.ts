@@ -18,6 +18,7 @@ import { checkConnections } from "./preflight.js";
 import { producerOptions, randomSeed } from "./produce.js";
 import type { ReadSettings } from "./read_settings.js";
 import { startPipeline, supervise, watchHealth } from "./run.js";
+import { recordsMayBeMissing } from "./start_position.js";
 import { openState } from "./state.js";
 import { formatCount } from "./summary.js";
 import { Terminal } from "./terminal.js";
@@ -106,7 +107,13 @@ async function runUnderLoad(
 
   const health = watchHealth(log);
   const state = await unlessAborted(signal, openState(settings, health, log));
-  const direct = await startPipeline(settings, log, state, health);
+  const direct = await startPipeline(
+    settings,
+    log,
+    state,
+    health,
+    await recordsMayBeMissing(settings, state.isResumed, log),
+  );
   const before = figuresOf(direct.metrics);
   const supervised = supervise(direct, {
     settings,

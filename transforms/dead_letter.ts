@@ -28,6 +28,8 @@ export interface RecordDeadLetter {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** Which log the offset is of: the id of the topic, or of its cluster. Empty: not known. */
+  readonly log: string;
   /** The Kafka record's timestamp, ms; -1 when it has none. */
   readonly timestamp: number;
   /** As received. */
@@ -70,6 +72,8 @@ export interface StoredDocument {
   readonly [field: string]: unknown;
 }
 
+const DIGEST_CHARACTERS = 16;
+
 type Fields = Record<string, unknown>;
 
 /** What is kept of bytes, and of a document's text, that do not fit. */
@@ -90,9 +94,17 @@ export function deadLetterDocument(deadLetter: DeadLetter): StoredDocument {
   return deadLetter.reason === "SINK_REJECTED" ? sinkDocument(deadLetter) : recordDocument(deadLetter);
 }
 
-/** `topic:partition:offset`, injective since the last two are numbers. */
-function recordId({ topic, partition, offset }: RecordDeadLetter): string {
-  return `${topic}:${partition}:${offset}`;
+/**
+ * `topic:partition:offset:log:digest`, injective since only the topic could hold a ":". A topic that was made again has
+ * another id, and a log that was restored other content at the same place, which the digest tells: 64 bits of the
+ * SHA-256 of the record's time, key and value, which no leader and no compaction changes.
+ */
+function recordId({ topic, partition, offset, log, timestamp, key, value }: RecordDeadLetter): string {
+  const hash = createHash("sha256").update(`${timestamp}:${key?.length ?? -1}:${value?.length ?? -1}:`);
+  if (key !== null) hash.update(key);
+  if (value !== null) hash.update(value);
+  const digest = hash.digest("hex").slice(0, DIGEST_CHARACTERS);
+  return `${topic}:${partition}:${offset}:${log}:${digest}`;
 }
 
 /**

@@ -12,6 +12,9 @@ export const deadLetterCoder = leafCoder<DeadLetter>(
   (input: ByteReader) => {
     const length = input.buffer.readInt32LE(input.position);
     const bytes = input.readView(length);
-    return BSON.deserialize(bytes, { promoteBuffers: true }).deadLetter as DeadLetter;
+    const { deadLetter } = BSON.deserialize(bytes, { promoteBuffers: true });
+    // In state from before it was kept.
+    if (deadLetter.reason !== "SINK_REJECTED") deadLetter.log ??= "";
+    return deadLetter as DeadLetter;
   },
 );

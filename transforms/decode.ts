@@ -100,12 +100,13 @@ class EventRecordDecoder<E extends Order | Payment>
   }
 
   /** One dead letter for all of them: it names the offsets, and holds the bytes of the batch as received. */
-  unreadable(records: UnreadableRecordsError, { topic, partition }: TopicPartition): DeadLetter {
+  unreadable(records: UnreadableRecordsError, { topic, partition, log }: TopicPartition): DeadLetter {
     return {
       reason: "UNDECODABLE",
       message: records.message,
       topic,
       partition,
+      log,
       offset: records.firstOffset,
       timestamp: records.timestampMs,
       key: null,
@@ -120,7 +121,7 @@ class EventRecordDecoder<E extends Order | Payment>
 
 function reject(
   record: RecordCursor,
-  { topic, partition }: TopicPartition,
+  { topic, partition, log }: TopicPartition,
   reason: RecordReason,
   message: string,
   field?: string,
@@ -134,6 +135,7 @@ function reject(
     topic,
     partition,
     offset: record.offset,
+    log,
     timestamp: record.timestampMs,
     key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
     value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),

@@ -154,6 +154,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       topic: received.from.topic,
       partition: received.from.partition,
       offset: received.offset,
+      log: received.from.log,
       timestamp: received.timestamp,
       key: received.key,
       value: received.value,

@@ -1,13 +1,19 @@
 /** The three sinks: what the join gives becomes documents, and a document that is refused becomes a dead letter. */
-import type { Document } from "mongodb";
+import type { Db, Document } from "mongodb";
 import { MongoSink } from "../beam/io/mongodb/mongo_sink.js";
-import type { RejectedDocument } from "../beam/io/mongodb/writer.js";
+import type { MongoWriterOptions, RejectedDocument } from "../beam/io/mongodb/writer.js";
 import type { BundleContext, Emitters } from "../beam/sdk/do_fn.js";
 import { counter } from "../beam/sdk/metrics.js";
 import { registerDoFn } from "../beam/sdk/registry.js";
 import { type DeadLetter, deadLetterDocument, type StoredDocument } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
-import { joinedDocument, unmatchedDocument } from "./documents.js";
+import {
+  isPairOf,
+  type JoinedDocument,
+  joinedDocument,
+  type UnmatchedDocument,
+  unmatchedDocument,
+} from "./documents.js";
 import type { Pair, Unmatched } from "./outcomes.js";
 
 const refusedOutputs = { deadLetters: deadLetterCoder };
@@ -44,8 +50,32 @@ export class WriteJoined extends OutcomeSink<Pair> {
 }
 registerDoFn(WriteJoined);
 
+/**
+ * Where records may be missing in front of what is read, an event may seem to have no partner although an earlier run
+ * has paired it. `unlessPairedIn` names the collection of the pairs then, and it is asked first; null: not needed.
+ */
 export class WriteUnmatched extends OutcomeSink<Unmatched> {
   static readonly urn = "order-payment-stream:dofn:write_unmatched:v1";
+
+  protected override toldElsewhere(database: Db): MongoWriterOptions["isToldElsewhere"] {
+    const { unlessPairedIn } = this.config;
+    if (typeof unlessPairedIn !== "string") return undefined;
+    const pairs = database.collection<JoinedDocument>(unlessPairedIn);
+    return async (documents, timeoutMS) => {
+      const unmatched = documents as readonly UnmatchedDocument[];
+      const ids = [...new Set(unmatched.map(({ order_id }) => order_id))];
+      const stored = await pairs.find({ order_id: { $in: ids } }, { timeoutMS }).toArray();
+      const byOrder = new Map<string, JoinedDocument[]>();
+      for (const pair of stored) {
+        const ofOrder = byOrder.get(pair.order_id);
+        if (ofOrder === undefined) byOrder.set(pair.order_id, [pair]);
+        else ofOrder.push(pair);
+      }
+      const isPaired = (document: UnmatchedDocument): boolean =>
+        byOrder.get(document.order_id)?.some((pair) => isPairOf(pair, document)) ?? false;
+      return new Set(unmatched.flatMap((document, i) => (isPaired(document) ? [i] : [])));
+    };
+  }
 
   toDocument(unmatched: Unmatched): Document {
     return unmatched.kind === "order"

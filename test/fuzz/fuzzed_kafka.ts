@@ -9,7 +9,7 @@ import type { KafkaClient, OffsetPoint, RecordCursor } from "../../beam/io/kafka
 import { RecordFormatError, UnreadableRecordsError } from "../../beam/io/kafka/client/kafka_errors.js";
 import { type RecordBatch, readRecordSet } from "../../beam/io/kafka/client/record_batch.js";
 import { UnpackedBatches } from "../../beam/io/kafka/client/unpacked_batches.js";
-import { Rejected, recordDecoder } from "../../beam/io/kafka/record_decoder.js";
+import { Rejected, recordDecoder, type TopicPartition } from "../../beam/io/kafka/record_decoder.js";
 import { decodeFromBytes, encodeToBytes } from "../../beam/model/coders/encode_to_bytes.js";
 import { crc32c } from "../../beam/model/crc32c.js";
 import type { EventKind } from "../../schemas/events.js";
@@ -76,12 +76,14 @@ export class FuzzedKafka {
     let records = 0;
     while (records < recordsPerPartition) {
       const batch = Array.from({ length: 1 + Math.floor(chance() * BATCH_RECORDS) }, () => source.take(kind));
-      const whole = recordBatchBytes(end, batch, PLAIN);
+      const whole = recordBatchBytes(end, batch, PLAIN, 0);
       const packed = chance() < 0.3 ? gzipped(whole) : whole;
       const damaged = chance() < DAMAGED_SHARE ? await this.#read(this.#damage(packed), end) : undefined;
       const read = damaged ?? (await this.#read(packed, end))!;
       batches.push(...read.batches);
-      records += readAll(read.batches, end, (record) => roundTrip(check, record, { topic: name, partition }));
+      records += readAll(read.batches, end, (record) =>
+        roundTrip(check, record, { topic: name, partition, log: "" }),
+      );
       end = Math.max(end + 1, read.nextOffset);
     }
     return { batches, end, records };
@@ -218,7 +220,7 @@ function gzipped(batch: Buffer): Buffer {
 function roundTrip(
   decoder: ReturnType<typeof recordDecoder>,
   cursor: RecordCursor,
-  from: { topic: string; partition: number },
+  from: TopicPartition,
 ): void {
   const result = decoder.decode(cursor, from, Number.MIN_SAFE_INTEGER, Date.now());
   const isRejected = result instanceof Rejected;

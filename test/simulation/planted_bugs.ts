@@ -132,9 +132,9 @@ export const PLANTED_BUGS = {
     seedsMax: MANY,
     plant: () =>
       replace(PartitionReader.prototype, "accept", (accept) => {
-        return function (this: PartitionReader, batches, nextOffset, highWatermark, sentAtMs) {
+        return function (this: PartitionReader, batches, nextOffset, anchor, highWatermark, sentAtMs) {
           const end = batches.length === 0 ? nextOffset : highWatermark;
-          return accept.call(this, batches, nextOffset, end, sentAtMs);
+          return accept.call(this, batches, nextOffset, anchor, end, sentAtMs);
         };
       }),
   },

@@ -117,14 +117,17 @@ export class FindPartitions extends SplittableDoFn<
     const { client } = this.#kafka;
     const { start: known, end } = tracker.restriction;
     const lookedAtMs = this.#kafka.trustedClock.now();
+    // Before the offsets: those of a topic that is made again in between are then found to be of another log.
+    const log = { ...(await client.log(topic)), anchor: undefined };
     const partitions = (await client.partitions(topic)).filter((one) => one >= known && one < end);
     // A partition that appears later is new as a whole, wherever the read began.
     const starts = await (known === 0 ? this.#startOffsets(start) : client.offsets(topic, "earliest"));
     const ends = this.isBounded ? await endOffsets(client, topic) : undefined;
     const sources = partitions.map((partition) => {
       const from = starts.get(partition) ?? 0;
-      if (ends === undefined) return { topic, partition, range: openRange(from) };
-      return { topic, partition, range: { start: from, end: Math.max(from, ends.get(partition) ?? from) } };
+      if (ends === undefined) return { topic, partition, range: { ...openRange(from), log } };
+      const to = Math.max(from, ends.get(partition) ?? from);
+      return { topic, partition, range: { start: from, end: to, log } };
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
     this.#holdFrom(lookedAtMs, ctx);
@@ -159,12 +162,13 @@ export class FindPartitions extends SplittableDoFn<
     const atMs = trustedClock.now();
     const atElapsedMs = clock.elapsed();
     const look = async (): Promise<void> => {
+      const log = { ...(await client.log(topic)), anchor: undefined };
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
       const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
       const found = partitions.map((partition) => ({
         topic,
         partition,
-        range: openRange(starts?.get(partition) ?? 0),
+        range: { ...openRange(starts?.get(partition) ?? 0), log },
       }));
       this.#look = { atMs, atElapsedMs, found };
       this.#wake?.();

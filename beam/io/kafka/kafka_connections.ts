@@ -7,10 +7,13 @@ import { type HealthReporter, unheard } from "../../model/health.js";
 import { TrustedClock } from "../../model/trusted_clock.js";
 import { SharedConnections } from "../connections/shared_connections.js";
 import { connectKafka } from "./client/connect_kafka.js";
-import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
+import type { KafkaClient, KafkaConfig, KafkaLogger } from "./client/kafka_client.js";
+import type { LogMark } from "./client/log_identity.js";
 import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
 import { UntimelyRecords } from "./untimely_records.js";
+
+const silent: KafkaLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A client in use, and what its users share. */
 export class KafkaConnection {
@@ -23,17 +26,21 @@ export class KafkaConnection {
     readonly clock: Clock,
     readonly trustedClock: TrustedClock,
     private readonly health: HealthReporter,
+    readonly logger: KafkaLogger,
   ) {
     this.untimely = new UntimelyRecords(clock, trustedClock, health);
   }
 
-  /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
-  reader(topic: string, partition: number, offset: number): LastingSubscription {
+  /**
+   * The reader of a partition, standing at `offset`: the one there is, if that is where it stands.
+   * @param mark of the log that the offset is of
+   */
+  reader(topic: string, partition: number, offset: number, mark: LogMark | undefined): LastingSubscription {
     const key = `${topic}/${partition}`;
     let reader = this.#readers.get(key);
     if (reader === undefined || reader.nextOffset !== offset) {
       reader?.close();
-      reader = new LastingSubscription(this.client, topic, partition, offset);
+      reader = new LastingSubscription(this.client, topic, partition, offset, mark);
       this.#readers.set(key, reader);
     }
     return reader;
@@ -68,7 +75,12 @@ export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", 
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
   const { clock = systemClock, health = unheard } = config;
   const { trustedClock = new TrustedClock(clock) } = config;
-  registerKafkaClient(name, () => connectKafka({ ...config, trustedClock }), { clock, trustedClock, health });
+  registerKafkaClient(name, () => connectKafka({ ...config, trustedClock }), {
+    clock,
+    trustedClock,
+    health,
+    logger: config.logger,
+  });
 }
 
 /** What a process has one of. */
@@ -76,6 +88,7 @@ export interface KafkaSurroundings {
   readonly clock?: Clock;
   readonly trustedClock?: TrustedClock;
   readonly health?: HealthReporter;
+  readonly logger?: KafkaLogger;
 }
 
 /** For tests and simulations: a client made elsewhere. */
@@ -84,10 +97,10 @@ export function registerKafkaClient(
   connect: () => Promise<KafkaClient>,
   surroundings: KafkaSurroundings = {},
 ): void {
-  const { clock = systemClock, health = unheard } = surroundings;
+  const { clock = systemClock, health = unheard, logger = silent } = surroundings;
   const { trustedClock = new TrustedClock(clock) } = surroundings;
   kafkaConnections.register(
     name,
-    async () => new KafkaConnection(await connect(), clock, trustedClock, health),
+    async () => new KafkaConnection(await connect(), clock, trustedClock, health, logger),
   );
 }

@@ -12,7 +12,7 @@ import type { ReadConfig } from "./read_config.js";
 import { ReadPartitions } from "./read_partitions.js";
 import { type RecordDecoder, recordDecoder } from "./record_decoder.js";
 
-type Optional = "partitionDiscoveryIntervalMs" | "groupId" | "start";
+type Optional = "partitionDiscoveryIntervalMs" | "groupId" | "start" | "offsetReset";
 export type ReadFromKafka = Pick<ReadConfig, Exclude<keyof ReadConfig, Optional>> & {
   readonly [N in Optional]?: ReadConfig[N] | undefined;
 };
@@ -28,6 +28,7 @@ export function readFromKafka<T, D>(
   const config: ReadConfig = {
     ...options,
     start: options.start ?? "earliest",
+    offsetReset: options.offsetReset ?? "none",
     groupId: options.groupId ?? null,
     partitionDiscoveryIntervalMs:
       options.partitionDiscoveryIntervalMs ??

@@ -8,9 +8,12 @@ import type { RecordCursor } from "./client/kafka_client.js";
 import type { UnreadableRecordsError } from "./client/kafka_errors.js";
 import type { Untimely } from "./untimely_records.js";
 
+/** Where records are read: one object for all that a bundle reads of a partition. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
+  /** Id of the topic, or of the cluster where brokers have none for topics; empty: not known. */
+  readonly log: string;
 }
 
 /** A record that did not become a value. */

@@ -2,10 +2,10 @@
  * Writes elements to a MongoDB collection: gathered over a bundle, sent before it commits. A subclass says what the
  * document of an element is and what becomes of one that the collection will never take.
  */
-import type { Document } from "mongodb";
+import type { Db, Document } from "mongodb";
 import { type BundleContext, DoFn, type Json, type OutputSpecs } from "../../sdk/do_fn.js";
 import { mongoConnections } from "./mongo_connections.js";
-import { MongoWriter, type RejectedDocument } from "./writer.js";
+import { MongoWriter, type MongoWriterOptions, type RejectedDocument } from "./writer.js";
 
 export type MongoSinkConfig = {
   /** Name of the MongoDB connection; see mongo_connections.ts. */
@@ -26,12 +26,20 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
   /** What becomes of a document that cannot be written. */
   abstract onRejected(document: Document, rejected: RejectedDocument, ctx: BundleContext<O>): void;
 
+  /** What keeps documents from being written. Default: nothing does. */
+  protected toldElsewhere(_database: Db): MongoWriterOptions["isToldElsewhere"] {
+    return undefined;
+  }
+
   override async setup(): Promise<void> {
     const { connection, database, collection } = this.config;
     const { client, writerOptions } = await mongoConnections.acquire(connection);
+    const db = client.db(database);
+    const isToldElsewhere = this.toldElsewhere(db);
     this.#writer = new MongoWriter({
       ...writerOptions,
-      collection: client.db(database).collection(collection),
+      ...(isToldElsewhere === undefined ? {} : { isToldElsewhere }),
+      collection: db.collection(collection),
     });
   }
 

@@ -46,6 +46,14 @@ export interface MongoWriterLogger {
 
 export interface MongoWriterOptions {
   readonly collection: Collection;
+  /**
+   * Asked in front of each insert for the positions of documents that must not be written, because another collection
+   * tells otherwise: they count as `alreadyThere`. Repeated as the insert is when it rejects.
+   */
+  readonly isToldElsewhere?: (
+    documents: readonly Document[],
+    timeoutMs: number,
+  ) => Promise<ReadonlySet<number>>;
   /** Documents in one insert. Default 999. */
   readonly chunkDocumentsMax?: number;
   /** Bytes in one insert, estimated from above. One document alone may exceed it. Default 16 MiB. */
@@ -163,6 +171,7 @@ interface Remainder {
 export class MongoWriter {
   private readonly collection: Collection;
   private readonly server: string;
+  private readonly isToldElsewhere: MongoWriterOptions["isToldElsewhere"];
   private readonly chunkDocumentsMax: number;
   private readonly chunkBytesMax: number;
   private readonly chunksInFlightMax: number;
@@ -181,6 +190,7 @@ export class MongoWriter {
   constructor(options: MongoWriterOptions) {
     this.collection = options.collection;
     this.server = serverName(options.collection.db.client);
+    this.isToldElsewhere = options.isToldElsewhere;
     this.chunkDocumentsMax = options.chunkDocumentsMax ?? CHUNK_DOCUMENTS_MAX;
     this.chunkBytesMax = options.chunkBytesMax ?? DOCUMENT_BYTES_MAX;
     this.chunksInFlightMax = options.chunksInFlightMax ?? 2;
@@ -291,8 +301,11 @@ export class MongoWriter {
   }
 
   /** One attempt. Returns what a later attempt may still write, or undefined when all is settled. */
-  private async insert(chunk: Chunk, tally: Tally): Promise<Remainder | undefined> {
+  private async insert(offered: Chunk, tally: Tally): Promise<Remainder | undefined> {
+    let chunk = offered;
     try {
+      chunk = await this.withoutToldElsewhere(offered, tally);
+      if (chunk.size === 0) return undefined;
       await this.collection.insertMany(chunk.documents, {
         ordered: false,
         writeConcern: { w: "majority" },
@@ -312,6 +325,17 @@ export class MongoWriter {
       }
       return this.judgeDocuments(chunk, error, alreadyThere, tally);
     }
+  }
+
+  private async withoutToldElsewhere(chunk: Chunk, tally: Tally): Promise<Chunk> {
+    const told = await this.isToldElsewhere?.(chunk.documents, this.attemptTimeoutMs);
+    if (told === undefined || told.size === 0) return chunk;
+    const left = new Chunk();
+    for (const [i, document] of chunk.documents.entries()) {
+      if (!told.has(i)) left.add(document, chunk.indexes[i]!);
+    }
+    tally.alreadyThere += told.size;
+    return left;
   }
 
   /** Positions in the chunk of the duplicates that are of `_id`, and not of another unique index. */

@@ -7,6 +7,7 @@ import { committedWatermarks, stagesWithWork } from "../../engine/progress.js";
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
+import { oldestReadable } from "../../model/coders/registry.js";
 import { urns } from "../../model/urns.js";
 import { CHANGELOG_URN } from "../../sdk/graph.js";
 import type { Store } from "../../store/store.js";
@@ -87,7 +88,7 @@ export function differencesOf(recorded: GraphIdentity, present: GraphIdentity): 
     const is = present[name];
     const was =
       recorded[FORMAT] === undefined && name.startsWith("source ") ? withoutBoundedness(then) : then;
-    if (is === was) return [];
+    if (is === was || (is !== undefined && canRead(is, was))) return [];
     return [is === undefined ? `${name} is gone` : `${name} was ${was} and is ${is}`];
   });
 }
@@ -104,6 +105,11 @@ function refuseEnded({ stages }: FusedPipeline, store: Store): void {
   for (const stage of stages) {
     if (stage.kind === "splittable" && known.has(stage.name) && !isAlive(stage)) throw new EndedStateError();
   }
+}
+
+/** Whether the coders of a later release read what those of an earlier one wrote. */
+function canRead(is: string, was: string): boolean {
+  return oldestReadable(is) === oldestReadable(was);
 }
 
 export function identityOf({ stages, components }: FusedPipeline): GraphIdentity {

@@ -155,6 +155,6 @@ registerDoFn(HotKeySource);
 const KEY = Buffer.from(HOT);
 
 function received<E>(event: E, offset: number, topic: string): ReceivedEvent<E> {
-  const from = { topic, partition: 0 };
+  const from = { topic, partition: 0, log: "" };
   return new ReceivedEvent(event, BASE_MS - 1, from, offset, BASE_MS, KEY, 0, KEY.length, 0, KEY.length);
 }

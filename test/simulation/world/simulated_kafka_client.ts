@@ -17,6 +17,8 @@ import {
   KafkaUnreachableError,
   TopicNotFoundError,
 } from "../../../beam/io/kafka/client/kafka_errors.js";
+import type { MetadataAnswer } from "../../../beam/io/kafka/client/kafkajs_internals.js";
+import type { LogId, LogMark } from "../../../beam/io/kafka/client/log_identity.js";
 import { PartitionFetcher } from "../../../beam/io/kafka/client/partition_fetcher.js";
 import type { Clock } from "../../../beam/model/clock.js";
 import { unheard } from "../../../beam/model/health.js";
@@ -87,6 +89,14 @@ class SimulatedKafkaClient implements KafkaClient {
     return [...(await this.#retrying(this.limits.requestRetryMaxMs, this.#leadersAttempt(topic))).keys()];
   }
 
+  async log(topic: string): Promise<LogId> {
+    const attempt = this.#topicAttempt(topic);
+    return this.#retrying(this.limits.requestRetryMaxMs, async () => {
+      const { clusterId, topicId } = await attempt();
+      return { clusterId, topicId };
+    });
+  }
+
   async offsets(topic: string, at: OffsetPoint): Promise<Map<number, number>> {
     const attempt = this.#leadersAttempt(topic);
     return this.#retrying(this.limits.requestRetryMaxMs, async () => {
@@ -116,8 +126,14 @@ class SimulatedKafkaClient implements KafkaClient {
     if (isRefused) throw new KafkaRequestError("Kafka answered UNKNOWN_MEMBER_ID: the group has members");
   }
 
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionSubscription {
-    return this.#fetcher.subscribe(topic, partition, offset, onData);
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionSubscription {
+    return this.#fetcher.subscribe(topic, partition, offset, onData, mark);
   }
 
   async close(): Promise<void> {
@@ -127,17 +143,26 @@ class SimulatedKafkaClient implements KafkaClient {
   }
 
   #leadersAttempt(topic: string): () => Promise<Map<number, number>> {
+    const attempt = this.#topicAttempt(topic);
+    return async () => {
+      const { partitionMetadata } = await attempt();
+      return new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]));
+    };
+  }
+
+  #topicAttempt(topic: string): () => Promise<LogId & MetadataAnswer["topicMetadata"][number]> {
     const startedAtMs = this.owner.elapsed();
     return async () => {
-      const { topicMetadata } = await this.kafka.metadata(this.owner, [topic]);
-      const { topicErrorCode, partitionMetadata } = topicMetadata[0]!;
+      const { clusterId, topicMetadata } = await this.kafka.metadata(this.owner, [topic]);
+      const known = topicMetadata[0]!;
+      const { topicErrorCode } = known;
       if (topicErrorCode === UNKNOWN_TOPIC_OR_PARTITION) {
         if (this.owner.elapsed() - startedAtMs >= TOPIC_PROPAGATION_MS) {
           throw new TopicNotFoundError(topic, [this.kafka.address]);
         }
         throw new RetriableCodeError(`topic "${topic}"`, topicErrorCode);
       }
-      return new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]));
+      return { clusterId, ...known };
     };
   }
 

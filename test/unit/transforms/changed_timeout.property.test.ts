@@ -61,7 +61,7 @@ class JoinStage {
     const received = new ReceivedEvent(
       event,
       this.#watermark,
-      { topic: "t", partition: 0 },
+      { topic: "t", partition: 0, log: "" },
       0,
       0,
       Buffer.alloc(0),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader, CorruptBytesError } from "../../../beam/model/bytes.js";
+import { ByteReader, ByteWriter, CorruptBytesError } from "../../../beam/model/bytes.js";
 import type { Coder } from "../../../beam/model/coders/coder.js";
 import { encodeToBytes } from "../../../beam/model/coders/encode_to_bytes.js";
 import { coderFromProto } from "../../../beam/model/coders/registry.js";
@@ -104,7 +104,7 @@ describe("coders of the join", () => {
           { partitionWatermark, from, offset: copy.offset, timestamp },
           {
             partitionWatermark: -1.5e15,
-            from: { topic: "topic ü", partition: 3 },
+            from: { topic: "topic ü", partition: 3, log: "aTopicsId" },
             offset,
             timestamp: -1,
           },
@@ -118,6 +118,21 @@ describe("coders of the join", () => {
     );
   });
 
+  it("read received events that were written before they told of which log they are", () => {
+    const out = new ByteWriter();
+    orderCoder.encode(order(), out, "nested");
+    out.writeDouble(-1.5e15);
+    out.writeString("topic");
+    out.writeVarint(3);
+    out.writeVarint(77);
+    out.writeDouble(5);
+    out.writeByte(0);
+    out.writeByte(0);
+    const received = receivedOrderCoder.decode(new ByteReader(Buffer.from(out.view())), "nested");
+    assert.deepEqual(received.from, { topic: "topic", partition: 3, log: "" });
+    assert.deepEqual([received.offset, received.key, received.value], [77, null, null]);
+  });
+
   it("give back dead letters, with their bytes and both versions of a conflict", () => {
     const letters: DeadLetter[] = [
       {
@@ -126,6 +141,7 @@ describe("coders of the join", () => {
         topic: "t",
         partition: 1,
         offset: 2 ** 45,
+        log: "aTopicsId",
         timestamp: 1_700_000_000_000,
         key: Buffer.from("k"),
         value: Buffer.from([0, 255]),
@@ -138,6 +154,7 @@ describe("coders of the join", () => {
         topic: "t",
         partition: 0,
         offset: 0,
+        log: "",
         timestamp: -1,
         key: null,
         value: null,
@@ -166,7 +183,7 @@ describe("coders of the join", () => {
     ]) {
       const proto = (coder as Coder<any>).toProto({ getCoderId: () => assert.fail("it has no components") });
       assert.equal(coderFromProto("c", { c: proto }), coder);
-      assert.match(proto.spec!.urn, /^order-payment-stream:coder:[a-z_]+:v1$/);
+      assert.match(proto.spec!.urn, /^order-payment-stream:coder:[a-z_]+:v[12]$/);
     }
   });
 });
@@ -183,7 +200,7 @@ function receivedFrom<E>(
   return new ReceivedEvent(
     event,
     -1.5e15,
-    { topic: "topic ü", partition: 3 },
+    { topic: "topic ü", partition: 3, log: "aTopicsId" },
     offset,
     -1,
     buffer,

@@ -18,6 +18,7 @@ const letter: RecordDeadLetter = {
   topic: "stream_order_producer",
   partition: 2,
   offset: 41,
+  log: "aTopicsId",
   timestamp: 1_700_000_000_000,
   key: Buffer.from("o-1"),
   value: Buffer.from([0xc3, 0x01, 0xff]),
@@ -36,7 +37,7 @@ const rejected: SinkDeadLetter = {
 describe("deadLetterDocument of a record", () => {
   it("holds the record as received", () => {
     assert.deepEqual(deadLetterDocument(letter), {
-      _id: "stream_order_producer:2:41",
+      _id: "stream_order_producer:2:41:aTopicsId:3129bbcda42c9114",
       reason: "INVALID",
       message: "amount is missing",
       field: "amount",
@@ -89,6 +90,28 @@ describe("deadLetterDocument of a record", () => {
       { ...letter, topic: "a", partition: 1, offset: 23 },
     ].map((other) => deadLetterDocument(other)._id);
     assert.equal(new Set(ids).size, 3);
+  });
+
+  it("has another _id in another log, and for other content at the same place, and the same one each time", () => {
+    const id = (other: Partial<RecordDeadLetter>) => deadLetterDocument({ ...letter, ...other })._id;
+    const others = [
+      {},
+      { log: "" },
+      { log: "made again" },
+      { timestamp: letter.timestamp + 1 },
+      { key: null },
+      { key: Buffer.alloc(0) },
+      { key: Buffer.from("o-1\xc3"), value: Buffer.from([0x01, 0xff]) },
+      { value: null },
+      { value: Buffer.from([0xc3, 0x01, 0xfe]) },
+    ];
+    assert.equal(new Set(others.map(id)).size, others.length);
+    const again = {
+      key: Buffer.from("o-1"),
+      value: Buffer.from([0xc3, 0x01, 0xff]),
+      message: "in other words",
+    };
+    assert.equal(id(again), id({}));
   });
 
   it("stores a large value whole while it fits", () => {

@@ -141,7 +141,7 @@ export class JoinStream {
     const place = `${topic}/${partition}`;
     const watermark = this.#watermarks.get(place) ?? MIN_TIMESTAMP;
     const decoder = this.#decoders[topic];
-    const result = decoder.decode(cursorOver(record), { topic, partition }, watermark, 0);
+    const result = decoder.decode(cursorOver(record), { topic, partition, log: "" }, watermark, 0);
     if (result instanceof Rejected) {
       this.#deadLetters.push(result.report as RecordDeadLetter);
       return this;
@@ -239,6 +239,7 @@ function cursorOver({ key, value, offset, timestampMs }: InputRecord): RecordCur
     unread: unsupported,
     skipUnreadable: unsupported,
     offset,
+    batch: undefined,
     timestampMs,
     buffer: Buffer.concat([key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]),
     keyStart: key === null ? -1 : 0,

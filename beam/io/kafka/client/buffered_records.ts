@@ -17,6 +17,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class BufferedRecords implements RecordCursor, BatchHolder {
   offset = -1;
+  batch: RecordBatch | undefined;
   timestampMs = -1;
   buffer: Buffer = NOTHING;
   keyStart = -1;
@@ -29,7 +30,6 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
 
   private queue: RecordBatch[] = [];
   private queueHead = 0;
-  private batch: RecordBatch | undefined;
   private unreadInBatch = 0;
   /** Takes the place of `unreadInBatch` while the batch has to be opened again, or cannot be read. */
   private heldBack = 0;

@@ -23,9 +23,9 @@ import {
   type KafkaJsBroker,
   type KafkaJsLogger,
   type MetadataAnswer,
-  metadataCall,
   type ProtocolCall,
 } from "./kafkajs_internals.js";
+import { METADATA_VERSION, metadataCall } from "./metadata_protocol.js";
 
 interface Address {
   readonly host: string;
@@ -87,7 +87,7 @@ export class Cluster {
   async connect(): Promise<void> {
     await this.#attempts(this.limits.connectTimeoutMs, async () => {
       const connection = await this.#anyBroker();
-      await this.#guarded(connection, () => connection.send(metadataCall([])));
+      await this.#askMetadata(connection, []);
       connection.requireVersion(apiKeys.Fetch, FETCH_VERSION, "Fetch");
     });
   }
@@ -95,7 +95,7 @@ export class Cluster {
   /** What the brokers know of these topics, with errors as data. One attempt. */
   async metadata(topics: readonly string[]): Promise<MetadataAnswer> {
     const connection = await this.#anyBroker();
-    const answer = await this.#guarded(connection, () => connection.send(metadataCall(topics)));
+    const answer = await this.#askMetadata(connection, topics);
     const seen = new Set<string>();
     for (const { nodeId, host, port } of answer.brokers) {
       this.#nodes.set(nodeId, { host, port });
@@ -107,6 +107,14 @@ export class Cluster {
     for (const { host, port } of this.#seeds) seen.add(addressName(host, port));
     for (const [name, connection] of this.#connections) if (!seen.has(name)) this.#drop(connection);
     return answer;
+  }
+
+  #askMetadata(connection: BrokerConnection, topics: readonly string[]): Promise<MetadataAnswer> {
+    return this.#guarded(connection, async () => {
+      // What it speaks is known once it is connected to.
+      await connection.broker();
+      return connection.send(metadataCall(topics, connection.speaks(apiKeys.Metadata, METADATA_VERSION)));
+    });
   }
 
   /** One attempt at one of kafkajs's own requests to a node that `metadata` has told of. */

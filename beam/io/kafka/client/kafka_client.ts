@@ -8,6 +8,7 @@ import type { Clock } from "../../../model/clock.js";
 import type { HealthReporter } from "../../../model/health.js";
 import type { TrustedClock } from "../../../model/trusted_clock.js";
 import type { OpenTransactionError } from "./kafka_errors.js";
+import type { BatchMark, LogId, LogMark } from "./log_identity.js";
 
 export interface KafkaClient {
   /**
@@ -15,6 +16,8 @@ export interface KafkaClient {
    * @throws TopicNotFoundError, KafkaUnreachableError, KafkaAuthorizationError
    */
   partitions(topic: string): Promise<readonly number[]>;
+  /** Which log the topic's offsets are of now. Throws as `partitions`. */
+  log(topic: string): Promise<LogId>;
   /**
    * One offset per partition. "latest" is where the next record visible under read_committed will be, which is the
    * first of an open transaction where there is one; "end" is the high watermark, behind open transactions too; a
@@ -34,8 +37,16 @@ export interface KafkaClient {
    * cluster: failures show in `error`. A topic-partition can be subscribed once at a time.
    * @param offset first one wanted
    * @param onData see PartitionSubscription; must not throw
+   * @param mark of the log that `offset` is of, compared with the log that there is before anything is read, and again
+   * after each time that the partition could not be fetched; undefined: whichever there is
    */
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionSubscription;
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionSubscription;
   /** Ends every subscription and connection, within a second. Requests under way fail with KafkaClosedError. */
   close(): Promise<void>;
 }
@@ -76,12 +87,14 @@ export interface PartitionSubscription {
    * transaction, paused or disconnected.
    */
   readonly caughtUpAtMs: number | undefined;
+  /** The log that is read, as last told by the brokers. Undefined: not known yet, and no record was fetched. */
+  readonly log: LogId | undefined;
   /**
    * Set while an open transaction has held the partition up for `retryMaxMs`: what a read that has an end fails with.
    * One that has none goes on waiting; when the transaction ends, so does this.
    */
   readonly transactionTimeout: OpenTransactionError | undefined;
-  /** Fatal, never cleared: OffsetOutOfRangeError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
+  /** Fatal, never cleared: a PositionLostError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
   readonly error: Error | undefined;
   close(): void;
 }
@@ -98,6 +111,8 @@ export interface RecordCursor {
   /** Takes the last step back: its record comes again. Once after a `next` that returned true. */
   unread(): void;
   readonly offset: number;
+  /** The batch that the record is in. Not to be kept: it holds the memory of its records. */
+  readonly batch: BatchMark | undefined;
   /** Milliseconds since the epoch: the producer's time, or the broker's where the topic says LogAppendTime. */
   readonly timestampMs: number;
   /**

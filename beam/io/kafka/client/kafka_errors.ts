@@ -3,6 +3,8 @@
  * their bound before one of these is thrown.
  */
 
+import type { LogId } from "./log_identity.js";
+
 /** Any failure of this client. */
 export class KafkaError extends Error {
   override readonly name: string = "KafkaError";
@@ -56,20 +58,56 @@ export class TopicNotFoundError extends KafkaError {
   }
 }
 
-/** Records that were to be read are gone from the log, or were never there. */
-export class OffsetOutOfRangeError extends KafkaError {
-  override readonly name = "OffsetOutOfRangeError";
-
+/** The position of a reader is no place in the log that there is now. Says what that log holds, to go on elsewhere. */
+export abstract class PositionLostError extends KafkaError {
   constructor(
     readonly topic: string,
     readonly partition: number,
+    /** First one that was not read. */
     readonly wantedOffset: number,
-    readonly earliestOffset: number,
-    readonly latestOffset: number,
+    readonly found: FoundLog,
+    problem: string,
   ) {
+    super(`${topic}[${partition}] ${problem}`);
+  }
+}
+
+/** What there is in place of the log that was read. */
+export interface FoundLog {
+  readonly log: LogId;
+  readonly earliestOffset: number;
+  readonly latestOffset: number;
+}
+
+/** Records that were to be read are gone from the log, or were never there. */
+export class OffsetOutOfRangeError extends PositionLostError {
+  override readonly name = "OffsetOutOfRangeError";
+
+  constructor(topic: string, partition: number, wantedOffset: number, found: FoundLog) {
+    const { earliestOffset, latestOffset } = found;
     super(
-      `${topic}[${partition}] has no offset ${wantedOffset}: the log holds ${earliestOffset} to ${latestOffset}`,
+      topic,
+      partition,
+      wantedOffset,
+      found,
+      `has no offset ${wantedOffset}: the log holds ${earliestOffset} to ${latestOffset}`,
     );
+  }
+}
+
+/** The offsets up to this one were of another log. */
+export class LogChangedError extends PositionLostError {
+  override readonly name = "LogChangedError";
+
+  constructor(
+    topic: string,
+    partition: number,
+    wantedOffset: number,
+    found: FoundLog,
+    /** How it is known. */
+    readonly evidence: string,
+  ) {
+    super(topic, partition, wantedOffset, found, `is another log than the one that was read: ${evidence}`);
   }
 }
 

@@ -36,6 +36,7 @@ export interface ProtocolEncoder {
   writeUVarIntString(value: string): this;
   writeUVarIntArray(values: readonly ProtocolEncoder[]): this;
   writeArray(values: readonly (ProtocolEncoder | string | number)[]): this;
+  writeBuffer(value: Buffer): this;
   readonly buffer: Buffer;
 }
 
@@ -90,6 +91,28 @@ export type SocketFactory = (target: {
 export interface MetadataAnswer {
   readonly clientSideThrottleTime?: number;
   readonly brokers: readonly { nodeId: number; host: string; port: number }[];
+  /** Empty where the brokers do not tell. */
+  readonly clusterId: string;
+  readonly topicMetadata: readonly {
+    topicErrorCode: number;
+    topic: string;
+    /** Empty where the brokers do not tell. */
+    topicId: string;
+    partitionMetadata: readonly {
+      partitionErrorCode: number;
+      partitionId: number;
+      leader: number;
+      /** -1 where the brokers do not tell. */
+      leaderEpoch: number;
+    }[];
+  }[];
+}
+
+/** What kafkajs makes of Metadata v6, which tells less. */
+interface MetadataAnswerV6 {
+  readonly clientSideThrottleTime?: number;
+  readonly brokers: MetadataAnswer["brokers"];
+  readonly clusterId: string | null;
   readonly topicMetadata: readonly {
     topicErrorCode: number;
     topic: string;
@@ -113,8 +136,8 @@ const loggers: {
   LEVELS: { WARN: number };
   createLogger(options: { level: number; logCreator: () => (entry: KafkaJsLogEntry) => void }): KafkaJsLogger;
 } = require("kafkajs/src/loggers");
-const decodeMetadata: {
-  decode(payload: Buffer): Promise<MetadataAnswer>;
+const metadataV6: {
+  decode(payload: Buffer): Promise<MetadataAnswerV6>;
 } = require("kafkajs/src/protocol/requests/metadata/v6/response");
 const protocolErrors: {
   errorCodes: readonly { code: number; type: string; message: string }[];
@@ -179,7 +202,7 @@ export function createKafkaJsLogger(
  * Metadata v6 of exactly these topics (none: only the brokers). Never creates a topic; the errors of topics and
  * partitions stay in the answer, where kafkajs would throw the first one.
  */
-export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAnswer> {
+export function metadataCallV6(topics: readonly string[]): ProtocolCall<MetadataAnswer> {
   return {
     request: {
       apiKey: apiKeys.Metadata,
@@ -187,7 +210,22 @@ export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAn
       apiName: "Metadata",
       encode: async () => new Encoder().writeArray(topics).writeBoolean(false),
     },
-    response: { decode: decodeMetadata.decode, parse: async (decoded: MetadataAnswer) => decoded },
+    response: {
+      decode: async (payload) => withUnknownIds(await metadataV6.decode(payload)),
+      parse: async (decoded: MetadataAnswer) => decoded,
+    },
+  };
+}
+
+function withUnknownIds(answer: MetadataAnswerV6): MetadataAnswer {
+  return {
+    ...answer,
+    clusterId: answer.clusterId ?? "",
+    topicMetadata: answer.topicMetadata.map((topic) => ({
+      ...topic,
+      topicId: "",
+      partitionMetadata: topic.partitionMetadata.map((partition) => ({ ...partition, leaderEpoch: -1 })),
+    })),
   };
 }
 

@@ -15,13 +15,23 @@ import {
   KafkaAuthorizationError,
   type KafkaError,
   KafkaRequestError,
+  LogChangedError,
   OffsetOutOfRangeError,
   RecordFormatError,
   TopicNotFoundError,
 } from "./kafka_errors.js";
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
+import {
+  type Anchor,
+  type BatchHeader,
+  type BatchMark,
+  holdsAnchor,
+  isSameLog,
+  type LogId,
+  type LogMark,
+} from "./log_identity.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
-import { readRecordSet } from "./record_batch.js";
+import { readBatchHeader, readRecordSet } from "./record_batch.js";
 import { type TransactionSource, TransactionWatch } from "./transaction_watch.js";
 import { UnpackedBatches } from "./unpacked_batches.js";
 
@@ -69,6 +79,10 @@ const HEALTH_AFTER_MS = 1_000;
 /** Beyond the time that a broker may hold an answer back. */
 const HEALTH_SLOW_MS = 5_000;
 
+/** After a gap of this length between fetches, of a buffer that was full or a process that stood still, a topic may have
+ * been made again unseen. */
+const DOUBT_AFTER_MS = 1_000;
+
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
 
@@ -99,7 +113,13 @@ export class PartitionFetcher implements ReaderOwner {
     this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
 
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionReader {
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionReader {
     if (this.#isClosed) throw new Error("subscribe after close");
     let ofTopic = this.#readers.get(topic);
     if (ofTopic === undefined) {
@@ -115,6 +135,7 @@ export class PartitionFetcher implements ReaderOwner {
       this.limits.bufferPartitionMaxBytes,
       this.#unpacked,
       this,
+      mark,
     );
     ofTopic.set(partition, reader);
     this.#subscribedAtMs = this.clock.elapsed();
@@ -192,7 +213,7 @@ export class PartitionFetcher implements ReaderOwner {
     for (const reader of readers) reader.isBusy = true;
     const toNotify: PartitionReader[] = [];
     try {
-      const { topicMetadata } = await this.transport.metadata([
+      const { clusterId, topicMetadata } = await this.transport.metadata([
         ...new Set(readers.map(({ topic }) => topic)),
       ]);
       for (const reader of readers) {
@@ -205,7 +226,14 @@ export class PartitionFetcher implements ReaderOwner {
           if (this.#failedByCode(reader, known!.partitionErrorCode || LEADER_NOT_AVAILABLE))
             toNotify.push(reader);
         } else {
-          reader.leader = known!.leader;
+          const told = { clusterId, topicId: topic!.topicId };
+          const { leader, leaderEpoch } = known!;
+          if (reader.recognize(told)) {
+            reader.leader = leader;
+            reader.leaderEpoch = leaderEpoch;
+          } else if (await this.#logChanged(reader, leader, otherIds(reader.expectedLog, told), told)) {
+            toNotify.push(reader);
+          }
         }
       }
     } catch (error) {
@@ -216,12 +244,26 @@ export class PartitionFetcher implements ReaderOwner {
     await this.#goOn(toNotify);
   }
 
+  /** True: the subscriber has something to see. */
+  async #logChanged(reader: PartitionReader, leader: number, evidence: string, log: LogId): Promise<boolean> {
+    const { topic, partition, nextOffset } = reader;
+    try {
+      const range = await this.transport.offsetRange(leader, topic, partition);
+      const found = { log, earliestOffset: range.earliest, latestOffset: range.latest };
+      return reader.fail(new LogChangedError(topic, partition, nextOffset, found, evidence));
+    } catch (error) {
+      return this.#failed(reader, error);
+    }
+  }
+
   async #fetch(leader: number, readers: readonly PartitionReader[], maxWaitMs: number): Promise<void> {
     this.#fetching.add(leader);
     for (const reader of readers) reader.isBusy = true;
     const unanswered = new Set(readers);
     const toNotify: PartitionReader[] = [];
     const sentAtMs = this.trustedClock.now();
+    const elapsedMs = this.clock.elapsed();
+    for (const reader of readers) if (elapsedMs - reader.fetchedAtMs > DOUBT_AFTER_MS) reader.doubt();
     this.#watchClock();
     const callOff = this.#watchAnswer(leader, maxWaitMs);
     try {
@@ -286,14 +328,23 @@ export class PartitionFetcher implements ReaderOwner {
       start = 0;
       end = buffer.length;
     }
+    reader.fetchedAtMs = this.clock.elapsed();
     try {
       const { verifyChecksums } = this.limits;
-      const set = readRecordSet(buffer, start, end, reader.fetchOffset, fetched.aborted, verifyChecksums);
+      const { anchorInDoubt } = reader;
+      if (anchorInDoubt !== undefined) {
+        const first = readBatchHeader(buffer, start, end);
+        if (first === undefined) return this.#withoutAnchor(reader, leader, anchorInDoubt, fetched);
+        if (!holdsAnchor(first, anchorInDoubt)) {
+          return this.#logChanged(reader, leader, contradiction(anchorInDoubt, first), reader.log!);
+        }
+      }
+      const set = readRecordSet(buffer, start, end, reader.nextOffset, fetched.aborted, verifyChecksums);
       this.trustedClock.confirm(set.latestTimestampMs);
       if (set.nextOffset > reader.fetchOffset) reader.damaged = 0;
       this.#succeeded(reader);
       this.#transactions.watch(reader, set.nextOffset, fetched, leader);
-      return reader.accept(set.batches, set.nextOffset, fetched.highWatermark, sentAtMs);
+      return reader.accept(set.batches, set.nextOffset, set.anchor, fetched.highWatermark, sentAtMs);
     } catch (error) {
       if (!(error instanceof RecordFormatError)) throw error;
       return this.#damaged(reader, leader, error.message);
@@ -318,16 +369,33 @@ export class PartitionFetcher implements ReaderOwner {
 
   /** Right after a change of leader the new one may not know its own end yet, so the log is asked once more. */
   async #outOfRange(reader: PartitionReader, leader: number): Promise<boolean> {
-    const { topic, partition, fetchOffset } = reader;
+    const { topic, partition, fetchOffset, nextOffset } = reader;
     try {
       const { earliest, latest } = await this.transport.offsetRange(leader, topic, partition);
-      if (fetchOffset < earliest || fetchOffset > latest) {
-        return reader.fail(new OffsetOutOfRangeError(topic, partition, fetchOffset, earliest, latest));
+      if (nextOffset < earliest || nextOffset > latest) {
+        const found = { log: reader.log!, earliestOffset: earliest, latestOffset: latest };
+        return reader.fail(new OffsetOutOfRangeError(topic, partition, nextOffset, found));
+      }
+      if (fetchOffset < earliest) {
+        // Retention has removed what was read, and no more: there is nothing left to compare.
+        reader.trust();
+        return false;
       }
       return this.#failed(reader, new RetriableCodeError(reader.name, OFFSET_OUT_OF_RANGE));
     } catch (error) {
       return this.#failed(reader, error);
     }
+  }
+
+  /** The answer had no room for this partition, or the log ends in front of what was read. */
+  async #withoutAnchor(
+    reader: PartitionReader,
+    leader: number,
+    anchor: Anchor,
+    { lastStableOffset }: FetchedPartition,
+  ): Promise<boolean> {
+    if (lastStableOffset > anchor.offset) return false;
+    return this.#outOfRange(reader, leader);
   }
 
   #succeeded(reader: PartitionReader): void {
@@ -422,4 +490,16 @@ export class PartitionFetcher implements ReaderOwner {
     }
     return reader.disconnect();
   }
+}
+
+function contradiction(anchor: Anchor, first: BatchHeader): string {
+  const text = ({ baseOffset, leaderEpoch, checksum }: BatchMark): string =>
+    `of offset ${baseOffset}, epoch ${leaderEpoch} and checksum ${checksum.toString(16)}`;
+  return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was cut or restored`;
+}
+
+function otherIds(was: LogId, is: LogId): string {
+  return isSameLog({ ...was, topicId: "" }, { ...is, topicId: "" })
+    ? `the topic was deleted and made again, its id was ${was.topicId} and is ${is.topicId}`
+    : `it is in the cluster ${is.clusterId}, and what was read is in the cluster ${was.clusterId}`;
 }

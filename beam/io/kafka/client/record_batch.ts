@@ -17,9 +17,11 @@
  */
 import { crc32c } from "../../../model/crc32c.js";
 import { RecordFormatError } from "./kafka_errors.js";
+import type { Anchor, BatchHeader } from "./log_identity.js";
 
 const LENGTH_AT = 8;
 const LENGTH_COUNTS_FROM = 12;
+const LEADER_EPOCH_AT = 12;
 const MAGIC_AT = 16;
 const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
@@ -49,6 +51,9 @@ export interface RecordBatch {
   readonly baseTimestampMs: number;
   /** The time of all records where the broker sets it; otherwise -1. */
   readonly logAppendTimeMs: number;
+  readonly leaderEpoch: number;
+  /** CRC-32C of the batch as it was stored. */
+  readonly checksum: number;
   /** 0: readable as it is. Otherwise it is unpacked first, see codecs.ts. */
   readonly codec: number;
 }
@@ -64,6 +69,8 @@ export interface RecordSet {
   readonly batches: RecordBatch[];
   /** Where to fetch next: behind the last complete batch, whatever it held. */
   readonly nextOffset: number;
+  /** Of the last complete batch, whatever it held; undefined: there was none. */
+  readonly anchor: Anchor | undefined;
   /** The latest time of a record in these batches, by the clock of who wrote it; -1: none. */
   readonly latestTimestampMs: number;
 }
@@ -86,6 +93,7 @@ export function readRecordSet(
   const isAborted = aborted.length > 0 ? new AbortedProducers(aborted) : undefined;
   let nextOffset = fetchOffset;
   let latestTimestampMs = -1;
+  let lastBatchAt = -1;
   let previousOffset = -1;
 
   const damage = (message: string): void => {
@@ -157,13 +165,34 @@ export function readRecordSet(
         lastOffset,
         baseTimestampMs: readInt64(buffer, at + BASE_TIMESTAMP_AT),
         logAppendTimeMs: attributes & LOG_APPEND_TIME ? maxTimestampMs : -1,
+        leaderEpoch: buffer.readInt32BE(at + LEADER_EPOCH_AT),
+        checksum: buffer.readUInt32BE(at + CRC_AT),
         codec,
       });
     }
     if (lastOffset >= nextOffset) nextOffset = lastOffset + 1;
+    lastBatchAt = at;
     at = batchEnd;
   }
-  return { batches, nextOffset, latestTimestampMs };
+  const anchor = lastBatchAt < 0 ? undefined : anchorOf(readBatchHeader(buffer, lastBatchAt, end)!);
+  return { batches, nextOffset, anchor, latestTimestampMs };
+}
+
+/** Undefined: the header is not whole, or of another format. */
+export function readBatchHeader(buffer: Buffer, at: number, end: number): BatchHeader | undefined {
+  if (at + RECORDS_AT > end || buffer[at + MAGIC_AT] !== 2) return undefined;
+  const baseOffset = readInt64(buffer, at);
+  return {
+    baseOffset,
+    lastOffset: baseOffset + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT),
+    leaderEpoch: buffer.readInt32BE(at + LEADER_EPOCH_AT),
+    checksum: buffer.readUInt32BE(at + CRC_AT),
+    recordCount: buffer.readInt32BE(at + RECORD_COUNT_AT),
+  };
+}
+
+function anchorOf({ baseOffset, lastOffset, leaderEpoch, checksum }: BatchHeader): Anchor {
+  return { offset: lastOffset, baseOffset, leaderEpoch, checksum };
 }
 
 /** A signed 64-bit number; exact up to 2^53, far above any offset, time or producer id. */

@@ -10,6 +10,7 @@ import { ORDER_DECODER } from "../../../../../transforms/decode.js";
 /** Three partitions with nothing in them. */
 const emptyTopic = {
   partitions: async () => [0, 1, 2],
+  log: async () => ({ clusterId: "cluster", topicId: "topic" }),
   offsets: async () => new Map([0, 1, 2].map((partition) => [partition, 0])),
   close: async () => undefined,
 } as unknown as KafkaClient;
@@ -44,6 +45,7 @@ describe("FindPartitions", () => {
     const quietTopic = {
       // The second look is answered when the test says so.
       partitions: () => (++looks === 2 ? new Promise((resolve) => (answer = resolve)) : Promise.resolve([0])),
+      log: async () => ({ clusterId: "cluster", topicId: "topic" }),
       offsets: async () => new Map([[0, 0]]),
       subscribe: () => ({
         take: () => undefined,

@@ -4,7 +4,7 @@ import {
   classifyFailure,
   createKafkaJsLogger,
   errorName,
-  metadataCall,
+  metadataCallV6,
 } from "../../../../../../beam/io/kafka/client/kafkajs_internals.js";
 
 const require = createRequire(import.meta.url);
@@ -63,7 +63,7 @@ describe("kafkajs internals", () => {
   });
 
   it("asks for no topic with an empty list, which is not the null list that means all", async () => {
-    const bytes = (await metadataCall([]).request.encode()).buffer;
+    const bytes = (await metadataCallV6([]).request.encode()).buffer;
     assert.deepEqual([...bytes], [0, 0, 0, 0, 0]);
   });
 });

@@ -27,14 +27,19 @@ class FakeCluster implements FetchTransport {
   readonly rejections: ((error: Error) => void)[] = [];
   metadataCalls = 0;
   topicError = 0;
+  clusterId = "cluster";
+  topicId = "topic";
+  leaderEpoch = 5;
   range = { earliest: 0, latest: 1_000 };
 
   async metadata(topics: readonly string[]) {
     this.metadataCalls++;
     return {
       brokers: [],
+      clusterId: this.clusterId,
       topicMetadata: topics.map((topic) => ({
         topic,
+        topicId: this.topicId,
         topicErrorCode: this.topicError,
         partitionMetadata: [...this.leaders]
           .filter(([name]) => name.startsWith(topic))
@@ -42,6 +47,7 @@ class FakeCluster implements FetchTransport {
             partitionErrorCode: 0,
             partitionId: Number(name.slice(topic.length)),
             leader,
+            leaderEpoch: this.leaderEpoch,
           })),
       })),
     };
