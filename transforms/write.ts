@@ -5,7 +5,7 @@ import type { RejectedDocument } from "../beam/io/mongodb/writer.js";
 import type { BundleContext, Emitters } from "../beam/sdk/do_fn.js";
 import { counter } from "../beam/sdk/metrics.js";
 import { registerDoFn } from "../beam/sdk/registry.js";
-import { type DeadLetter, deadLetterDocument, type StoredDocument } from "./dead_letter.js";
+import { type DeadLetter, deadLetterDocument, type StoredDocument, sinkDeadLetter } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { joinedDocument, unmatchedDocument } from "./documents.js";
 import type { Pair, Unmatched } from "./outcomes.js";
@@ -24,13 +24,7 @@ abstract class OutcomeSink<T> extends MongoSink<T, RefusedOutputs> {
     ctx: BundleContext<RefusedOutputs>,
   ): void {
     this.metrics.refused.inc();
-    const deadLetter: DeadLetter = {
-      reason: "SINK_REJECTED",
-      message,
-      collection: this.config.collection,
-      code,
-      document: document as unknown as StoredDocument,
-    };
+    const deadLetter = sinkDeadLetter(this.config.collection, document as StoredDocument, code, message);
     (ctx.emit as Emitters<RefusedOutputs>).deadLetters(deadLetter, ctx.clock.now());
   }
 }
