@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { classifyFailure } from "../../../../../../beam/io/kafka/client/kafka_errors.js";
 import {
-  classifyFailure,
   createKafkaJsLogger,
   errorName,
   metadataCall,
