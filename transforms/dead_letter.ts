@@ -6,6 +6,7 @@
  * NAME_truncated, NAME_length and NAME_sha256 beside it, which one that was not cut does not have.
  */
 import { createHash } from "node:crypto";
+import { inspect } from "node:util";
 import type { EventKind, Order, Payment } from "../schemas/events.js";
 import { type Cuts, cutDeadLetter } from "./dead_letter_cuts.js";
 
@@ -101,8 +102,23 @@ export function sinkDeadLetter(
     collection,
     code,
     documentId: documentIdOf(document),
-    document: isWellFormed ? document : JSON.stringify(extendedJson(document)),
+    document: isWellFormed ? document : textOf(document),
   });
+}
+
+/** Stands for the document that should have been made of an element, in a dead letter. */
+export function unmadeDocument(element: unknown): StoredDocument {
+  const digest = createHash("sha256").update(textOf(element)).digest("hex");
+  return { _id: `unmade:${digest}`, element };
+}
+
+/** As Extended JSON, or in some other way: a dead letter must not fail for what it holds. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(extendedJson(value));
+  } catch {
+    return inspect(value, { depth: 5 });
+  }
 }
 
 /** An `_id` that is too long for an index is replaced by its SHA-256. */
@@ -114,6 +130,29 @@ function documentIdOf({ _id }: StoredDocument): string {
 export function deadLetterDocument(deadLetter: DeadLetter): StoredDocument {
   const cut = cutDeadLetter(deadLetter);
   return cut.reason === "SINK_REJECTED" ? sinkDocument(cut) : recordDocument(cut);
+}
+
+/** The fields of its document by which a dead letter is the same: what is said of a record may change with the clock. */
+export const IDENTITY_FIELDS = ["topic", "partition", "offset", "key", "value", "collection"] as const;
+
+/** Tells documents apart that want one `_id`. */
+export function digestOf(document: Readonly<Record<string, unknown>>): string {
+  const hash = createHash("sha256");
+  for (const name of IDENTITY_FIELDS) {
+    const value = document[name];
+    hash.update(`${name}:`).update(value instanceof Uint8Array ? value : String(value));
+  }
+  return hash.digest("hex");
+}
+
+/** The `_id` of its document. */
+export function deadLetterId(deadLetter: DeadLetter): string {
+  return deadLetter.reason === "SINK_REJECTED" ? sinkId(deadLetter) : recordId(deadLetter);
+}
+
+/** collection:document's:length of collection:sink; the ending keeps it apart from every record's. */
+function sinkId({ collection, documentId }: SinkDeadLetter): string {
+  return `${collection}:${documentId}:${collection.length}:sink`;
 }
 
 /** `topic:partition:offset`, injective since the last two are numbers. */
@@ -141,22 +180,15 @@ function recordDocument(deadLetter: RecordDeadLetter): StoredDocument {
   return { _id: recordId(deadLetter), ...fields };
 }
 
-/** `_id` is collection:document's:length of collection:sink; the ending keeps it apart from every record's. */
-function sinkDocument({
-  message,
-  collection,
-  code,
-  documentId,
-  document,
-  cuts,
-}: SinkDeadLetter): StoredDocument {
+function sinkDocument(deadLetter: SinkDeadLetter): StoredDocument {
+  const { message, collection, code, document, cuts } = deadLetter;
   const fields: Fields = { reason: "SINK_REJECTED" };
   put(fields, "message", message, cuts);
   fields.collection = collection;
   fields.code = code ?? null;
   if (typeof document === "string") put(fields, "document", document, cuts);
   else fields.document = documentFields(document, cuts);
-  return { _id: `${collection}:${documentId}:${collection.length}:sink`, ...fields };
+  return { _id: sinkId(deadLetter), ...fields };
 }
 
 function documentFields(document: StoredDocument, cuts: Cuts | undefined): Fields {

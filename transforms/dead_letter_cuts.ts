@@ -39,9 +39,38 @@ export function cutDeadLetter<L extends DeadLetter>(letter: L): L {
   return { ...letter, message, key, value, ...(conflict === undefined ? {} : { conflict }), cuts };
 }
 
+/** What is kept of each part of a dead letter that its collection refused as it was. */
+const LEAST_BYTES_MAX = 1024;
+
+/**
+ * A dead letter's document reduced to what every server takes: flat, and each part no longer than a KiB.
+ * @param why it cannot be stored as it is
+ */
+export function leastDocument(
+  fields: Readonly<Record<string, unknown>>,
+  _id: string,
+  why: string,
+): StoredDocument {
+  const cutter = new Cutter(LEAST_BYTES_MAX);
+  const least: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === "string") least[name] = cutter.text(name, value);
+    else if (value instanceof Uint8Array) least[name] = cutter.bytes(name, Buffer.from(value));
+    else if (value === null || value instanceof Date || typeof value !== "object") least[name] = value;
+  }
+  for (const [name, { length, sha256 }] of Object.entries(cutter.onTopOf(undefined))) {
+    least[`${name}_truncated`] = true;
+    least[`${name}_length`] ??= length;
+    least[`${name}_sha256`] ??= sha256;
+  }
+  return { ...least, _id, reduced: cutter.text("reduced", why) };
+}
+
 class Cutter {
   readonly #cuts: Record<string, Cut> = {};
   hasCut = false;
+
+  constructor(private readonly keptMax = KEPT_BYTES_MAX) {}
 
   /** What was cut before stays known by the length that it had then. */
   onTopOf(earlier: Cuts | undefined): Cuts {
@@ -49,18 +78,18 @@ class Cutter {
   }
 
   bytes(name: string, bytes: Buffer | null): Buffer | null {
-    if (bytes === null || bytes.length <= KEPT_BYTES_MAX) return bytes;
+    if (bytes === null || bytes.length <= this.keptMax) return bytes;
     this.#note(name, bytes);
-    return bytes.subarray(0, KEPT_BYTES_MAX);
+    return bytes.subarray(0, this.keptMax);
   }
 
   text(name: string, text: string): string {
-    if (text.length * 3 <= KEPT_BYTES_MAX) return text;
+    if (text.length * 3 <= this.keptMax) return text;
     const bytes = Buffer.from(text);
-    if (bytes.length <= KEPT_BYTES_MAX) return text;
+    if (bytes.length <= this.keptMax) return text;
     this.#note(name, bytes);
     // Not inside of a character: what goes on with one begins with the bits 10.
-    let end = KEPT_BYTES_MAX;
+    let end = this.keptMax;
     while ((bytes[end]! & 0xc0) === 0x80) end--;
     return bytes.toString("utf8", 0, end);
   }

@@ -1,17 +1,14 @@
 /**
- * MongoWriter, connectMongo and ensureIndexes on a real server, with outages made by a proxy in between: it can lose
+ * MongoWriter, connectMongo and prepareCollections on a real server, with outages made by a proxy in between: it can lose
  * an answer that the server has given, which killing the server cannot show reliably.
  */
 import assert from "node:assert/strict";
 import { type AddressInfo, connect as connectSocket, createServer, type Server, type Socket } from "node:net";
 import type { Collection, Db, MongoClient } from "mongodb";
+import { connectMongo } from "../../beam/io/mongodb/connect_mongo.js";
 import { MongoConfigurationError, MongoUnavailableError } from "../../beam/io/mongodb/errors.js";
-import {
-  connectMongo,
-  ensureIndexes,
-  MongoWriter,
-  type MongoWriterOptions,
-} from "../../beam/io/mongodb/writer.js";
+import { prepareCollections } from "../../beam/io/mongodb/prepare_collections.js";
+import { MongoWriter, type MongoWriterOptions } from "../../beam/io/mongodb/writer.js";
 import { type MongoHarness, testMongoWriter } from "../connector/mongo_writer_suite.js";
 import { mongodbFixture, uniqueName } from "../fixtures/services.js";
 
@@ -95,7 +92,7 @@ class RealMongo implements MongoHarness {
 
   async createUniqueIndex({ collectionName, dbName }: Collection, field: string): Promise<void> {
     const indexes = [{ key: { [field]: 1 }, unique: true }];
-    await ensureIndexes(this.client.db(dbName), [{ collection: collectionName, indexes }]);
+    await prepareCollections(this.client.db(dbName), [{ collection: collectionName, indexes }]);
   }
 
   writer(collection: Collection, options: Partial<MongoWriterOptions> = {}): MongoWriter {
@@ -157,7 +154,7 @@ describe("MongoDB", function () {
     testMongoWriter(() => real);
   });
 
-  describe("ensureIndexes", () => {
+  describe("prepareCollections", () => {
     it("creates what is missing, and may be repeated", async () => {
       const spec = [
         {
@@ -166,8 +163,8 @@ describe("MongoDB", function () {
         },
         { collection: "plain", indexes: [] },
       ] as const;
-      await ensureIndexes(db, spec);
-      await ensureIndexes(db, spec);
+      await prepareCollections(db, spec);
+      await prepareCollections(db, spec);
       const names = (await db.collection("indexed").indexes()).map(({ name }) => name);
       assert.deepEqual(names.sort(), ["_id_", "customer_id_1_created_at_-1", "order_id_1"]);
     });
@@ -175,7 +172,7 @@ describe("MongoDB", function () {
     it("says which indexes it cannot create", async () => {
       await db.collection("twice").insertMany([{ a: 1 }, { a: 1 }]);
       const spec = [{ collection: "twice", indexes: [{ key: { a: 1 }, unique: true }] }] as const;
-      await assert.rejects(ensureIndexes(db, spec), (error) => {
+      await assert.rejects(prepareCollections(db, spec), (error) => {
         assert.ok(error instanceof MongoConfigurationError);
         assert.match(
           error.message,

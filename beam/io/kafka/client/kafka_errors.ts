@@ -3,7 +3,7 @@
  * their bound before one of these is thrown.
  */
 import { AssertionError } from "node:assert";
-import { KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } from "kafkajs";
+import { KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } from "./kafkajs_internals.js";
 
 /** Any failure of this client. */
 export class KafkaError extends Error {
@@ -128,7 +128,7 @@ const PROGRAMMER_CLASSES = [TypeError, ReferenceError, SyntaxError, RangeError, 
 export function classifyFailure(error: unknown): KafkaFailure {
   if (isProgrammersError(error)) return { kind: "programmer" };
   if (error instanceof KafkaJSNumberOfRetriesExceeded) return classifyFailure(error.cause);
-  // Where the connection failed in the middle of a login, the error is that of the connection: see sasl_outages.ts.
+  // Where the connection failed in the middle of a login, the error is that of the connection: see kafkajs_internals.ts.
   if (error instanceof KafkaJSSASLAuthenticationError) return { kind: "authentication" };
   const { type, code, retriable } = error as { type?: unknown; code?: unknown; retriable?: unknown };
   if (typeof type === "string" && type !== "ILLEGAL_SASL_STATE") {

@@ -234,6 +234,15 @@ export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAn
   };
 }
 
+type ErrorClass = new (message: string) => Error;
+export const {
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSSASLAuthenticationError,
+}: {
+  readonly KafkaJSNumberOfRetriesExceeded: ErrorClass;
+  readonly KafkaJSSASLAuthenticationError: ErrorClass;
+} = require("kafkajs");
+
 /** Decompresses the records of a batch. */
 export interface RecordCodec {
   decompress(bytes: Buffer): Promise<Buffer>;
