@@ -143,14 +143,36 @@ export function testKafkaClient(harness: () => KafkaHarness): void {
 
     const end = await harness().sendInTransaction(topic, ["later"]);
     assert.equal((await client.offsets(topic, "latest")).get(0), 9);
-    const calls = reading.calls;
-    await reading.until("two more fetches", () => reading.calls >= calls + 2);
-    assert.equal(reading.subscription.highWatermark, 9);
     await end("abort");
     await reading.until("the end of the log", () => reading.subscription.position === 11);
+    await reading.until("the end is known", () => reading.subscription.caughtUpAtMs !== undefined);
     assert.equal(reading.values.length, 4);
-    assert.notEqual(reading.subscription.caughtUpAtMs, undefined);
     reading.subscription.close();
+  });
+
+  it("is not caught up behind an open transaction, which hides what others wrote behind it", async () => {
+    const topic = await harness().createTopic("open_transaction", 1);
+    await harness().send(topic, [{ value: "before", partition: 0 }]);
+    const impatient = await harness().connect({ retryMaxMs: 1_500 });
+    const reading = new Collector(harness(), impatient, topic, 0);
+    await reading.until("the end of the log", () => reading.subscription.caughtUpAtMs !== undefined);
+    const end = await harness().sendInTransaction(topic, ["inside"]);
+    await harness().send(topic, [{ value: "behind", partition: 0 }]);
+    assert.equal((await client.offsets(topic, "latest")).get(0), 1);
+    assert.equal((await client.offsets(topic, "end")).get(0), 3);
+    await reading.until("the transaction is noticed", () => reading.subscription.caughtUpAtMs === undefined);
+    await reading.until("the patience ends", () => reading.subscription.transactionTimeout !== undefined);
+    assert.match(reading.subscription.transactionTimeout!.message, new RegExp(`${topic}\\[0\\].* offset 1,`));
+    assert.equal(reading.subscription.caughtUpAtMs, undefined);
+    assert.equal(reading.subscription.highWatermark, 3);
+    assert.equal(reading.subscription.error, undefined);
+    assert.deepEqual(reading.values, ["before"]);
+
+    await end("commit");
+    await reading.until("the end of the log", () => reading.subscription.caughtUpAtMs !== undefined);
+    assert.deepEqual(reading.values, ["before", "inside", "behind"]);
+    assert.equal(reading.subscription.transactionTimeout, undefined);
+    await impatient.close();
   });
 
   it("is caught up on a partition that never held a record, as time goes on", async () => {

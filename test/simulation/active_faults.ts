@@ -96,13 +96,13 @@ export class ActiveFaults {
     const { kafka, loop } = this.targets;
     const log = kafka.partition(topic, partition);
     if (log === undefined) return;
-    const { leader, lastStableOffset } = log;
+    const { leader, highWatermark } = log;
     const next = kafka.nodes[(kafka.nodes.indexOf(leader) + 1) % kafka.nodes.length]!;
     log.leader = -1;
     log.wakeAll();
     loop.after(electionMs, WORLD, "a leader is elected", () => {
       log.leader = next;
-      log.shownUpTo = lastStableOffset;
+      log.shownUpTo = highWatermark;
       log.wakeAll();
       loop.after(staleMs, WORLD, "the leader knows its followers", () => {
         log.shownUpTo = Number.POSITIVE_INFINITY;

@@ -220,7 +220,9 @@ class Generator {
     const form = random.chance(this.#jsonShare) ? "json" : "avro";
     const partition = this.#partition(topic, event.order_id, atMs);
     const common = { atMs, topic, partition, key: event.order_id };
-    const lastsMs = random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE));
+    // Also far longer than anything may be late: the partition stands still meanwhile, and nobody is overtaken.
+    const longestMs = random.chance(0.2) ? 4 * this.#timeoutMs : this.#outOfOrdernessMs;
+    const lastsMs = random.between(0, longestMs);
     if (random.chance(0.05)) {
       const ghost = { ...event, amount: event.amount + 1_000 };
       const transaction = { lastsMs, outcome: "abort" } as const;
@@ -260,7 +262,7 @@ class Generator {
   #allBeforeTheStart(): void {
     const lastMs = Math.max(...this.#arrivals.map(({ atMs }) => atMs));
     for (const [i, arrival] of this.#arrivals.entries()) {
-      this.#arrivals[i] = { ...arrival, atMs: arrival.atMs - lastMs - 10_000 };
+      this.#arrivals[i] = { ...arrival, atMs: arrival.atMs - lastMs - 100 };
     }
   }
 

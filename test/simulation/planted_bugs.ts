@@ -5,6 +5,7 @@
 import type { MongoBulkWriteError } from "mongodb";
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
+import { PartitionReader } from "../../beam/io/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../beam/io/kafka/find_partitions.js";
 import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
 import { unwrapBulkError } from "../../beam/io/mongodb/errors.js";
@@ -15,6 +16,7 @@ import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { JoinOrdersPayments } from "../../transforms/join.js";
 import { WriteDeadLetters, WriteJoined } from "../../transforms/write.js";
 import { inner, type PlantedBug, replace } from "./planting.js";
+import { SimulatedKafka } from "./world/simulated_kafka.js";
 
 const MANY = 200;
 
@@ -120,6 +122,31 @@ export const PLANTED_BUGS = {
           };
           const context = Object.create(ctx, { watermark: { value: eager } });
           return process.call(this, source, tracker, context);
+        };
+      }),
+  },
+
+  "an empty answer is taken for the end of the log": {
+    caughtBy: ["nothing behind the watermark", "output is the oracle's"],
+    scenarios: { isWithinBound: true, mode: "streaming" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(PartitionReader.prototype, "accept", (accept) => {
+        return function (this: PartitionReader, batches, nextOffset, highWatermark, sentAtMs) {
+          const end = batches.length === 0 ? nextOffset : highWatermark;
+          return accept.call(this, batches, nextOffset, end, sentAtMs);
+        };
+      }),
+  },
+
+  "a bounded read ends at the last stable offset": {
+    caughtBy: ["books balance", "every event in one place"],
+    scenarios: { mode: "bounded" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(SimulatedKafka.prototype, "listOffset", (listOffset) => {
+        return function (this: SimulatedKafka, owner, node, topic, partition, at) {
+          return listOffset.call(this, owner, node, topic, partition, at === "end" ? "stable" : at);
         };
       }),
   },

@@ -298,8 +298,9 @@ class Simulation implements World {
       return;
     }
     const end = log.appendOpen(record);
-    if (atMs < 0) end(transaction.outcome);
-    else this.loop.after(transaction.lastsMs, WORLD, "a transaction ends", () => end(transaction.outcome));
+    const leftMs = Math.min(0, atMs) + transaction.lastsMs;
+    if (leftMs <= 0) end(transaction.outcome);
+    else this.loop.after(leftMs, WORLD, "a transaction ends", () => end(transaction.outcome));
   }
 
   #calm(): void {

@@ -106,7 +106,7 @@ export class FindPartitions extends SplittableDoFn<
     const lookedAtMs = this.#hourOf(ctx.clock).latest();
     const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
     const starts = await this.#startOffsets(start);
-    const ends = isBounded ? await client.offsets(topic, "latest") : undefined;
+    const ends = isBounded ? await client.offsets(topic, "end") : undefined;
     const sources = partitions.map((partition) => {
       const from = starts.get(partition) ?? 0;
       const to = ends === undefined ? Number.POSITIVE_INFINITY : Math.max(from, ends.get(partition) ?? from);

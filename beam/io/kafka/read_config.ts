@@ -9,7 +9,7 @@ export type ReadConfig = {
   readonly connection: string;
   readonly topic: string;
   readonly start: StartPoint;
-  /** Ends at the offsets that the partitions have when the read begins. */
+  /** Ends at the high watermarks that the partitions have when the read begins. */
   readonly isBounded: boolean;
   /** How far behind the newest event of its partition an event may be read, ms. */
   readonly maxOutOfOrdernessMs: number;

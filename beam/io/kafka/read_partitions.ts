@@ -94,6 +94,9 @@ export class ReadPartitions extends SplittableDoFn<
       return stop();
     }
     if (subscription.error !== undefined) throw explain(subscription.error);
+    if (this.config.isBounded && subscription.transactionTimeout !== undefined) {
+      throw subscription.transactionTimeout;
+    }
     const { caughtUpAtMs } = subscription;
     if (caughtUpAtMs !== undefined && !this.config.isBounded) {
       const { maxOutOfOrdernessMs } = this.config;

@@ -1,5 +1,6 @@
 /** A process fails only for what really went wrong, and says what it was. */
-import type { Fault } from "../scenario.js";
+import { OpenTransactionError } from "../../../beam/io/kafka/client/kafka_errors.js";
+import type { Fault, Scenario } from "../scenario.js";
 import type { Checker, CheckerFactory } from "./checker.js";
 
 /** What an error may say, and the faults of which one must then be in the scenario. */
@@ -14,12 +15,21 @@ const CAUSES: readonly (readonly [RegExp, readonly Fault["kind"][]])[] = [
 export const failuresHaveACause: CheckerFactory = (world, report): Checker => ({
   onFailure(error) {
     const text = describe(error);
+    if (error instanceof OpenTransactionError && mayTryPatience(world.scenario)) return;
     const possible = CAUSES.filter(([pattern]) => pattern.test(text)).flatMap(([, kinds]) => kinds);
     if (!world.scenario.faults.some(({ kind }) => possible.includes(kind))) {
       report(error instanceof Error ? (error.stack ?? text) : text);
     }
   },
 });
+
+/** A read that has an end waits for open transactions, but not for ever. */
+function mayTryPatience({ mode, arrivals, kafka }: Scenario): boolean {
+  return (
+    mode === "bounded" &&
+    arrivals.some(({ transaction }) => transaction !== undefined && transaction.lastsMs > kafka.retryMaxMs)
+  );
+}
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

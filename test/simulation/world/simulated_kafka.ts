@@ -64,6 +64,11 @@ export class SimulatedPartition {
     this.leader = leader;
   }
 
+  /** What is stored and shown, open transactions included. */
+  get highWatermark(): number {
+    return Math.min(this.nextOffset, this.shownUpTo);
+  }
+
   get lastStableOffset(): number {
     return Math.min(this.openTransactionAt ?? this.nextOffset, this.shownUpTo);
   }
@@ -218,14 +223,15 @@ export class SimulatedKafka {
     node: number,
     topic: string,
     partition: number,
-    at: "earliest" | "end" | "stable" | number,
+    at: "earliest" | "written" | "end" | "stable" | number,
   ): Promise<{ readonly errorCode: number; readonly offset: number }> {
     return this.call(owner, node, "list offsets", () => {
       const log = this.partition(topic, partition);
       if (log === undefined) return { errorCode: UNKNOWN_TOPIC_OR_PARTITION, offset: -1 };
       if (log.leader !== node) return { errorCode: NOT_LEADER, offset: -1 };
       if (at === "earliest") return { errorCode: NO_ERROR, offset: log.firstOffset };
-      if (at === "end") return { errorCode: NO_ERROR, offset: log.nextOffset };
+      if (at === "written") return { errorCode: NO_ERROR, offset: log.nextOffset };
+      if (at === "end") return { errorCode: NO_ERROR, offset: log.highWatermark };
       if (at === "stable") return { errorCode: NO_ERROR, offset: log.lastStableOffset };
       const found = log.visible.find(({ timestampMs }) => timestampMs >= at);
       return { errorCode: NO_ERROR, offset: found?.offset ?? -1 };
@@ -340,7 +346,13 @@ export class SimulatedKafka {
   }
 
   #fetchAnswer(node: number, request: FetchRequest): FetchAnswer {
-    const nothing = { errorCode: NO_ERROR, lastStableOffset: -1, aborted: [], buffer: Buffer.alloc(0) };
+    const nothing = {
+      errorCode: NO_ERROR,
+      highWatermark: -1,
+      lastStableOffset: -1,
+      aborted: [],
+      buffer: Buffer.alloc(0),
+    };
     const room = { bytes: request.maxBytes };
     const partitions = request.partitions.map(({ topic, partition, fetchOffset }): FetchedPartition => {
       const part = { topic, partition, ...nothing, recordsStart: 0, recordsEnd: 0 };
@@ -353,6 +365,7 @@ export class SimulatedKafka {
       room.bytes -= buffer.length;
       return {
         ...part,
+        highWatermark: log.highWatermark,
         lastStableOffset: log.lastStableOffset,
         aborted: log.aborted,
         buffer,

@@ -58,8 +58,9 @@ class SimulatedKafkaClient implements KafkaClient {
         this.#unlessClosed(kafka.fetch(owner, node, request)),
       offsetRange: async (node: number, topic: string, partition: number) => ({
         earliest: await this.#listOffset(node, topic, partition, "earliest"),
-        latest: await this.#listOffset(node, topic, partition, "end"),
+        latest: await this.#listOffset(node, topic, partition, "written"),
       }),
+      transactionWriter: async () => undefined,
       toKafkaError: (error: unknown) => this.#toKafkaError(error),
     };
     this.#fetcher = new PartitionFetcher(transport, limits, owner, silent, this.#random);
@@ -79,7 +80,7 @@ class SimulatedKafkaClient implements KafkaClient {
       const found = new Map<number, number>();
       for (const [partition, leader] of await attempt()) {
         if (leader < 0) throw new RetriableCodeError(`${topic}[${partition}]`, 5);
-        const point = at === "earliest" ? at : at === "latest" ? "stable" : at.timestampMs;
+        const point = at === "earliest" || at === "end" ? at : at === "latest" ? "stable" : at.timestampMs;
         let offset = await this.#listOffset(leader, topic, partition, point);
         if (offset < 0) offset = await this.#listOffset(leader, topic, partition, "stable");
         found.set(partition, offset);

@@ -81,7 +81,7 @@ export class BrokerConnection {
     if (known === undefined || known.minVersion > apiVersion || known.maxVersion < apiVersion) {
       const range = known === undefined ? "none" : `${known.minVersion} to ${known.maxVersion}`;
       throw new KafkaRequestError(
-        `broker ${this.host}:${this.port} does not speak ${name} v${apiVersion} (Kafka 2.3 or newer), but ${range}`,
+        `broker ${this.host}:${this.port} does not speak ${name} v${apiVersion}, but ${range}: a newer Kafka is needed`,
       );
     }
   }

@@ -61,6 +61,11 @@ export class Cluster {
     this.#kafkaJsLogger = createKafkaJsLogger((message, fields) => config.logger.debug(message, fields));
   }
 
+  /** Those that `metadata` has told of. */
+  get nodeIds(): readonly number[] {
+    return [...this.#nodes.keys()];
+  }
+
   get brokers(): readonly string[] {
     return this.config.brokers;
   }
@@ -107,6 +112,15 @@ export class Cluster {
   async send<T>(nodeId: number, call: ProtocolCall<T>, use: ConnectionUse): Promise<T> {
     const connection = this.#node(nodeId);
     return this.#guarded(connection, () => connection.send(call, use));
+  }
+
+  /** The same for a request that older brokers do not know, and would hang up on. */
+  async sendIfKnown<T>(nodeId: number, call: ProtocolCall<T>): Promise<T> {
+    const connection = this.#node(nodeId);
+    await this.#guarded(connection, () => connection.broker());
+    const { apiKey, apiVersion, apiName } = call.request;
+    connection.requireVersion(apiKey, apiVersion, apiName);
+    return this.#guarded(connection, () => connection.send(call));
   }
 
   /** Tells of a node that an answer other than metadata has named. */

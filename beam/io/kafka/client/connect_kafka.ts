@@ -15,6 +15,7 @@ import {
 import { KafkaAuthorizationError, TopicNotFoundError } from "./kafka_errors.js";
 import { errorName } from "./kafkajs_internals.js";
 import { PartitionFetcher } from "./partition_fetcher.js";
+import { describeProducersCall, transactionalIdsCall } from "./transaction_protocol.js";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 const LEADER_NOT_AVAILABLE = 5;
@@ -51,6 +52,27 @@ export async function connectKafka(config: KafkaConfig): Promise<KafkaClient> {
   return new KafkaJsClient(cluster, limits, clock, config);
 }
 
+/** Its transactional id, where a broker knows it, and its producer id. */
+async function transactionWriter(
+  cluster: Cluster,
+  leader: number,
+  topic: string,
+  partition: number,
+  firstOffset: number,
+): Promise<string | undefined> {
+  const producers = await cluster.sendIfKnown(leader, describeProducersCall(topic, partition));
+  const producer = producers.find(({ transactionStart }) => transactionStart === firstOffset);
+  if (producer === undefined) return undefined;
+  const { producerId } = producer;
+  const answers = await Promise.allSettled(
+    cluster.nodeIds.map((nodeId) => cluster.sendIfKnown(nodeId, transactionalIdsCall(producerId))),
+  );
+  const [id] = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  return id === undefined
+    ? `producer ${producerId}`
+    : `transactional.id ${JSON.stringify(id)} (producer ${producerId})`;
+}
+
 class KafkaJsClient implements KafkaClient {
   readonly #fetcher: PartitionFetcher;
   readonly #coordinators = new Map<string, number>();
@@ -71,6 +93,8 @@ class KafkaJsClient implements KafkaClient {
           (await this.#listOffsets(nodeId, topic, [partition], timestamp, READ_UNCOMMITTED)).get(partition)!;
         return { earliest: await at(EARLIEST), latest: await at(LATEST) };
       },
+      transactionWriter: (nodeId: number, topic: string, partition: number, firstOffset: number) =>
+        transactionWriter(cluster, nodeId, topic, partition, firstOffset),
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
     this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, Math.random, config.health);
@@ -92,10 +116,11 @@ class KafkaJsClient implements KafkaClient {
         if (ofLeader === undefined) byLeader.set(leader, [partition]);
         else ofLeader.push(partition);
       }
-      const timestamp = at === "earliest" ? EARLIEST : at === "latest" ? LATEST : at.timestampMs;
+      const timestamp = at === "earliest" ? EARLIEST : typeof at === "string" ? LATEST : at.timestampMs;
+      const isolation = at === "end" ? READ_UNCOMMITTED : READ_COMMITTED;
       const answers = await Promise.all(
         [...byLeader].map(async ([leader, partitions]) => {
-          const offsets = await this.#listOffsets(leader, topic, partitions, timestamp, READ_COMMITTED);
+          const offsets = await this.#listOffsets(leader, topic, partitions, timestamp, isolation);
           const tooLate = partitions.filter((partition) => offsets.get(partition)! < 0);
           if (tooLate.length > 0) {
             const ends = await this.#listOffsets(leader, topic, tooLate, LATEST, READ_COMMITTED);

@@ -2,9 +2,10 @@
  * Fetch v11, request and answer. Unlike kafkajs's, this reading of the answer leaves the records where they are and
  * gives errors of single partitions as data.
  */
+import { AnswerReader } from "./answer_reader.js";
 import { KafkaRequestError } from "./kafka_errors.js";
 import { apiKeys, Encoder, type ProtocolCall } from "./kafkajs_internals.js";
-import { type AbortedTransaction, readInt64 } from "./record_batch.js";
+import type { AbortedTransaction } from "./record_batch.js";
 
 export const FETCH_VERSION = 11;
 const READ_COMMITTED = 1;
@@ -29,6 +30,9 @@ export interface FetchedPartition {
   readonly partition: number;
   /** 0: none. */
   readonly errorCode: number;
+  /** End of the log. */
+  readonly highWatermark: number;
+  /** Where the first open transaction begins, or the end of the log: nothing behind it is shown yet. */
   readonly lastStableOffset: number;
   readonly aborted: readonly AbortedTransaction[];
   readonly buffer: Buffer;
@@ -126,7 +130,7 @@ function readAnswer(reader: AnswerReader): FetchAnswer {
 function readPartition(topic: string, reader: AnswerReader): FetchedPartition {
   const partition = reader.int32();
   const errorCode = reader.int16();
-  reader.int64(); // high watermark, which read_committed may not read up to
+  const highWatermark = reader.int64();
   const lastStableOffset = reader.int64();
   reader.int64(); // log start offset
   const aborted: AbortedTransaction[] = [];
@@ -137,41 +141,15 @@ function readPartition(topic: string, reader: AnswerReader): FetchedPartition {
   const recordsEnd = reader.skip(reader.int32());
   const recordsStart = reader.lastSkipStart;
   const { payload: buffer } = reader;
-  return { topic, partition, errorCode, lastStableOffset, aborted, buffer, recordsStart, recordsEnd };
-}
-
-/** Steps through the fixed fields of an answer. Throws a RangeError at its end. */
-class AnswerReader {
-  lastSkipStart = 0;
-  #at = 0;
-
-  constructor(readonly payload: Buffer) {}
-
-  int16(): number {
-    this.#at += 2;
-    return this.payload.readInt16BE(this.#at - 2);
-  }
-
-  int32(): number {
-    this.#at += 4;
-    return this.payload.readInt32BE(this.#at - 4);
-  }
-
-  int64(): number {
-    this.#at += 8;
-    return readInt64(this.payload, this.#at - 8);
-  }
-
-  string(): string {
-    const end = this.skip(this.int16());
-    return this.payload.toString("utf8", this.lastSkipStart, end);
-  }
-
-  /** Steps over bytes; a negative length, for null, is none. Returns where they end. */
-  skip(length: number): number {
-    this.lastSkipStart = this.#at;
-    this.#at += Math.max(0, length);
-    if (this.#at > this.payload.length) throw new RangeError("the answer ends early");
-    return this.#at;
-  }
+  return {
+    topic,
+    partition,
+    errorCode,
+    highWatermark,
+    lastStableOffset,
+    aborted,
+    buffer,
+    recordsStart,
+    recordsEnd,
+  };
 }

@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../model/clock.js";
 import type { HealthReporter } from "../../../model/health.js";
+import type { OpenTransactionError } from "./kafka_errors.js";
 
 export interface KafkaClient {
   /**
@@ -14,8 +15,9 @@ export interface KafkaClient {
    */
   partitions(topic: string): Promise<readonly number[]>;
   /**
-   * One offset per partition. "latest" is where the next record visible under read_committed will be; a timestamp
-   * gives the first record that is not older, and "latest" when there is none.
+   * One offset per partition. "latest" is where the next record visible under read_committed will be, which is the
+   * first of an open transaction where there is one; "end" is the high watermark, behind open transactions too; a
+   * timestamp gives the first record that is not older, and "latest" when there is none.
    */
   offsets(topic: string, at: OffsetPoint): Promise<Map<number, number>>;
   /** What a group has committed, by partition; a partition without a commit is absent. Does not join the group. */
@@ -37,7 +39,7 @@ export interface KafkaClient {
   close(): Promise<void>;
 }
 
-export type OffsetPoint = "earliest" | "latest" | { readonly timestampMs: number };
+export type OffsetPoint = "earliest" | "latest" | "end" | { readonly timestampMs: number };
 
 export interface PartitionOffset {
   readonly topic: string;
@@ -65,14 +67,19 @@ export interface PartitionSubscription {
    * transactions and compaction leave gaps.
    */
   readonly position: number;
-  /** End of the log as last told: its last stable offset (read_committed). -1: not known yet. */
+  /** End of the log as last told, open transactions included. -1: not known yet. */
   readonly highWatermark: number;
   /**
    * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT, by a
-   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, paused or
-   * disconnected.
+   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, behind an open
+   * transaction, paused or disconnected.
    */
   readonly caughtUpAtMs: number | undefined;
+  /**
+   * Set while an open transaction has held the partition up for `retryMaxMs`: what a read that has an end fails with.
+   * One that has none goes on waiting; when the transaction ends, so does this.
+   */
+  readonly transactionTimeout: OpenTransactionError | undefined;
   /** Fatal, never cleared: OffsetOutOfRangeError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
   readonly error: Error | undefined;
   close(): void;
@@ -133,7 +140,10 @@ export interface KafkaLimits {
   readonly requestRetryMaxMs: number;
   /** How long a subscribed partition may be unknown to the brokers, as it may be after a broker's restart. */
   readonly topicMissingMaxMs: number;
-  /** How long a partition is retried without one success, before its subscription fails. */
+  /**
+   * How long a partition is retried without one success, before its subscription fails; and how long an open
+   * transaction may hold it up before `transactionTimeout` is set.
+   */
   readonly retryMaxMs: number;
   /** How long a broker holds back the answer to a fetch while there is no record; well below requestTimeoutMs. */
   readonly fetchMaxWaitMs: number;

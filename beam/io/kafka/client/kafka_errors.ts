@@ -75,6 +75,32 @@ export class OffsetOutOfRangeError extends KafkaError {
   }
 }
 
+/** A transaction that its producer does not end hides the records behind it, for longer than a read waits for it. */
+export class OpenTransactionError extends KafkaError {
+  override readonly name = "OpenTransactionError";
+
+  /** @param writer who writes it, as far as known */
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    readonly firstOffset: number,
+    writer: string | undefined,
+    waitedMs: number,
+  ) {
+    super(
+      `${openTransaction(`${topic}[${partition}]`, firstOffset, writer)}, for ${Math.round(waitedMs / 1000)} s now. ` +
+        "Have its producer end it, or abort it: kafka-transactions.sh … abort " +
+        `--topic ${topic} --partition ${partition} --start-offset ${firstOffset}`,
+    );
+  }
+}
+
+/** What an open transaction does to a partition, in words. */
+export function openTransaction(name: string, firstOffset: number, writer: string | undefined): string {
+  const by = writer === undefined ? "" : ` of ${writer}`;
+  return `${name}: an open transaction${by}, which begins at offset ${firstOffset}, hides the records behind it`;
+}
+
 /** Bytes that are no record batch this client can read. Retrying gives the same bytes. */
 export class RecordFormatError extends KafkaError {
   override readonly name = "RecordFormatError";

@@ -32,6 +32,9 @@ export interface ProtocolEncoder {
   writeInt64(value: number): this;
   writeBoolean(value: boolean): this;
   writeString(value: string): this;
+  writeUVarInt(value: number): this;
+  writeUVarIntString(value: string): this;
+  writeUVarIntArray(values: readonly ProtocolEncoder[]): this;
   writeArray(values: readonly (ProtocolEncoder | string | number)[]): this;
   readonly buffer: Buffer;
 }

@@ -23,9 +23,10 @@ import {
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
 import { decompress, readRecordSet } from "./record_batch.js";
+import { type TransactionSource, TransactionWatch } from "./transaction_watch.js";
 
 /** What the fetcher asks of the cluster. Each call is one attempt, and rejects when it fails. */
-export interface FetchTransport {
+export interface FetchTransport extends TransactionSource {
   readonly brokers: readonly string[];
   metadata(topics: readonly string[]): Promise<MetadataAnswer>;
   fetch(nodeId: number, request: FetchRequest): Promise<FetchAnswer>;
@@ -76,6 +77,7 @@ export class PartitionFetcher implements ReaderOwner {
   #callOffPump: (() => void) | undefined;
   #isClosed = false;
   readonly #hour: SteadyHour;
+  readonly #transactions: TransactionWatch;
   /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
   #isFailing = false;
 
@@ -88,6 +90,7 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly health: HealthReporter = unheard,
   ) {
     this.#hour = new SteadyHour(clock);
+    this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
 
   subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionReader {
@@ -117,6 +120,7 @@ export class PartitionFetcher implements ReaderOwner {
   }
 
   closed(reader: PartitionReader): void {
+    this.#transactions.ended(reader);
     const ofTopic = this.#readers.get(reader.topic);
     ofTopic?.delete(reader.partition);
     if (ofTopic?.size === 0) this.#readers.delete(reader.topic);
@@ -129,7 +133,7 @@ export class PartitionFetcher implements ReaderOwner {
     for (const ofTopic of [...this.#readers.values()]) {
       for (const reader of [...ofTopic.values()]) reader.close();
     }
-    await Promise.allSettled(this.#tasks);
+    await Promise.allSettled([...this.#tasks, this.#transactions.idle()]);
   }
 
   #pump(): void {
@@ -278,7 +282,8 @@ export class PartitionFetcher implements ReaderOwner {
       if (set.isCompressed) await decompress(set.batches);
       if (reader.isClosed) return false;
       this.#succeeded(reader);
-      return reader.accept(set.batches, set.nextOffset, fetched.lastStableOffset, sentAtMs);
+      this.#transactions.watch(reader, set.nextOffset, fetched, leader);
+      return reader.accept(set.batches, set.nextOffset, fetched.highWatermark, sentAtMs);
     } catch (error) {
       if (!(error instanceof RecordFormatError)) throw error;
       return reader.fail(new RecordFormatError(`${reader.name}: ${error.message}`, { cause: error }));

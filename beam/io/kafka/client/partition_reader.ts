@@ -1,7 +1,18 @@
 /** One subscription: what is buffered of a partition, what is known of its end, and how fetching it has gone lately. */
 import { BufferedRecords } from "./buffered_records.js";
 import type { PartitionSubscription, RecordCursor } from "./kafka_client.js";
+import type { OpenTransactionError } from "./kafka_errors.js";
 import type { RecordBatch } from "./record_batch.js";
+
+/** An open transaction that hides what comes behind it. */
+export interface HeldUp {
+  readonly firstOffset: number;
+  /** By `Clock.elapsed`. */
+  readonly sinceMs: number;
+  /** Who writes it, once that is known. */
+  writer: string | undefined;
+  isTold: boolean;
+}
 
 /** The fetcher, as its readers see it. */
 export interface ReaderOwner {
@@ -28,6 +39,9 @@ export class PartitionReader implements PartitionSubscription {
   failingSinceMs = 0;
   /** Since when every answer has been that there is no such partition; -1: not so. */
   missingSinceMs = -1;
+  /** The open transaction that everything up to which has been fetched; its end is waited for. */
+  heldUp: HeldUp | undefined;
+  transactionTimeout: OpenTransactionError | undefined;
 
   readonly #records: BufferedRecords;
   #fetchOffset: number;
@@ -88,15 +102,16 @@ export class PartitionReader implements PartitionSubscription {
   accept(
     batches: readonly RecordBatch[],
     nextOffset: number,
-    lastStableOffset: number,
+    highWatermark: number,
     sentAtMs: number,
   ): boolean {
     const wasExhausted = this.#records.isExhausted;
     const caughtUpBefore = this.caughtUpAtMs;
     this.#records.push(batches);
     this.#fetchOffset = nextOffset;
-    this.highWatermark = lastStableOffset;
-    this.#endConfirmedAtMs = nextOffset >= lastStableOffset ? sentAtMs : undefined;
+    this.highWatermark = highWatermark;
+    // A leader that is new may tell an end that is too early; it does not know yet what lies behind.
+    this.#endConfirmedAtMs = nextOffset === highWatermark ? sentAtMs : undefined;
     return (wasExhausted && batches.length > 0) || this.caughtUpAtMs !== caughtUpBefore;
   }
 

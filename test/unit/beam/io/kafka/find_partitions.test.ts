@@ -53,6 +53,7 @@ describe("FindPartitions", () => {
           return clock.now();
         },
         error: undefined,
+        transactionTimeout: undefined,
         close: () => undefined,
       }),
       close: async () => undefined,

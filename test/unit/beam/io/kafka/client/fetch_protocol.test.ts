@@ -41,16 +41,17 @@ describe("fetch protocol", () => {
     assert.equal(answer.clientSideThrottleTime, 12);
     assert.equal(answer.errorCode, 0);
     assert.deepEqual(
-      answer.partitions.map(({ topic, partition, errorCode, lastStableOffset }) => ({
+      answer.partitions.map(({ topic, partition, errorCode, highWatermark, lastStableOffset }) => ({
+        highWatermark,
         topic,
         partition,
         errorCode,
         lastStableOffset,
       })),
       [
-        { topic: "orders", partition: 0, errorCode: 0, lastStableOffset: 45 },
-        { topic: "orders", partition: 1, errorCode: 6, lastStableOffset: 45 },
-        { topic: "payments", partition: 2, errorCode: 0, lastStableOffset: 45 },
+        { highWatermark: 50, topic: "orders", partition: 0, errorCode: 0, lastStableOffset: 45 },
+        { highWatermark: 50, topic: "orders", partition: 1, errorCode: 6, lastStableOffset: 45 },
+        { highWatermark: 50, topic: "payments", partition: 2, errorCode: 0, lastStableOffset: 45 },
       ],
     );
     const [first, second] = answer.partitions;

@@ -62,8 +62,16 @@ class FakeCluster implements FetchTransport {
             partitions: partitions.map((partition) => {
               const start = at;
               at += partition.buffer?.length ?? 0;
+              const highWatermark = partition.lastStableOffset ?? 0;
               const defaults = { topic: "t", partition: 0, errorCode: 0, lastStableOffset: 0, aborted: [] };
-              return { ...defaults, ...partition, buffer, recordsStart: start, recordsEnd: at };
+              return {
+                ...defaults,
+                highWatermark,
+                ...partition,
+                buffer,
+                recordsStart: start,
+                recordsEnd: at,
+              };
             }),
           });
           await settle();
@@ -74,6 +82,10 @@ class FakeCluster implements FetchTransport {
         },
       });
     });
+  }
+
+  async transactionWriter() {
+    return 'transactional.id "t-1" (producer 9)';
   }
 
   async offsetRange() {
@@ -183,6 +195,63 @@ describe("partition fetcher", () => {
     await cluster.next().answer({ lastStableOffset: 5 });
     assert.equal(reader.caughtUpAtMs, undefined);
     assert.equal(calls, 0);
+  });
+
+  it("is not caught up behind an open transaction, however long it stands there", async () => {
+    const reader = await subscribe();
+    const buffer = await batchBytes({ records: recordsOf("a") });
+    await cluster.next().answer({ buffer, lastStableOffset: 1, highWatermark: 5 });
+    takeAll(reader);
+    assert.equal(reader.highWatermark, 5);
+    for (let i = 0; i < 50; i++) {
+      assert.equal(reader.caughtUpAtMs, undefined);
+      await advance(250);
+      await cluster.next().answer({ lastStableOffset: 1, highWatermark: 5 });
+    }
+    const [problem] = health.problems();
+    assert.equal(problem!.component, "Kafka transaction in t[0]");
+    assert.match(problem!.problem, /t\[0\].* open transaction of transactional\.id "t-1".* offset 1/);
+    assert.equal(reader.transactionTimeout, undefined);
+
+    const aborted = [{ producerId: 9, firstOffset: 1 }];
+    const hidden = await batchBytes({
+      baseOffset: 1,
+      producerId: 9,
+      transactional: true,
+      records: recordsOf("x", "y", "z"),
+    });
+    const end = Buffer.concat([hidden, await markerBytes(4, 9, false)]);
+    await cluster.next().answer({ buffer: end, aborted, lastStableOffset: 5, highWatermark: 5 });
+    assert.equal(reader.position, 5);
+    assert.notEqual(reader.caughtUpAtMs, undefined);
+    assert.deepEqual(health.problems(), []);
+  });
+
+  it("says which transaction held a partition up for too long, and takes it back when it ends", async () => {
+    start({ retryMaxMs: 10_000 });
+    const reader = await subscribe();
+    for (let i = 0; i < 50; i++) {
+      assert.equal(reader.transactionTimeout, undefined);
+      await cluster.next().answer({ lastStableOffset: 0, highWatermark: 5 });
+      if (reader.transactionTimeout !== undefined) break;
+      await advance(250);
+    }
+    const { name, message } = reader.transactionTimeout!;
+    assert.equal(name, "OpenTransactionError");
+    assert.match(message, /t\[0\].*transactional\.id "t-1".*offset 0.* for 10 s.*--start-offset 0/);
+    assert.equal(reader.error, undefined);
+    await cluster.next().answer({ lastStableOffset: 5, highWatermark: 5 });
+    assert.equal(reader.transactionTimeout, undefined);
+  });
+
+  it("is not caught up where a leader that is new tells an end before what was read", async () => {
+    const reader = await subscribe();
+    const buffer = await batchBytes({ records: recordsOf("a", "b") });
+    await cluster.next().answer({ buffer, lastStableOffset: 1, highWatermark: 1 });
+    takeAll(reader);
+    assert.equal(reader.caughtUpAtMs, undefined);
+    await cluster.next().answer({ lastStableOffset: 2 });
+    assert.notEqual(reader.caughtUpAtMs, undefined);
   });
 
   it("moves over what is hidden and tells that it is caught up", async () => {
