@@ -11,6 +11,8 @@ export interface Summary {
   /** By reason, those that occurred. */
   readonly dead_letters: Readonly<Record<string, number>>;
   readonly pending: number;
+  /** Only where there are any: documents whose _id another writer's document has. They are dead letters. */
+  readonly ids_taken?: number;
   readonly duration_ms: number;
 }
 
@@ -24,6 +26,7 @@ export function summaryOf(figures: Figures, durationMs: number): Summary {
     duplicates: orders.duplicates + payments.duplicates,
     dead_letters: deadLetters,
     pending: orders.waiting + payments.waiting,
+    ...(figures.idsTaken > 0 && { ids_taken: figures.idsTaken }),
     duration_ms: Math.round(durationMs),
   };
 }
@@ -56,6 +59,9 @@ export function summaryText(figures: Figures, durationMs: number): string {
     "",
     `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched in MongoDB`,
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
+    ...(figures.idsTaken > 0
+      ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
+      : []),
     `${formatCount(events)} events in ${seconds.toFixed(1)} s`,
   ].join("\n");
 }

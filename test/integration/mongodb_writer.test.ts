@@ -176,7 +176,7 @@ describe("MongoDB", function () {
         assert.ok(error instanceof MongoConfigurationError);
         assert.match(
           error.message,
-          /cannot create the indexes of \w+\.twice at 127\.0\.0\.1:\d+: .*duplicate key/,
+          /refuses to prepare the collection \w+\.twice at 127\.0\.0\.1:\d+: .*duplicate key/,
         );
         return true;
       });
