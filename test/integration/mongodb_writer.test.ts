@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type AddressInfo, connect as connectSocket, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type { Collection, Db, MongoClient } from "mongodb";
 import { connectMongo } from "../../beam/io/mongodb/connect_mongo.js";
 import { MongoConfigurationError, MongoUnavailableError } from "../../beam/io/mongodb/errors.js";
@@ -169,6 +170,23 @@ describe("MongoDB", function () {
       assert.deepEqual(names.sort(), ["_id_", "customer_id_1_created_at_-1", "order_id_1"]);
     });
 
+    it("takes an index by another name for the same, and tells of a unique one", async () => {
+      await db.collection("named").createIndex({ order_id: 1 }, { name: "orders_by_id" });
+      await db.collection("single").createIndex({ order_id: 1 }, { unique: true, name: "one_each" });
+      const plan = (collection: string) => ({ collection, indexes: [{ key: { order_id: 1 } }] });
+      assert.deepEqual(await prepareCollections(db, [plan("named")]), []);
+      assert.deepEqual(
+        (await db.collection("named").indexes()).map(({ name }) => name),
+        ["_id_", "orders_by_id"],
+      );
+      const [note, ...rest] = await prepareCollections(db, [plan("single")]);
+      assert.match(
+        note!,
+        /single at .* has the unique index one_each on \{"order_id":1\}; documents that repeat its key/,
+      );
+      assert.deepEqual(rest, []);
+    });
+
     it("says which indexes it cannot create", async () => {
       await db.collection("twice").insertMany([{ a: 1 }, { a: 1 }]);
       const spec = [{ collection: "twice", indexes: [{ key: { a: 1 }, unique: true }] }] as const;
@@ -184,6 +202,19 @@ describe("MongoDB", function () {
   });
 
   describe("connectMongo", () => {
+    it("says so when the server speaks plain text and the URI asks for TLS", async () => {
+      const uri = new URL(mongodb.uri());
+      uri.searchParams.set("tls", "true");
+      await assert.rejects(connectMongo(String(uri), { timeoutMs: 400 }), (error) => {
+        assert.ok(error instanceof MongoConfigurationError, String(error));
+        assert.match(
+          error.message,
+          /127\.0\.0\.1:\d+: the server speaks plain text, and the URI asks for TLS: remove/,
+        );
+        return true;
+      });
+    });
+
     it("stops at once when credentials are refused", async () => {
       const uri = mongodb.uri().replace("//", "//user:secret@");
       await assert.rejects(connectMongo(uri), (error) => {
@@ -245,6 +276,22 @@ describe("connectMongo", function () {
     await assertUnavailable(`mongodb://127.0.0.1:${port}`, /no MongoDB answers/);
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => silent.close(resolve));
+  });
+
+  it("says so when the server speaks TLS and the URI asks for plain text", async () => {
+    // Without a certificate it ends each handshake with an alert, in TLS.
+    const secure = createTlsServer({});
+    await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+    const { port } = secure.address() as AddressInfo;
+    try {
+      await assert.rejects(connectMongo(`mongodb://127.0.0.1:${port}`, { timeoutMs: 400 }), (error) => {
+        assert.ok(error instanceof MongoConfigurationError, String(error));
+        assert.match(error.message, /the server wants TLS, and the URI does not ask for it: add tls=true/);
+        return true;
+      });
+    } finally {
+      await new Promise((resolve) => secure.close(resolve));
+    }
   });
 
   async function assertUnavailable(uri: string, message: RegExp): Promise<void> {
