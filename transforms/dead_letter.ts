@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
 import type { EventKind, Order, Payment } from "../schemas/events.js";
-import { type Cuts, cutDeadLetter } from "./dead_letter_cuts.js";
+import { type Cuts, cutDeadLetter, shortDocument } from "./dead_letter_cuts.js";
 
 export type RecordReason =
   | "UNDECODABLE"
@@ -102,7 +102,7 @@ export function sinkDeadLetter(
     collection,
     code,
     documentId: documentIdOf(document),
-    document: isWellFormed ? document : textOf(document),
+    document: isWellFormed ? document : textOf(shortDocument(document)),
   });
 }
 

@@ -39,8 +39,15 @@ export function cutDeadLetter<L extends DeadLetter>(letter: L): L {
   return { ...letter, message, key, value, ...(conflict === undefined ? {} : { conflict }), cuts };
 }
 
+/** What is kept of each text of a document that is stored as text itself: all fields are to be seen. */
+const TEXT_IN_TEXT_MAX = 64 * 1024;
 /** What is kept of each part of a dead letter that its collection refused as it was. */
 const LEAST_BYTES_MAX = 1024;
+
+/** A document that is to be stored as text, with its own large texts cut. */
+export function shortDocument(document: StoredDocument): StoredDocument {
+  return shortened(document, TEXT_IN_TEXT_MAX) as StoredDocument;
+}
 
 /**
  * A dead letter's document reduced to what every server takes: flat, and each part no longer than a KiB.
@@ -51,19 +58,27 @@ export function leastDocument(
   _id: string,
   why: string,
 ): StoredDocument {
-  const cutter = new Cutter(LEAST_BYTES_MAX);
-  const least: Record<string, unknown> = {};
+  const isFlat = (value: unknown): boolean =>
+    value === null || typeof value !== "object" || value instanceof Date || value instanceof Uint8Array;
+  const flat = Object.fromEntries(Object.entries(fields).filter(([, value]) => isFlat(value)));
+  return { ...shortened({ ...flat, reduced: why }, LEAST_BYTES_MAX), _id };
+}
+
+/** Texts and bytes cut, with what they were beside them, unless that is known already. */
+function shortened(fields: Readonly<Record<string, unknown>>, keptMax: number): Record<string, unknown> {
+  const cutter = new Cutter(keptMax);
+  const short: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    if (typeof value === "string") least[name] = cutter.text(name, value);
-    else if (value instanceof Uint8Array) least[name] = cutter.bytes(name, Buffer.from(value));
-    else if (value === null || value instanceof Date || typeof value !== "object") least[name] = value;
+    if (typeof value === "string") short[name] = cutter.text(name, value);
+    else if (value instanceof Uint8Array) short[name] = cutter.bytes(name, Buffer.from(value));
+    else short[name] = value;
   }
   for (const [name, { length, sha256 }] of Object.entries(cutter.onTopOf(undefined))) {
-    least[`${name}_truncated`] = true;
-    least[`${name}_length`] ??= length;
-    least[`${name}_sha256`] ??= sha256;
+    short[`${name}_truncated`] = true;
+    short[`${name}_length`] ??= length;
+    short[`${name}_sha256`] ??= sha256;
   }
-  return { ...least, _id, reduced: cutter.text("reduced", why) };
+  return short;
 }
 
 class Cutter {
