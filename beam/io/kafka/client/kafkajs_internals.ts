@@ -171,7 +171,10 @@ const LOGINS: Readonly<Record<string, (sasl: object) => LoginProvider>> = {
  * kafkajs calls everything that goes wrong while it logs in a failed authentication, a connection that breaks too. With
  * this, what failed on the way to the broker is thrown as it is; an answer of the broker has a `type`.
  */
-function withOutagesApart(sasl: { readonly mechanism?: string }): object {
+export function withOutagesApart(sasl: {
+  readonly mechanism?: string;
+  readonly authenticationProvider?: LoginProvider;
+}): { readonly authenticationProvider?: LoginProvider } {
   const login = LOGINS[sasl.mechanism?.toUpperCase() ?? ""]?.(sasl);
   if (login === undefined) return sasl;
   const authenticationProvider: LoginProvider = (connection) => {
