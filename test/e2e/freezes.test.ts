@@ -23,6 +23,7 @@ import { until } from "../fixtures/until.js";
 
 /** Nothing expires in such a test. */
 const LONG_MS = 3_600_000;
+const OPTIONS = { timeoutMs: LONG_MS, outageMaxMs: 900_000 };
 const MORE = process.env.FREEZE_SECONDS === undefined ? [] : [Number(process.env.FREEZE_SECONDS)];
 
 describe("a server that stands still", function () {
@@ -78,7 +79,7 @@ describe("a server that stands still", function () {
       server = await startMongodb({ dataDir, backend: "memory" });
       topics = await EventTopics.create(kafka.bootstrap());
       database = await TestDatabase.open(server.address);
-      run = startRun(kafka.bootstrap(), topics, database, { timeoutMs: LONG_MS });
+      run = startRun(kafka.bootstrap(), topics, database, OPTIONS);
       await sendPairs();
       await allPaired();
       await frozen(seconds, async () => {
@@ -101,7 +102,7 @@ describe("a server that stands still", function () {
       server = await startKafka({ dataDir });
       topics = await EventTopics.create(server.address);
       database = await TestDatabase.open(mongodb.uri());
-      run = startRun(server.address, topics, database, { timeoutMs: LONG_MS });
+      run = startRun(server.address, topics, database, OPTIONS);
       await sendPairs();
       await allPaired();
       await frozen(seconds, async () => {});
