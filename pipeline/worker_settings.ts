@@ -55,7 +55,11 @@ export function registerConnections(
 ): void {
   const { outage_max: retryMaxMs } = settings;
   const kafka = kafkaConfig(settings, log);
-  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs } });
+  registerKafkaConnection(KAFKA_CONNECTION, {
+    ...kafka,
+    health,
+    limits: { retryMaxMs, requestRetryMaxMs: retryMaxMs },
+  });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
   registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }
