@@ -365,7 +365,7 @@ class SimulatedCollection {
       loop.after(server.latency(), WORLD, `${what} arrives`, () => {
         if (server.conditions.isFrozen) {
           // The driver's monitor notices sooner or later than the operation's own time is over.
-          const noticedMs = Math.min(timeoutMS, random.between(100, 10_000));
+          const noticedMs = Math.min(timeoutMS, random.between(50, Math.ceil(timeoutMS * 1.5)));
           const error =
             noticedMs < timeoutMS ? monitorTimeout(server.host) : new MongoOperationTimeoutError("slow");
           loop.after(noticedMs, owner, `${what} is given up`, () => reject(failedAsAWhole(error)));
