@@ -1,7 +1,7 @@
 /** `dead-letters`: what could not take part in the join, for a person to read. */
 
 import type { Collection, Document } from "mongodb";
-import { connectMongo } from "../beam/io/mongodb/writer.js";
+import { connectMongo } from "../beam/io/mongodb/connect_mongo.js";
 import type { DEAD_LETTER_CHOICES, DEAD_LETTER_SETTINGS } from "./command_options.js";
 import { CLIENT_ID } from "./connections.js";
 import type { SettingsOf } from "./setting.js";

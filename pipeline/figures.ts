@@ -21,6 +21,8 @@ export interface Figures {
   readonly unmatched: number;
   /** Those that occurred. */
   readonly deadLetters: Readonly<Partial<Record<DeadLetterReason, number>>>;
+  /** Documents whose _id another writer's document has, as far as that was noticed. They are dead letters. */
+  readonly idsTaken: number;
 }
 
 export const REASONS = [
@@ -47,6 +49,7 @@ export function figuresOf(metrics: CounterSource): Figures {
     joined: metrics.counter("pairs", "JoinOrdersPayments") - metrics.counter("refused", "WriteJoined"),
     unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
     deadLetters,
+    idsTaken: metrics.counter("id_taken", "WriteJoined") + metrics.counter("id_taken", "WriteUnmatched"),
   };
 }
 
@@ -71,6 +74,7 @@ export function figuresSince(before: Figures | undefined, now: Figures): Figures
     joined: now.joined - before.joined,
     unmatched: now.unmatched - before.unmatched,
     deadLetters,
+    idsTaken: now.idsTaken - before.idsTaken,
   };
 }
 

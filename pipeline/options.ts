@@ -9,6 +9,8 @@ import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js
 import {
   brokers,
   checkpoint,
+  collectionName,
+  databaseName,
   durationMs,
   durationOrOff,
   gcsPath,
@@ -110,25 +112,25 @@ export const MONGODB_SETTINGS = settingsTable({
   mongodb_database: {
     description: "Database of the collections.",
     expected: "the name of a database",
-    schema: text,
+    schema: databaseName,
     default: "spark_streaming",
   },
   mongodb_collection: {
     description: "Collection of the pairs.",
     expected: "the name of a collection",
-    schema: text,
+    schema: collectionName,
     default: "spark_streaming_stateful_writes",
   },
   mongodb_unmatched_collection: {
     description: "Collection of the events that found no partner in time.",
     expected: "the name of a collection",
-    schema: text,
+    schema: collectionName,
     default: "unmatched",
   },
   mongodb_dead_letter_collection: {
     description: "Collection of the records that could not take part, and why.",
     expected: "the name of a collection",
-    schema: text,
+    schema: collectionName,
     default: "dead_letters",
   },
 });

@@ -5,7 +5,8 @@
 import { connectKafka } from "../beam/io/kafka/client/connect_kafka.js";
 import type { KafkaClient } from "../beam/io/kafka/client/kafka_client.js";
 import { TopicNotFoundError } from "../beam/io/kafka/client/kafka_errors.js";
-import { type CollectionIndexes, connectMongo, ensureIndexes } from "../beam/io/mongodb/writer.js";
+import { connectMongo } from "../beam/io/mongodb/connect_mongo.js";
+import { type CollectionPlan, prepareCollections } from "../beam/io/mongodb/prepare_collections.js";
 import { CommandError, explain } from "./command.js";
 import { CLIENT_ID, kafkaConfig } from "./connections.js";
 import type { Log } from "./log.js";
@@ -18,7 +19,7 @@ const REQUEST_RETRY_MAX_MS = 3_000;
 
 /** @throws CommandError within some ten seconds */
 export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
-  const results = await Promise.allSettled([checkTopics(settings, log), prepareCollections(settings)]);
+  const results = await Promise.allSettled([checkTopics(settings, log), checkCollections(settings, log)]);
   failTogether(results);
 }
 
@@ -62,23 +63,34 @@ async function checkTopic(
 }
 
 /** @throws MongoUnavailableError, MongoConfigurationError */
-async function prepareCollections(settings: MongodbSettings): Promise<void> {
+async function checkCollections(settings: MongodbSettings, log: Log): Promise<void> {
   const client = await connectMongo(settings.mongodb_uri, { appName: CLIENT_ID });
   try {
-    await ensureIndexes(client.db(settings.mongodb_database), indexesOf(settings));
+    const notes = await prepareCollections(client.db(settings.mongodb_database), plansOf(settings));
+    for (const note of notes) log.warn(note);
   } finally {
     await client.close();
   }
 }
 
-function indexesOf(settings: MongodbSettings): CollectionIndexes[] {
+function plansOf(settings: MongodbSettings): CollectionPlan[] {
   return [
-    { collection: settings.mongodb_collection, indexes: [{ key: { order_id: 1 } }] },
+    {
+      collection: settings.mongodb_collection,
+      setting: "MONGODB_COLLECTION",
+      indexes: [{ key: { order_id: 1 } }],
+    },
     {
       collection: settings.mongodb_unmatched_collection,
+      setting: "MONGODB_UNMATCHED_COLLECTION",
       indexes: [{ key: { order_id: 1 } }, { key: { kind: 1, expires_at: 1 } }],
     },
-    { collection: settings.mongodb_dead_letter_collection, indexes: [{ key: { reason: 1 } }] },
+    {
+      collection: settings.mongodb_dead_letter_collection,
+      setting: "MONGODB_DEAD_LETTER_COLLECTION",
+      indexes: [{ key: { reason: 1 } }],
+      takesAll: true,
+    },
   ];
 }
 

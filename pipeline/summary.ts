@@ -10,6 +10,8 @@ export interface Counts {
   readonly duplicates: number;
   /** By reason, those that occurred. */
   readonly dead_letters: Readonly<Record<string, number>>;
+  /** Only where there are any: documents whose _id another writer's document has. They are dead letters. */
+  readonly ids_taken?: number;
 }
 
 /** The JSON form: what this run counted. */
@@ -31,7 +33,7 @@ export function summaryOf(figures: Figures, durationMs: number, total?: Figures)
   };
 }
 
-function countsOf({ orders, payments, joined, unmatched, deadLetters }: Figures): Counts {
+function countsOf({ orders, payments, joined, unmatched, deadLetters, idsTaken }: Figures): Counts {
   return {
     orders: orders.read,
     payments: payments.read,
@@ -39,6 +41,7 @@ function countsOf({ orders, payments, joined, unmatched, deadLetters }: Figures)
     unmatched,
     duplicates: orders.duplicates + payments.duplicates,
     dead_letters: deadLetters,
+    ...(idsTaken > 0 && { ids_taken: idsTaken }),
   };
 }
 
@@ -73,6 +76,9 @@ export function summaryText(figures: Figures, durationMs: number, total?: Figure
     "",
     `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched in MongoDB`,
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
+    ...(figures.idsTaken > 0
+      ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
+      : []),
     `${formatCount(events)} events in ${seconds.toFixed(1)} s`,
     ...(total === undefined ? [] : [`all runs on this state: ${totalText(total)}`]),
   ].join("\n");

@@ -116,7 +116,7 @@ export function registerConnections(
   registerKafkaConnection(KAFKA_CONNECTION, {
     ...kafka,
     health,
-    limits: { retryMaxMs },
+    limits: { retryMaxMs, requestRetryMaxMs: retryMaxMs },
     ...(trustedClock !== undefined && { trustedClock }),
   });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };

@@ -1,12 +1,23 @@
 /** The three sinks: what the join gives becomes documents, and a document that is refused becomes a dead letter. */
 import type { Db, Document } from "mongodb";
+import { MongoConfigurationError } from "../beam/io/mongodb/errors.js";
 import { MongoSink } from "../beam/io/mongodb/mongo_sink.js";
 import type { MongoWriterOptions, RejectedDocument } from "../beam/io/mongodb/writer.js";
 import type { BundleContext, Emitters } from "../beam/sdk/do_fn.js";
 import { counter } from "../beam/sdk/metrics.js";
 import { registerDoFn } from "../beam/sdk/registry.js";
-import { type DeadLetter, deadLetterDocument, type StoredDocument } from "./dead_letter.js";
+import {
+  type DeadLetter,
+  deadLetterDocument,
+  deadLetterId,
+  digestOf,
+  IDENTITY_FIELDS,
+  type StoredDocument,
+  sinkDeadLetter,
+  unmadeDocument,
+} from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
+import { leastDocument } from "./dead_letter_cuts.js";
 import {
   isPairOf,
   type JoinedDocument,
@@ -22,21 +33,29 @@ type RefusedOutputs = typeof refusedOutputs;
 /** A sink whose refused documents go to the dead letters. */
 abstract class OutcomeSink<T> extends MongoSink<T, RefusedOutputs> {
   readonly outputs = refusedOutputs;
-  override readonly metrics = { refused: counter() };
+  override readonly metrics = { refused: counter(), id_taken: counter() };
 
   onRejected(
     document: Document,
-    { code, message }: RejectedDocument,
+    { code, message, idIsTaken }: RejectedDocument,
+    ctx: BundleContext<RefusedOutputs>,
+  ): undefined {
+    if (idIsTaken) this.metrics.id_taken.inc();
+    this.#refuse(document as StoredDocument, code, message, ctx);
+  }
+
+  onUnmade(element: T, error: unknown, ctx: BundleContext<RefusedOutputs>): void {
+    this.#refuse(unmadeDocument(element), undefined, `no document can be made of it: ${String(error)}`, ctx);
+  }
+
+  #refuse(
+    document: StoredDocument,
+    code: number | undefined,
+    message: string,
     ctx: BundleContext<RefusedOutputs>,
   ): void {
     this.metrics.refused.inc();
-    const deadLetter: DeadLetter = {
-      reason: "SINK_REJECTED",
-      message,
-      collection: this.config.collection,
-      code,
-      document: document as unknown as StoredDocument,
-    };
+    const deadLetter = sinkDeadLetter(this.config.collection, document, code, message);
     (ctx.emit as Emitters<RefusedOutputs>).deadLetters(deadLetter, Math.floor(ctx.clock.now()));
   }
 }
@@ -98,15 +117,39 @@ export class WriteDeadLetters extends MongoSink<DeadLetter, Record<never, never>
     SINK_REJECTED: counter(),
   };
 
+  /** What is said of a record may change with the clock; the record does not. */
+  protected override readonly comparedFields = IDENTITY_FIELDS;
+
+  readonly #lastResorts = new WeakSet<Document>();
+
   toDocument(deadLetter: DeadLetter): Document {
     this.metrics[deadLetter.reason].inc();
     return deadLetterDocument(deadLetter);
   }
 
-  /** There is nowhere left for it to go, and it must not be lost: the run ends here. */
-  onRejected(document: Document, { code, message }: RejectedDocument): never {
-    throw new Error(
-      `the collection ${this.config.collection} refuses the dead letter ${String(document._id)} (code ${code}): ${message}`,
+  onUnmade(deadLetter: DeadLetter, error: unknown): void {
+    this.write(leastDocument({ ...deadLetter }, deadLetterId(deadLetter), String(error)));
+  }
+
+  /**
+   * Where another has its _id, it gets one more that is made of its content. One that is refused as it is, is reduced to
+   * what every server takes. There is nowhere left for it to go then, and it must not be lost: the run ends here.
+   */
+  onRejected(document: Document, { code, message, idIsTaken }: RejectedDocument): Document {
+    const { _id, topic, partition, offset } = document;
+    const isLast = this.#lastResorts.has(document);
+    if (!isLast) {
+      const id = idIsTaken ? `${_id}:${digestOf(document)}` : String(_id);
+      const least = idIsTaken
+        ? { ...document, _id: id }
+        : leastDocument(document as StoredDocument, id, message);
+      this.#lastResorts.add(least);
+      return least;
+    }
+    const of = topic === undefined ? String(_id) : `${topic}, partition ${partition}, offset ${offset}`;
+    throw new MongoConfigurationError(
+      `the collection ${this.config.collection} refuses the dead letter of ${of} (code ${code ?? "none"}): ${message}. ` +
+        "Change what refuses it there, or name another collection in MONGODB_DEAD_LETTER_COLLECTION",
     );
   }
 }

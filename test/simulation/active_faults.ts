@@ -138,6 +138,9 @@ export class ActiveFaults {
         case "mongodb down":
           mongo.isDown = true;
           break;
+        case "mongodb frozen":
+          mongo.isFrozen = true;
+          break;
         case "mongodb noise":
           Object.assign(mongo, fault.conditions);
           break;
@@ -157,7 +160,7 @@ export class ActiveFaults {
       }
     }
     for (const node of kafka.nodes) kafka.setDown(node, down.has(node));
-    mongodb.conditions = mongo;
+    mongodb.setConditions(mongo);
     mongodb.refusalOf = (collection, { order_id }) =>
       collection === "dead_letters" ? undefined : refused.get(order_id);
   }

@@ -187,6 +187,9 @@ class Generator {
     const common = { atMs, topic, partition: this.#partition(topic, id, atMs), key } as const;
     if (random.chance(0.3)) {
       this.#arrivals.push({ ...common, value: { form: "null" } });
+    } else if (random.chance(0.02)) {
+      const length = (1 << 20) + random.skewed(1 << 20, 2);
+      this.#arrivals.push({ ...common, value: { form: "large", length } });
     } else if (random.chance(0.2) && this.#mode === "streaming") {
       const future = { ...event, created_at: event.created_at + 86_400_000 };
       this.#arrivals.push({ ...common, value: { form: "avro", event: future } });
@@ -306,6 +309,7 @@ class Generator {
       () => this.#drawLeaderMove(),
       () => this.#drawNewPartition(),
       () => this.#faults.push({ kind: "mongodb down", ...this.#span() }),
+      () => this.#faults.push({ kind: "mongodb frozen", ...this.#span() }),
       () => this.#drawMongoNoise(),
       () => this.#drawMongoNoise(),
       () => this.#drawRefusals(),
@@ -392,7 +396,12 @@ class Generator {
   #drawRefusals(): void {
     const random = this.#random;
     const orderIds = Array.from({ length: random.between(1, 5) }, () => `o${random.skewed(50, 2)}`);
-    const how = pick(random, ["validator", "spoils the insert", "unique index"] as const);
+    const how = pick(random, [
+      "validator",
+      "spoils the insert",
+      "unique index",
+      "another's document",
+    ] as const);
     this.#faults.push({ kind: "refusals", orderIds: [...new Set(orderIds)], how });
   }
 

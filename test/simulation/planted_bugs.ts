@@ -2,11 +2,13 @@
  * Bugs that the product does not have, so that the checkers can show that they would find them. Each is planted from
  * outside, by replacing a method, and names the checkers of which one must be the first to tell.
  */
+import type { MongoBulkWriteError } from "mongodb";
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
 import { PartitionReader } from "../../beam/io/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../beam/io/kafka/find_partitions.js";
 import { ReadPartitions } from "../../beam/io/kafka/read_partitions.js";
+import { unwrapBulkError } from "../../beam/io/mongodb/errors.js";
 import { MongoWriter } from "../../beam/io/mongodb/writer.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
 import type { Clock } from "../../beam/model/clock.js";
@@ -186,9 +188,38 @@ export const PLANTED_BUGS = {
     scenarios: {},
     seedsMax: 1_000,
     plant: () =>
-      replace(inner(MongoWriter.prototype), "findAlreadyThere", () => {
-        return async (_chunk: unknown, errors: readonly { code: number; index: number }[]) =>
-          new Set(errors.filter(({ code }) => code === 11000).map(({ index }) => index));
+      replace(inner(MongoWriter.prototype), "findDuplicates", () => {
+        return async (_chunk: unknown, { result }: MongoBulkWriteError) => {
+          const duplicates = result.getWriteErrors().filter(({ code }) => code === 11000);
+          return { alreadyThere: new Set(duplicates.map(({ index }) => index)), others: new Map() };
+        };
+      }),
+  },
+
+  "another's document is taken for ours": {
+    caughtBy: ["every event in one place"],
+    scenarios: {},
+    seedsMax: 1_000,
+    plant: () =>
+      replace(inner(MongoWriter.prototype), "findDuplicates", (findDuplicates) => {
+        return async function (this: unknown, ...args: unknown[]) {
+          return { ...(await findDuplicates.apply(this, args)), others: new Map() };
+        };
+      }),
+  },
+
+  "a frozen server is taken for a bug": {
+    caughtBy: ["failures have a cause"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(inner(MongoWriter.prototype), "judgeOperation", (judgeOperation) => {
+        return async function (this: unknown, chunk: unknown, error: unknown, tally: unknown) {
+          const cause = unwrapBulkError(error);
+          // As it is when the name decides.
+          if ((cause as Error).name === "PoolClearedOnNetworkError") throw cause;
+          return judgeOperation.call(this, chunk, error, tally);
+        };
       }),
   },
 
@@ -241,8 +272,8 @@ export const PLANTED_BUGS = {
     seedsMax: MANY,
     plant: () =>
       replace(WriteDeadLetters.prototype, "process", (process) => {
-        return function (this: WriteDeadLetters, deadLetter) {
-          if (deadLetter.reason !== "LATE") process.call(this, deadLetter);
+        return function (this: WriteDeadLetters, deadLetter, ctx) {
+          if (deadLetter.reason !== "LATE") process.call(this, deadLetter, ctx);
         };
       }),
   },

@@ -71,6 +71,8 @@ export interface Arrival {
   readonly value:
     | { readonly form: "avro" | "json"; readonly event: Order | Payment }
     | { readonly form: "bytes"; readonly base64: string }
+    /** So many bytes, which nobody can decode. */
+    | { readonly form: "large"; readonly length: number }
     | { readonly form: "null" };
   /** Written in a transaction of its own. */
   readonly transaction?: { readonly lastsMs: number; readonly outcome: "commit" | "abort" };
@@ -103,6 +105,7 @@ export type Fault =
     }
   | { readonly kind: "new partition"; readonly atMs: number; readonly topic: Topic }
   | ({ readonly kind: "mongodb down" } & Span)
+  | ({ readonly kind: "mongodb frozen" } & Span)
   | ({ readonly kind: "mongodb noise"; readonly conditions: Partial<MongoConditions> } & Span)
   | { readonly kind: "refusals"; readonly orderIds: readonly string[]; readonly how: Refusal }
   | ({ readonly kind: "disk full" } & Span)
@@ -131,6 +134,8 @@ export function valueBytes(value: Arrival["value"]): Buffer | null {
   switch (value.form) {
     case "null":
       return null;
+    case "large":
+      return Buffer.alloc(value.length, 0xff);
     case "bytes":
       return Buffer.from(value.base64, "base64");
     case "avro":

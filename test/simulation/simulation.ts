@@ -195,6 +195,8 @@ class Simulation implements World {
       async () => new SimulatedMongoClient(this.mongodb, process) as unknown as MongoClient,
       {
         ...scenario.mongodb,
+        // All of them: what a sample leaves out would be lost, as it may be.
+        comparedMax: 1_000,
         sleep: (ms) => loop.wait(ms, process, "backoff"),
         now: () => loop.nowMs,
         random: () => this.machine.random.uniform(),

@@ -1,7 +1,8 @@
 /** The MongoDB clients of this process, by name. */
 import type { MongoClient } from "mongodb";
 import { SharedConnections } from "../connections/shared_connections.js";
-import { connectMongo, type MongoWriterOptions } from "./writer.js";
+import { connectMongo } from "./connect_mongo.js";
+import type { MongoWriterOptions } from "./writer.js";
 
 export type SharedWriterOptions = Omit<MongoWriterOptions, "collection">;
 

@@ -7,6 +7,8 @@ import type { z } from "zod";
 import {
   brokers,
   checkpoint,
+  collectionName,
+  databaseName,
   decimal,
   durationMs,
   gcsPath,
@@ -168,3 +170,17 @@ describe("a PEM file", () => {
     assert.match(why(join(folder, "missing.pem"))!, /ENOENT/);
   });
 });
+
+const name = (text: string): [string, unknown] => [text, text];
+const refused = (text: string): [string, unknown] => [text, WRONG];
+
+cases("the name of a database", databaseName, [
+  ...["spark_streaming", "a-b", "é", "x".repeat(63)].map(name),
+  ...["", "a.b", "a/b", "a\\b", "a b", "a$b", 'a"b', "a*b", "a<b", "a:b", "a|b", "a?b", "a\0b"].map(refused),
+  ...["x".repeat(64), "é".repeat(32), "local", "config"].map(refused),
+]);
+
+cases("the name of a collection", collectionName, [
+  ...["dead_letters", "a.b", "a b", "x".repeat(190)].map(name),
+  ...["", "a$b", "system.users", ".a", "a.", "a..b", "a\0b", "x".repeat(191)].map(refused),
+]);

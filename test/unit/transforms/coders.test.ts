@@ -164,6 +164,7 @@ describe("coders of the join", () => {
         message: "too large",
         collection: "c",
         code: 121,
+        documentId: "x",
         document: { _id: "x", at: new Date(5), text: "é" },
       },
     ];

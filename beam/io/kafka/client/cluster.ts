@@ -8,16 +8,19 @@ import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
 import { FETCH_VERSION } from "./fetch_protocol.js";
 import type { KafkaConfig, KafkaLimits } from "./kafka_client.js";
 import {
+  classifyFailure,
+  isProgrammersError,
   KafkaAuthenticationError,
   KafkaAuthorizationError,
   KafkaClosedError,
   KafkaError,
+  KafkaProgramError,
   KafkaRequestError,
   KafkaUnreachableError,
+  UnreadableAnswerError,
 } from "./kafka_errors.js";
 import {
   apiKeys,
-  classifyFailure,
   createKafkaJsLogger,
   errorName,
   type KafkaJsBroker,
@@ -187,6 +190,7 @@ export class Cluster {
   toKafkaError(error: unknown): KafkaError {
     if (error instanceof KafkaError) return error;
     const failure = classifyFailure(error);
+    if (failure.kind === "programmer") return new KafkaProgramError(error as Error);
     if (failure.kind === "authentication") return new KafkaAuthenticationError(this.brokers, error);
     if (failure.kind === "connection")
       return new KafkaUnreachableError(this.brokers, error, this.#hint(error));
@@ -278,7 +282,7 @@ export class Cluster {
       return await request();
     } catch (error) {
       if (classifyFailure(error).kind !== "protocol") this.#drop(connection);
-      throw error;
+      throw isProgrammersError(error) ? new UnreadableAnswerError(error as Error) : error;
     }
   }
 
@@ -296,6 +300,7 @@ export function isOutage(error: unknown): boolean {
   const failure = classifyFailure(error);
   switch (failure.kind) {
     case "authentication":
+    case "programmer":
       return false;
     case "connection":
       return !TLS_FAILURE.test(failure.code ?? "");

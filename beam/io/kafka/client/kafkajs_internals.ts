@@ -167,7 +167,7 @@ export function createBroker(options: {
     port,
     clientId,
     ssl,
-    sasl,
+    sasl: sasl && withOutagesApart(sasl),
     socketFactory,
     connectionTimeout: options.connectionTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
@@ -175,6 +175,55 @@ export function createBroker(options: {
     logger,
   });
   return new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
+}
+
+/** Does one exchange of a login with the broker. */
+type SaslAuthenticate = (exchange: object) => Promise<unknown>;
+interface Login {
+  authenticate(): Promise<void>;
+}
+type LoginProvider = (connection: { readonly saslAuthenticate: SaslAuthenticate }) => Login;
+
+const LOGINS: Readonly<Record<string, (sasl: object) => LoginProvider>> = {
+  PLAIN: require("kafkajs/src/broker/saslAuthenticator/plain"),
+  "SCRAM-SHA-256": require("kafkajs/src/broker/saslAuthenticator/scram256"),
+  "SCRAM-SHA-512": require("kafkajs/src/broker/saslAuthenticator/scram512"),
+};
+
+/**
+ * kafkajs calls everything that goes wrong while it logs in a failed authentication, a connection that breaks too. With
+ * this, what failed on the way to the broker is thrown as it is; an answer of the broker has a `type`.
+ */
+export function withOutagesApart(sasl: {
+  readonly mechanism?: string;
+  readonly authenticationProvider?: LoginProvider;
+}): { readonly authenticationProvider?: LoginProvider } {
+  const login = LOGINS[sasl.mechanism?.toUpperCase() ?? ""]?.(sasl);
+  if (login === undefined) return sasl;
+  const authenticationProvider: LoginProvider = (connection) => {
+    let failure: unknown;
+    const saslAuthenticate: SaslAuthenticate = async (exchange) => {
+      try {
+        return await connection.saslAuthenticate(exchange);
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    };
+    const inner = login({ ...connection, saslAuthenticate });
+    return {
+      async authenticate() {
+        try {
+          await inner.authenticate();
+        } catch (error) {
+          const isOfTheWay =
+            failure !== undefined && typeof (failure as { type?: unknown }).type !== "string";
+          throw isOfTheWay ? failure : error;
+        }
+      },
+    };
+  };
+  return { ...sasl, authenticationProvider };
 }
 
 /** kafkajs's sockets, without the delay of small writes, and announced to `onSocket`. */
@@ -229,32 +278,18 @@ function withUnknownIds(answer: MetadataAnswerV6): MetadataAnswer {
   };
 }
 
+type ErrorClass = new (message: string) => Error;
+export const {
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSSASLAuthenticationError,
+}: {
+  readonly KafkaJSNumberOfRetriesExceeded: ErrorClass;
+  readonly KafkaJSSASLAuthenticationError: ErrorClass;
+} = require("kafkajs");
+
 /** The protocol's name of an error code, such as NOT_LEADER_FOR_PARTITION. */
 export function errorName(code: number): string {
   return protocolErrors.errorCodes.find((known) => known.code === code)?.type ?? `error code ${code}`;
-}
-
-/** What kafkajs throws, as far as decisions depend on it. */
-export type KafkaJsFailure =
-  | { readonly kind: "authentication" }
-  | { readonly kind: "protocol"; readonly type: string; readonly retriable: boolean }
-  | { readonly kind: "connection"; readonly code: string | undefined };
-
-/** "connection" stands for everything that leaves the connection in doubt: refused, closed, timed out, unreadable. */
-export function classifyFailure(error: unknown): KafkaJsFailure {
-  const { name, type, code, retriable } = error as {
-    name?: string;
-    type?: string;
-    code?: unknown;
-    retriable?: boolean;
-  };
-  if (name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
-    return { kind: "authentication" };
-  }
-  if (type === "UNSUPPORTED_SASL_MECHANISM") return { kind: "authentication" };
-  if (type === "ILLEGAL_SASL_STATE") return { kind: "connection", code: undefined };
-  if (typeof type === "string") return { kind: "protocol", type, retriable: retriable === true };
-  return { kind: "connection", code: typeof code === "string" ? code : undefined };
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   KafkaAuthenticationError,
   KafkaAuthorizationError,
   type KafkaError,
+  KafkaProgramError,
   KafkaRequestError,
   LogChangedError,
   OffsetOutOfRangeError,
@@ -471,7 +472,8 @@ export class PartitionFetcher implements ReaderOwner {
   #retryLater(reader: PartitionReader, error: unknown): boolean {
     if (reader.isClosed || reader.error !== undefined) return false;
     const cause = this.transport.toKafkaError(error);
-    if (cause instanceof KafkaAuthenticationError) return reader.fail(cause);
+    if (cause instanceof KafkaAuthenticationError || cause instanceof KafkaProgramError)
+      return reader.fail(cause);
     const now = this.clock.elapsed();
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;

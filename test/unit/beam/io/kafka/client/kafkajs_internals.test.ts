@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { classifyFailure } from "../../../../../../beam/io/kafka/client/kafka_errors.js";
 import {
-  classifyFailure,
   createKafkaJsLogger,
   errorName,
   metadataCallV6,
+  withOutagesApart,
 } from "../../../../../../beam/io/kafka/client/kafkajs_internals.js";
 
 const require = createRequire(import.meta.url);
@@ -55,6 +56,28 @@ describe("kafkajs internals", () => {
       type: "GROUP_COORDINATOR_NOT_AVAILABLE",
       retriable: true,
     });
+  });
+
+  it("believes a refused login only where the broker has refused it", async () => {
+    const logger = createKafkaJsLogger(() => {});
+    const login = (mechanism: string, failure: Error) => {
+      const { authenticationProvider } = withOutagesApart({ mechanism, ...{ username: "u", password: "p" } });
+      const saslAuthenticate = () => Promise.reject(failure);
+      return authenticationProvider!({
+        host: "h",
+        port: 1,
+        logger,
+        saslAuthenticate,
+      } as never).authenticate();
+    };
+    const closed = new errors.KafkaJSConnectionClosedError("Closed connection", { host: "h", port: 1 });
+    for (const mechanism of ["PLAIN", "scram-sha-256", "SCRAM-SHA-512"]) {
+      await assert.rejects(login(mechanism, closed), closed);
+      await assert.rejects(login(mechanism, createErrorFromCode(58)), {
+        name: "KafkaJSSASLAuthenticationError",
+      });
+    }
+    assert.deepEqual(withOutagesApart({ mechanism: "OAUTHBEARER" }), { mechanism: "OAUTHBEARER" });
   });
 
   it("names error codes", () => {
