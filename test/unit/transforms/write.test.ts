@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { BSON, type Document, MongoBulkWriteError, type MongoClient } from "mongodb";
 import { registerMongoClient } from "../../../beam/io/mongodb/mongo_connections.js";
 import { systemClock } from "../../../beam/model/clock.js";
-import type { DeadLetter } from "../../../transforms/dead_letter.js";
+import { type DeadLetter, deadLetterId } from "../../../transforms/dead_letter.js";
 import { WriteDeadLetters, WriteJoined } from "../../../transforms/write.js";
 
 type Refuse = (document: Document) => { code: number; errmsg: string } | undefined;
@@ -105,11 +105,11 @@ describe("the sinks", () => {
   });
 
   it("store a dead letter under one more _id where another record's has its own", async () => {
-    const id = "orders:2:41";
+    const id = deadLetterId(letter);
     collection.others.set(id, { _id: id, topic: "orders", partition: 2, offset: 41, key: null, value: null });
     await write(new WriteDeadLetters(config), letter);
     const [stored] = collection.documents;
-    assert.match(stored!._id, /^orders:2:41:[0-9a-f]{64}$/);
+    assert.match(stored!._id, /^orders:2:41::[0-9a-f]{16}:[0-9a-f]{64}$/);
     assert.equal(stored!.value.length(), 4_000);
     collection.others.set(stored!._id, stored!);
     await write(new WriteDeadLetters(config), { ...letter, message: "said otherwise this time" });
@@ -121,7 +121,7 @@ describe("the sinks", () => {
       BSON.calculateObjectSize(document) > 3_000 ? { code: 17280, errmsg: "too large here" } : undefined;
     await write(new WriteDeadLetters(config), letter);
     const [stored] = collection.documents;
-    assert.equal(stored!._id, "orders:2:41");
+    assert.equal(stored!._id, deadLetterId(letter));
     assert.equal(stored!.value.length(), 1024);
     assert.deepEqual(
       [stored!.value_length, stored!.value_truncated, stored!.reduced],
