@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim integration e2e run-local producers services services-down bench bench-portable clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local producers services services-down bench bench-portable clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -46,6 +46,9 @@ simulation: setup ## The whole pipeline in a simulated world: a thousand seeds w
 
 sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--store=memory --save=NAME …"]
 	@node $(FROM_SOURCE) test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
+
+fuzz: setup ## Mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node --import tsx test/fuzz/main.ts
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration

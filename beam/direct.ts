@@ -9,8 +9,8 @@ export { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "./engine/
 export { type Clock, systemClock } from "./platform/clock.js";
 export { Health, type HealthProblem, type HealthReporter, unheard } from "./platform/health.js";
 export { DirectRun, runDirect } from "./runners/direct/direct_runner.js";
-export { recordedIdentity } from "./runners/direct/graph_identity.js";
-export { COUNTERS_TABLE, IDENTITY_TABLE } from "./runners/direct/table_names.js";
+export { recordedIdentity, recordedTopic } from "./runners/direct/graph_identity.js";
+export { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, IDENTITY_TABLE } from "./runners/direct/table_names.js";
 export type { CounterSource, PipelineRun, StageWatermark, StopMode } from "./sdk/pipeline_run.js";
 export { isCheckpointId } from "./store/checkpoint/checkpoint_id.js";
 export { CheckpointRepository } from "./store/checkpoint/checkpoint_repository.js";
@@ -25,4 +25,4 @@ export { DurableStore } from "./store/durable_store.js";
 export { LocalDirectory } from "./store/local_directory.js";
 export { MemoryStore } from "./store/memory_store.js";
 export type { Store } from "./store/store.js";
-export { writeProblem } from "./store/store_errors.js";
+export { UnusableDirectoryError, writeProblem } from "./store/store_errors.js";

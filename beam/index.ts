@@ -9,6 +9,7 @@ import "./only_copy.js";
 export type { KV } from "./model/kv.js";
 export { type PaneInfo, Timing } from "./model/pane.js";
 export {
+  formatDuration,
   formatTimestamp,
   GLOBAL_WINDOW_MAX,
   MAX_TIMESTAMP,
@@ -125,8 +126,10 @@ export {
   type BagState,
   type BagStateSpec,
   bagState,
+  type Changelog,
+  type ChangelogState,
   type CombiningState,
-  type CombiningStateSpec,
+  changelogState,
   combiningState,
   type MapState,
   type MapStateSpec,
@@ -137,6 +140,7 @@ export {
   type OrderedListState,
   type OrderedListStateSpec,
   orderedListState,
+  readChangelog,
   type Sorted,
   type StateCells,
   type StateSpec,
@@ -156,7 +160,7 @@ export {
 
 // ── Sources: splittable DoFns
 
-export { type OffsetRange, OffsetRangeTracker } from "./sdk/offset_range.js";
+export { type OffsetRange, OffsetRangeTracker, openRange } from "./sdk/offset_range.js";
 export { offsetRangeCoder } from "./sdk/offset_range_coder.js";
 export {
   type ManualWatermark,

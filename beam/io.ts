@@ -7,8 +7,17 @@ import "./only_copy.js";
 export { type Clock, systemClock } from "./platform/clock.js";
 export { crc32c } from "./platform/crc32c.js";
 export { type HealthReporter, unheard } from "./platform/health.js";
+export { LeastRecentlyUsed } from "./platform/least_recently_used.js";
+export {
+  isPlainAddress,
+  MASK,
+  maskAddress,
+  maskSecrets,
+  rememberSecret,
+  rememberSecretsOf,
+} from "./platform/masking.js";
 export { SharedConnections } from "./platform/shared_connections.js";
-export { SteadyHour } from "./platform/steady_hour.js";
+export { TrustedClock } from "./platform/trusted_clock.js";
 export {
   type ObjectBody,
   type ObjectInfo,

@@ -2,6 +2,7 @@
 
 import type { Pipeline } from "@order-payment-stream/beam";
 import { type Collection, createPipeline, flattenAll, parDo } from "@order-payment-stream/beam";
+import type { OffsetReset } from "@order-payment-stream/kafka";
 import { readFromKafka, type StartPoint } from "@order-payment-stream/kafka";
 
 import { coGroupByOrderId } from "../transforms/co_group.js";
@@ -20,17 +21,21 @@ export interface GraphOptions {
   readonly paymentTopic: string;
   readonly isBounded: boolean;
   readonly start: StartPoint;
+  /** Default: none. */
+  readonly offsetReset?: OffsetReset;
   readonly groupId: string | undefined;
   /** T */
   readonly timeoutMs: number;
   /** D */
   readonly maxOutOfOrdernessMs: number;
-  /** How far ahead of the clock an event may be in an unbounded run. */
-  readonly futureMaxMs: number;
+  /** How far ahead of the clock an event may be; null: as far as it likes. */
+  readonly maxAheadOfClockMs: number | null;
   readonly database: string;
   readonly joinedCollection: string;
   readonly unmatchedCollection: string;
   readonly deadLetterCollection: string;
+  /** Records may be missing in front of what is read: what an earlier run has paired is not called unmatched. Default: no. */
+  readonly recordsMayBeMissing?: boolean;
 }
 
 /** What the join and the reads give, before it is written. */
@@ -46,12 +51,13 @@ export function buildPipeline(
   write: (results: Results) => void = writeToMongo(options),
 ): Pipeline {
   const { pipeline, root } = createPipeline();
-  const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, groupId } = options;
-  const decoderConfig = { timeoutMs, futureMaxMs: isBounded ? null : options.futureMaxMs };
+  const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, offsetReset = "none", groupId } = options;
+  const decoderConfig = { timeoutMs, maxAheadOfClockMs: options.maxAheadOfClockMs };
   const common = {
     connection: KAFKA_CONNECTION,
     isBounded,
     start,
+    offsetReset,
     groupId,
     maxOutOfOrdernessMs,
     decoderConfig,
@@ -82,7 +88,14 @@ function writeToMongo(options: GraphOptions): (results: Results) => void {
   const sink = (collection: string) => ({ connection: MONGODB_CONNECTION, database, collection });
   return ({ joined, unmatched, deadLetters }) => {
     const refusedPairs = parDo("WriteJoined", joined, new WriteJoined(sink(joinedCollection)));
-    const refusedEvents = parDo("WriteUnmatched", unmatched, new WriteUnmatched(sink(unmatchedCollection)));
+    const refusedEvents = parDo(
+      "WriteUnmatched",
+      unmatched,
+      new WriteUnmatched({
+        ...sink(unmatchedCollection),
+        unlessPairedIn: options.recordsMayBeMissing ? joinedCollection : null,
+      }),
+    );
     const all = flattenAll("DeadLetters", [
       ...deadLetters,
       refusedPairs.deadLetters,

@@ -2,7 +2,7 @@
 /** The command line. Each command loads its own code only. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { define, EXIT_WRONG_SETTINGS } from "./commands/command.js";
+import { define, explainBug } from "./commands/command.js";
 import {
   CHECKPOINTS_CHOICES,
   CHECKPOINTS_SETTINGS,
@@ -15,7 +15,17 @@ import {
   STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
 } from "./commands/command_options.js";
-import { checkTogether, RUN_SETTINGS } from "./settings/options.js";
+import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
+import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
+import { logOutput } from "./report/standard_output.js";
+import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./settings/options.js";
+
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    sayNow(explainBug(error));
+    process.exit(EXIT_FAILED);
+  });
+}
 
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
@@ -26,12 +36,14 @@ const program = new Command("order-payment-stream")
     "after",
     "\nEach flag is an environment variable too, in capitals, and may stand in .env: see .env.example.",
   )
+  .addHelpText("afterAll", EXIT_CODES_TEXT)
   .exitOverride();
 
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, texts }) => (await import("./commands/run.js")).run(settings, texts),
+  action: async ({ settings, origins, texts }) =>
+    (await import("./commands/run.js")).run(withOffsetReset(settings, origins), texts),
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {
@@ -78,12 +90,6 @@ define(program.command("services").description("start Kafka and MongoDB in the b
     (await import("./commands/services.js")).services(what, environment),
 });
 
-// Whoever reads the output may have had enough of it.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
-
 try {
   await program.parseAsync();
 } catch (error) {
@@ -91,6 +97,8 @@ try {
   // It has printed its message; help and version are no mistakes.
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_WRONG_SETTINGS;
 }
+await logOutput.flush();
+giveSignalsBack();
 // Sockets that linger must not keep a command alive that has ended.
 process.exit();
 

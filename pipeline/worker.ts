@@ -1,15 +1,28 @@
 #!/usr/bin/env node
-/** The worker that runners start, for the graph of this program. */
+import { maskSecrets } from "@order-payment-stream/beam/io";
+/** The worker that runners start, for the graph of this program; with `--worker_pool`, a pool of such workers. */
 import { runWorkerProcess } from "@order-payment-stream/beam/worker";
+
 import "./graph.js";
-import { readWorkerSettings, registerConnections } from "./settings/worker_settings.js";
+import { logOutput } from "./report/standard_output.js";
+import {
+  checkOthers,
+  readPoolAdmission,
+  readWorkerSettings,
+  registerConnections,
+} from "./settings/worker_settings.js";
 
 try {
   await runWorkerProcess(process.argv.slice(2), {
-    prepare: (options, log) => registerConnections(readWorkerSettings(options), log),
+    prepare: (options, log, others) => {
+      const settings = readWorkerSettings(options);
+      checkOthers(settings, others);
+      registerConnections(settings, log);
+    },
+    admission: readPoolAdmission,
   });
 } catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
+  logOutput.write(`${maskSecrets((error as Error).message)}\n`);
   process.exitCode = 1;
 }
 // Connections that linger must not keep a worker that has ended.

@@ -3,7 +3,15 @@
  * replicas, none is doubled by a retry, and those of one topic keep their order of arrival.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Kafka, type KafkaConfig, logLevel, type Producer, type TopicMessages } from "kafkajs";
+import {
+  type CompressionTypes,
+  Kafka,
+  type KafkaConfig,
+  logLevel,
+  type Producer,
+  type TopicMessages,
+} from "kafkajs";
+import { type Compression, compressionType } from "./compression.js";
 import { createKeyPartitioner } from "./partitioner.js";
 import { pump } from "./pump.js";
 import { type ScenarioMessage, type ScenarioTopic, scenario } from "./scenario.js";
@@ -17,6 +25,8 @@ export interface ProduceOptions extends ScheduleOptions {
   topics: Readonly<Record<ScenarioTopic, string>>;
   /** The same seed gives the same orders and payments, in any number of processes. */
   seed: number;
+  /** Of the batches. Default: none. */
+  compression?: Compression;
   /** Stops soon and in order: what was handed over is still acknowledged. */
   signal?: AbortSignal;
   /** Called every second, and at the end. */
@@ -87,12 +97,13 @@ export async function produce(options: ProduceOptions): Promise<ProduceSummary> 
   });
   await producer.connect();
 
+  const compression = compressionType(options.compression ?? "none");
   const counts = new Counts(options.onProgress);
   try {
     const timing = schedule(options, Date.now());
     await pump({
       messages: scenario(scenarioOptions(options, timing)),
-      send: (batch) => sendBatch(producer, topics, batch, counts, signal),
+      send: (batch) => sendBatch(producer, topics, batch, compression, counts, signal),
       dueMs: timing.dueMs,
       batchSizeMax: BATCH_SIZE_MAX,
       signal,
@@ -111,6 +122,7 @@ async function sendBatch(
   producer: Producer,
   topics: Readonly<Record<ScenarioTopic, string>>,
   batch: readonly ScenarioMessage[],
+  compression: CompressionTypes,
   counts: Counts,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -123,7 +135,7 @@ async function sendBatch(
   counts.sent += batch.length;
   for (let attempt = 1; ; attempt++) {
     try {
-      await producer.sendBatch({ acks: -1, topicMessages });
+      await producer.sendBatch({ acks: -1, compression, topicMessages });
       break;
     } catch (error) {
       counts.errors++;

@@ -13,6 +13,7 @@ declare global {
   interface Buffer {
     /** Node's own, missing from its types; half the cost of toString("latin1") on short strings. */
     latin1Slice(start: number, end: number): string;
+    utf8Slice(start: number, end: number): string;
   }
 }
 

@@ -12,6 +12,7 @@ import type { EventKind, EventOfKind, Order, Payment } from "./events.js";
 import { TIMESTAMP_MAX_MS } from "./iso_timestamp.js";
 import { orderFromJson, paymentFromJson } from "./json_event.js";
 import { invalid, type Malformed, NULL_VALUE, undecodable } from "./malformed.js";
+import { otherUnit } from "./time_unit.js";
 
 /** Decodes `buffer[start, end)`, which must lie inside the buffer. The result keeps no reference to it. */
 export type EventDecoder<T> = (buffer: Buffer, start: number, end: number) => T | Malformed;
@@ -23,7 +24,7 @@ const reader = new AvroReader();
 
 export const decodeOrder: EventDecoder<Order> = (buffer, start, end) => {
   if (!hasHeader(orderHeader, buffer, start, end)) {
-    if (isJson(buffer, start, end)) return orderFromJson(buffer.subarray(start, end));
+    if (isJson(buffer, start, end)) return orderFromJson(buffer, start, end);
     return explainHeader("order", buffer, start, end);
   }
   reader.reset(buffer, start + HEADER_LENGTH, end);
@@ -42,7 +43,7 @@ export const decodeOrder: EventDecoder<Order> = (buffer, start, end) => {
 
 export const decodePayment: EventDecoder<Payment> = (buffer, start, end) => {
   if (!hasHeader(paymentHeader, buffer, start, end)) {
-    if (isJson(buffer, start, end)) return paymentFromJson(buffer.subarray(start, end));
+    if (isJson(buffer, start, end)) return paymentFromJson(buffer, start, end);
     return explainHeader("payment", buffer, start, end);
   }
   reader.reset(buffer, start + HEADER_LENGTH, end);
@@ -115,7 +116,9 @@ function isTimestamp(value: number): boolean {
 }
 
 function outOfRange(field: string, value: number): Malformed {
-  return invalid(field, `is ${value} ms since the epoch, which no date can hold`);
+  const unit = otherUnit(value);
+  const hint = unit === "" ? "" : `; ${unit}`;
+  return invalid(field, `is ${value} ms since the epoch, which no date can hold${hint}`);
 }
 
 /** Why the value begins like none of the formats that can be read. */
@@ -123,6 +126,9 @@ function explainHeader(kind: EventKind, buffer: Buffer, start: number, end: numb
   const length = end - start;
   if (length <= 0) return undecodable("the value is empty");
   const first = buffer[start]!;
+  const encoding = foreignEncoding(buffer.subarray(start, Math.min(end, start + 4)));
+  if (encoding !== undefined)
+    return undecodable(`the value is ${encoding}: expected Avro, or JSON in plain UTF-8`);
   if (first === 0x00) {
     if (length < CONFLUENT_HEADER_LENGTH)
       return undecodable("Confluent frame that ends within its schema id");
@@ -139,6 +145,16 @@ function explainHeader(kind: EventKind, buffer: Buffer, start: number, end: numb
   return undecodable(
     `the value begins with byte 0x${first.toString(16).padStart(2, "0")}: neither Avro nor JSON`,
   );
+}
+
+/** Text that an editor or another platform has put into its own form. */
+function foreignEncoding(head: Buffer): string | undefined {
+  if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf)
+    return "text that begins with a byte order mark";
+  const isLittleEndian = head[0] === 0xff && head[1] === 0xfe;
+  const isBigEndian = head[0] === 0xfe && head[1] === 0xff;
+  const isBigEndianObject = head[0] === 0 && head[1] === 0x7b && head[2] === 0;
+  return isLittleEndian || isBigEndian || isBigEndianObject ? "text in UTF-16" : undefined;
 }
 
 function hex(fingerprint: bigint): string {

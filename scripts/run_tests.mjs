@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const GROUPS = ["unit", "types", "conformance", "simulation", "integration", "e2e"];
+const GROUPS = ["unit", "types", "conformance", "simulation", "fuzz", "integration", "e2e"];
 /** A group that hangs is ended, and counts as a failure. */
 const GROUP_TIMEOUT_MS = 45 * 60_000;
 /** After its last test a process may take this long to close what it opened. */

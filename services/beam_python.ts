@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { buildEnvironment } from "./child_environment.js";
 import { messageOf, RequirementMissing } from "./errors.js";
 import { servicesHome } from "./home.js";
 import { withLock } from "./lock.js";
@@ -28,7 +29,7 @@ export async function findBeamPython({
   try {
     const named = env.BEAM_PYTHON;
     if (named) {
-      await run(named, ["-c", "import apache_beam"], { timeout: PROBE_TIMEOUT_MS });
+      await run(named, ["-c", "import apache_beam"], { timeout: PROBE_TIMEOUT_MS, env: buildEnvironment() });
       return named;
     }
     const folder = join(home, "cache", `beam-python-${BEAM_PYTHON_VERSION}`);
@@ -56,9 +57,10 @@ async function install(
   const partial = `${folder}.partial`;
   rmSync(partial, { recursive: true, force: true });
   log(`installing apache-beam ${BEAM_PYTHON_VERSION} for Python with pip (once, some minutes)`);
-  await run("python3", ["-m", "venv", partial], { timeout: PROBE_TIMEOUT_MS });
+  const env = buildEnvironment();
+  await run("python3", ["-m", "venv", partial], { env, timeout: PROBE_TIMEOUT_MS });
   const wanted = `apache-beam==${BEAM_PYTHON_VERSION}`;
-  const options = { timeout: INSTALL_TIMEOUT_MS, ...(signal !== undefined && { signal }) };
+  const options = { env, timeout: INSTALL_TIMEOUT_MS, ...(signal !== undefined && { signal }) };
   await run(pythonIn(partial), ["-m", "pip", "install", "-q", wanted], options);
   // Its Python finds its packages by where it is itself, so the whole may move.
   renameSync(partial, folder);

@@ -3,7 +3,7 @@
  * has ended; `down` ends only what this project started, known by its record and the mark on its command line.
  */
 import { join } from "node:path";
-import { withoutPassword } from "./address.js";
+import { maskAddress } from "@order-payment-stream/beam/io";
 import { stopContainer } from "./container.js";
 import { type EnsureOptions, ensureServices, type Running } from "./ensure.js";
 import { servicesHome } from "./home.js";
@@ -47,7 +47,7 @@ export async function servicesStatus(options: CommandOptions = {}): Promise<Serv
   const statuses = await Promise.all(KINDS.map((kind) => statusOf(kind, env)));
   for (const { name, address, answers, ours } of statuses) {
     const who = ours ? ", started by this project" : "";
-    options.log?.(`${name}: ${answers ? "answers" : "does not answer"} at ${withoutPassword(address)}${who}`);
+    options.log?.(`${name}: ${answers ? "answers" : "does not answer"} at ${maskAddress(address)}${who}`);
   }
   return statuses;
 }

@@ -5,6 +5,7 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
+import { buildEnvironment } from "./child_environment.js";
 import { messageOf } from "./errors.js";
 
 const run = promisify(execFile);
@@ -30,7 +31,7 @@ export async function findEngine(
 ): Promise<string | undefined> {
   for (const engine of engines) {
     try {
-      await run(engine, ["info"], { timeout: ENGINE_TIMEOUT_MS });
+      await run(engine, ["info"], { timeout: ENGINE_TIMEOUT_MS, env: buildEnvironment() });
       return engine;
     } catch {
       // Not installed, or no daemon: the next one.
@@ -52,7 +53,7 @@ export async function runContainer(
   const env = Object.entries(recipe.env ?? {}).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
   const args = ["run", "-d", "--rm", "--name", name, "-p", publish, ...env, recipe.image];
   try {
-    await run(engine, args, { timeout: RUN_TIMEOUT_MS, signal });
+    await run(engine, args, { timeout: RUN_TIMEOUT_MS, signal, env: buildEnvironment() });
   } catch (error) {
     // An interrupted command may leave the container that it was about to start.
     await stopContainer(engine, name);
@@ -64,7 +65,7 @@ export async function runContainer(
 /** Resolves with false when there is no such container (any more). */
 export async function stopContainer(engine: string, name: string): Promise<boolean> {
   try {
-    await run(engine, ["stop", name], { timeout: STOP_TIMEOUT_MS });
+    await run(engine, ["stop", name], { timeout: STOP_TIMEOUT_MS, env: buildEnvironment() });
     return true;
   } catch (error) {
     if (/no such container|no container with name/i.test(messageOf(error))) return false;

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withoutPassword } from "./address.js";
+import { isPlainAddress, maskAddress, maskSecrets, rememberSecretsOf } from "@order-payment-stream/beam/io";
 import { CONTAINER_ENGINES, findEngine, runContainer, stopContainer } from "./container.js";
 import { freePort, isListening } from "./discovery.js";
 import { messageOf, ServiceUnreachable } from "./errors.js";
@@ -23,6 +23,8 @@ const CONTAINER_READY_TIMEOUT_MS = 60_000;
 /** How long a server of ours that listens or lives already may take until it answers. */
 const OWN_READY_TIMEOUT_MS = 10_000;
 const POLL_MS = 100;
+/** In place of what a client says of such an address, which may quote a part of a password. */
+const NOT_PLAIN = "a / ? # [ ] or @ in a user name or password must be percent-encoded";
 
 export interface EnsureOptions {
   readonly kafka: boolean;
@@ -108,15 +110,17 @@ async function takeNamed(
   env: NodeJS.ProcessEnv,
   log: (line: string) => void,
 ): Promise<Found> {
+  rememberSecretsOf(address);
   try {
     await kind.probeNamed(address, NAMED_TIMEOUT_MS, env);
   } catch (error) {
-    const where = `${kind.variable}=${withoutPassword(address)}`;
+    const where = `${kind.variable}=${maskAddress(address)}`;
+    const why = isPlainAddress(address) ? maskSecrets(messageOf(error)) : NOT_PLAIN;
     throw new ServiceUnreachable(
-      `${kind.name} does not answer at ${where}: ${messageOf(error)}. Start it, correct ${kind.variable}, or unset it to have one started.`,
+      `${kind.name} does not answer at ${where}: ${why}. Start it, correct ${kind.variable}, or unset it to have one started.`,
     );
   }
-  log(`taken from ${kind.variable}: ${withoutPassword(address)}`);
+  log(`taken from ${kind.variable}: ${maskAddress(address)}`);
   return { source: "environment", address };
 }
 

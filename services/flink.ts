@@ -58,10 +58,11 @@ export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunne
     ],
     port,
     env,
+    workerEnvironment: options.workerEnvironment,
     signal,
   });
   log(
-    `started Flink's job server for ${flinkMaster} on port ${port} (pid ${runner.pid}). It listens on every interface: on a machine that others can reach, run it and this program in a network namespace`,
+    `started Flink's job server for ${flinkMaster} on port ${port} (pid ${runner.pid}). It listens on every interface and runs whatever command a job names: on a machine with other users, or that others can reach, run it and this program in a network namespace`,
   );
   return runner;
 }

@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { buildEnvironment } from "./child_environment.js";
 import { messageOf, RequirementMissing } from "./errors.js";
 import { withLock } from "./lock.js";
 
@@ -46,7 +47,7 @@ async function install(folder: string, request: GoCommandRequest): Promise<void>
   log(`building ${name} ${version} with Go (once, about a minute)`);
   try {
     await run("go", ["install", `${request.package}@v${version}`], {
-      env: { ...process.env, GOBIN: partial },
+      env: { ...buildEnvironment(), GOBIN: partial },
       timeout: INSTALL_TIMEOUT_MS,
       signal,
     });

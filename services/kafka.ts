@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { serverEnvironment } from "./child_environment.js";
 import { freePort, probeKafka } from "./discovery.js";
 import { ServiceFailed } from "./errors.js";
 import { servicesHome } from "./home.js";
@@ -131,7 +132,9 @@ async function format(classPath: string, properties: string, clusterId: string):
   const level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
   const args = ["format", "--ignore-formatted", "-t", clusterId, "-c", properties];
   try {
-    await run(javaCommand(), [level, "-cp", classPath, "kafka.tools.StorageTool", ...args]);
+    await run(javaCommand(), [level, "-cp", classPath, "kafka.tools.StorageTool", ...args], {
+      env: serverEnvironment(),
+    });
   } catch (error) {
     throw new ServiceFailed(
       `Kafka: cannot format its log folder: ${(error as { stderr?: string }).stderr ?? error}`,

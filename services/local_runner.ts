@@ -4,20 +4,22 @@
  * that the runner starts, workers too, is one process group, and ends with it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { serverEnvironment } from "./child_environment.js";
 import { isListening } from "./discovery.js";
 import { ServiceFailed } from "./errors.js";
 import { type LogWatch, watchLog } from "./log_watch.js";
-import { logTail } from "./process.js";
 
 const START_TIMEOUT_MS = 60_000;
 /** After SIGTERM; what it leaves unfinished is of no use to anybody. */
 const STOP_GRACE_MS = 10_000;
 const POLL_MS = 25;
 const LOG_NAME = "runner.log";
+/** Of the log's beginning: a panic and its first stack. What a runner warns of is little. */
+const LOG_READ_BYTES = 1 << 20;
 const LOG_LINES = 5;
 const LOG_LINE_MAX = 500;
 
@@ -42,8 +44,10 @@ export interface RunnerRecipe {
   readonly port: number;
   /** The line of its log that tells that a worker process of its ended, where that does not end the job. */
   readonly workerLostLine?: RegExp;
-  /** In place of this process's environment. */
+  /** What of it a server may see is passed on. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv | undefined;
+  /** What the workers that it starts need beside it, secrets too. */
+  readonly workerEnvironment?: Readonly<Record<string, string>> | undefined;
   /** Gives up, leaving nothing running. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,6 +69,8 @@ export class LocalRunner {
     private readonly recipe: RunnerRecipe,
     private readonly child: ChildProcess,
     private readonly folder: string,
+    /** For reading. Open from the start: the watching shell may have removed the folder when the runner's end is told. */
+    private readonly log: number,
   ) {
     this.#exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
@@ -73,6 +79,7 @@ export class LocalRunner {
         this.#exitReason = signal === null ? `exit code ${code}` : `signal ${signal}`;
         this.#watch?.stop();
         if (!this.#isStopped) this.#lastWords = this.#describeEnd();
+        closeSync(this.log);
         // Lets the watching shell end, and with it whatever the runner left behind.
         child.stdin?.destroy();
         resolve();
@@ -97,7 +104,7 @@ export class LocalRunner {
       child = spawn("sh", ["-c", WATCHED, folder, recipe.command, ...recipe.args(folder)], {
         detached: true,
         stdio: ["pipe", log, log],
-        env: recipe.env ?? process.env,
+        env: { ...serverEnvironment(recipe.env), ...recipe.workerEnvironment },
       });
     } finally {
       closeSync(log);
@@ -109,7 +116,7 @@ export class LocalRunner {
       child.once("error", reject);
     });
     child.unref();
-    const runner = new LocalRunner(recipe, child, folder);
+    const runner = new LocalRunner(recipe, child, folder, openSync(join(folder, LOG_NAME), "r"));
     try {
       await runner.#untilReady();
     } catch (error) {
@@ -171,7 +178,9 @@ export class LocalRunner {
 
   /** A panic of Go has one line that matters, and hundreds behind it. */
   #logTail(): string {
-    const lines = logTail(this.#logFile).split("\n");
+    const bytes = Buffer.alloc(Math.min(fstatSync(this.log).size, LOG_READ_BYTES));
+    readSync(this.log, bytes, 0, bytes.length, 0);
+    const lines = bytes.toString("utf8").trim().split("\n");
     const panic = lines.find((line) => /^(panic|fatal error): /.test(line));
     const last = panic === undefined ? lines.slice(-LOG_LINES) : [panic];
     return last.map((line) => line.slice(0, LOG_LINE_MAX)).join("\n");

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { buildEnvironment } from "./child_environment.js";
 import { messageOf, RequirementMissing } from "./errors.js";
 import { withLock } from "./lock.js";
 
@@ -56,7 +57,7 @@ export function javaCommand(env: NodeJS.ProcessEnv = process.env): string {
 export async function requireJava(command = javaCommand(), advice = ADVICE): Promise<void> {
   let banner: string;
   try {
-    banner = (await run(command, ["-version"])).stderr;
+    banner = (await run(command, ["-version"], { env: buildEnvironment() })).stderr;
   } catch (error) {
     const reason = isNotFound(error) ? "not found" : firstLine(messageOf(error));
     throw new RequirementMissing(`Java (${command}): ${reason}. ${advice}`);
@@ -89,7 +90,13 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
     "-DincludeScope=runtime",
   ];
   try {
-    const options = { timeout: DOWNLOAD_TIMEOUT_MS, signal: request.signal, maxBuffer: 16 * 1024 * 1024 };
+    const env = buildEnvironment();
+    const options = {
+      env,
+      timeout: DOWNLOAD_TIMEOUT_MS,
+      signal: request.signal,
+      maxBuffer: 16 * 1024 * 1024,
+    };
     await run("mvn", [...args, "dependency:copy-dependencies"], options);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });

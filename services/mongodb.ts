@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { serverEnvironment } from "./child_environment.js";
 import { freePort, probeMongodb } from "./discovery.js";
 import { servicesHome } from "./home.js";
 import { LocalServer, type LocalServerOptions } from "./local_server.js";
@@ -73,5 +74,7 @@ async function compile(folder: string): Promise<void> {
   const jars = readdirSync(join(folder, "lib")).map((jar) => join(folder, "lib", jar));
   const classPath = jars.join(delimiter);
   const args = ["-17", "-proc:none", "-nowarn", "-cp", classPath, "-d", join(folder, "classes"), MAIN];
-  await run(javaCommand(), ["-cp", classPath, "org.eclipse.jdt.internal.compiler.batch.Main", ...args]);
+  await run(javaCommand(), ["-cp", classPath, "org.eclipse.jdt.internal.compiler.batch.Main", ...args], {
+    env: serverEnvironment(),
+  });
 }

@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { buildEnvironment, serverEnvironment } from "./child_environment.js";
 import { freePort } from "./discovery.js";
 import { messageOf, RequirementMissing } from "./errors.js";
 import { servicesHome } from "./home.js";
@@ -26,8 +27,10 @@ export interface LocalRunnerOptions {
   /** Where what is downloaded is kept; default `.local` of the project. */
   readonly home?: string;
   readonly log?: (line: string) => void;
-  /** Also what the runner and the workers that it starts see. Default: the process's. */
+  /** What of it a server may see is passed on to the runner. Default: the process's. */
   readonly env?: NodeJS.ProcessEnv;
+  /** What the workers that the runner starts need beside it, secrets too: whoever gives it a job can read them. */
+  readonly workerEnvironment?: Readonly<Record<string, string>>;
   /** Gives up, leaving nothing running. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -45,10 +48,11 @@ export async function startPrism(options: LocalRunnerOptions = {}): Promise<Loca
     // Unless it had a bundle, Prism's job waits for such a worker for ever.
     workerLostLine: /msg="process failed /,
     env,
+    workerEnvironment: options.workerEnvironment,
     signal,
   });
   log(
-    `started Prism on port ${port} (pid ${runner.pid}). It listens on every interface: on a machine that others can reach, run it and this program in a network namespace`,
+    `started Prism on port ${port} (pid ${runner.pid}). It listens on every interface and runs whatever command a job names: on a machine with other users, or that others can reach, run it and this program in a network namespace`,
   );
   return runner;
 }
@@ -78,7 +82,8 @@ export async function findPrism({
 async function isPrism(command: string): Promise<boolean> {
   try {
     // Exits with 0 or 2, depending on the version of Go's flag package.
-    const { stdout, stderr } = await run(command, ["-help"], { timeout: PROBE_TIMEOUT_MS }).catch(
+    const options = { timeout: PROBE_TIMEOUT_MS, env: serverEnvironment() };
+    const { stdout, stderr } = await run(command, ["-help"], options).catch(
       (error: { stdout?: string; stderr?: string }) => error,
     );
     return `${stdout}${stderr}`.includes("idle_shutdown_timeout");
@@ -100,7 +105,7 @@ async function install(
   log(`installing Prism ${PRISM_VERSION} with Go (once, some minutes)`);
   try {
     await run("go", ["install", PACKAGE], {
-      env: { ...env, GOBIN: partial },
+      env: { ...buildEnvironment(env), GOBIN: partial },
       timeout: INSTALL_TIMEOUT_MS,
       signal,
     });

@@ -9,6 +9,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { serverEnvironment } from "./child_environment.js";
 
 /** After SIGTERM a server has this long to end by itself before it is killed. */
 const STOP_GRACE_MS = 15_000;
@@ -36,7 +37,7 @@ export async function launch({ command, args, logFile }: Launch): Promise<Launch
   const log = openSync(logFile, "a");
   let child: ChildProcess;
   try {
-    child = spawn(command, args, { detached: true, stdio: ["ignore", log, log] });
+    child = spawn(command, args, { detached: true, stdio: ["ignore", log, log], env: serverEnvironment() });
   } finally {
     closeSync(log);
   }

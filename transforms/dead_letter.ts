@@ -2,11 +2,13 @@
  * Dead letters: what becomes of a record, or of a document, that cannot end anywhere else. The one home of their
  * reasons, their shape and their document.
  *
- * A dead letter can always be stored: one that would not fit into a BSON document is cut, and says so in
- * `*_truncated` and `*_length` fields, which a dead letter that was not cut does not have.
+ * A dead letter can always be stored: its large parts are cut (dead_letter_cuts.ts). A part NAME that was cut has
+ * NAME_truncated, NAME_length and NAME_sha256 beside it, which one that was not cut does not have.
  */
 import { createHash } from "node:crypto";
+import { inspect } from "node:util";
 import type { EventKind, Order, Payment } from "../schemas/events.js";
+import { type Cuts, cutDeadLetter, shortDocument } from "./dead_letter_cuts.js";
 
 export type RecordReason =
   | "UNDECODABLE"
@@ -28,14 +30,17 @@ export interface RecordDeadLetter {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** Which log the offset is of: the id of the topic, or of its cluster. Empty: not known. */
+  readonly log: string;
   /** The Kafka record's timestamp, ms; -1 when it has none. */
   readonly timestamp: number;
-  /** As received. */
+  /** As received, or the beginning of that. */
   readonly key: Buffer | null;
-  /** As received. */
+  /** As received, or the beginning of that. */
   readonly value: Buffer | null;
   /** For CONFLICT: both versions. */
   readonly conflict?: Conflict;
+  readonly cuts?: Cuts;
 }
 
 /** Two events of one kind and one id that differ. */
@@ -55,8 +60,11 @@ export interface SinkDeadLetter {
   readonly collection: string;
   /** The server's error code; undefined when the document could not be encoded. */
   readonly code: number | undefined;
-  /** The refused document. */
-  readonly document: StoredDocument;
+  /** Which document, in no more than some hundred characters. */
+  readonly documentId: string;
+  /** The refused document; where it is in doubt itself, as text in MongoDB Extended JSON. */
+  readonly document: StoredDocument | string;
+  readonly cuts?: Cuts;
 }
 
 export type DeadLetter = RecordDeadLetter | SinkDeadLetter;
@@ -70,76 +78,137 @@ export interface StoredDocument {
   readonly [field: string]: unknown;
 }
 
+const DIGEST_CHARACTERS = 16;
+
 type Fields = Record<string, unknown>;
 
-/** What is kept of bytes, and of a document's text, that do not fit. */
-const BYTES_KEPT_MAX = 1024 * 1024;
-/** What is kept of a text that does not fit, in UTF-16 units. */
-const TEXT_KEPT_MAX = 256 * 1024;
-/** Below MongoDB's 16 MiB by more than the names, numbers and dates of a dead letter take. */
-const CONTENT_BYTES_MAX = 15 * 1024 * 1024;
-/** An `_id` up to this is kept readable, in UTF-16 units. */
-const READABLE_ID_MAX = 1024 * 1024;
+/**
+ * An `_id` up to this is kept readable, in UTF-16 units. No more than what an index of every server takes: some take
+ * 1,024 bytes.
+ */
+const READABLE_ID_MAX = 256;
 
 // Of the refusals, those by a rule of that one collection (a validator, a unique index): another collection can
 // hold the document as it is. After any other the document itself is in doubt, and its text is stored.
 const COLLECTION_RULE_CODES: ReadonlySet<number> = new Set([121, 11000]);
 
-/** The document of a dead letter for the dead-letter collection. Bytes are not copied. */
-export function deadLetterDocument(deadLetter: DeadLetter): StoredDocument {
-  return deadLetter.reason === "SINK_REJECTED" ? sinkDocument(deadLetter) : recordDocument(deadLetter);
+/** What becomes of a document that its collection refused, with the server's code and message. */
+export function sinkDeadLetter(
+  collection: string,
+  document: StoredDocument,
+  code: number | undefined,
+  message: string,
+): SinkDeadLetter {
+  const isWellFormed = code !== undefined && COLLECTION_RULE_CODES.has(code);
+  return cutDeadLetter({
+    reason: "SINK_REJECTED",
+    message,
+    collection,
+    code,
+    documentId: documentIdOf(document),
+    document: isWellFormed ? document : textOf(shortDocument(document)),
+  });
 }
 
-/** `topic:partition:offset`, injective since the last two are numbers. */
-function recordId({ topic, partition, offset }: RecordDeadLetter): string {
-  return `${topic}:${partition}:${offset}`;
+/** Stands for the document that should have been made of an element, in a dead letter. */
+export function unmadeDocument(element: unknown): StoredDocument {
+  const digest = createHash("sha256").update(textOf(element)).digest("hex");
+  return { _id: `unmade:${digest}`, element };
+}
+
+/** As Extended JSON, or in some other way: a dead letter must not fail for what it holds. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(extendedJson(value));
+  } catch {
+    return inspect(value, { depth: 5 });
+  }
+}
+
+/** An `_id` that is too long for an index is replaced by its SHA-256. */
+function documentIdOf({ _id }: StoredDocument): string {
+  return _id.length <= READABLE_ID_MAX ? _id : `sha256:${createHash("sha256").update(_id).digest("hex")}`;
+}
+
+/** The document of a dead letter for the dead-letter collection. Bytes are not copied. */
+export function deadLetterDocument(deadLetter: DeadLetter): StoredDocument {
+  const cut = cutDeadLetter(deadLetter);
+  return cut.reason === "SINK_REJECTED" ? sinkDocument(cut) : recordDocument(cut);
+}
+
+/** The fields of its document by which a dead letter is the same: what is said of a record may change with the clock. */
+export const IDENTITY_FIELDS = ["topic", "partition", "offset", "key", "value", "collection"] as const;
+
+/** Tells documents apart that want one `_id`. */
+export function digestOf(document: Readonly<Record<string, unknown>>): string {
+  const hash = createHash("sha256");
+  for (const name of IDENTITY_FIELDS) {
+    const value = document[name];
+    hash.update(`${name}:`).update(value instanceof Uint8Array ? value : String(value));
+  }
+  return hash.digest("hex");
+}
+
+/** The `_id` of its document. */
+export function deadLetterId(deadLetter: DeadLetter): string {
+  const cut = cutDeadLetter(deadLetter);
+  return cut.reason === "SINK_REJECTED" ? sinkId(cut) : recordId(cut);
+}
+
+/** collection:document's:length of collection:sink; the ending keeps it apart from every record's. */
+function sinkId({ collection, documentId }: SinkDeadLetter): string {
+  return `${collection}:${documentId}:${collection.length}:sink`;
 }
 
 /**
- * `collection:_id:length of collection:sink`; the ending keeps it apart from every record's. Only an `_id` too
- * long for a document of its own is replaced by its SHA-256.
+ * `topic:partition:offset:log:digest`, injective since only the topic could hold a ":". A topic that was made again has
+ * another id, and a log that was restored other content at the same place, which the digest tells: 64 bits of the
+ * SHA-256 of the record's time, key and value, which no leader and no compaction changes.
  */
-function sinkId({ collection, document }: SinkDeadLetter): string {
-  const { _id } = document;
-  if (_id.length <= READABLE_ID_MAX) return `${collection}:${_id}:${collection.length}:sink`;
-  const digest = createHash("sha256").update(_id).digest("hex");
-  return `${collection}:${digest}:${collection.length}:sha256:sink`;
+function recordId({ topic, partition, offset, log, timestamp, key, value, cuts }: RecordDeadLetter): string {
+  const hash = createHash("sha256").update(`${timestamp}:${key?.length ?? -1}:${value?.length ?? -1}:`);
+  if (key !== null) hash.update(key);
+  if (value !== null) hash.update(value);
+  hash.update(`${cuts?.key?.sha256 ?? ""}${cuts?.value?.sha256 ?? ""}`);
+  const digest = hash.digest("hex").slice(0, DIGEST_CHARACTERS);
+  return `${topic}:${partition}:${offset}:${log}:${digest}`;
 }
 
 function recordDocument(deadLetter: RecordDeadLetter): StoredDocument {
-  const { field, conflict } = deadLetter;
-  const fits = contentBytesMax(deadLetter) <= CONTENT_BYTES_MAX;
+  const { field, conflict, cuts } = deadLetter;
   const fields: Fields = { reason: deadLetter.reason };
-  putText(fields, "message", deadLetter.message, fits);
+  put(fields, "message", deadLetter.message, cuts);
   if (field !== undefined) fields.field = field;
   fields.topic = deadLetter.topic;
   fields.partition = deadLetter.partition;
   // Always an int64: as a plain number its BSON type would change with its size.
   fields.offset = BigInt(deadLetter.offset);
   fields.timestamp = recordTimestamp(deadLetter.timestamp);
-  putBytes(fields, "key", deadLetter.key, fits);
-  putBytes(fields, "value", deadLetter.value, fits);
+  put(fields, "key", deadLetter.key, cuts);
+  put(fields, "value", deadLetter.value, cuts);
   if (conflict !== undefined) {
     fields.kind = conflict.kind;
-    fields.first = eventFields(conflict.first, fits);
-    fields.event = eventFields(conflict.event, fits);
+    fields.first = eventFields("first", conflict.first, cuts);
+    fields.event = eventFields("event", conflict.event, cuts);
   }
   return { _id: recordId(deadLetter), ...fields };
 }
 
 function sinkDocument(deadLetter: SinkDeadLetter): StoredDocument {
-  const { code, message, document } = deadLetter;
-  const fields: Fields = { reason: deadLetter.reason };
-  putText(fields, "message", message, message.length <= TEXT_KEPT_MAX);
-  fields.collection = deadLetter.collection;
+  const { message, collection, code, document, cuts } = deadLetter;
+  const fields: Fields = { reason: "SINK_REJECTED" };
+  put(fields, "message", message, cuts);
+  fields.collection = collection;
   fields.code = code ?? null;
-  const text = JSON.stringify(extendedJson(document));
-  // Half of the room, because the document's `_id` may be long and stands in the dead letter's `_id` once more.
-  const fits = text.length * 3 <= CONTENT_BYTES_MAX / 2;
-  const storable = code !== undefined && COLLECTION_RULE_CODES.has(code);
-  if (storable && fits) fields.document = document;
-  else putText(fields, "document", text, fits);
+  if (typeof document === "string") put(fields, "document", document, cuts);
+  else fields.document = documentFields(document, cuts);
   return { _id: sinkId(deadLetter), ...fields };
+}
+
+function documentFields(document: StoredDocument, cuts: Cuts | undefined): Fields {
+  const fields: Fields = {};
+  for (const [name, value] of Object.entries(document)) put(fields, name, value, cuts, `document.${name}`);
+  return fields;
 }
 
 /** A value as MongoDB Extended JSON, version 2, so that a reader gets its types back. */
@@ -155,25 +224,12 @@ function extendedJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, extendedJson(inner)]));
 }
 
-/** The sizes of all parts without a bound of their own, in bytes, from above. */
-function contentBytesMax({ message, key, value, conflict }: RecordDeadLetter): number {
-  let bytes = message.length * 3 + (key?.length ?? 0) + (value?.length ?? 0);
-  if (conflict !== undefined) bytes += textBytesMax(conflict.first) + textBytesMax(conflict.event);
-  return bytes;
-}
-
-function textBytesMax(event: Order | Payment): number {
-  let bytes = 0;
-  for (const value of Object.values(event)) if (typeof value === "string") bytes += value.length * 3;
-  return bytes;
-}
-
 /** An event as it stands in the other collections: dates as Dates. */
-function eventFields(event: Order | Payment, fits: boolean): Fields {
+function eventFields(version: "first" | "event", event: Order | Payment, cuts: Cuts | undefined): Fields {
   const fields: Fields = {};
   for (const [name, value] of Object.entries(event)) {
-    if (typeof value === "string") putText(fields, name, value, fits);
-    else fields[name] = name === "amount" ? value : new Date(value);
+    const stored = typeof value === "string" || name === "amount" ? value : new Date(value);
+    put(fields, name, stored, cuts, `${version}.${name}`);
   }
   return fields;
 }
@@ -185,25 +241,12 @@ function recordTimestamp(timestampMs: number): Date | bigint | null {
   return Number.isNaN(date.getTime()) ? BigInt(timestampMs) : date;
 }
 
-function putBytes(fields: Fields, name: string, bytes: Buffer | null, fits: boolean): void {
-  if (bytes === null || fits || bytes.length <= BYTES_KEPT_MAX) {
-    fields[name] = bytes;
-    return;
-  }
-  fields[name] = bytes.subarray(0, BYTES_KEPT_MAX);
-  fields[`${name}_length`] = bytes.length;
+/** @param part what the value is called in `cuts` */
+function put(fields: Fields, name: string, value: unknown, cuts: Cuts | undefined, part = name): void {
+  fields[name] = value;
+  const cut = cuts?.[part];
+  if (cut === undefined) return;
   fields[`${name}_truncated`] = true;
-}
-
-function putText(fields: Fields, name: string, text: string, fits: boolean): void {
-  if (fits || text.length <= TEXT_KEPT_MAX) {
-    fields[name] = text;
-    return;
-  }
-  // Not between the halves of a surrogate pair, which UTF-8 could not write.
-  const last = text.charCodeAt(TEXT_KEPT_MAX - 1);
-  const splitsPair = last >= 0xd800 && last <= 0xdbff;
-  fields[name] = text.slice(0, splitsPair ? TEXT_KEPT_MAX - 1 : TEXT_KEPT_MAX);
-  fields[`${name}_length`] = text.length;
-  fields[`${name}_truncated`] = true;
+  fields[`${name}_length`] = cut.length;
+  fields[`${name}_sha256`] = cut.sha256;
 }

@@ -114,6 +114,35 @@ export function unmatchedDocument(
   };
 }
 
+/** Whether a pair's document is of the very event that an unmatched document says has found none. */
+export function isPairOf(pair: JoinedDocument, unmatched: UnmatchedDocument): boolean {
+  if (pair.order_id !== unmatched.order_id) return false;
+  if (unmatched.kind === "order") {
+    return (
+      pair.customer_id === unmatched.customer_id &&
+      pair.order_amount === unmatched.amount &&
+      pair.order_date.getTime() === unmatched.order_date.getTime() &&
+      pair.created_at.getTime() === unmatched.created_at.getTime()
+    );
+  }
+  // The payment's created_at is in the id only: pair and payment must have all that the id ends with in common.
+  const { order_id, payment_id, payment_date, created_at, amount } = unmatched;
+  return (
+    pair.payment_id === payment_id &&
+    pair._id.endsWith(pairIdEnd(order_id, payment_id, payment_date, created_at, amount))
+  );
+}
+
+function pairIdEnd(
+  orderId: string,
+  paymentId: string,
+  paymentDate: Date,
+  createdAt: Date,
+  amount: number,
+): string {
+  return `:${paymentDate.getTime()}:${createdAt.getTime()}:${amount}:${orderId.length}:${paymentId.length}`;
+}
+
 // The grammar of every `_id` here, n being integers in decimal:
 //
 //   text {":" text} {":" n}           each kind of document has a fixed count of texts and of numbers

@@ -22,6 +22,7 @@ export function leafCoder<T>(
   urn: string,
   encode: (value: T, out: ByteWriter) => void,
   decode: (input: ByteReader) => T,
+  readsToo?: string,
 ): Coder<T> {
   const coder: Coder<T> = {
     isDeterministic: true,
@@ -29,7 +30,7 @@ export function leafCoder<T>(
     decode,
     toProto: () => ({ spec: { urn, payload: new Uint8Array() }, componentCoderIds: [] }),
   };
-  registerCoder(urn, () => coder);
+  registerCoder(urn, () => coder, readsToo);
   return coder;
 }
 

@@ -2,6 +2,9 @@
  * The timer rule. Every event gets one timer, set once, from its own timestamp; nothing that arrives later moves or
  * cancels it. A payment at exactly expiry is still in time, so the timer fires one millisecond behind it: when the
  * watermark has passed the expiry, and not when it has only reached it.
+ *
+ * T may change while events wait. It is the present one that decides: a timer that was set by a smaller T fires early,
+ * and is set anew for what goes on waiting; one that was set by a larger T reports its event as late as it fires.
  */
 import type { Timer } from "@order-payment-stream/beam";
 import type { Order, Payment } from "../schemas/events.js";
@@ -12,20 +15,24 @@ export function isExpired(event: Order | Payment, watermark: number, timeoutMs: 
   return watermark > expiryOf(event, timeoutMs);
 }
 
-/**
- * The tag keeps the timers of one order_id apart; those that expire in the same millisecond share one. An event that
- * waits alone needs no tag: whatever used the untagged timer before it has expired, and the timer with it.
- */
+/** The tag keeps the timers of one order_id apart; events of the same millisecond share one. */
 export function setExpiryTimer(
   timer: Timer,
-  event: Order | Payment,
-  isAlone: boolean,
+  event: Pick<Order | Payment, "created_at">,
   timeoutMs: number,
 ): void {
-  timer.set(expiryOf(event, timeoutMs) + 1, isAlone ? "" : String(event.created_at));
+  timer.set(expiryOf(event, timeoutMs) + 1, String(event.created_at));
 }
 
-/** Whether the timer that fired at `fireTimestamp` ends the event's time in state. */
-export function isExpiredBy(event: Order | Payment, fireTimestamp: number, timeoutMs: number): boolean {
-  return expiryOf(event, timeoutMs) < fireTimestamp;
+/** The timer that fired at `fireTimestamp` ends the time in state of all events created before this instant. */
+export function expiredBefore(fireTimestamp: number, timeoutMs: number): number {
+  return Math.ceil(fireTimestamp - timeoutMs);
+}
+
+/**
+ * When the events were created that a timer with this tag was set for. A state that was written before each timer had a
+ * tag holds some without, which may be any event's: undefined.
+ */
+export function createdAtOf(tag: string): number | undefined {
+  return tag === "" ? undefined : Number(tag);
 }

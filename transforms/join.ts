@@ -10,6 +10,7 @@
  * other partitions hold back: so the answer does not depend on how partitions and topics were interleaved.
  */
 import {
+  changelogState,
   counter,
   eventTimeTimer,
   type KV,
@@ -17,20 +18,20 @@ import {
   type StatefulContext,
   StatefulDoFn,
   type TimerContext,
-  valueState,
 } from "@order-payment-stream/beam";
 
 import type { Order, Payment } from "../schemas/events.js";
 import type { Conflict } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
-import { isExpired, isExpiredBy, setExpiryTimer } from "./expiry.js";
+import { createdAtOf, expiredBefore, isExpired, setExpiryTimer } from "./expiry.js";
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
 import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
-import { isEmpty, type Waiting, type WaitingEvent, waitingCoder } from "./waiting.js";
+import { Expired, type Waiting, waitingLog } from "./waiting.js";
+import { WaitingEvent } from "./waiting_events.js";
 
 const outputs = { joined: pairCoder, unmatched: unmatchedCoder, deadLetters: deadLetterCoder };
-const state = { waiting: valueState(waitingCoder) };
+const state = { waiting: changelogState(waitingLog) };
 const timers = { expiry: eventTimeTimer() };
 
 type Outputs = typeof outputs;
@@ -42,6 +43,9 @@ export interface Arrivals {
   readonly orders: readonly ReceivedEvent<Order>[];
   readonly payments: readonly ReceivedEvent<Payment>[];
 }
+
+/** What one firing of a timer ends at most. */
+const EXPIRED_PER_FIRING_MAX = 1_000;
 
 export type JoinConfig = { readonly timeoutMs: number };
 
@@ -76,58 +80,59 @@ export class JoinOrdersPayments extends StatefulDoFn<
   };
 
   process({ value }: KV<string, Arrivals>, ctx: Context): void {
-    const waiting = ctx.state.waiting.read() ?? { orders: [], payments: [] };
-    let hasChanged = false;
-    for (const order of value.orders) hasChanged = this.#takeOrder(order, waiting, ctx) || hasChanged;
-    for (const payment of value.payments) hasChanged = this.#takePayment(payment, waiting, ctx) || hasChanged;
-    if (hasChanged) ctx.state.waiting.write(waiting);
+    for (const order of value.orders) this.#takeOrder(order, ctx);
+    for (const payment of value.payments) this.#takePayment(payment, ctx);
   }
 
-  /** True when the order waits now. */
-  #takeOrder(received: ReceivedEvent<Order>, waiting: Waiting, ctx: Context): boolean {
+  #takeOrder(received: ReceivedEvent<Order>, ctx: Context): void {
     const order = received.event;
-    for (const { event: first } of waiting.orders) {
-      if (!this.#stands(first, received)) continue;
+    const waiting = ctx.state.waiting.read();
+    const first = this.#standing(waiting.orders.withId(order.order_id), received);
+    if (first !== undefined) {
       if (isSameOrder(first, order)) {
         this.metrics.duplicate_orders.inc();
       } else {
         this.metrics.conflict_orders.inc();
         this.#refuse(received, { kind: "order", first, event: order }, ctx);
       }
-      return false;
+      return;
     }
-    const arrived: WaitingEvent<Order> = { event: order, isPaired: false };
-    setExpiryTimer(ctx.timers.expiry, order, isEmpty(waiting), this.#timeoutMs);
-    waiting.orders.push(arrived);
+    const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs);
+    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs);
     this.metrics.waiting_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
-    return true;
+    ctx.state.waiting.add(arrived);
   }
 
-  /** True when the payment waits now. */
-  #takePayment(received: ReceivedEvent<Payment>, waiting: Waiting, ctx: Context): boolean {
+  #takePayment(received: ReceivedEvent<Payment>, ctx: Context): void {
     const payment = received.event;
-    for (const { event: first } of waiting.payments) {
-      if (first.payment_id !== payment.payment_id || !this.#stands(first, received)) continue;
+    const waiting = ctx.state.waiting.read();
+    const first = this.#standing(waiting.payments.withId(payment.payment_id), received);
+    if (first !== undefined) {
       if (isSamePayment(first, payment)) {
         this.metrics.duplicate_payments.inc();
       } else {
         this.metrics.conflict_payments.inc();
         this.#refuse(received, { kind: "payment", first, event: payment }, ctx);
       }
-      return false;
+      return;
     }
-    const arrived: WaitingEvent<Payment> = { event: payment, isPaired: false };
-    setExpiryTimer(ctx.timers.expiry, payment, isEmpty(waiting), this.#timeoutMs);
-    waiting.payments.push(arrived);
+    const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs);
+    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs);
     this.metrics.waiting_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
-    return true;
+    ctx.state.waiting.add(arrived);
   }
 
-  /** Whether an event in state has not expired for a newcomer: what is in state longer waits for other partitions. */
-  #stands(first: Order | Payment, newcomer: ReceivedEvent<Order | Payment>): boolean {
-    return !isExpired(first, newcomer.partitionWatermark, this.#timeoutMs);
+  /** The first with the newcomer's id that has not expired for it: what is in state longer waits for other partitions. */
+  #standing<E extends Order | Payment>(
+    firstOfId: WaitingEvent<E> | undefined,
+    newcomer: ReceivedEvent<E>,
+  ): E | undefined {
+    for (let first = firstOfId; first !== undefined; first = first.nextOfId) {
+      if (!isExpired(first.event, newcomer.partitionWatermark, this.#timeoutMs)) return first.event;
+    }
+    return undefined;
   }
 
   #pairIfMatching(order: WaitingEvent<Order>, payment: WaitingEvent<Payment>, ctx: Context): void {
@@ -154,6 +159,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       topic: received.from.topic,
       partition: received.from.partition,
       offset: received.offset,
+      log: received.from.log,
       timestamp: received.timestamp,
       key: received.key,
       value: received.value,
@@ -161,32 +167,44 @@ export class JoinOrdersPayments extends StatefulDoFn<
     });
   }
 
+  /** A timer of very many events ends some of them, and fires again for the rest: nobody waits long for its bundle. */
   #expire(ctx: ExpiryContext): void {
     const waiting = ctx.state.waiting.read();
-    if (waiting === undefined) return;
-    const left: Waiting = { orders: [], payments: [] };
-    for (const order of waiting.orders) {
-      const { event, isPaired } = order;
-      if (!isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs)) {
-        left.orders.push(order);
-      } else if (!isPaired) {
-        ctx.emit.unmatched({ kind: "order", event, expiresAt: expiryOf(event, this.#timeoutMs) });
+    const bound = expiredBefore(ctx.fireTimestamp, this.#timeoutMs);
+    this.#keepTimer(waiting, bound, ctx);
+    if (!waiting.hasCreatedBefore(bound)) return;
+    const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
+    ctx.state.waiting.add(expired);
+    for (const { kind, event, isPaired } of expired.events) {
+      if (isPaired) continue;
+      const expiresAt = expiryOf(event, this.#timeoutMs);
+      if (kind === "order") {
+        ctx.emit.unmatched({ kind, event: event as Order, expiresAt });
         this.metrics.unmatched_orders.inc();
         this.metrics.waiting_orders.inc(-1);
-      }
-    }
-    for (const payment of waiting.payments) {
-      const { event, isPaired } = payment;
-      if (!isExpiredBy(event, ctx.fireTimestamp, this.#timeoutMs)) {
-        left.payments.push(payment);
-      } else if (!isPaired) {
-        ctx.emit.unmatched({ kind: "payment", event, expiresAt: expiryOf(event, this.#timeoutMs) });
+      } else {
+        ctx.emit.unmatched({ kind, event: event as Payment, expiresAt });
         this.metrics.unmatched_payments.inc();
         this.metrics.waiting_payments.inc(-1);
       }
     }
-    if (isEmpty(left)) ctx.state.waiting.clear();
-    else ctx.state.waiting.write(left);
+    if (waiting.size === 0) ctx.state.waiting.clear();
+    else if (waiting.hasCreatedBefore(bound)) ctx.timers.expiry.set(ctx.fireTimestamp, ctx.tag);
+  }
+
+  /** T may have grown since the timer was set: then what it was set for goes on waiting. */
+  #keepTimer(waiting: Waiting, bound: number, ctx: ExpiryContext): void {
+    const created_at = createdAtOf(ctx.tag);
+    const { expiry } = ctx.timers;
+    if (created_at !== undefined) {
+      if (created_at >= bound && waiting.size > 0) setExpiryTimer(expiry, { created_at }, this.#timeoutMs);
+      return;
+    }
+    for (const events of [waiting.orders, waiting.payments]) {
+      for (const { event } of events) {
+        if (event.created_at >= bound) setExpiryTimer(expiry, event, this.#timeoutMs);
+      }
+    }
   }
 }
 registerDoFn(JoinOrdersPayments);

@@ -2,8 +2,10 @@
  * An event with where it was read: the join needs the place if it has to refuse the event, and the partition's
  * watermark to tell whether an earlier event of the same id still stands.
  *
- *     event | watermark f64 | topic string | partition varint | offset varint | timestamp f64
- *           | key: 0, or 1 varint length bytes | value: the same
+ *     event | watermark f64 | empty string | log string | topic string | partition varint | offset varint
+ *           | timestamp f64 | key: 0, or 1 varint length bytes | value: the same
+ *
+ * Version 1 had no log, and the topic in place of the empty string.
  */
 
 import type { ByteReader, ByteWriter, Coder } from "@order-payment-stream/beam";
@@ -11,6 +13,9 @@ import type { TopicPartition } from "@order-payment-stream/kafka";
 
 import type { Order, Payment } from "../schemas/events.js";
 import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
+
+/** The length of an empty string. */
+const NO_TOPIC = 0;
 
 /** One object for an event on its way: key and value stay where they were fetched to until somebody asks. */
 export class ReceivedEvent<E> {
@@ -41,15 +46,17 @@ export class ReceivedEvent<E> {
 }
 
 function receivedEventCoder<E>(
-  urn: string,
+  name: string,
   write: (event: E, out: ByteWriter) => void,
   read: (input: ByteReader) => E,
 ): Coder<ReceivedEvent<E>> {
   return leafCoder(
-    urn,
+    `${name}:v2`,
     (received, out) => {
       write(received.event, out);
       out.writeDouble(received.partitionWatermark);
+      out.writeByte(NO_TOPIC);
+      out.writeString(received.from.log);
       out.writeString(received.from.topic);
       out.writeVarint(received.from.partition);
       out.writeVarint(received.offset);
@@ -60,7 +67,10 @@ function receivedEventCoder<E>(
     (input) => {
       const event = read(input);
       const watermark = input.readDouble();
-      const from = { topic: input.readString(), partition: input.readVarint() };
+      const topicOfV1 = input.readString();
+      const log = topicOfV1 === "" ? input.readString() : "";
+      const topic = topicOfV1 === "" ? input.readString() : topicOfV1;
+      const from = { topic, partition: input.readVarint(), log };
       const offset = input.readVarint();
       const timestamp = input.readDouble();
       const { buffer } = input;
@@ -84,6 +94,7 @@ function receivedEventCoder<E>(
         at(valueEnd),
       );
     },
+    `${name}:v1`,
   );
 }
 
@@ -106,12 +117,12 @@ function skipNullableBytes(input: ByteReader): [number, number] {
 }
 
 export const receivedOrderCoder = receivedEventCoder<Order>(
-  "order-payment-stream:coder:received_order:v1",
+  "order-payment-stream:coder:received_order",
   writeOrder,
   readOrder,
 );
 export const receivedPaymentCoder = receivedEventCoder<Payment>(
-  "order-payment-stream:coder:received_payment:v1",
+  "order-payment-stream:coder:received_payment",
   writePayment,
   readPayment,
 );

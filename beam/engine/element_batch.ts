@@ -43,6 +43,19 @@ export class ElementBatch {
     }
   }
 
+  /** The same elements in batches of so many. */
+  split(count: number): ElementBatch[] {
+    const pieces: ElementBatch[] = [];
+    for (let start = 0; start < this.length; start += count) {
+      const piece = new ElementBatch();
+      for (let i = start; i < Math.min(start + count, this.length); i++) {
+        piece.accept(this.values[i], this.timestamps[i]!, this.windowsAt(i), this.paneAt(i));
+      }
+      pieces.push(piece);
+    }
+    return pieces;
+  }
+
   windowsAt(index: number): Windows {
     return this.#allWindows === undefined ? this.#windows : this.#allWindows[index]!;
   }

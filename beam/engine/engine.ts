@@ -9,7 +9,8 @@
  * left pending elements, restrictions and watermarks (progress.ts). Turns that finished meanwhile commit together.
  *
  * Invariants
- * - Turns commit in the order in which they began; finalizers run after their turn's commit.
+ * - Turns commit in the order in which they began, idle ones with the next that is not, or within 10 seconds;
+ *   finalizers run after their turn's commit.
  * - State changes only inside the synchronous part of a bundle, and is noted in the changes of that bundle's turn.
  * - A stage that needs stable input takes only elements that a commit holds.
  * - No source bundle starts while `turnsOpenMax` turns are open, or while a whole bundle of elements waits in front of
@@ -27,6 +28,7 @@ import {
   type PendingBatch,
   type Residual,
   type Restriction,
+  type RestrictionOrigin,
   Stage,
   type StageProcessor,
   type StageSpec,
@@ -36,10 +38,12 @@ import { Turn } from "./turn.js";
 
 /** Keeps what bundles report of what they counted. */
 export interface Ledger {
-  /** Of a bundle that is about to be committed. */
-  take(report: unknown): void;
+  /** Of a bundle that is about to be committed. True: there is something to save. */
+  take(report: unknown): boolean;
   /** Writes what the reports taken since the last call changed, as part of the commit. */
   save(): void;
+  /** The run has come to its end: writes, as part of its last commit, that the next one counts anew. */
+  end(): void;
 }
 
 export interface EngineOptions {
@@ -47,12 +51,17 @@ export interface EngineOptions {
   readonly store: Store;
   /** Elements that a bundle of a source may bring, and that a bundle of another stage takes. */
   readonly bundleSizeMax: number;
-  /** Time that a source bundle may take. */
+  /** Time that a source bundle may take, and that a stage's timers may take of a turn: all others wait for it. */
   readonly bundleTimeMaxMs: number;
   readonly turnsOpenMax: number;
   /** A source this far ahead of the slowest, in event time, waits for it. */
   readonly sourceSkewMaxMs: number;
   readonly ledger?: Ledger;
+  /**
+   * When all restrictions are done: "expire" sends the watermark to +∞, so that every timer fires; "keep" ends the run
+   * with what waits in state, where the watermark stands that the restrictions have left. Default: expire.
+   */
+  readonly atEnd?: StopMode;
   /** Called inside the first commit of this process: for what else a restart is to know. */
   readonly onFirstCommit?: () => void;
   /** Moves a virtual clock on: for scripted processing time. */
@@ -71,6 +80,8 @@ export const DEFAULT_ENGINE_OPTIONS = {
 const SKEW_PATIENCE_MS = 1_000;
 /** How often a source that is ahead looks whether it may go on. */
 const SKEW_RETRY_MS = 20;
+/** How often the positions of sources are committed that have nothing to read: watermarks are all that moves. */
+const IDLE_COMMIT_EVERY_MS = 10_000;
 /** Processors of one stage: one works while the others wait for their flush. */
 const PROCESSORS_MAX = 4;
 
@@ -79,7 +90,7 @@ export class StuckError extends Error {
   override readonly name = "StuckError";
 }
 
-type StopMode = "keep" | "expire";
+export type StopMode = "keep" | "expire";
 
 export class Engine {
   readonly stages: readonly Stage[];
@@ -102,6 +113,9 @@ export class Engine {
   readonly #progress: Progress | undefined;
   readonly #seeds = new Map<string, ElementBatch>();
   #hasCommitted = false;
+  /** By `elapsed`: turns that are idle are not written before. */
+  #idleUntilMs = Number.NEGATIVE_INFINITY;
+  #hasPostponed = false;
   commits = 0;
 
   /** @param specs in topological order: producers before consumers */
@@ -111,6 +125,7 @@ export class Engine {
   ) {
     this.stages = specs.map((spec) => new Stage(spec, new StageTimers(options.store)));
     this.#progress = options.store.isDurable ? new Progress(options.store) : undefined;
+    for (const stage of this.stages) stage.parkedHold = options.atEnd === "keep";
     const producers = new Map<string, Stage>();
     for (const stage of this.stages) for (const output of stage.spec.outputs) producers.set(output, stage);
     for (const stage of this.stages) {
@@ -136,6 +151,8 @@ export class Engine {
       this.#restoreOrSeed();
       for (const stage of this.stages) if (stage.spec.kind !== "scripted") await this.#addProcessor(stage);
       await this.#loop();
+      await this.#commitPostponed();
+      if (this.#stop !== "keep") await this.#commitEnd();
       await Promise.all(this.#finalizing);
     } catch (error) {
       problems.push(error);
@@ -148,7 +165,10 @@ export class Engine {
   #restoreOrSeed(): void {
     const turn = new Turn(this.options.store.newChanges());
     for (const stage of this.stages) {
-      if (this.#progress?.restore(stage)) continue;
+      if (this.#progress?.restore(stage)) {
+        stage.limitWatermarks();
+        continue;
+      }
       stage.spec.inputs.forEach((collection, input) => {
         const batch = this.#seeds.get(collection);
         if (batch !== undefined) turn.produced.push(stage.enqueue(input, batch));
@@ -158,6 +178,15 @@ export class Engine {
     if (this.#progress === undefined) return;
     this.#turns.push(turn);
     this.#commitReady();
+  }
+
+  /** What idle turns have done since the last commit. */
+  async #commitPostponed(): Promise<void> {
+    if (!this.#hasPostponed) return;
+    const turn = new Turn(this.options.store.newChanges());
+    this.#close(turn);
+    this.#idleUntilMs = Number.NEGATIVE_INFINITY;
+    await this.#commit([turn]);
   }
 
   /** Gives back what the stages hold, also after a failure. Returns what went wrong with that. */
@@ -181,6 +210,7 @@ export class Engine {
    */
   stop(mode: StopMode): void {
     this.#stop = mode;
+    if (mode === "expire") for (const stage of this.stages) stage.parkedHold = false;
     this.#wakeUp();
   }
 
@@ -208,12 +238,18 @@ export class Engine {
         await this.#waitFor(this.#nextEventInMs());
       } else if (this.stages.every((stage) => stage.isDone)) {
         return;
-      } else if (this.#stop === "keep") {
+      } else if (this.#stop === "keep" || this.#isAtKeptEnd) {
         return;
       } else if (!this.#playScript()) {
         await this.#waitForSources();
       }
     }
+  }
+
+  /** All restrictions are done, and what waits is to go on waiting. */
+  get #isAtKeptEnd(): boolean {
+    if (this.options.atEnd !== "keep" || this.#stop !== undefined) return false;
+    return this.stages.every((stage) => stage.restrictions.size === 0);
   }
 
   async #waitForSources(): Promise<void> {
@@ -242,7 +278,12 @@ export class Engine {
         this.#takeRestrictions(stage, turn);
         this.#runSource(stage, turn);
       } else {
-        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn)) stage.refreshWatermarks();
+        const deadline = this.options.clock.elapsed() + this.options.bundleTimeMaxMs;
+        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
+          stage.refreshWatermarks();
+          // Elements are taken whatever the time: what a commit finds waiting it has to write.
+          if (!stage.hasReady && this.options.clock.elapsed() >= deadline) break;
+        }
       }
       stage.refreshWatermarks();
     }
@@ -263,7 +304,17 @@ export class Engine {
 
   #hasWork(stage: Stage): boolean {
     if (stage.isStarting || this.#failure !== undefined) return false;
-    return stage.hasReady || this.#dueTimers(stage);
+    return stage.hasReady || (this.#dueTimers(stage) && !this.#isAheadOfConsumers(stage));
+  }
+
+  /** Timers that find many things to tell wait until those behind have taken what was told before. */
+  #isAheadOfConsumers({ spec }: Stage): boolean {
+    for (const output of spec.outputs) {
+      for (const { stage } of this.#consumers.get(output) ?? []) {
+        if (stage.pendingCount >= this.options.bundleSizeMax) return true;
+      }
+    }
+    return false;
   }
 
   #dueTimers(stage: Stage): boolean {
@@ -273,8 +324,13 @@ export class Engine {
     );
   }
 
-  /** A bundle of pending elements, then of due timers. False when no processor is free. */
-  #runOrdinary(stage: Stage, turn: Turn): boolean {
+  /**
+   * A bundle of pending elements, then of due timers: `bundleSizeMax` at most, and of timers as many as the deadline
+   * allows. False when no processor is free.
+   * @param deadline by `elapsed`
+   */
+  #runOrdinary(stage: Stage, turn: Turn, deadline: number): boolean {
+    const { clock } = this.options;
     return this.#runBundle(stage, turn, (processor) => {
       let left = this.options.bundleSizeMax;
       while (left > 0 && stage.hasReady) {
@@ -293,8 +349,9 @@ export class Engine {
       stage.refreshWatermarks();
       const fire = (transformId: string, family: string, timer: any): void =>
         processor.onTimer(transformId, family, timer);
-      left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire);
-      stage.timers.fireDue("processing", this.options.clock.now(), Math.max(1, left), fire);
+      const isOver = (): boolean => clock.elapsed() >= deadline;
+      left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire, isOver);
+      stage.timers.fireDue("processing", clock.now(), Math.max(1, left), fire, isOver);
     });
   }
 
@@ -328,13 +385,12 @@ export class Engine {
     if (ready.length === 0) return;
     const claims = Math.max(1, Math.floor(this.options.bundleSizeMax / ready.length));
     this.#runBundle(stage, turn, (processor) => {
-      const deadline = clock.now() + this.options.bundleTimeMaxMs;
+      const deadline = clock.elapsed() + this.options.bundleTimeMaxMs;
       for (const restriction of ready) {
         restriction.endWatch?.();
         stage.restrictions.delete(restriction);
         turn.taken.push(restriction);
-        const isDrained = this.#isDrained(restriction);
-        processor.processRestriction(restriction.residual, claims, deadline, isDrained);
+        processor.processRestriction(restriction.residual, claims, deadline, this.#originOf(restriction));
       }
     });
   }
@@ -384,6 +440,11 @@ export class Engine {
     return this.#stop === "expire" && !isTruncated;
   }
 
+  #originOf(restriction: Restriction): RestrictionOrigin {
+    if (this.#isDrained(restriction)) return "drained";
+    return restriction.isResumed ? "resumed" : undefined;
+  }
+
   /** False when no processor is free. */
   #runBundle(stage: Stage, turn: Turn, body: (processor: StageProcessor) => void): boolean {
     const processor = stage.idleProcessors.pop();
@@ -411,6 +472,7 @@ export class Engine {
         restriction.isTruncated = isTruncated;
         turn.left.push(restriction);
       }
+      for (const residual of result.parked ?? []) turn.left.push(stage.park(residual));
       turn.finalizers.push(...result.finalizers);
       turn.reports.push(result.report);
       stage.idleProcessors.push(processor);
@@ -477,11 +539,16 @@ export class Engine {
 
   #deliver(stage: Stage, outputs: BundleResult["outputs"]): PendingBatch[] {
     const delivered: PendingBatch[] = [];
+    const { bundleSizeMax } = this.options;
     stage.spec.outputs.forEach((collection, index) => {
       const batch = outputs[index]!;
       if (batch.length === 0) return;
-      for (const consumer of this.#consumers.get(collection) ?? [])
-        delivered.push(consumer.stage.enqueue(consumer.input, batch));
+      const consumers = this.#consumers.get(collection) ?? [];
+      // What a commit finds half consumed it writes again: of a large batch that would be far more than it holds.
+      const pieces = batch.length <= 2 * bundleSizeMax ? [batch] : batch.split(bundleSizeMax);
+      for (const consumer of consumers) {
+        for (const piece of pieces) delivered.push(consumer.stage.enqueue(consumer.input, piece));
+      }
     });
     return delivered;
   }
@@ -518,8 +585,20 @@ export class Engine {
   async #commit(turns: readonly Turn[]): Promise<void> {
     const { store, ledger } = this.options;
     const changes = turns.map((turn) => turn.changes);
-    for (const { reports } of turns) for (const report of reports) ledger?.take(report);
+    let isIdle = this.#hasCommitted && turns.every((turn) => turn.isIdle);
+    for (const { reports } of turns) {
+      for (const report of reports) if (ledger?.take(report)) isIdle = false;
+    }
     if (this.#progress !== undefined) {
+      const elapsedMs = this.options.clock.elapsed();
+      if (isIdle && elapsedMs < this.#idleUntilMs) {
+        this.#progress.postpone(turns);
+        for (const list of changes) store.discard(list);
+        this.#hasPostponed = true;
+        return;
+      }
+      this.#idleUntilMs = elapsedMs + IDLE_COMMIT_EVERY_MS;
+      this.#hasPostponed = false;
       const own = store.newChanges();
       store.noteIn(own);
       if (!this.#hasCommitted) this.options.onFirstCommit?.();
@@ -531,6 +610,16 @@ export class Engine {
     this.#hasCommitted = true;
     await store.commit(changes);
     for (const { produced } of turns) for (const pending of produced) pending.isCommitted = true;
+  }
+
+  async #commitEnd(): Promise<void> {
+    const { store, ledger } = this.options;
+    if (this.#progress === undefined || ledger === undefined) return;
+    const changes = store.newChanges();
+    store.noteIn(changes);
+    ledger.end();
+    store.noteIn(undefined);
+    await store.commit([changes]);
   }
 
   /** Finalization is a courtesy: what fails here was committed all the same. */

@@ -1,7 +1,8 @@
 /**
  * What a restart has to know beside state and timers: elements in front of a stage, restrictions that are not done, and
  * the stages' watermarks. They are records of tables of the store, written when a turn commits, as its net effect: what
- * comes and goes within the turns of one commit is never written.
+ * comes and goes within the turns of one commit is never written. What turns of no consequence do (sources that had
+ * nothing to read) may wait for a later commit: a restart that goes on from before them does the same again.
  *
  *     pending:       key = string stage | varint input | varint id      value = varint count | elements
  *     restrictions:  key = string stage | varint id                     value = instant watermark | element
@@ -20,6 +21,8 @@ import type { Turn } from "./turn.js";
 
 /** The table of a store that holds the stages' watermarks. */
 export const WATERMARKS_TABLE = "progress/watermarks";
+const PENDING_TABLE = "progress/pending";
+const RESTRICTIONS_TABLE = "progress/restrictions";
 
 /** What the last commit says of each stage that it knows, by the stage's name. */
 export function committedWatermarks(store: Store): ReadonlyMap<string, StageWatermarks> {
@@ -35,6 +38,20 @@ export function committedWatermarks(store: Store): ReadonlyMap<string, StageWate
   return found;
 }
 
+/** Names of the stages that the last commit leaves something to do: pending elements, or restrictions. */
+export function stagesWithWork(store: Store): ReadonlySet<string> {
+  const names = new Set<string>();
+  const key = new ByteReader();
+  for (const name of [PENDING_TABLE, RESTRICTIONS_TABLE]) {
+    const table = store.table(name);
+    table.forEach((address) => {
+      table.readKey(address, key);
+      names.add(key.readString());
+    });
+  }
+  return names;
+}
+
 /** The value of a record of WATERMARKS_TABLE. */
 export function readWatermarks(value: ByteReader): StageWatermarks {
   return { input: readInstant(value), output: readInstant(value) };
@@ -46,10 +63,14 @@ export class Progress {
   readonly #watermarks: ByteTable;
   readonly #key = new ByteWriter(256);
   readonly #value = new ByteWriter();
+  /** Restrictions that are left, and are not in the table yet. */
+  readonly #left = new Set<Restriction>();
+  /** Those in the table that were taken since. */
+  readonly #gone = new Set<Restriction>();
 
   constructor(store: Store) {
-    this.#pending = store.table("progress/pending");
-    this.#restrictions = store.table("progress/restrictions");
+    this.#pending = store.table(PENDING_TABLE);
+    this.#restrictions = store.table(RESTRICTIONS_TABLE);
     this.#watermarks = store.table(WATERMARKS_TABLE);
   }
 
@@ -71,15 +92,28 @@ export class Progress {
       const watermark = readInstant(bytes);
       const element = coderOf(stage, 0).decode(bytes, "nested");
       const residual = { ...element, watermark, delayMs: 0, onReady: undefined };
-      stage.addRestriction(residual, Number.NEGATIVE_INFINITY, id).isStored = true;
+      const restriction = stage.addRestriction(residual, Number.NEGATIVE_INFINITY, id);
+      restriction.isStored = true;
+      restriction.isResumed = true;
     }
     return true;
   }
 
-  /** Writes what these turns, one after the other, have changed. */
+  /** Remembers what idle turns have done, for the next `write`. */
+  postpone(turns: readonly Turn[]): void {
+    for (const turn of turns) {
+      for (const restriction of turn.left) this.#left.add(restriction);
+      for (const restriction of turn.taken) {
+        if (!this.#left.delete(restriction) && restriction.isStored) this.#gone.add(restriction);
+      }
+    }
+  }
+
+  /** Writes what these turns, one after the other, have changed, and what was postponed before. */
   write(turns: readonly Turn[], stages: readonly Stage[]): void {
     this.#writePending(turns);
-    this.#writeRestrictions(turns);
+    this.postpone(turns);
+    this.#writeRestrictions();
     turns.at(-1)!.watermarks.forEach(({ input, output }, index) => {
       this.#key.reset();
       this.#key.writeString(stages[index]!.spec.name);
@@ -119,17 +153,13 @@ export class Progress {
     }
   }
 
-  #writeRestrictions(turns: readonly Turn[]): void {
-    const left = new Set<Restriction>();
-    for (const turn of turns) {
-      for (const restriction of turn.left) left.add(restriction);
-      for (const restriction of turn.taken) {
-        if (left.delete(restriction) || !restriction.isStored) continue;
-        restriction.isStored = false;
-        this.#restrictions.delete(this.#restrictionKey(restriction));
-      }
+  #writeRestrictions(): void {
+    for (const restriction of this.#gone) {
+      restriction.isStored = false;
+      this.#restrictions.delete(this.#restrictionKey(restriction));
     }
-    for (const restriction of left) {
+    this.#gone.clear();
+    for (const restriction of this.#left) {
       const { value, timestamp, windows, pane, watermark } = restriction.residual;
       this.#value.reset();
       writeInstant(watermark, this.#value);
@@ -138,6 +168,7 @@ export class Progress {
       this.#restrictions.put(this.#restrictionKey(restriction), this.#value);
       restriction.isStored = true;
     }
+    this.#left.clear();
   }
 
   #restrictionKey({ stage, id }: Restriction): ByteWriter {

@@ -7,6 +7,7 @@
  * - Output ≤ every hold: timers that are due but did not fire, output timestamps of timers set ahead of them, pending
  *   elements, the watermark of every unfinished restriction, and the output watermark at the start of every bundle
  *   that has not ended.
+ *   What is left for a later run holds it too, where the run keeps what waits.
  * - An element is in exactly one place: pending, in a bundle, or behind.
  */
 import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
@@ -31,10 +32,18 @@ export interface BundleResult {
   /** One batch for each output of the stage, in their order. */
   readonly outputs: readonly ElementBatch[];
   readonly residuals: readonly Residual[];
+  /** What a later run on the same state is to do. */
+  readonly parked?: readonly Residual[];
   readonly finalizers: readonly (() => void | Promise<void>)[];
   /** What the bundle counted, for the ledger (see EngineOptions). */
   readonly report?: unknown;
 }
+
+/**
+ * Why a restriction is processed, if it is neither new nor a residual of this run: it is drained, so that only what its
+ * DoFn does not truncate is still to be done; or an earlier run has left it.
+ */
+export type RestrictionOrigin = "drained" | "resumed" | undefined;
 
 /** Runs the bundles of a stage, one at a time. */
 export interface StageProcessor {
@@ -42,11 +51,13 @@ export interface StageProcessor {
   startBundle(): void | Promise<void>;
   /** Element `index` of a batch, into input `input` of the stage. */
   process(input: number, batch: ElementBatch, index: number): void;
-  /**
-   * A piece of a splittable element; may claim so much and until then.
-   * @param isDrained of which only what its DoFn does not truncate is still to be done
-   */
-  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs, isDrained: boolean): void;
+  /** A piece of a splittable element; may claim so much and until then, by `elapsed`. */
+  processRestriction(
+    residual: Residual,
+    claims: number,
+    deadlineMs: TimestampMs,
+    origin: RestrictionOrigin,
+  ): void;
   onTimer(transformId: string, family: string, timer: DueTimer): void;
   finishBundle(): void | Promise<void>;
   /** What the bundle gave; it ends with this. */
@@ -91,6 +102,8 @@ export interface Restriction {
   isReady: boolean;
   /** Part of one that a drain has truncated already. */
   isTruncated: boolean;
+  /** An earlier run has left it. */
+  isResumed: boolean;
   /** Ends the watch that its `onReady` began. */
   endWatch: (() => void) | undefined;
 }
@@ -119,6 +132,10 @@ export interface StageWatermarks {
 export class Stage {
   readonly pending: PendingBatch[] = [];
   readonly restrictions = new Set<Restriction>();
+  /** What a later run is to do. */
+  readonly parked = new Set<Restriction>();
+  /** Whether what a later run is to do holds the watermark in this one. */
+  parkedHold = false;
   /** Output watermark at the start of each bundle that has not ended. */
   readonly bundleHolds = new Set<{ readonly hold: TimestampMs }>();
   readonly idleProcessors: StageProcessor[] = [];
@@ -130,6 +147,8 @@ export class Stage {
   scriptWatermark: TimestampMs = MIN_TIMESTAMP;
   inputWatermark: TimestampMs = MIN_TIMESTAMP;
   outputWatermark: TimestampMs = MIN_TIMESTAMP;
+  /** How far the restrictions that the last restart went on with let the output watermark be. */
+  resumeLimit: TimestampMs = MAX_TIMESTAMP;
   elementsIn = 0;
   bundles = 0;
   #lastId = 0;
@@ -178,23 +197,48 @@ export class Stage {
   /** @param id of one that a commit knows; a new one by default */
   addRestriction(residual: Residual, resumeAtMs: number, id = this.#lastId + 1): Restriction {
     this.#lastId = Math.max(this.#lastId, id);
+    const restriction = this.#newRestriction(residual, resumeAtMs, id);
+    this.restrictions.add(restriction);
+    return restriction;
+  }
+
+  /** What a later run is to do: nobody touches it any more. */
+  park(residual: Residual): Restriction {
+    const restriction = this.#newRestriction(residual, Number.POSITIVE_INFINITY, ++this.#lastId);
+    this.parked.add(restriction);
+    return restriction;
+  }
+
+  #newRestriction(residual: Residual, resumeAtMs: number, id: number): Restriction {
     const isReady = residual.delayMs <= 0;
-    const restriction: Restriction = {
+    return {
       stage: this,
       id,
       residual,
       resumeAtMs,
       isReady,
       isTruncated: false,
+      isResumed: false,
       endWatch: undefined,
       isStored: false,
     };
-    this.restrictions.add(restriction);
-    return restriction;
   }
 
   get watermarks(): StageWatermarks {
     return { input: this.inputWatermark, output: this.outputWatermark };
+  }
+
+  /**
+   * After a restart: no further than the restrictions say that are to be gone on with. A run that expired what waits, or
+   * was about to, had sent the watermark ahead of them.
+   */
+  limitWatermarks(): void {
+    let limit = MAX_TIMESTAMP;
+    for (const { resumeLimit } of this.upstream) limit = Math.min(limit, resumeLimit);
+    this.inputWatermark = Math.min(this.inputWatermark, limit);
+    for (const { residual } of this.restrictions) limit = Math.min(limit, residual.watermark);
+    this.outputWatermark = Math.min(this.outputWatermark, limit);
+    this.resumeLimit = limit;
   }
 
   /** Recomputes both watermarks from what is upstream, pending and held. */
@@ -208,6 +252,7 @@ export class Stage {
     let output = this.timers.earliestUpTo("event", this.inputWatermark);
     if (this.timers.holds.size > 0) output = Math.min(output, this.timers.holds.min());
     for (const { residual } of this.restrictions) output = Math.min(output, residual.watermark);
+    if (this.parkedHold) output = Math.min(output, parkedWatermark(this));
     for (const { hold } of this.bundleHolds) output = Math.min(output, hold);
     if (output > this.outputWatermark) this.outputWatermark = output;
   }
@@ -230,6 +275,7 @@ export class Stage {
       `output ${formatTimestamp(this.outputWatermark)}`,
       `pending ${this.pendingCount}`,
       `restrictions ${this.restrictions.size}`,
+      ...(this.parked.size > 0 ? [`left for the next run ${this.parked.size}`] : []),
       `open bundles ${this.bundleHolds.size}`,
       `event timers ${this.timers.count("event")}`,
       `processing timers ${this.timers.count("processing")}`,
@@ -237,4 +283,10 @@ export class Stage {
     ];
     return `${this.spec.name}: ${parts.join(", ")}`;
   }
+}
+
+function parkedWatermark({ parked }: Stage): TimestampMs {
+  let watermark = MAX_TIMESTAMP;
+  for (const { residual } of parked) watermark = Math.min(watermark, residual.watermark);
+  return watermark;
 }

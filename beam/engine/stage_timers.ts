@@ -30,8 +30,13 @@ interface Family {
   readonly name: string;
   readonly timeDomain: TimeDomain;
   readonly table: ByteTable;
+  /** How often one of its timers was set, and the time that the last was set to. */
+  setCount: number;
+  lastSetAt: TimestampMs;
 }
 
+/** So many timers fire between two looks at the clock. */
+const FIRINGS_PER_LOOK = 64;
 const VALUE_BYTES = 20;
 /** Below this many entries a queue is not worth clearing of stale hints. */
 const QUEUE_SIZE_MIN = 1024;
@@ -72,7 +77,7 @@ export class StageTimers {
     let family = this.#families.find((known) => known.transformId === transformId && known.name === name);
     if (family === undefined) {
       const table = this.store.table(tableName);
-      family = { transformId, name, timeDomain, table };
+      family = { transformId, name, timeDomain, table, setCount: 0, lastSetAt: 0 };
       this.#families.push(family);
       this.#byOwner.set(table.owner, family);
       this.#resume(family);
@@ -108,13 +113,17 @@ export class StageTimers {
 
   /**
    * Takes out the timers due by `limit` one by one, in the order of their times, `countMax` at most, and fires each.
-   * A timer that a callback sets takes its place in the order. Returns how many fired.
+   * A timer that a callback sets takes its place in the order; when a callback sets its own timer for the very time
+   * that it fired at, it has done one portion of what there is to do, and the rest is left to the next call. Returns
+   * how many fired.
+   * @param isOver asked now and then: true ends it, once something has fired
    */
   fireDue(
     timeDomain: TimeDomain,
     limit: TimestampMs,
     countMax: number,
     fire: (transformId: string, family: string, timer: DueTimer) => void,
+    isOver: () => boolean = () => false,
   ): number {
     const queue = this.#queues[timeDomain];
     let fired = 0;
@@ -124,7 +133,11 @@ export class StageTimers {
       const family = this.#takeDue(address, timeDomain, queue.poppedTime);
       if (family === undefined) continue;
       fired++;
+      const { fireTimestamp } = this.#due;
+      const { setCount } = family;
       fire(family.transformId, family.name, this.#due);
+      if (family.setCount !== setCount && family.lastSetAt === fireTimestamp) break;
+      if (fired % FIRINGS_PER_LOOK === 0 && isOver()) break;
     }
     return fired;
   }
@@ -191,6 +204,8 @@ export class TimerFamily {
 
   set(key: ByteWriter, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
     const value = this.#value;
+    this.family.setCount++;
+    this.family.lastSetAt = fireAt;
     value.reset();
     writeInstant(fireAt, value);
     writeInstant(outputTimestamp, value);

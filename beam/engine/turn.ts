@@ -28,6 +28,11 @@ export class Turn {
     return this.bundles + this.consumed.length + this.produced.length + this.taken.length === 0;
   }
 
+  /** Sources looked for something to read, and there was nothing. */
+  get isIdle(): boolean {
+    return this.changes.bytes + this.consumed.length + this.produced.length === 0;
+  }
+
   get isFinished(): boolean {
     return this.isClosed && this.openBundles === 0;
   }

@@ -130,8 +130,10 @@ export class BundleProcessor {
     return this.#byTransform.get(transformId)!.progress();
   }
 
-  truncate(transformId: string, element: unknown): unknown {
-    return this.#byTransform.get(transformId)!.truncate(element);
+  acceptPart(transformId: string, ...part: Parameters<Operator["acceptPart"]>): void {
+    this.atWork.id = transformId;
+    this.#byTransform.get(transformId)!.acceptPart(...part);
+    this.atWork.id = "";
   }
 
   split(transformId: string, fractionOfRemainder: number): ElementSplit | undefined {

@@ -6,10 +6,11 @@
 import type { runnerApi } from "../model/apache_beam.js";
 import type { ByteReader } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
+import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { MetricCell } from "../sdk/metrics.js";
-import type { PCollectionReceiver, Receiver } from "./receiver.js";
+import type { PCollectionReceiver, Receiver, Windows } from "./receiver.js";
 import type { ElementSplit, ExecServices } from "./services.js";
 
 /** A PCollection's windowing, as far as an operator needs it. */
@@ -81,9 +82,15 @@ export abstract class Operator {
   progress(): Progress | undefined {
     return undefined;
   }
-  /** On drain: what is still to be done of a splittable element; undefined: nothing. Elements are as they come in. */
-  truncate(element: unknown): unknown {
-    return element;
+  /** As its input, for a part of a splittable element that is drained, or that an earlier run has left. */
+  acceptPart(
+    _origin: "drained" | "resumed",
+    _element: unknown,
+    _timestamp: TimestampMs,
+    _windows: Windows,
+    _pane: PaneInfo,
+  ): void {
+    throw new Error("this operator takes no parts of elements");
   }
   /** Gives away part of the splittable element that is being processed; undefined when there is nothing to give. */
   split(_fractionOfRemainder: number): ElementSplit | undefined {

@@ -20,6 +20,14 @@ export interface StateTable {
   delete(key: ByteWriter): void;
 }
 
+/** A state cell whose values, when they are large, are remembered as what was decoded of them. */
+export interface ChangelogTable extends StateTable {
+  /** What `remember` was told last of this key, if it is still known and no other process has changed the bytes. */
+  recall(key: ByteWriter): unknown;
+  /** @param value undefined to forget @param bytes that it takes in the table */
+  remember(key: ByteWriter, value: unknown, bytes: number): void;
+}
+
 /** How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … */
 export type StateLayout = "bag" | "orderedList";
 
@@ -111,7 +119,7 @@ export interface ElementSplit {
 /** How much one call of a splittable `process` may claim before the runner takes the rest back. */
 export interface ClaimBudget {
   claims: number;
-  /** By the clock; Infinity = no bound. */
+  /** By `elapsed`; Infinity = no bound. */
   deadlineMs: number;
 }
 
@@ -122,6 +130,7 @@ export interface ExecServices {
   /** Whether the runner itself drops the state of a window that has expired. */
   readonly dropsExpiredState: boolean;
   stateTable(transformId: string, cell: string, layout?: StateLayout): StateTable;
+  changelogTable(transformId: string, cell: string): ChangelogTable;
   multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable;
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable;
   /** Undefined where state is at hand. */
@@ -134,6 +143,8 @@ export interface ExecServices {
   onFinalize(callback: () => void | Promise<void>): void;
   /** Takes back what a splittable element leaves undone. */
   deferResidual(residual: Residual): void;
+  /** Takes what a later run on the same state is to do; undefined where there is no later run. */
+  leaveForNextRun?(part: ElementPart): void;
   /** For the element about to be processed. */
   claimBudget(): ClaimBudget;
 }

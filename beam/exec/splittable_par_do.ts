@@ -46,7 +46,8 @@ class WaitingWork {
     if (this.#promises.length === 0) return;
     const promises = this.#promises;
     this.#promises = [];
-    return Promise.all(promises).then(() => undefined);
+    // What was waited for may have begun more.
+    return Promise.all(promises).then(() => this.done());
   }
 }
 
@@ -167,7 +168,7 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
     private readonly budget: ClaimBudget,
     private readonly clock: Clock,
   ) {
-    this.#seenAtMs = clock.now();
+    this.#seenAtMs = clock.elapsed();
   }
 
   get restriction(): unknown {
@@ -185,7 +186,7 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
   }
 
   #isLate(): boolean {
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;
     this.#claimsUnseen = isSlow ? 1 : Math.min(2 * this.#claimsUnseen, BudgetedTracker.#CLAIMS_UNSEEN_MAX);
     this.#untilClock = this.#claimsUnseen;
@@ -246,8 +247,39 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
       return;
     }
     const { key: element, value: state } = (value as SizedElement).key;
+    this.#begin(element, state, this.#services.claimBudget(), timestamp, windows, pane);
+  }
+
+  override acceptPart(
+    origin: "drained" | "resumed",
+    value: unknown,
+    timestamp: TimestampMs,
+    windows: Windows,
+    pane: PaneInfo,
+  ): void {
+    const { key: element, value: state } = (value as SizedElement).key;
+    if (origin === "drained") {
+      const rest = truncate(this.doFn, value as SizedElement);
+      if (rest !== undefined) this.accept(rest, timestamp, windows, pane);
+      else this.#leave(element, state.key, false, state.value, { timestamp, windows, pane });
+      return;
+    }
+    const budget = this.#services.claimBudget();
+    this.#waiting.run<unknown>(this.doFn.resumed(element, state.key), (restriction) =>
+      this.#begin(element, { key: restriction, value: state.value }, budget, timestamp, windows, pane),
+    );
+  }
+
+  #begin(
+    element: unknown,
+    state: RestrictionState,
+    budget: ClaimBudget,
+    timestamp: TimestampMs,
+    windows: Windows,
+    pane: PaneInfo,
+  ): void {
     const inner = this.doFn.newTracker(state.key) as RestrictionTracker<unknown, unknown>;
-    const tracker = new BudgetedTracker(inner, this.#services.claimBudget(), this.#services.clock);
+    const tracker = new BudgetedTracker(inner, budget, this.#services.clock);
     const watermark = new WatermarkCell(state.value);
     const ctx = this.#idle.pop() ?? new SplittableContextCell(this.context);
     ctx.enter(timestamp, windows, pane);
@@ -273,17 +305,36 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
       if (split !== undefined) this.#defer(call, split.residual, continuation);
     } else {
       tracker.checkDone();
+      this.#leave(call.element, tracker.restriction, true, call.ctx.watermark.current, call.ctx);
     }
+  }
+
+  /** What a later run on the same state goes on with, if there is any. */
+  #leave(
+    element: unknown,
+    restriction: unknown,
+    isDone: boolean,
+    watermark: TimestampMs,
+    at: Pick<ElementPart, "timestamp" | "windows" | "pane">,
+  ): void {
+    if (this.#services.leaveForNextRun === undefined) return;
+    const remainder = this.doFn.remainder(element, restriction, isDone);
+    if (remainder === undefined) return;
+    this.#services.leaveForNextRun(this.#part(element, remainder, watermark, at));
   }
 
   #defer(call: Call, restriction: unknown, continuation: ProcessContinuation): void {
     if (continuation.kind === "stop") throw new Error("a residual is resumed, not stopped");
-    const part = this.#part(call, restriction, call.ctx.watermark.current);
+    const part = this.#part(call.element, restriction, call.ctx.watermark.current, call.ctx);
     this.#services.deferResidual({ ...part, continuation });
   }
 
-  #part({ element, ctx }: Call, restriction: unknown, watermark: TimestampMs): ElementPart {
-    const { timestamp, windows, pane } = ctx;
+  #part(
+    element: unknown,
+    restriction: unknown,
+    watermark: TimestampMs,
+    { timestamp, windows, pane }: Pick<ElementPart, "timestamp" | "windows" | "pane">,
+  ): ElementPart {
     return {
       transformId: this.context.transformId,
       element,
@@ -308,10 +359,6 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     return this.#onlyCall()?.tracker.progress();
   }
 
-  override truncate(element: unknown): unknown {
-    return truncate(this.doFn, element as SizedElement);
-  }
-
   override split(fractionOfRemainder: number): ElementSplit | undefined {
     const call = this.#onlyCall();
     // What the budget took back is on its way to the runner already.
@@ -319,8 +366,8 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const split = call.tracker.trySplit(fractionOfRemainder);
     if (split === undefined) return undefined;
     return {
-      primary: this.#part(call, split.primary, call.initialWatermark),
-      residual: this.#part(call, split.residual, call.ctx.watermark.current),
+      primary: this.#part(call.element, split.primary, call.initialWatermark, call.ctx),
+      residual: this.#part(call.element, split.residual, call.ctx.watermark.current, call.ctx),
     };
   }
 

@@ -6,18 +6,21 @@ import { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import { LengthPrefixCoder } from "../model/coders/length_prefix_coder.js";
 import type { AnyCombineFn } from "../sdk/combine_fn.js";
-import type {
-  BagState,
-  CombiningState,
-  MapState,
-  MultimapState,
-  OrderedListState,
-  Sorted,
-  StateSpec,
-  ValueState,
+import {
+  type BagState,
+  type Changelog,
+  type ChangelogState,
+  type CombiningState,
+  type MapState,
+  type MultimapState,
+  type OrderedListState,
+  readChangelog,
+  type Sorted,
+  type StateSpec,
+  type ValueState,
 } from "../sdk/state.js";
 import type { OperatorContext } from "./operator.js";
-import type { MultimapTable, StateTable } from "./services.js";
+import type { ChangelogTable, MultimapTable, StateTable } from "./services.js";
 
 export interface StateCell {
   /** Turns to another key: the writer's bytes are the encoded key and window, and stay until the next `flush`. */
@@ -46,6 +49,8 @@ export function createCell(
       const table = services.multimapTable(transformId, name, spec.keyCoder);
       return new MultimapCell(spec.keyCoder, spec.valueCoder, table);
     }
+    case "changelog":
+      return new ChangelogCell(spec.log, services.changelogTable(transformId, name));
     case "orderedList":
       return new OrderedListCell(spec.coder, services.stateTable(transformId, name, "orderedList"));
   }
@@ -429,5 +434,101 @@ class OrderedListCell<T> implements StateCell, OrderedListState<T> {
     while (reader.remaining > 0) {
       values.push({ sortKey: reader.readVarint(), value: this.#coder.decode(reader, "nested") });
     }
+  }
+}
+
+/** A value of which less is stored is read anew for each element, which costs less than to remember it. */
+const REMEMBERED_BYTES_MIN = 2048;
+/** So many changes are stored without a look at how many would do. */
+const CHANGES_MIN = 32;
+
+interface ChangedValue<V> {
+  readonly value: V;
+  /** About how many changes reading it back applies. */
+  changes: number;
+}
+
+/**
+ * The whole value, and the changes behind it. A large value is not read back for each element: the table remembers it
+ * beside its bytes.
+ */
+class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
+  #key!: ByteWriter;
+  #loaded: ChangedValue<V> | undefined;
+  /** Of what is in the table. */
+  #storedBytes = 0;
+  #isCleared = false;
+  /** What this element added, encoded. */
+  readonly #added = new ByteWriter(256);
+
+  constructor(
+    private readonly log: Changelog<V, C>,
+    private readonly table: ChangelogTable,
+  ) {}
+
+  bind(key: ByteWriter): void {
+    this.#key = key;
+    this.#loaded = undefined;
+    this.#isCleared = false;
+    this.#added.reset();
+  }
+
+  read(): V {
+    this.#loaded ??= this.#load();
+    return this.#loaded.value;
+  }
+
+  add(change: C): void {
+    this.#loaded ??= this.#load();
+    const { value } = this.#loaded;
+    if (this.#storedBytes + this.#added.length === 0) this.log.coder.encode(value, this.#added, "nested");
+    this.log.apply(value, change);
+    this.log.changeCoder.encode(change, this.#added, "nested");
+    this.#loaded.changes++;
+  }
+
+  clear(): void {
+    this.#isCleared = true;
+    this.#loaded = { value: this.log.create(), changes: 0 };
+    this.#added.reset();
+    this.#storedBytes = 0;
+  }
+
+  flush(): void {
+    if (this.#isCleared) {
+      this.#isCleared = false;
+      this.table.delete(this.#key);
+      this.table.remember(this.#key, undefined, 0);
+    }
+    if (this.#added.length === 0) return;
+    const loaded = this.#loaded!;
+    if (loaded.changes > CHANGES_MIN && loaded.changes > 2 * this.log.sizeOf(loaded.value)) {
+      this.#added.reset();
+      this.log.coder.encode(loaded.value, this.#added, "nested");
+      this.table.put(this.#key, this.#added);
+      this.#storedBytes = this.#added.length;
+      loaded.changes = this.log.sizeOf(loaded.value);
+      if (this.#storedBytes < REMEMBERED_BYTES_MIN) this.table.remember(this.#key, undefined, 0);
+    } else {
+      this.table.append(this.#key, this.#added);
+      this.#storedBytes += this.#added.length;
+    }
+    this.#added.reset();
+    if (this.#storedBytes >= REMEMBERED_BYTES_MIN) {
+      this.table.remember(this.#key, loaded, this.#storedBytes);
+    }
+  }
+
+  #load(): ChangedValue<V> {
+    if (!this.table.get(this.#key, reader)) {
+      this.#storedBytes = 0;
+      return { value: this.log.create(), changes: 0 };
+    }
+    this.#storedBytes = reader.remaining;
+    if (this.#storedBytes >= REMEMBERED_BYTES_MIN) {
+      const remembered = this.table.recall(this.#key);
+      if (remembered !== undefined) return remembered as ChangedValue<V>;
+    }
+    return readChangelog(this.log, reader);
   }
 }

@@ -73,7 +73,7 @@ export class Bundle {
     const { harness, scope } = this;
     const { processor } = harness;
     harness.begin(scope);
-    this.#turnBeganMs = harness.clock.now();
+    this.#turnBeganMs = harness.clock.elapsed();
     const starting = processor.startBundle();
     if (starting !== undefined) await starting;
     while (this.#terminators > 0) {
@@ -81,7 +81,7 @@ export class Bundle {
       if (segment === undefined) {
         await this.#pause();
         await this.inbox.arrival();
-        this.#turnBeganMs = harness.clock.now();
+        this.#turnBeganMs = harness.clock.elapsed();
       } else {
         await this.#process(segment);
       }
@@ -257,12 +257,12 @@ export class Bundle {
       if (settling !== undefined) await settling;
       if (harness.holdsMuch) await harness.commit();
     }
-    const now = harness.clock.now();
+    const now = harness.clock.elapsed();
     const draining = harness.outputs.pace(now);
     if (draining !== undefined) await draining;
     if (now - this.#turnBeganMs >= TURN_MS) {
       await turn();
-      this.#turnBeganMs = harness.clock.now();
+      this.#turnBeganMs = harness.clock.elapsed();
     }
   }
 

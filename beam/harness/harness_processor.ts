@@ -7,6 +7,7 @@ import { mainInput, parDoPayload } from "../exec/do_fn_operator.js";
 import type { FiredTimer } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
 import type {
+  ChangelogTable,
   ClaimBudget,
   ExecServices,
   MultimapTable,
@@ -114,7 +115,7 @@ export class HarnessProcessor implements ExecServices {
   begin(scope: BundleScope): void {
     this.residuals = [];
     this.finalizers = [];
-    this.#sourcesEndMs = this.clock.now() + BUNDLE_TIME_MAX_MS;
+    this.#sourcesEndMs = this.clock.elapsed() + BUNDLE_TIME_MAX_MS;
     for (const url of this.#inputUrls) scope.dataChannel(url);
     this.outputs.begin(scope.instructionId, (url) => scope.dataChannel(url));
     for (const state of this.#states.values()) state.begin(scope);
@@ -150,6 +151,10 @@ export class HarnessProcessor implements ExecServices {
 
   stateTable(transformId: string, cell: string, layout: StateLayout = "bag"): StateTable {
     return this.#state(transformId).table(cell, layout);
+  }
+
+  changelogTable(transformId: string, cell: string): ChangelogTable {
+    return this.#state(transformId).table(cell, "bag");
   }
 
   multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable {
@@ -189,7 +194,7 @@ export class HarnessProcessor implements ExecServices {
   }
 
   claimBudget(): ClaimBudget {
-    const deadlineMs = Math.max(this.#sourcesEndMs, this.clock.now() + ELEMENT_TIME_MIN_MS);
+    const deadlineMs = Math.max(this.#sourcesEndMs, this.clock.elapsed() + ELEMENT_TIME_MIN_MS);
     return { claims: CLAIMS_MAX, deadlineMs };
   }
 

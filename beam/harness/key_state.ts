@@ -11,6 +11,8 @@ export class Cell {
   sent = 0;
   /** The runner has something that is gone here. */
   mustClear = false;
+  /** What was made of the bytes, if somebody wants it back. */
+  decoded: unknown;
   #isAtRunner = false;
 
   get isDirty(): boolean {
@@ -22,6 +24,7 @@ export class Cell {
     this.bytes = bytes;
     this.length = bytes.length;
     this.sent = bytes.length;
+    this.decoded = undefined;
     this.mustClear = false;
     this.#isAtRunner = bytes.length > 0;
   }
@@ -92,7 +95,9 @@ export class KeyState {
 
   get bytes(): number {
     let bytes = OVERHEAD_BYTES + this.id.length * 2;
-    for (const { length } of this.cells) bytes += length;
+    for (const { length, decoded } of this.cells) {
+      bytes += decoded === undefined ? length : length * (1 + DECODED_FACTOR);
+    }
     for (const multimap of this.multimaps) {
       for (const [mapKey, { length }] of multimap) bytes += ENTRY_OVERHEAD_BYTES + mapKey.length + length;
     }
@@ -102,4 +107,6 @@ export class KeyState {
 
 /** Of the objects around a key's bytes, roughly. */
 const OVERHEAD_BYTES = 512;
+/** What is decoded takes so many times the memory of its bytes, roughly. */
+const DECODED_FACTOR = 4;
 const ENTRY_OVERHEAD_BYTES = 128;

@@ -5,10 +5,10 @@
  * its keys are known. Source: beam_fn_api.proto, StateKey.
  */
 import type {
+  ChangelogTable,
   MultimapTable,
   RemoteKeys,
   StateLayout,
-  StateTable,
   TimeDomain,
   TimerTable,
   TimerToFire,
@@ -60,7 +60,7 @@ export class RemoteState implements RemoteKeys {
     private readonly windowCoder: Coder<unknown> | undefined,
   ) {}
 
-  table(name: string, layout: StateLayout): StateTable {
+  table(name: string, layout: StateLayout): ChangelogTable {
     this.#cells.push({ name, layout });
     return new CellTable(this, this.#cells.length - 1);
   }
@@ -287,7 +287,7 @@ function timerId(family: string, tag: string): string {
 }
 
 /** One cell, of whichever key the bundle is at. */
-class CellTable implements StateTable {
+class CellTable implements ChangelogTable {
   constructor(
     private readonly state: RemoteState,
     private readonly index: number,
@@ -310,6 +310,14 @@ class CellTable implements StateTable {
 
   delete(_key: ByteWriter): void {
     this.state.changing(this.index, 0).clear();
+  }
+
+  recall(_key: ByteWriter): unknown {
+    return this.state.cell(this.index).decoded;
+  }
+
+  remember(_key: ByteWriter, value: unknown): void {
+    this.state.cell(this.index).decoded = value;
   }
 }
 

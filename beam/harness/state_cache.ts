@@ -6,16 +6,16 @@
  * A bundle takes out the keys that it touches and puts them back when it has committed: the bundle owns them
  * meanwhile, and when it fails they are gone, as they must be.
  */
+import { LeastRecentlyUsed } from "../platform/least_recently_used.js";
 import type { KeyState } from "./key_state.js";
 
 export class StateCache {
-  readonly #keys = new Map<string, KeyState>();
-  #bytes = 0;
+  readonly #keys = new LeastRecentlyUsed<KeyState>();
 
   constructor(private readonly bytesMax: number) {}
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#keys.bytes;
   }
 
   get size(): number {
@@ -24,28 +24,11 @@ export class StateCache {
 
   /** @param scope token and transform */
   take(scope: string, id: string): KeyState | undefined {
-    const address = scope + id;
-    const key = this.#keys.get(address);
-    if (key === undefined) return undefined;
-    this.#keys.delete(address);
-    this.#bytes -= key.bytes;
-    return key;
+    return this.#keys.delete(scope + id);
   }
 
   put(scope: string, key: KeyState): void {
-    const address = scope + key.id;
-    const present = this.#keys.get(address);
-    if (present !== undefined) {
-      this.#keys.delete(address);
-      this.#bytes -= present.bytes;
-    }
-    this.#keys.set(address, key);
-    this.#bytes += key.bytes;
-    if (this.#bytes <= this.bytesMax) return;
-    for (const [oldest, { bytes }] of this.#keys) {
-      this.#keys.delete(oldest);
-      this.#bytes -= bytes;
-      if (this.#bytes <= this.bytesMax) return;
-    }
+    this.#keys.set(scope + key.id, key, key.bytes);
+    while (this.#keys.bytes > this.bytesMax) this.#keys.dropOldest();
   }
 }

@@ -6,6 +6,7 @@
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { fnApi } from "../model/apache_beam.js";
 import { type Clock, systemClock } from "../platform/clock.js";
+import { maskSecrets } from "../platform/masking.js";
 import { Bundle, type RunnerTraits } from "./bundle.js";
 import { Connection, callError } from "./connection.js";
 import { DataChannel } from "./data_channel.js";
@@ -182,7 +183,8 @@ export class Worker {
 
   #send(instructionId: string, response: Answer, error?: Error): void {
     const text = error === undefined ? "" : (error.stack ?? String(error)) || "an error without a message";
-    if (!this.#isEnding) this.#stream!.write({ instructionId, error: text, response });
+    // A runner shows it to whoever asks.
+    if (!this.#isEnding) this.#stream!.write({ instructionId, error: maskSecrets(text), response });
   }
 
   #answer(id: string, request: fnApi.InstructionRequest["request"]): Answer | Promise<Answer> {
@@ -258,7 +260,7 @@ export class Worker {
       this.#running.set(id, bundle);
       const processBundle = await bundle.run();
       if (harness.finalizers.length > 0) {
-        this.#finalizers.keep(id, harness.finalizers, this.#clock.now());
+        this.#finalizers.keep(id, harness.finalizers, this.#clock.elapsed());
       }
       this.#succeeded.add(id);
       this.#pool.giveBack(harness);

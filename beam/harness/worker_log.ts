@@ -1,3 +1,5 @@
+import { maskSecrets } from "../platform/masking.js";
+
 /** Where a worker's messages go. Fits the program's log. */
 export interface WorkerLog {
   debug(message: string, fields?: Record<string, unknown>): void;
@@ -14,9 +16,10 @@ export const stderrLog: WorkerLog = {
   error: (message, fields) => write("ERROR", message, fields),
 };
 
+/** As the runner gets it too: without secrets. */
 export function lineOf(message: string, fields: Record<string, unknown> = {}): string {
   const more = Object.entries(fields).map(([name, value]) => ` ${name}=${String(value)}`);
-  return `${message}${more.join("")}`;
+  return maskSecrets(`${message}${more.join("")}`);
 }
 
 function write(severity: string, message: string, fields: Record<string, unknown> | undefined): void {

@@ -2,11 +2,20 @@
  * A worker pool for EXTERNAL environments: the runner asks it for workers, and each connects back to the runner. Here
  * the workers share this process. A worker ends when its control stream does; StopWorker may come before, after or
  * never. Source: beam_fn_api.proto, BeamFnExternalWorkerPool.
+ *
+ * Who may ask is in pool_admission.ts.
  */
 import { type handleUnaryCall, type MethodDefinition, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { fnApi } from "../model/apache_beam.js";
 import { CHANNEL_OPTIONS, deserializer, type Method, serializer } from "./connection.js";
 import { START_WORKER, STOP_WORKER } from "./fn_methods.js";
+import {
+  bracketed,
+  checkBinding,
+  type PoolAdmission,
+  refusalOf,
+  refusalOfEndpoints,
+} from "./pool_admission.js";
 import { fetchProvision } from "./provision.js";
 import type { WorkerTraffic } from "./state_channel.js";
 import { Worker } from "./worker.js";
@@ -17,8 +26,12 @@ export interface WorkerPoolOptions {
   /** 0: any that is free. */
   readonly port?: number;
   readonly log?: WorkerLog;
-  /** Called before a worker takes its first bundle, with the pipeline's options by name. */
-  readonly prepare?: (options: Readonly<Record<string, unknown>>) => void | Promise<void>;
+  readonly admission?: PoolAdmission;
+  /**
+   * Called before a worker takes its first bundle, with the pipeline's options by name.
+   * @param others how many workers of this pool there are beside it
+   */
+  readonly prepare?: (options: Readonly<Record<string, unknown>>, others: number) => void | Promise<void>;
   /** What all its workers have asked of their runners; added to as they run. */
   readonly traffic?: WorkerTraffic;
 }
@@ -30,9 +43,10 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
-/** Resolves when the pool listens. */
+/** Resolves when the pool listens. Throws where it would be open to anybody. */
 export async function startWorkerPool(options: WorkerPoolOptions = {}): Promise<WorkerPool> {
-  const { host = "127.0.0.1", port = 0 } = options;
+  const { host = "127.0.0.1", port = 0, admission = {} } = options;
+  checkBinding(host, admission);
   const workers = new PooledWorkers(options);
   const server = new Server(CHANNEL_OPTIONS);
   const definition = {
@@ -52,12 +66,12 @@ export async function startWorkerPool(options: WorkerPoolOptions = {}): Promise<
   };
   server.addService(definition, { startWorker, stopWorker });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, at) =>
+    server.bindAsync(`${bracketed(host)}:${port}`, ServerCredentials.createInsecure(), (error, at) =>
       error === null ? resolve(at) : reject(error),
     );
   });
   return {
-    endpoint: `${host}:${bound}`,
+    endpoint: `${bracketed(host)}:${bound}`,
     async close() {
       await workers.close();
       server.forceShutdown();
@@ -79,6 +93,13 @@ class PooledWorkers {
     const { workerId, controlEndpoint, provisionEndpoint } = request;
     if (this.#workers.has(workerId)) return `a worker ${workerId} is there already`;
     const endpoints = [controlEndpoint, provisionEndpoint, request.loggingEndpoint, request.artifactEndpoint];
+    const { admission = {} } = this.options;
+    const urls = endpoints.flatMap((endpoint) => endpoint?.url || []);
+    const refusal = refusalOf(request.params, urls, admission);
+    if (refusal !== undefined) {
+      this.#log.warn("a request for a worker was refused", { worker: workerId, reason: refusal });
+      return refusal;
+    }
     if (endpoints.some((endpoint) => endpoint?.authentication !== undefined)) {
       return "this pool's workers cannot authenticate themselves";
     }
@@ -108,9 +129,12 @@ class PooledWorkers {
     let isStopped = false;
     const run = async (): Promise<void> => {
       const info = await fetchProvision(provision, workerId);
+      const told = [info.controlEndpoint, info.statusEndpoint].filter((url) => url !== "");
+      const refusal = refusalOfEndpoints(told, this.options.admission ?? {});
+      if (refusal !== undefined) throw new Error(refusal);
       let initialError: Error | undefined;
       try {
-        await this.options.prepare?.(info.pipelineOptions);
+        await this.options.prepare?.(info.pipelineOptions, this.#workers.size - 1);
       } catch (error) {
         initialError = error as Error;
       }

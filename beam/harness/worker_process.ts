@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fetchArtifacts } from "./artifacts.js";
 import { LoggingChannel } from "./logging_channel.js";
+import type { PoolAdmission } from "./pool_admission.js";
 import { fetchProvision, type Provision } from "./provision.js";
 import { Worker } from "./worker.js";
 import { stderrLog, type WorkerLog } from "./worker_log.js";
@@ -16,7 +17,14 @@ import { startWorkerPool } from "./worker_pool.js";
 /** What a worker's program adds to the library's worker. */
 export interface WorkerProgram {
   /** Called before the first bundle, with the pipeline's options by name. What it throws, each bundle fails with. */
-  prepare?(options: Readonly<Record<string, unknown>>, log: WorkerLog): void | Promise<void>;
+  prepare?(
+    options: Readonly<Record<string, unknown>>,
+    log: WorkerLog,
+    /** How many other workers share the process. */
+    others: number,
+  ): void | Promise<void>;
+  /** Asked when this is to be a pool: who may have workers of it. */
+  admission?(): PoolAdmission;
 }
 
 /** The arguments that a runner starts a worker with. */
@@ -90,7 +98,8 @@ async function servePool(address: string, program: WorkerProgram): Promise<void>
   const pool = await startWorkerPool({
     host,
     port: Number(port),
-    prepare: (options) => program.prepare?.(options, stderrLog),
+    admission: program.admission?.() ?? {},
+    prepare: (options, others) => program.prepare?.(options, stderrLog, others),
   });
   process.stdout.write(`${pool.endpoint}\n`);
   await new Promise<void>((resolve) => {
@@ -112,7 +121,7 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
       provision.dependencies,
       join(flags.semiPersistDir, id.replaceAll(/[^\w.-]/g, "_"), "staged"),
     );
-    await program.prepare?.(provision.pipelineOptions, log);
+    await program.prepare?.(provision.pipelineOptions, log, 0);
   } catch (error) {
     // The user sees why when a bundle fails with it; a worker that never came would look like a time out.
     initialError = error as Error;

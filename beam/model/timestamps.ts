@@ -27,3 +27,16 @@ export function formatTimestamp(timestamp: TimestampMs): string {
   const date = new Date(timestamp);
   return Number.isNaN(date.getTime()) ? `${timestamp} ms` : date.toISOString();
 }
+
+/** For messages: "1.5 s", "12 min", "3.0 h", "28 years". */
+export function formatDuration(ms: number): string {
+  const seconds = ms / 1_000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const minutes = seconds / 60;
+  if (minutes < 120) return `${Math.round(minutes)} min`;
+  const hours = minutes / 60;
+  if (hours < 48) return `${hours.toFixed(1)} h`;
+  const days = hours / 24;
+  return days < 730 ? `${Math.round(days)} days` : `${Math.round(days / 365.25)} years`;
+}

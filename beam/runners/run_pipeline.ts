@@ -2,6 +2,7 @@
  * The front door for programs that use the library: runs a pipeline in this process, or on a portable runner with the
  * workers in this process. What a portable runner takes is loaded only when it is asked for.
  */
+import { randomBytes } from "node:crypto";
 import type { Pipeline } from "../sdk/collection.js";
 import type { PipelineRun } from "../sdk/pipeline_run.js";
 import { DurableStore } from "../store/durable_store.js";
@@ -53,13 +54,14 @@ export async function runPipeline(
   } = options;
   const { startWorkerPool } = await import("../harness/worker_pool.js");
   const { runPortable } = await import("./portable/portable_run.js");
-  const pool = await startWorkerPool();
+  const token = randomBytes(32).toString("hex");
+  const pool = await startWorkerPool({ admission: { token } });
   try {
     const run = await runPortable(pipeline, {
       jobEndpoint,
       jobName,
       pipelineOptions,
-      environment: { kind: "external", endpoint: pool.endpoint },
+      environment: { kind: "external", endpoint: pool.endpoint, token },
       log: {
         debug: () => undefined,
         info: () => undefined,

@@ -332,9 +332,12 @@ function declareState(
   require(pipeline, urns.requirementStateful);
 }
 
+/** Pieces of a changelog: of the coder of the whole value and that of its changes. No runner looks inside. */
+export const CHANGELOG_URN = "beam:coder:ts:changelog:v1";
+
 /**
  * Multimaps and ordered lists are kinds of their own on the wire. Every other cell is a bag: a value or an accumulator
- * is a bag of one, a map a bag of its entries.
+ * is a bag of one, a map a bag of its entries, a changelog a bag of its pieces.
  */
 function stateSpecProto(pipeline: BeamPipeline, spec: StateSpec): runnerApi.StateSpec {
   const protocol = { urn: urns.bagUserState, payload: new Uint8Array() };
@@ -349,6 +352,14 @@ function stateSpecProto(pipeline: BeamPipeline, spec: StateSpec): runnerApi.Stat
     }
     case "map": {
       const elementCoderId = pipeline.getCoderId(new KVCoder(spec.keyCoder, spec.valueCoder) as any);
+      return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
+    }
+    case "changelog": {
+      const { coder, changeCoder } = spec.log;
+      const componentCoderIds = [coder, changeCoder].map((part) => pipeline.getCoderId(part as any));
+      const elementCoderId = pipeline.getCoderId({
+        toProto: () => ({ spec: { urn: CHANGELOG_URN, payload: new Uint8Array() }, componentCoderIds }),
+      } as any);
       return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
     }
     case "combining": {

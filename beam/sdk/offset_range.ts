@@ -8,6 +8,11 @@ export interface OffsetRange {
   readonly end: number;
 }
 
+/** From an offset on, without an end. */
+export function openRange(start: number): OffsetRange {
+  return { start, end: Number.POSITIVE_INFINITY };
+}
+
 /** Hands out an offset range from its start to its end. */
 export class OffsetRangeTracker implements RestrictionTracker<OffsetRange, number> {
   #range: OffsetRange;

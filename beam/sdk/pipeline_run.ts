@@ -40,4 +40,9 @@ export interface MetricSource extends CounterSource {
   counters(): ReadonlyMap<string, number>;
   distributions(): ReadonlyMap<string, DistributionValue>;
   gauges(): ReadonlyMap<string, number>;
+  /**
+   * The part of the counters that runs before this one have counted on the same state. A run that was stopped or killed
+   * goes on with the next start: only one that came to its end is another.
+   */
+  readonly earlier?: CounterSource;
 }

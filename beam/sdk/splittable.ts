@@ -94,6 +94,17 @@ export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends J
     return this.isBounded ? restriction : undefined;
   }
   /**
+   * What a later run on the same state goes on with, when this one has done the restriction, or is drained before it has
+   * (then nothing of `restriction` is done). Default: nothing.
+   */
+  remainder(_element: E, _restriction: R, _isDone: boolean): R | undefined {
+    return undefined;
+  }
+  /** What this run is to do of a restriction that an earlier one on the same state has left. Default: all of it. */
+  resumed(_element: E, restriction: R): R | Promise<R> {
+    return restriction;
+  }
+  /**
    * Works until a claim fails or nothing is at hand. Synchronous where it can be; a runner cannot split, or look at
    * the progress of, what does not yield.
    */

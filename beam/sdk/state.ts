@@ -3,6 +3,7 @@
  * access is synchronous, since the cells of a key are at hand before user code runs.
  * Source: beam_runner_api.proto, StateSpec.
  */
+import type { ByteReader } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { CombineFn } from "./combine_fn.js";
 
@@ -71,6 +72,41 @@ export interface OrderedListState<T> {
   clear(): void;
 }
 
+/**
+ * A value that is stored as what it was at some time and the changes since. Changing it costs what the change costs,
+ * however large the value is; now and then it is stored whole in place of its changes.
+ */
+export interface ChangelogState<V, C> {
+  /** The value, at first an empty one. It changes by `add` alone. */
+  read(): V;
+  /** Applies a change, and stores it. */
+  add(change: C): void;
+  clear(): void;
+}
+
+/** How a value comes of its changes. */
+export interface Changelog<V, C> {
+  /** Of the value as a whole. A value state with this coder may become a changelog over kept state. */
+  readonly coder: Coder<V>;
+  readonly changeCoder: Coder<C>;
+  create(): V;
+  /** Alters the value. Depends on nothing but its arguments, as it is done again when the value is read back. */
+  apply(value: V, change: C): void;
+  /** About how many changes make this value at least. */
+  sizeOf(value: V): number;
+}
+
+/** What is stored up to the reader's limit, and about how many changes it took. */
+export function readChangelog<V, C>(log: Changelog<V, C>, input: ByteReader): { value: V; changes: number } {
+  const value = log.coder.decode(input, "nested");
+  let changes = log.sizeOf(value);
+  while (input.remaining > 0) {
+    log.apply(value, log.changeCoder.decode(input, "nested"));
+    changes++;
+  }
+  return { value, changes };
+}
+
 /** Inputs of a CombineFn, folded to one accumulator as they come. */
 export interface CombiningState<I, O> {
   add(input: I): void;
@@ -112,15 +148,18 @@ export interface OrderedListStateSpec<T> {
   readonly kind: "orderedList";
   readonly coder: Coder<T>;
 }
-/** A declared cell of state. */
+export interface ChangelogStateSpec<V, C> {
+  readonly kind: "changelog";
+  readonly log: Changelog<V, C>;
+}
 export type StateSpec =
   | ValueStateSpec<any>
   | BagStateSpec<any>
   | MapStateSpec<any, any>
   | MultimapStateSpec<any, any>
   | OrderedListStateSpec<any>
-  | CombiningStateSpec<any, any>;
-/** The cells of a StatefulDoFn, by name. */
+  | CombiningStateSpec<any, any>
+  | ChangelogStateSpec<any, any>;
 export type StateSpecs = Readonly<Record<string, StateSpec>>;
 
 /** What `ctx.state` holds for each declared cell. */
@@ -137,7 +176,9 @@ export type StateCells<S extends StateSpecs> = {
             ? MultimapState<K, V>
             : S[N] extends OrderedListStateSpec<infer T>
               ? OrderedListState<T>
-              : never;
+              : S[N] extends ChangelogStateSpec<infer V, infer C>
+                ? ChangelogState<V, C>
+                : never;
 };
 
 /** Declares a cell that holds one value, or none. */
@@ -173,4 +214,9 @@ export function multimapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): M
 /** Declares a cell whose values are sorted. Not every runner keeps such cells (see docs/runners.md). */
 export function orderedListState<T>(coder: Coder<T>): OrderedListStateSpec<T> {
   return { kind: "orderedList", coder };
+}
+
+/** Declares a cell whose value is kept as its changes. */
+export function changelogState<V, C>(log: Changelog<V, C>): ChangelogStateSpec<V, C> {
+  return { kind: "changelog", log };
 }

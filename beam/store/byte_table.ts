@@ -12,6 +12,9 @@ import type { Slab } from "./slab.js";
 const SEGMENT_COUNT = 64;
 const SEGMENT_SHIFT = 26;
 const FIRST_CAPACITY = 8;
+const SMALL_VALUE_BYTES = 512;
+/** A block larger than this takes what it must; a Slab has a limit. */
+const ROOM_MAX = 60 << 20;
 
 interface Segment {
   /** { hash, address } for each of a power of two of slots; address 0 = empty. Side by side, to share a cache line. */
@@ -125,7 +128,10 @@ export class ByteTable {
     return address;
   }
 
-  /** Adds `value` behind what is there. A block that must grow grows by half, so that appending stays linear. */
+  /**
+   * Adds `value` behind what is there. A block of some size that must grow grows by half, so that appending stays
+   * linear; a small one has no more room than it needs, as most grow once or twice.
+   */
   append(key: ByteWriter, value: ByteWriter): void {
     const { slab } = this;
     const hash = hashOf(key);
@@ -140,7 +146,8 @@ export class ByteTable {
     const newLength = oldLength + value.length;
     let target = address;
     if (key.length + newLength > slab.capacity(address)) {
-      target = slab.allocate(this.owner, hash, key.length, newLength + (newLength >>> 1));
+      const room = newLength < SMALL_VALUE_BYTES ? newLength : newLength + (newLength >>> 1);
+      target = slab.allocate(this.owner, hash, key.length, Math.max(newLength, Math.min(room, ROOM_MAX)));
       copy(
         slab.bytes(address),
         slab.keyAt(address),

@@ -6,6 +6,9 @@
  * - `append` adds at the end, in order. After a crash a file holds at least what was appended before the last `sync`
  *   that ended, and of what came after it any beginning (a torn tail): a file grows only once the bytes are there.
  * - A file that `create` made, a `rename` and a `remove` survive a crash once `sync` of the directory has ended.
+ * - From `lock` on, whatever changes something throws DirectoryLostError before it does, once the directory is no longer
+ *   this process's.
+ * - What is no regular file is refused, at once.
  * - A failed operation throws the system's error, with its `code` (ENOSPC, EIO, …), and leaves no more behind than a
  *   torn tail.
  */
@@ -30,6 +33,8 @@ export interface Directory {
    * Throws DirectoryInUseError when another process has it.
    */
   lock(): Promise<void>;
+  /** Throws DirectoryLostError when what `lock` took is no longer this process's. Cheap. */
+  assertLocked(): void;
   close(): Promise<void>;
 }
 
@@ -58,5 +63,35 @@ export class DirectoryInUseError extends Error {
 
   constructor(path: string) {
     super(`${path} is in use by another process: end it, or give this one a directory of its own`);
+  }
+}
+
+/** What became of a directory that this process had for itself. */
+export type DirectoryLoss = "removed" | "replaced" | "unlocked";
+
+const LOSSES: Readonly<Record<DirectoryLoss, readonly [string, string]>> = {
+  removed: [
+    "it was removed or renamed",
+    "If it was renamed, give it its name back and start again; what was removed is lost, and a new start begins anew",
+  ],
+  replaced: [
+    "another one is in its place, or another file is its lock",
+    "See who else uses it. What was committed is safe where the directory is now",
+  ],
+  unlocked: [
+    "its lock file was removed, so another process might write there too",
+    "What was committed is safe: start again, and keep from it whoever removes old files",
+  ],
+};
+
+/** Nothing more may be written to it. */
+export class DirectoryLostError extends Error {
+  override readonly name = "DirectoryLostError";
+
+  constructor(path: string, loss: DirectoryLoss) {
+    const [what, advice] = LOSSES[loss];
+    super(
+      `${path} is no longer the state directory of this process: ${what}. Nothing more was written. ${advice}`,
+    );
   }
 }

@@ -10,11 +10,12 @@
  * - Memory is ahead of the files by the turns that are not committed yet, never behind.
  * - After a failed write nothing more is written: the next start finds what was committed.
  */
+import { randomUUID } from "node:crypto";
 import { ByteWriter } from "../model/bytes.js";
 import { type Clock, systemClock } from "../platform/clock.js";
 import type { ByteTable } from "./byte_table.js";
 import type { CheckpointSource, PinnedFile, PinnedFiles } from "./checkpoint/checkpoint_source.js";
-import type { AppendFile, Directory } from "./directory.js";
+import { type AppendFile, type Directory, DirectoryInUseError, DirectoryLostError } from "./directory.js";
 import { appendFrame, fileHeader } from "./frames.js";
 import { type ChangeList, Journal, writeName } from "./journal.js";
 import {
@@ -25,10 +26,11 @@ import {
   recover,
   type StoreFiles,
   snapshotName,
+  type TornTail,
 } from "./recovery.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Changes, Store } from "./store.js";
-import { StoreWriteError } from "./store_errors.js";
+import { StoreError, StoreWriteError, UnusableDirectoryError } from "./store_errors.js";
 import { Tables } from "./tables.js";
 
 export interface DurableStoreOptions {
@@ -37,6 +39,8 @@ export interface DurableStoreOptions {
   /** A snapshot begins once the log has as many bytes, or twice the last snapshot's if that is more. */
   readonly snapshotLogBytes: number;
   readonly clock: Clock;
+  /** Names a new directory, as nothing else is named. */
+  readonly newId: () => string;
   /** Told when a snapshot fails, which stops nothing, and with undefined when one succeeds. */
   readonly onSnapshot?: (problem: unknown) => void;
 }
@@ -45,6 +49,7 @@ export const DEFAULT_DURABLE_STORE_OPTIONS: DurableStoreOptions = {
   sync: true,
   snapshotLogBytes: 256 << 20,
   clock: systemClock,
+  newId: randomUUID,
 };
 
 /** What opening a store found. */
@@ -53,8 +58,8 @@ export interface Recovery {
   readonly commit: number;
   readonly snapshotBytes: number;
   readonly logBytes: number;
-  /** What a crash had cut off at the end of the log. */
-  readonly tornBytes: number;
+  /** What a crash has left of a commit, at the end of the log: it was cut off. */
+  readonly torn: TornTail | undefined;
   readonly durationMs: number;
 }
 
@@ -75,7 +80,7 @@ export class DurableStore implements Store, CheckpointSource {
   readonly #open = new Set<ChangeList>();
   /** Names given since the last commit. */
   readonly #newNames = new ByteWriter(256);
-  #failure: StoreWriteError | undefined;
+  #failure: Error | undefined;
   /** Writes to the log, one after the other. */
   #writing: Promise<unknown> = Promise.resolve();
   #snapshotting: Promise<void> | undefined;
@@ -112,27 +117,32 @@ export class DurableStore implements Store, CheckpointSource {
    */
   static async open(directory: Directory, options: Partial<DurableStoreOptions> = {}): Promise<DurableStore> {
     const whole = { ...DEFAULT_DURABLE_STORE_OPTIONS, ...options };
-    // Before the lock, whose file would be a change.
-    classify(directory.path, await directory.list());
-    await directory.lock();
     try {
-      const startedAtMs = whole.clock.now();
+      // Before the lock, whose file would be a change.
+      classify(directory.path, await directory.list());
+      await directory.lock();
+    } catch (error) {
+      throw openingProblem(directory.path, error);
+    }
+    try {
+      const startedAtMs = whole.clock.elapsed();
       const files = classify(directory.path, await directory.list());
       const journal = new Journal();
       const tables = new Tables(journal);
       const recovered = await recover(directory, files, tables);
+      if (tables.names().size === 0) tables.nameDirectory(whole.newId());
       const { log, logNumber } = await openLog(directory, files, recovered, tables);
       journal.isReplaying = false;
-      const { commit, snapshotBytes, logBytes, tornBytes } = recovered;
-      const durationMs = whole.clock.now() - startedAtMs;
+      const { commit, snapshotBytes, logBytes, torn } = recovered;
+      const durationMs = whole.clock.elapsed() - startedAtMs;
       return new DurableStore(
         directory,
-        { isNew: recovered.log === undefined, commit, snapshotBytes, logBytes, tornBytes, durationMs },
+        { isNew: recovered.log === undefined, commit, snapshotBytes, logBytes, torn, durationMs },
         { tables, journal, options: whole, log, logNumber },
       );
     } catch (error) {
       await directory.close();
-      throw error;
+      throw openingProblem(directory.path, error);
     }
   }
 
@@ -313,7 +323,7 @@ export class DurableStore implements Store, CheckpointSource {
       try {
         return await step();
       } catch (error) {
-        this.#failure = new StoreWriteError(this.directory.path, error);
+        this.#failure = writingProblem(this.directory.path, error);
         this.#onCommit?.();
         throw this.#failure;
       }
@@ -321,6 +331,20 @@ export class DurableStore implements Store, CheckpointSource {
     this.#writing = done.catch(() => undefined);
     return done;
   }
+}
+
+/** What stands for itself stays what it is; what is left is the system's answer. */
+function openingProblem(path: string, error: unknown): unknown {
+  const isOfSystem = (error as NodeJS.ErrnoException).code !== undefined && !(error instanceof StoreError);
+  return isOfSystem ? new UnusableDirectoryError(path, error) : error;
+}
+
+function writingProblem(path: string, error: unknown): Error {
+  const isTold =
+    error instanceof StoreError ||
+    error instanceof DirectoryLostError ||
+    error instanceof DirectoryInUseError;
+  return isTold ? error : new StoreWriteError(path, error);
 }
 
 async function lengthOf(directory: Directory, name: string): Promise<number> {
@@ -333,7 +357,7 @@ async function lengthOf(directory: Directory, name: string): Promise<number> {
 async function openLog(
   directory: Directory,
   { logs, leftovers }: StoreFiles,
-  { log, commit, tornBytes }: Recovered,
+  { log, commit, torn }: Recovered,
   tables: Tables,
 ): Promise<{ log: AppendFile; logNumber: number }> {
   try {
@@ -345,11 +369,11 @@ async function openLog(
     if (unused.length > 0) await directory.sync();
     if (log === undefined) return { log: await createLog(directory, 1, commit + 1, tables), logNumber: 1 };
     const file = await directory.openForAppend(logName(log.number));
-    if (tornBytes > 0 && unused.length === 0) await file.truncate(log.length);
+    if (torn !== undefined && unused.length === 0) await file.truncate(log.length);
     await file.sync();
     return { log: file, logNumber: log.number };
   } catch (error) {
-    throw new StoreWriteError(directory.path, error);
+    throw writingProblem(directory.path, error);
   }
 }
 

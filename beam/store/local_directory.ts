@@ -1,24 +1,32 @@
 /** A directory of this machine. */
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { tryLock } from "fs-native-extensions";
-import { type AppendFile, type Directory, DirectoryInUseError, type ReadFile } from "./directory.js";
+import type { AppendFile, Directory, ReadFile } from "./directory.js";
+import { DirectoryLock, LOCK_FILE, lockForAppending } from "./directory_lock.js";
+import { makeDirectory } from "./make_directory.js";
+import { openRegularFile } from "./regular_file.js";
+import { UnusableDirectoryError } from "./store_errors.js";
 
 /** The system's limit for one write; Linux takes 2 GiB less a page, macOS 2 GiB. */
 const WRITE_BYTES_MAX = 1 << 30;
-/** The file that stands for the lock. The lock itself is the system's, and ends with the process. */
-export const LOCK_FILE = "lock";
 
 /** A directory of this machine, locked for one process. */
 export class LocalDirectory implements Directory {
-  #lock: FileHandle | undefined;
+  #lock: DirectoryLock | undefined;
 
   private constructor(readonly path: string) {}
 
-  /** Makes the directory, and those above it, if they are not there. */
+  /**
+   * Makes the directory, and those above it, if they are not there.
+   * @throws UnusableDirectoryError
+   */
   static async open(path: string): Promise<LocalDirectory> {
-    await mkdir(path, { recursive: true });
+    try {
+      await makeDirectory(path);
+    } catch (error) {
+      throw new UnusableDirectoryError(path, error);
+    }
     return new LocalDirectory(path);
   }
 
@@ -27,27 +35,31 @@ export class LocalDirectory implements Directory {
   }
 
   async create(name: string): Promise<AppendFile> {
-    return new LocalAppendFile(await open(join(this.path, name), "ax"), 0);
+    this.assertLocked();
+    return this.#forAppending(await open(join(this.path, name), "ax"));
   }
 
   async openForAppend(name: string): Promise<AppendFile> {
+    this.assertLocked();
     // Not "a": that would make the file.
-    const handle = await open(join(this.path, name), constants.O_WRONLY | constants.O_APPEND);
-    return new LocalAppendFile(handle, (await handle.stat()).size);
+    const flags = constants.O_WRONLY | constants.O_APPEND;
+    return this.#forAppending(await openRegularFile(join(this.path, name), flags));
   }
 
   async openForRead(name: string): Promise<ReadFile> {
-    const handle = await open(join(this.path, name), "r");
+    const handle = await openRegularFile(join(this.path, name), constants.O_RDONLY);
     const { size } = await handle.stat();
     return new LocalReadFile(handle, size);
   }
 
-  rename(from: string, to: string): Promise<void> {
-    return rename(join(this.path, from), join(this.path, to));
+  async rename(from: string, to: string): Promise<void> {
+    this.assertLocked();
+    await rename(join(this.path, from), join(this.path, to));
   }
 
-  remove(name: string): Promise<void> {
-    return rm(join(this.path, name));
+  async remove(name: string): Promise<void> {
+    this.assertLocked();
+    await rm(join(this.path, name));
   }
 
   async sync(): Promise<void> {
@@ -60,27 +72,38 @@ export class LocalDirectory implements Directory {
   }
 
   async lock(): Promise<void> {
-    const handle = await open(join(this.path, LOCK_FILE), "a+");
-    if (!tryLock(handle.fd)) {
-      await handle.close();
-      throw new DirectoryInUseError(this.path);
-    }
-    this.#lock = handle;
+    this.#lock = await DirectoryLock.take(this.path);
+  }
+
+  assertLocked(): void {
+    this.#lock?.assertHeld();
   }
 
   async close(): Promise<void> {
-    await this.#lock?.close();
+    await this.#lock?.release();
     this.#lock = undefined;
+  }
+
+  async #forAppending(handle: FileHandle): Promise<AppendFile> {
+    try {
+      await lockForAppending(this.path, handle);
+      return new LocalAppendFile(this, handle, (await handle.stat()).size);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 }
 
 class LocalAppendFile implements AppendFile {
   constructor(
+    private readonly directory: LocalDirectory,
     private readonly handle: FileHandle,
     public length: number,
   ) {}
 
   async append(buffers: readonly Uint8Array[]): Promise<void> {
+    this.directory.assertLocked();
     let rest = buffers.filter((buffer) => buffer.length > 0);
     while (rest.length > 0) {
       const { bytesWritten } = await this.handle.writev(firstBytes(rest, WRITE_BYTES_MAX));
@@ -95,6 +118,7 @@ class LocalAppendFile implements AppendFile {
   }
 
   async truncate(length: number): Promise<void> {
+    this.directory.assertLocked();
     await this.handle.truncate(length);
     this.length = length;
   }

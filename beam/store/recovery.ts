@@ -61,13 +61,21 @@ export function classify(path: string, names: readonly string[]): StoreFiles {
   return { logs: logs.filter((number) => number >= snapshot).sort((a, b) => a - b), snapshot, leftovers };
 }
 
+/** Bytes of a file that are the beginning of something that never was whole. */
+export interface TornTail {
+  readonly file: string;
+  /** Of its first byte. */
+  readonly position: number;
+  readonly bytes: number;
+}
+
 export interface Recovered {
   /** Number of the last commit; 0: none. */
   readonly commit: number;
   /** The log to go on with, and how much of it is whole; undefined: none, or its header is torn. */
   readonly log: { readonly number: number; readonly length: number } | undefined;
-  /** Bytes cut off by a crash at the end of the last log. */
-  readonly tornBytes: number;
+  /** What a crash has left of a commit, at the end of the last log. */
+  readonly torn: TornTail | undefined;
   readonly snapshotBytes: number;
   readonly logBytes: number;
 }
@@ -85,7 +93,7 @@ export async function recover(directory: Directory, files: StoreFiles, tables: T
   }
   let expected = snapshot > 0 ? snapshot : (logs[0] ?? 1);
   let log: Recovered["log"];
-  let tornBytes = 0;
+  let torn: TornTail | undefined;
   let logBytes = 0;
   for (const number of logs) {
     const name = logName(number);
@@ -100,7 +108,7 @@ export async function recover(directory: Directory, files: StoreFiles, tables: T
       throw new CorruptStoreError(directory.path, name, result.length, "the file ends early");
     }
     logBytes += result.length;
-    tornBytes = result.tornBytes;
+    if (result.tornBytes > 0) torn = { file: name, position: result.length, bytes: result.tornBytes };
     if (result.commit === undefined) break;
     commit = result.commit;
     log = { number, length: result.length };
@@ -113,7 +121,7 @@ export async function recover(directory: Directory, files: StoreFiles, tables: T
       `it needs the log up to commit ${validFrom}, which ends at ${commit < 0 ? "none" : commit}`,
     );
   }
-  return { commit, log, tornBytes, snapshotBytes, logBytes };
+  return { commit, log, torn, snapshotBytes, logBytes };
 }
 
 async function loadSnapshot(

@@ -14,6 +14,19 @@ export class ForeignDirectoryError extends StoreError {
   }
 }
 
+/** No state can be kept there, whatever it holds. Nothing was changed. */
+export class UnusableDirectoryError extends StoreError {
+  override readonly name = "UnusableDirectoryError";
+
+  /** @param cause the system's answer */
+  constructor(
+    readonly path: string,
+    cause: unknown,
+  ) {
+    super(`${path} cannot be used as a state directory: ${writeProblem(cause)}`, { cause });
+  }
+}
+
 /** Bytes are not what was written. Nothing was changed. */
 export class CorruptStoreError extends StoreError {
   override readonly name = "CorruptStoreError";
@@ -49,8 +62,19 @@ export class StoreWriteError extends StoreError {
   }
 }
 
+const PROBLEMS: Readonly<Record<string, string>> = {
+  EACCES: "it is not allowed to this user",
+  EDQUOT: "the disk is full",
+  ELOOP: "its symbolic links lead nowhere",
+  ENAMETOOLONG: "the name is too long",
+  ENOSPC: "the disk is full",
+  EPERM: "it is not allowed to this user",
+  EROFS: "the file system is read-only",
+};
+
 /** Why something could not be written, for a message. */
 export function writeProblem(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT" ? `the disk is full (${message})` : message;
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const problem = PROBLEMS[code];
+  return problem === undefined ? message : `${problem} (${message})`;
 }

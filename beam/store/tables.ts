@@ -4,6 +4,9 @@ import { ByteTable } from "./byte_table.js";
 import type { Journal, ReplayTarget } from "./journal.js";
 import { Slab } from "./slab.js";
 
+/** What the name of a table begins with that holds nothing, but says which directory the files are of. */
+const DIRECTORY_NAME = "directory/";
+
 export class Tables implements ReplayTarget {
   readonly slab = new Slab();
   readonly #byName = new Map<string, ByteTable>();
@@ -21,6 +24,11 @@ export class Tables implements ReplayTarget {
     return this.#add(this.#lastNumber + 1, name);
   }
 
+  /** Of a new store: from then on its files tell themselves from those of others. */
+  nameDirectory(id: string): void {
+    this.add(DIRECTORY_NAME + id);
+  }
+
   byNumber(number: number): ByteTable {
     const table = this.#byNumber.get(number);
     if (table === undefined) throw new CorruptBytesError(`table ${number} has no name`);
@@ -30,6 +38,8 @@ export class Tables implements ReplayTarget {
   nameTable(number: number, name: string): void {
     const known = this.#byName.get(name);
     if (known !== undefined && known.owner === number) return;
+    const isOther = name.startsWith(DIRECTORY_NAME) && known === undefined && this.#byNumber.has(number);
+    if (isOther) throw new CorruptBytesError("it belongs to another state directory");
     if (known !== undefined || this.#byNumber.has(number)) {
       throw new CorruptBytesError(`table ${number} cannot be ${name}: one of the two is taken`);
     }
@@ -41,7 +51,8 @@ export class Tables implements ReplayTarget {
   }
 
   sizes(): ReadonlyMap<string, number> {
-    return new Map([...this.#byName].map(([name, table]) => [name, table.size]));
+    const tables = [...this.#byName].filter(([name]) => !name.startsWith(DIRECTORY_NAME));
+    return new Map(tables.map(([name, table]) => [name, table.size]));
   }
 
   #add(number: number, name: string): ByteTable {

@@ -24,7 +24,7 @@ export function graphOptions(input: SubjectInput, isBounded: boolean): GraphOpti
     groupId: undefined,
     timeoutMs: input.timeoutMs,
     maxOutOfOrdernessMs: input.outOfOrdernessMs,
-    futureMaxMs: FUTURE_MAX_MS,
+    maxAheadOfClockMs: FUTURE_MAX_MS,
     database: input.database,
     joinedCollection: COLLECTIONS.joined,
     unmatchedCollection: COLLECTIONS.unmatched,

@@ -3,6 +3,7 @@
  * The client marks nothing: a failed request is an error with the HTTP status as its `code`, a failed connection one
  * with the system's code, somewhere along the chain of causes.
  */
+import { AssertionError } from "node:assert";
 
 /** It cannot be reached, or is overloaded; trying again may help, and has been tried. */
 export class GcsUnavailableError extends Error {
@@ -19,22 +20,37 @@ export class StalledError extends Error {
   override readonly name = "StalledError";
 }
 
-const NETWORK_CODES: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "ESOCKETTIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENETDOWN",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ERR_STREAM_PREMATURE_CLOSE",
-]);
-const NETWORK_WORDS =
-  /socket hang up|premature close|unexpected connection closure|socket connection timeout/i;
+/** What is wrong on this machine, and stays so: files that hold credentials, and certificates. */
+const REFUSAL_CODES =
+  /^(ENOENT|EACCES|EPERM|EISDIR|ENOTDIR|EPROTO|ERR_INVALID_\w+|.*(CERT|SIGNATURE|ISSUER|CRL|TLS|SSL).*)$/;
+
+/** What Google's libraries say without a code about credentials that cannot be used. */
+const CREDENTIALS_WORDS =
+  /could not load the default credentials|could not refresh access token|invalid_grant|unable to (detect|find) a project id/i;
+
+const PROGRAMMER_CLASSES = [TypeError, ReferenceError, SyntaxError, RangeError, EvalError, AssertionError];
+
+/**
+ * - `transient`: an outage, and whatever is not known to be something else.
+ * - `refused`: an answer, credentials or a certificate that waiting does not change.
+ * - `programmer`: a bug, or no error at all.
+ */
+export type GcsFailure = "transient" | "refused" | "programmer";
+
+export function classifyGcsError(error: unknown): GcsFailure {
+  if (error instanceof GcsRefusedError) return "refused";
+  const status = statusOf(error);
+  if (status !== undefined) {
+    return status === 408 || status === 429 || status >= 500 ? "transient" : "refused";
+  }
+  if (!(error instanceof Error)) return "programmer";
+  for (const cause of causes(error)) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (typeof code === "string" && REFUSAL_CODES.test(code)) return "refused";
+    if (CREDENTIALS_WORDS.test(message)) return "refused";
+  }
+  return PROGRAMMER_CLASSES.some((known) => error instanceof known) ? "programmer" : "transient";
+}
 
 /** The HTTP status of an answer, if it is one. */
 export function statusOf(error: unknown): number | undefined {
@@ -53,9 +69,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 export function isTransient(error: unknown): boolean {
-  const status = statusOf(error);
-  if (status !== undefined) return status === 408 || status === 429 || status >= 500;
-  return networkFault(error) !== undefined;
+  return classifyGcsError(error) === "transient";
 }
 
 /**
@@ -68,7 +82,9 @@ export function explainGcsError(error: unknown, path: string): Error {
   const [bucket] = /^gs:\/\/[^/]+/.exec(path) ?? [path];
   const said = oneLine(error);
   const status = statusOf(error);
-  if (/could not load the default credentials|could not refresh access token|invalid_grant/i.test(said)) {
+  const failure = classifyGcsError(error);
+  if (failure === "programmer") return error instanceof Error ? error : new TypeError(said);
+  if (CREDENTIALS_WORDS.test(said)) {
     return new GcsRefusedError(
       `no valid credentials for ${bucket}: log in with \`gcloud auth application-default login\`, ` +
         `or name a key file in GOOGLE_APPLICATION_CREDENTIALS (${said})`,
@@ -85,21 +101,22 @@ export function explainGcsError(error: unknown, path: string): Error {
       `${bucket} does not exist: correct the name, or create it with \`gcloud storage buckets create ${bucket}\``,
     );
   }
-  if (isTransient(error)) {
-    const fault = status === undefined ? (networkFault(error) ?? said) : `${status} ${said}`;
+  if (failure === "transient") {
+    const fault = status === undefined ? rootOf(error) : `${status} ${said}`;
     return new GcsUnavailableError(`${path} cannot be reached: ${fault}`);
   }
   return new GcsRefusedError(`${path}: ${status === undefined ? "" : `${status} `}${said}`);
 }
 
-function networkFault(error: unknown): string | undefined {
+/** What the innermost cause says: the outer ones repeat it, or say less. */
+function rootOf(error: unknown): string {
+  let said = oneLine(error);
   for (const cause of causes(error)) {
-    if (cause instanceof StalledError) return cause.message;
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (typeof code === "string" && NETWORK_CODES.has(code)) return message || code;
-    if (NETWORK_WORDS.test(message)) return message;
+    if (typeof code === "string") return message || code;
+    if (message) said = oneLine(cause);
   }
-  return undefined;
+  return said;
 }
 
 function* causes(error: unknown): Generator<object> {

@@ -36,6 +36,7 @@ export function defineJsonDecoder<T>(definition: JsonDecoderDefinition<T>): Reco
     coder: definition.coder,
     rejectedCoder: coders.string,
     eventTime: (event) => definition.eventTime(event),
+    unreadable: (records, from) => `${from.topic}/${from.partition}: ${records.message}`,
     decode(record, from) {
       try {
         const text = textOf(record, record.valueStart, record.valueEnd);

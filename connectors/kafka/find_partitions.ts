@@ -2,11 +2,11 @@
  * Finds the partitions of a topic, those that appear later too. Their numbers are its positions, so what it has not
  * claimed yet are the partitions that nobody knows yet.
  */
-
 import {
   type OffsetRange,
   OffsetRangeTracker,
   offsetRangeCoder,
+  openRange,
   type ProcessContinuation,
   type RestrictionTracker,
   registerDoFn,
@@ -16,8 +16,8 @@ import {
   stop,
   type TimestampMs,
 } from "@order-payment-stream/beam";
-import { type Clock, SteadyHour } from "@order-payment-stream/beam/io";
 
+import { endOffsets } from "./end_offsets.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterLook } from "./partition_watermark.js";
@@ -29,6 +29,8 @@ const partitionOutputs = { partitions: partitionSourceCoder };
 interface Look {
   /** When it began: a partition made later may be unknown to it. */
   readonly atMs: TimestampMs;
+  /** The same, by `elapsed`. */
+  readonly atElapsedMs: number;
   /** New ones. */
   readonly found: readonly PartitionSource[];
 }
@@ -51,7 +53,6 @@ export class FindPartitions extends SplittableDoFn<
   /** One look at a time: a second one under way would bring the same partitions again. */
   #isLooking = false;
   #wake: (() => void) | undefined;
-  #hour: SteadyHour | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -61,11 +62,19 @@ export class FindPartitions extends SplittableDoFn<
     return kafkaConnections.release(this.config.connection);
   }
 
+  initialRestriction(): OffsetRange | Promise<OffsetRange> {
+    return this.resumed(new Uint8Array(), openRange(0));
+  }
+
   /** A bounded read is over with the partitions that there are. */
-  async initialRestriction(): Promise<OffsetRange> {
-    if (!this.isBounded) return { start: 0, end: Number.POSITIVE_INFINITY };
-    const partitions = await this.#kafka.client.partitions(this.config.topic);
-    return { start: 0, end: Math.max(...partitions) + 1 };
+  override resumed(_impulse: Uint8Array, { start }: OffsetRange): OffsetRange | Promise<OffsetRange> {
+    if (!this.isBounded) return openRange(start);
+    const partitions = this.#kafka.client.partitions(this.config.topic);
+    return partitions.then((found) => ({ start, end: Math.max(start, ...found.map((one) => one + 1)) }));
+  }
+
+  override remainder(_impulse: Uint8Array, range: OffsetRange, isDone: boolean): OffsetRange {
+    return openRange(isDone ? range.end : range.start);
   }
 
   newTracker(range: OffsetRange): OffsetRangeTracker {
@@ -82,48 +91,50 @@ export class FindPartitions extends SplittableDoFn<
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof partitionOutputs>,
   ): ProcessContinuation | Promise<ProcessContinuation> {
-    const known = tracker.restriction.start;
-    if (known === 0) return this.#findFirst(tracker, ctx);
+    const { start: known, end } = tracker.restriction;
+    if (known >= end) {
+      // A bounded read that goes on, and has just seen that nothing is new.
+      this.#holdFrom(this.#kafka.trustedClock.now(), ctx);
+      return stop();
+    }
+    if (known === 0 || this.isBounded) return this.#findAll(tracker, ctx);
     // Looking for more happens beside the bundles: an outage of the brokers must not keep one open.
     const look = this.#look;
     this.#look = undefined;
     const { partitionDiscoveryIntervalMs } = this.config;
     if (look === undefined) {
-      this.#lookForMore(known, ctx.clock);
+      this.#lookForMore(known);
       return resume(partitionDiscoveryIntervalMs, this.#onLook);
     }
     if (look.found.length > 0 && !this.#emitAll(look.found, tracker, ctx)) return resume();
     this.#holdFrom(look.atMs, ctx);
-    return resume(look.atMs + partitionDiscoveryIntervalMs - this.#hourOf(ctx.clock).latest());
+    return resume(look.atElapsedMs + partitionDiscoveryIntervalMs - this.#kafka.clock.elapsed());
   }
 
   /** The read does not begin before it knows its partitions, and where to begin in each. */
-  async #findFirst(
+  async #findAll(
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof partitionOutputs>,
   ): Promise<ProcessContinuation> {
-    const { topic, start, isBounded, partitionDiscoveryIntervalMs } = this.config;
+    const { topic, start, partitionDiscoveryIntervalMs } = this.config;
     const { client } = this.#kafka;
-    const { end } = tracker.restriction;
-    const lookedAtMs = this.#hourOf(ctx.clock).latest();
-    const partitions = (await client.partitions(topic)).filter((partition) => partition < end);
-    const starts = await this.#startOffsets(start);
-    const ends = isBounded ? await client.offsets(topic, "end") : undefined;
+    const { start: known, end } = tracker.restriction;
+    const lookedAtMs = this.#kafka.trustedClock.now();
+    // Before the offsets: those of a topic that is made again in between are then found to be of another log.
+    const log = { ...(await client.log(topic)), anchor: undefined };
+    const partitions = (await client.partitions(topic)).filter((one) => one >= known && one < end);
+    // A partition that appears later is new as a whole, wherever the read began.
+    const starts = await (known === 0 ? this.#startOffsets(start) : client.offsets(topic, "earliest"));
+    const ends = this.isBounded ? await endOffsets(client, topic) : undefined;
     const sources = partitions.map((partition) => {
       const from = starts.get(partition) ?? 0;
-      const to = ends === undefined ? Number.POSITIVE_INFINITY : Math.max(from, ends.get(partition) ?? from);
-      return { topic, partition, range: { start: from, end: to } };
+      if (ends === undefined) return { topic, partition, range: { ...openRange(from), log } };
+      const to = Math.max(from, ends.get(partition) ?? from);
+      return { topic, partition, range: { start: from, end: to, log } };
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
-    if (isBounded) return stop();
     this.#holdFrom(lookedAtMs, ctx);
-    return resume(partitionDiscoveryIntervalMs);
-  }
-
-  /** Not the clock itself: set back, it would have looks stand still for as long, and with them every expiry. */
-  #hourOf(clock: Clock): SteadyHour {
-    this.#hour ??= new SteadyHour(clock);
-    return this.#hour;
+    return this.isBounded ? stop() : resume(partitionDiscoveryIntervalMs);
   }
 
   #holdFrom(lookedAtMs: TimestampMs, { watermark }: SplittableContext<typeof partitionOutputs>): void {
@@ -146,21 +157,23 @@ export class FindPartitions extends SplittableDoFn<
   }
 
   /** A partition that appears later is new as a whole, wherever the read began. */
-  #lookForMore(known: number, clock: Clock): void {
+  #lookForMore(known: number): void {
     if (this.#isLooking) return;
     this.#isLooking = true;
     const { topic } = this.config;
-    const { client } = this.#kafka;
-    const atMs = this.#hourOf(clock).latest();
+    const { client, clock, trustedClock } = this.#kafka;
+    const atMs = trustedClock.now();
+    const atElapsedMs = clock.elapsed();
     const look = async (): Promise<void> => {
+      const log = { ...(await client.log(topic)), anchor: undefined };
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
       const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
       const found = partitions.map((partition) => ({
         topic,
         partition,
-        range: { start: starts?.get(partition) ?? 0, end: Number.POSITIVE_INFINITY },
+        range: { ...openRange(starts?.get(partition) ?? 0), log },
       }));
-      this.#look = { atMs, found };
+      this.#look = { atMs, atElapsedMs, found };
       this.#wake?.();
     };
     // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.

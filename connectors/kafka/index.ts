@@ -2,10 +2,10 @@
 
 export { connectKafka } from "./client/connect_kafka.js";
 export type { KafkaClient, KafkaConfig, KafkaLogger, RecordCursor } from "./client/kafka_client.js";
-export { TopicNotFoundError } from "./client/kafka_errors.js";
+export { TopicNotFoundError, UnreadableRecordsError } from "./client/kafka_errors.js";
 export { defineJsonDecoder, type JsonDecoderDefinition } from "./define_decoder.js";
 export { kafkaConnections, registerKafkaClient, registerKafkaConnection } from "./kafka_connections.js";
-export type { StartPoint } from "./read_config.js";
+export type { OffsetReset, StartPoint } from "./read_config.js";
 export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";
 export {
   type RecordDecoder,
@@ -15,3 +15,4 @@ export {
   registerRecordDecoder,
   type TopicPartition,
 } from "./record_decoder.js";
+export type { Untimely } from "./untimely_records.js";

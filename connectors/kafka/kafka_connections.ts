@@ -7,32 +7,45 @@ import {
   type HealthReporter,
   SharedConnections,
   systemClock,
+  TrustedClock,
   unheard,
 } from "@order-payment-stream/beam/io";
 
 import { connectKafka } from "./client/connect_kafka.js";
-import type { KafkaClient, KafkaConfig } from "./client/kafka_client.js";
+import type { KafkaClient, KafkaConfig, KafkaLogger } from "./client/kafka_client.js";
+import type { LogMark } from "./client/log_identity.js";
 import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
+import { UntimelyRecords } from "./untimely_records.js";
+
+const silent: KafkaLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A client in use, and what its users share. */
 export class KafkaConnection {
+  readonly untimely: UntimelyRecords;
   readonly #readers = new Map<string, LastingSubscription>();
   readonly #committers = new Map<string, OffsetCommitter>();
 
   constructor(
     readonly client: KafkaClient,
-    private readonly clock: Clock,
+    readonly clock: Clock,
+    readonly trustedClock: TrustedClock,
     private readonly health: HealthReporter,
-  ) {}
+    readonly logger: KafkaLogger,
+  ) {
+    this.untimely = new UntimelyRecords(clock, trustedClock, health);
+  }
 
-  /** The reader of a partition, standing at `offset`: the one there is, if that is where it stands. */
-  reader(topic: string, partition: number, offset: number): LastingSubscription {
+  /**
+   * The reader of a partition, standing at `offset`: the one there is, if that is where it stands.
+   * @param mark of the log that the offset is of
+   */
+  reader(topic: string, partition: number, offset: number, mark: LogMark | undefined): LastingSubscription {
     const key = `${topic}/${partition}`;
     let reader = this.#readers.get(key);
     if (reader === undefined || reader.nextOffset !== offset) {
       reader?.close();
-      reader = new LastingSubscription(this.client, topic, partition, offset);
+      reader = new LastingSubscription(this.client, topic, partition, offset, mark);
       this.#readers.set(key, reader);
     }
     return reader;
@@ -67,15 +80,34 @@ export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", 
 
 /** Makes a Kafka cluster known in this process under the name that graphs use. */
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  registerKafkaClient(name, () => connectKafka(config), config.clock, config.health);
+  const { clock = systemClock, health = unheard } = config;
+  const { trustedClock = new TrustedClock(clock) } = config;
+  registerKafkaClient(name, () => connectKafka({ ...config, trustedClock }), {
+    clock,
+    trustedClock,
+    health,
+    ...(config.logger !== undefined && { logger: config.logger }),
+  });
+}
+
+/** What a process has one of. */
+export interface KafkaSurroundings {
+  readonly clock?: Clock;
+  readonly trustedClock?: TrustedClock;
+  readonly health?: HealthReporter;
+  readonly logger?: KafkaLogger;
 }
 
 /** For tests and simulations: a client made elsewhere. */
 export function registerKafkaClient(
   name: string,
   connect: () => Promise<KafkaClient>,
-  clock: Clock = systemClock,
-  health: HealthReporter = unheard,
+  surroundings: KafkaSurroundings = {},
 ): void {
-  kafkaConnections.register(name, async () => new KafkaConnection(await connect(), clock, health));
+  const { clock = systemClock, health = unheard, logger = silent } = surroundings;
+  const { trustedClock = new TrustedClock(clock) } = surroundings;
+  kafkaConnections.register(
+    name,
+    async () => new KafkaConnection(await connect(), clock, trustedClock, health, logger),
+  );
 }

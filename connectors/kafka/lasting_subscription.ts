@@ -1,5 +1,6 @@
 /** A subscription to one partition that outlives the bundles which read it piece by piece. */
 import type { KafkaClient, PartitionSubscription } from "./client/kafka_client.js";
+import type { LogMark } from "./client/log_identity.js";
 
 export class LastingSubscription {
   readonly subscription: PartitionSubscription;
@@ -8,12 +9,20 @@ export class LastingSubscription {
   #hasNews = false;
   #wake: (() => void) | undefined;
 
-  constructor(client: KafkaClient, topic: string, partition: number, offset: number) {
+  /** @param mark of the log that the offset is of; undefined: not known */
+  constructor(
+    client: KafkaClient,
+    topic: string,
+    partition: number,
+    offset: number,
+    mark: LogMark | undefined,
+  ) {
     this.nextOffset = offset;
-    this.subscription = client.subscribe(topic, partition, offset, () => {
+    const onData = (): void => {
       this.#hasNews = true;
       this.#wake?.();
-    });
+    };
+    this.subscription = client.subscribe(topic, partition, offset, onData, mark);
   }
 
   /** Forgets the news so far: they are being read. */

@@ -3,12 +3,16 @@
 /** Where to begin when there is no state from before: a name, or the first record not older than a time in ms. */
 export type StartPoint = "earliest" | "latest" | "group" | { readonly timestampMs: number };
 
+/** Where to go on when a position is no place in the log any more; none: refuse to. */
+export type OffsetReset = "none" | "earliest" | "latest";
+
 /** Of one topic. */
 export type ReadConfig = {
   /** Name of the Kafka connection; see kafka_connections.ts. */
   readonly connection: string;
   readonly topic: string;
   readonly start: StartPoint;
+  readonly offsetReset: OffsetReset;
   /** Ends at the high watermarks that the partitions have when the read begins. */
   readonly isBounded: boolean;
   /** How far behind the newest event of its partition an event may be read, ms. */

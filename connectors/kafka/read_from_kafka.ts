@@ -12,7 +12,13 @@ import type { ReadConfig } from "./read_config.js";
 import { ReadPartitions } from "./read_partitions.js";
 import { type RecordDecoder, type RecordDecoderName, recordDecoder } from "./record_decoder.js";
 
-type Optional = "partitionDiscoveryIntervalMs" | "groupId" | "start" | "isBounded" | "maxOutOfOrdernessMs";
+type Optional =
+  | "partitionDiscoveryIntervalMs"
+  | "groupId"
+  | "start"
+  | "offsetReset"
+  | "isBounded"
+  | "maxOutOfOrdernessMs";
 /** What `readFromKafka` is told: see ReadConfig. `C` configures the decoder; `null` when it takes nothing. */
 export type ReadFromKafka<T, D, C> = Pick<
   ReadConfig,
@@ -42,6 +48,7 @@ export function readFromKafka<T, D, C>(
     isBounded: options.isBounded ?? false,
     maxOutOfOrdernessMs,
     start: options.start ?? "earliest",
+    offsetReset: options.offsetReset ?? "none",
     groupId: options.groupId ?? null,
     partitionDiscoveryIntervalMs:
       options.partitionDiscoveryIntervalMs ??

@@ -2,13 +2,10 @@
  * Reads partitions piece by piece: records at hand become values, with the partition's watermark behind them, or
  * reports of what was none. Offsets are its positions.
  */
-
 import {
   counter,
-  type OffsetRange,
-  OffsetRangeTracker,
   type OutputSpecs,
-  offsetRangeCoder,
+  openRange,
   type ProcessContinuation,
   type RestrictionTracker,
   registerDoFn,
@@ -18,13 +15,22 @@ import {
   stop,
   type TimestampMs,
 } from "@order-payment-stream/beam";
-import { SteadyHour } from "@order-payment-stream/beam/io";
 
-import { OffsetOutOfRangeError } from "./client/kafka_errors.js";
+import { PositionLostError, UnreadableRecordsError } from "./client/kafka_errors.js";
+import { endOffsets } from "./end_offsets.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
+import {
+  EndOfRange,
+  type LogPosition,
+  type LogRange,
+  LogRangeTracker,
+  logRangeCoder,
+  OtherLog,
+} from "./log_range.js";
 import type { PartitionSource } from "./partition_source.js";
 import { watermarkAfterEvent, watermarkWhenCaughtUp } from "./partition_watermark.js";
+import { lossText, newPosition } from "./position_lost.js";
 import type { ReadConfig } from "./read_config.js";
 import { Rejected, recordDecoder, type TopicPartition } from "./record_decoder.js";
 
@@ -34,20 +40,26 @@ const QUIET_DELAY_MS = 1_000;
 /** PartitionSource → values, and reports of what was none */
 export class ReadPartitions extends SplittableDoFn<
   PartitionSource,
-  OffsetRange,
-  number,
+  LogRange,
+  LogPosition,
   OutputSpecs,
   ReadConfig
 > {
   static readonly urn = "beam:dofn:ts:kafka_read_partitions:v1";
   declare readonly outputs: OutputSpecs;
-  readonly restrictionCoder = offsetRangeCoder;
+  readonly restrictionCoder = logRangeCoder;
   readonly isBounded = this.config.isBounded;
   override readonly requestsFinalization = this.config.groupId !== null;
-  override readonly metrics = { records: counter(), rejected: counter() };
+  override readonly metrics = {
+    records: counter(),
+    rejected: counter(),
+    positions_lost: counter(),
+    offsets_skipped: counter(),
+  };
   readonly #decoder = recordDecoder(this.config.decoder, this.config.decoderConfig);
   #kafka!: KafkaConnection;
-  #hour: SteadyHour | undefined;
+  /** Of a bounded read that goes on from an earlier run. */
+  #ends: Promise<ReadonlyMap<number, number>> | undefined;
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
@@ -57,16 +69,16 @@ export class ReadPartitions extends SplittableDoFn<
     return kafkaConnections.release(this.config.connection);
   }
 
-  initialRestriction({ range }: PartitionSource): OffsetRange {
+  initialRestriction({ range }: PartitionSource): LogRange {
     return range;
   }
 
-  override size(_source: PartitionSource, { start, end }: OffsetRange): number {
+  override size(_source: PartitionSource, { start, end }: LogRange): number {
     return end === Number.POSITIVE_INFINITY ? 1 : Math.max(0, end - start);
   }
 
-  newTracker(range: OffsetRange): OffsetRangeTracker {
-    return new OffsetRangeTracker(range);
+  newTracker(range: LogRange): LogRangeTracker {
+    return new LogRangeTracker(range);
   }
 
   /** A drain ends the read where it stands, also one that has an end. */
@@ -74,29 +86,46 @@ export class ReadPartitions extends SplittableDoFn<
     return undefined;
   }
 
+  /** The last batch in front of the end is not known here, so behind a range that is done the log is known by its ids. */
+  override remainder(_source: PartitionSource, { start, end, log }: LogRange, isDone: boolean): LogRange {
+    if (!isDone) return { ...openRange(start), log };
+    return { ...openRange(end), log: log && { ...log, anchor: undefined } };
+  }
+
+  /** A bounded read ends where the partition ends now. */
+  override resumed({ partition }: PartitionSource, { start, log }: LogRange): LogRange | Promise<LogRange> {
+    if (!this.isBounded) return { ...openRange(start), log };
+    this.#ends ??= endOffsets(this.#kafka.client, this.config.topic);
+    return this.#ends.then((ends) => ({ start, end: Math.max(start, ends.get(partition) ?? start), log }));
+  }
+
   process(
     source: PartitionSource,
-    tracker: RestrictionTracker<OffsetRange, number>,
+    tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
   ): ProcessContinuation {
     const { topic, partition } = source;
-    const { start, end } = tracker.restriction;
+    const { start, end, log } = tracker.restriction;
     if (start >= end) {
-      this.#kafka.closeReader(topic, partition);
+      this.#endOf(source);
       return stop();
     }
-    const reader = this.#kafka.reader(topic, partition, start);
+    const reader = this.#kafka.reader(topic, partition, start, log);
     const { subscription } = reader;
     reader.takeNews();
+    if (log === undefined && subscription.log !== undefined) {
+      // State from before the log was kept: the one that there is now counts as the one meant.
+      if (!tracker.tryClaim(new OtherLog(subscription.log, start, end))) return resume();
+    }
     if (!this.#readRecords(source, tracker, ctx, reader)) return resume();
     if (subscription.position >= end) {
       // What is between the last record and the end (markers, compacted records) is claimed with the end.
-      tracker.tryClaim(end);
+      tracker.tryClaim(new EndOfRange(end));
       if (tracker.restriction.end < end) return resume();
-      this.#kafka.closeReader(topic, partition);
+      this.#endOf(source);
       return stop();
     }
-    if (subscription.error !== undefined) throw explain(subscription.error);
+    if (subscription.error !== undefined) return this.#fail(subscription.error, source, tracker);
     if (this.config.isBounded && subscription.transactionTimeout !== undefined) {
       throw subscription.transactionTimeout;
     }
@@ -108,31 +137,79 @@ export class ReadPartitions extends SplittableDoFn<
     return resume(QUIET_DELAY_MS, reader.onReady);
   }
 
+  /** Goes on elsewhere, where that is what is asked for, or throws. */
+  #fail(
+    error: Error,
+    { topic, partition }: PartitionSource,
+    tracker: RestrictionTracker<LogRange, LogPosition>,
+  ): ProcessContinuation {
+    if (!(error instanceof PositionLostError)) throw error;
+    const { offsetReset } = this.config;
+    const { claim, skipped } = newPosition(error, tracker.restriction, offsetReset);
+    if (!tracker.tryClaim(claim)) return resume();
+    this.#kafka.closeReader(topic, partition);
+    this.metrics.positions_lost.inc();
+    this.metrics.offsets_skipped.inc(skipped);
+    this.#kafka.logger.warn(
+      `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read goes on at offset ${claim.offset}`,
+      { topic, partition, offset: claim.offset, skipped },
+    );
+    return resume();
+  }
+
+  #endOf({ topic, partition }: PartitionSource): void {
+    this.#kafka.closeReader(topic, partition);
+    this.#kafka.untimely.end(topic, partition);
+  }
+
   /** Everything that is at hand. False when the runner took the rest back. */
   #readRecords(
-    from: TopicPartition,
-    tracker: RestrictionTracker<OffsetRange, number>,
+    { topic, partition }: PartitionSource,
+    tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
     reader: LastingSubscription,
   ): boolean {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
-    this.#hour ??= new SteadyHour(ctx.clock);
-    const now: TimestampMs = this.#hour.latest();
+    const now: TimestampMs = this.#kafka.trustedClock.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
     let watermark = ctx.watermark.current;
     let wasClaimed = true;
     let count = 0;
-    const { end } = tracker.restriction;
+    let late = 0;
+    let future = 0;
+    const { end, log } = tracker.restriction;
+    const from: TopicPartition = { topic, partition, log: log?.topicId || log?.clusterId || "" };
     const records = reader.subscription.take(Number.POSITIVE_INFINITY);
-    while (records?.next()) {
+    while (records !== undefined) {
+      try {
+        if (!records.next()) break;
+      } catch (error) {
+        if (!(error instanceof UnreadableRecordsError)) throw error;
+        if (error.lastOffset < reader.nextOffset) {
+          // Bytes behind the last record: no offset is theirs.
+          records.skipUnreadable();
+          continue;
+        }
+        if (error.firstOffset >= end) break;
+        if (!tracker.tryClaim(new EndOfRange(Math.min(error.lastOffset, end - 1)))) {
+          wasClaimed = false;
+          break;
+        }
+        count++;
+        reader.nextOffset = error.lastOffset + 1;
+        records.skipUnreadable();
+        this.metrics.rejected.inc();
+        emitRejected(decoder.unreadable(error, from), error.timestampMs);
+        continue;
+      }
       if (records.offset >= end) {
         // Written after the end was looked up. The gap in front of it, if any, is claimed with the end.
         records.unread();
         break;
       }
-      if (!tracker.tryClaim(records.offset)) {
+      if (!tracker.tryClaim(records)) {
         records.unread();
         wasClaimed = false;
         break;
@@ -142,6 +219,8 @@ export class ReadPartitions extends SplittableDoFn<
       const result = decoder.decode(records, from, watermark, now);
       if (result instanceof Rejected) {
         this.metrics.rejected.inc();
+        if (result.untimely === "late") late++;
+        else if (result.untimely === "future") future++;
         emitRejected(result.report, records.timestampMs);
       } else {
         const eventTime = decoder.eventTime(result);
@@ -151,20 +230,13 @@ export class ReadPartitions extends SplittableDoFn<
     }
     ctx.watermark.set(watermark);
     this.metrics.records.inc(count);
+    this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
     if (groupId !== null && count > 0) {
       const { nextOffset } = reader;
       const committer = this.#kafka.committer(groupId);
-      ctx.onFinalize(() => committer.note(from.topic, from.partition, nextOffset));
+      ctx.onFinalize(() => committer.note(topic, partition, nextOffset));
     }
     return wasClaimed;
   }
 }
 registerDoFn(ReadPartitions);
-
-function explain(error: Error): Error {
-  if (!(error instanceof OffsetOutOfRangeError)) return error;
-  return new Error(
-    `${error.message}: records that were not read yet are gone from the topic. Start from "earliest" to go on without them.`,
-    { cause: error },
-  );
-}

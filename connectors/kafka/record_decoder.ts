@@ -5,16 +5,24 @@
 import type { Coder, TimestampMs } from "@order-payment-stream/beam";
 
 import type { RecordCursor } from "./client/kafka_client.js";
+import type { UnreadableRecordsError } from "./client/kafka_errors.js";
+import type { Untimely } from "./untimely_records.js";
 
-/** Where a record comes from. */
+/** Where records are read: one object for all that a bundle reads of a partition. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
+  /** Id of the topic, or of the cluster where brokers have none for topics; empty: not known. */
+  readonly log: string;
 }
 
 /** A record that did not become a value. */
 export class Rejected<D> {
-  constructor(readonly report: D) {}
+  /** @param untimely when it is the record's time that is refused */
+  constructor(
+    readonly report: D,
+    readonly untimely?: Untimely,
+  ) {}
 }
 
 /** Makes values of records, with their event times. */
@@ -24,6 +32,7 @@ export interface RecordDecoder<T, D> {
   /**
    * @param record speaks of the record until this returns; its buffer may be kept
    * @param watermark of the partition, as the records before this one left it
+   * @param now the latest time that it may be
    */
   decode(
     record: RecordCursor,
@@ -31,6 +40,8 @@ export interface RecordDecoder<T, D> {
     watermark: TimestampMs,
     now: TimestampMs,
   ): T | Rejected<D>;
+  /** What is to be said of records of which nobody can tell more than their offsets. */
+  unreadable(records: UnreadableRecordsError, from: TopicPartition): D;
   eventTime(value: T): TimestampMs;
 }
 

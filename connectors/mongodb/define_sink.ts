@@ -1,5 +1,6 @@
 /** MongoDB sinks from one function: the document of an element. */
-import { type BundleContext, coders, counter, type KV, registerDoFn } from "@order-payment-stream/beam";
+import { inspect } from "node:util";
+import { type BundleContext, coders, counter, registerDoFn } from "@order-payment-stream/beam";
 import { BSON, type Document } from "mongodb";
 import { MongoSink, type MongoSinkConfig } from "./mongo_sink.js";
 import type { RejectedDocument } from "./writer.js";
@@ -37,10 +38,21 @@ export function defineMongoSink<T>(
       return definition.toDocument(element);
     }
 
-    onRejected(document: Document, rejected: RejectedDocument, ctx: BundleContext<typeof outputs>): void {
+    onUnmade(element: T, error: unknown, ctx: BundleContext<typeof outputs>): void {
+      this.#report(`no document can be made of it: ${String(error)}`, inspect(element), ctx);
+    }
+
+    onRejected(
+      document: Document,
+      { message }: RejectedDocument,
+      ctx: BundleContext<typeof outputs>,
+    ): undefined {
+      this.#report(message, BSON.EJSON.stringify(document), ctx);
+    }
+
+    #report(key: string, value: string, ctx: BundleContext<typeof outputs>): void {
       this.metrics.refused.inc();
-      const report: KV<string, string> = { key: rejected.message, value: BSON.EJSON.stringify(document) };
-      ctx.emit.rejected(report, ctx.clock.now());
+      ctx.emit.rejected({ key, value }, Math.floor(ctx.clock.now()));
     }
   }
   Object.defineProperty(Defined, "name", { value: definition.urn });

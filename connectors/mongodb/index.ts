@@ -1,7 +1,10 @@
 /** Writes a pipeline's documents to MongoDB. */
 
+export { type ConnectOptions, connectMongo } from "./connect_mongo.js";
 export { type DefinedMongoSink, defineMongoSink, type MongoSinkDefinition } from "./define_sink.js";
-export { describeError } from "./errors.js";
+export { describeError, MongoConfigurationError, MongoUnavailableError } from "./errors.js";
 export { mongoConnections, registerMongoClient, registerMongoConnection } from "./mongo_connections.js";
 export { MongoSink, type MongoSinkConfig } from "./mongo_sink.js";
-export { type CollectionIndexes, connectMongo, ensureIndexes, type RejectedDocument } from "./writer.js";
+export { type CollectionPlan, prepareCollections } from "./prepare_collections.js";
+export { ServerClock } from "./server_clock.js";
+export type { MongoWriterLogger, MongoWriterOptions, RejectedDocument } from "./writer.js";

@@ -2,7 +2,9 @@
 
 import { SharedConnections } from "@order-payment-stream/beam/io";
 import type { MongoClient } from "mongodb";
-import { connectMongo, type MongoWriterOptions } from "./writer.js";
+
+import { connectMongo } from "./connect_mongo.js";
+import type { MongoWriterOptions } from "./writer.js";
 
 export type SharedWriterOptions = Omit<MongoWriterOptions, "collection">;
 

@@ -3,10 +3,16 @@
  * document of an element is and what becomes of one that the collection will never take.
  */
 
-import { type BundleContext, DoFn, type Json, type OutputSpecs } from "@order-payment-stream/beam";
-import type { Document } from "mongodb";
+import {
+  type BundleContext,
+  DoFn,
+  type ElementContext,
+  type Json,
+  type OutputSpecs,
+} from "@order-payment-stream/beam";
+import type { Db, Document } from "mongodb";
 import { mongoConnections } from "./mongo_connections.js";
-import { MongoWriter, type RejectedDocument } from "./writer.js";
+import { MongoWriter, type MongoWriterOptions, type RejectedDocument } from "./writer.js";
 
 export type MongoSinkConfig = {
   /** Name of the MongoDB connection; see mongo_connections.ts. */
@@ -23,17 +29,35 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
   #writer!: MongoWriter;
   #documents: Document[] = [];
 
+  /** Fields by which a document that is there is known for the one that is to be written. Undefined: all. */
+  protected readonly comparedFields: readonly string[] | undefined = undefined;
+
   /** A deterministic `_id` makes a repeated write harmless. */
   abstract toDocument(element: T): Document;
-  /** What becomes of a document that cannot be written. */
-  abstract onRejected(document: Document, rejected: RejectedDocument, ctx: BundleContext<O>): void;
+  /** What becomes of an element of which no document can be made: its bundle would fail again and again. */
+  abstract onUnmade(element: T, error: unknown, ctx: BundleContext<O>): void;
+  /** What becomes of a document that cannot be written; a document that is returned is written in its place. */
+  abstract onRejected(
+    document: Document,
+    rejected: RejectedDocument,
+    ctx: BundleContext<O>,
+  ): Document | undefined;
+
+  /** What keeps documents from being written. Default: nothing does. */
+  protected toldElsewhere(_database: Db): MongoWriterOptions["isToldElsewhere"] {
+    return undefined;
+  }
 
   override async setup(): Promise<void> {
     const { connection, database, collection } = this.config;
     const { client, writerOptions } = await mongoConnections.acquire(connection);
+    const db = client.db(database);
+    const isToldElsewhere = this.toldElsewhere(db);
     this.#writer = new MongoWriter({
       ...writerOptions,
-      collection: client.db(database).collection(collection),
+      ...(isToldElsewhere === undefined ? {} : { isToldElsewhere }),
+      ...(this.comparedFields !== undefined && { comparedFields: this.comparedFields }),
+      collection: db.collection(collection),
     });
   }
 
@@ -41,16 +65,33 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
     this.#documents = [];
   }
 
-  process(element: T): void {
-    this.#documents.push(this.toDocument(element));
+  process(element: T, ctx: ElementContext<O>): void {
+    let document: Document;
+    try {
+      document = this.toDocument(element);
+    } catch (error) {
+      this.onUnmade(element, error, ctx);
+      return;
+    }
+    this.write(document);
+  }
+
+  protected write(document: Document): void {
+    this.#documents.push(document);
   }
 
   override finishBundle(ctx: BundleContext<O>): void | Promise<void> {
-    const documents = this.#documents;
-    if (documents.length === 0) return;
-    return this.#writer.write(documents).then(({ rejected }) => {
-      for (const rejection of rejected) this.onRejected(documents[rejection.index]!, rejection, ctx);
-    });
+    if (this.#documents.length > 0) return this.#flush(this.#documents, ctx);
+  }
+
+  async #flush(documents: Document[], ctx: BundleContext<O>): Promise<void> {
+    const { rejected } = await this.#writer.write(documents);
+    const instead: Document[] = [];
+    for (const rejection of rejected) {
+      const other = this.onRejected(documents[rejection.index]!, rejection, ctx);
+      if (other !== undefined) instead.push(other);
+    }
+    if (instead.length > 0) await this.#flush(instead, ctx);
   }
 
   override teardown(): Promise<void> {

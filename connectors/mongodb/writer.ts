@@ -1,24 +1,16 @@
 /**
  * MongoWriter: puts documents into one collection, each once, whatever is repeated or fails on the way.
  * Documents carry deterministic `_id`s and never change, so an insert that meets its own `_id` has been done
- * before: that is success. Beside it: opening a client and creating indexes with errors that a person can act on.
+ * before: that is success.
  */
 
 import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
-import {
-  BSON,
-  type Collection,
-  type Db,
-  type Document,
-  type IndexDescription,
-  MongoBulkWriteError,
-  MongoClient,
-  type WriteError,
-} from "mongodb";
+import { BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
+import { Chunk, cutIntoChunks, DOCUMENT_BYTES_MAX } from "./chunks.js";
+import { type Duplicates, findDuplicates } from "./duplicates.js";
 import {
   classifyMongoError,
   classifyWriteError,
-  DOCUMENT_TOO_LARGE,
   DUPLICATE_KEY,
   describeError,
   MongoConfigurationError,
@@ -27,9 +19,7 @@ import {
   serverName,
   unwrapBulkError,
 } from "./errors.js";
-
-/** MongoDB's own limit for one document; the driver refuses a document of exactly this size. */
-export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+import { Trouble } from "./trouble.js";
 
 // Not 1,000: a server may announce that as its largest batch, and the driver then cuts at 999 and sends one
 // document in a round trip of its own.
@@ -37,7 +27,6 @@ const CHUNK_DOCUMENTS_MAX = 999;
 
 /** A change of primary, which is no problem, is over sooner most of the time. */
 const HEALTH_AFTER_MS = 2_000;
-const SLOW_MS = 5_000;
 
 export interface MongoWriterLogger {
   info(message: string, fields?: Record<string, unknown>): void;
@@ -46,6 +35,14 @@ export interface MongoWriterLogger {
 
 export interface MongoWriterOptions {
   readonly collection: Collection;
+  /**
+   * Asked in front of each insert for the positions of documents that must not be written, because another collection
+   * tells otherwise: they count as `alreadyThere`. Repeated as the insert is when it rejects.
+   */
+  readonly isToldElsewhere?: (
+    documents: readonly Document[],
+    timeoutMs: number,
+  ) => Promise<ReadonlySet<number>>;
   /** Documents in one insert. Default 999. */
   readonly chunkDocumentsMax?: number;
   /** Bytes in one insert, estimated from above. One document alone may exceed it. Default 16 MiB. */
@@ -60,8 +57,12 @@ export interface MongoWriterOptions {
   readonly backoffMaxMs?: number;
   /** One attempt against a server that does not answer ends after this. Default 30 s. */
   readonly attemptTimeoutMs?: number;
+  /** Documents of one insert, of those that are there already, that are compared with ours. Default 100. */
+  readonly comparedMax?: number;
+  /** Fields by which they are compared. Default: all that our documents have. */
+  readonly comparedFields?: readonly string[];
   readonly logger?: MongoWriterLogger;
-  /** Told of outages that last. */
+  /** Told of outages that last, and of documents that are not ours. */
   readonly health?: HealthReporter;
   /** Waits between attempts. A wait that rejects ends the write with its error, so that a stop need not wait. */
   readonly sleep?: (ms: number) => Promise<void>;
@@ -78,6 +79,8 @@ export interface RejectedDocument {
   /** The server's error code; undefined when the document could not even be encoded. */
   readonly code: number | undefined;
   readonly message: string;
+  /** Another document, which is not ours, has the `_id`. It stays as it is. */
+  readonly idIsTaken?: true;
 }
 
 /** Every document is counted once: inserted + alreadyThere + rejected.length = documents given. */
@@ -100,57 +103,10 @@ class Tally implements WriteResult {
   reject(index: number, code: number | undefined, message: string): void {
     this.rejected.push({ index, code, message });
   }
-}
 
-/** Documents of one insert, and where each stands in the array given to `write`. */
-class Chunk {
-  readonly documents: Document[] = [];
-  readonly indexes: number[] = [];
-
-  get size(): number {
-    return this.documents.length;
-  }
-
-  add(document: Document, index: number): void {
-    this.documents.push(document);
-    this.indexes.push(index);
-  }
-
-  slice(start: number, end: number): Chunk {
-    const part = new Chunk();
-    for (let i = start; i < end; i++) part.add(this.documents[i]!, this.indexes[i]!);
-    return part;
-  }
-}
-
-/** An insert that fails or hangs, for the health of its collection: that is well when no insert is in trouble. */
-class Trouble {
-  constructor(
-    private readonly health: HealthReporter,
-    private readonly component: string,
-    private readonly all: Set<Trouble>,
-  ) {}
-
-  begin(problem: string): void {
-    this.all.add(this);
-    this.health.report(this.component, problem);
-  }
-
-  end(): void {
-    if (this.all.delete(this) && this.all.size === 0) this.health.clear(this.component);
-  }
-
-  /** An attempt may hang for long before it fails. */
-  async unlessSlow<T>(server: string, attempt: Promise<T>): Promise<T> {
-    if (this.health === unheard) return attempt;
-    const timer = setTimeout(() => {
-      this.begin(`${server} has not answered an insert for ${SLOW_MS / 1000} s`);
-    }, SLOW_MS);
-    try {
-      return await attempt;
-    } finally {
-      clearTimeout(timer);
-    }
+  rejectTaken(index: number, difference: string): void {
+    const message = `another document has this _id: ${difference}`;
+    this.rejected.push({ index, code: DUPLICATE_KEY, message, idIsTaken: true });
   }
 }
 
@@ -163,6 +119,7 @@ interface Remainder {
 export class MongoWriter {
   private readonly collection: Collection;
   private readonly server: string;
+  private readonly isToldElsewhere: MongoWriterOptions["isToldElsewhere"];
   private readonly chunkDocumentsMax: number;
   private readonly chunkBytesMax: number;
   private readonly chunksInFlightMax: number;
@@ -170,6 +127,9 @@ export class MongoWriter {
   private readonly backoffMinMs: number;
   private readonly backoffMaxMs: number;
   private readonly attemptTimeoutMs: number;
+  /** The first of them is told; the others are dead letters, too. */
+  private hasToldTaken = false;
+  private readonly compare: Parameters<typeof findDuplicates>[3];
   private readonly logger: MongoWriterLogger | undefined;
   private readonly health: HealthReporter;
   /** Of inserts that are under way. */
@@ -181,6 +141,7 @@ export class MongoWriter {
   constructor(options: MongoWriterOptions) {
     this.collection = options.collection;
     this.server = serverName(options.collection.db.client);
+    this.isToldElsewhere = options.isToldElsewhere;
     this.chunkDocumentsMax = options.chunkDocumentsMax ?? CHUNK_DOCUMENTS_MAX;
     this.chunkBytesMax = options.chunkBytesMax ?? DOCUMENT_BYTES_MAX;
     this.chunksInFlightMax = options.chunksInFlightMax ?? 2;
@@ -188,6 +149,11 @@ export class MongoWriter {
     this.backoffMinMs = options.backoffMinMs ?? 100;
     this.backoffMaxMs = options.backoffMaxMs ?? 10_000;
     this.attemptTimeoutMs = options.attemptTimeoutMs ?? 30_000;
+    this.compare = {
+      documentsMax: options.comparedMax ?? 100,
+      fields: options.comparedFields,
+      timeoutMs: this.attemptTimeoutMs,
+    };
     this.logger = options.logger;
     this.health = options.health ?? unheard;
     this.sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
@@ -208,7 +174,10 @@ export class MongoWriter {
    */
   async write(documents: readonly Document[]): Promise<WriteResult> {
     const tally = new Tally();
-    const chunks = this.cut(documents, tally);
+    const limits = { documentsMax: this.chunkDocumentsMax, bytesMax: this.chunkBytesMax };
+    const chunks = cutIntoChunks(documents, this.collection.namespace, limits, (...rejection) =>
+      tally.reject(...rejection),
+    );
     const laneCount = Math.min(this.chunksInFlightMax, Math.ceil(documents.length / this.chunkDocumentsMax));
     // All lanes draw from one generator, and a lane that throws closes it, so that no other begins a new chunk.
     const lanes = Array.from({ length: laneCount }, async () => {
@@ -219,42 +188,6 @@ export class MongoWriter {
     }
     tally.rejected.sort((a, b) => a.index - b.index);
     return { ...tally };
-  }
-
-  /** Cuts the documents into chunks, and rejects those that cannot be sent. */
-  private *cut(documents: readonly Document[], tally: Tally): Generator<Chunk, void, void> {
-    let chunk = new Chunk();
-    let chunkBytes = 0;
-    for (let index = 0; index < documents.length; index++) {
-      const document = documents[index]!;
-      if (document._id === undefined) {
-        throw new TypeError(`document ${index} for ${this.collection.namespace} has no _id`);
-      }
-      let bytes: number;
-      try {
-        bytes = documentBytes(document);
-      } catch (error) {
-        tally.reject(index, undefined, describeError(error));
-        continue;
-      }
-      if (bytes >= DOCUMENT_BYTES_MAX) {
-        tally.reject(
-          index,
-          DOCUMENT_TOO_LARGE,
-          `the document has ${bytes} bytes, MongoDB takes less than 16 MiB`,
-        );
-        continue;
-      }
-      const full = chunk.size === this.chunkDocumentsMax || chunkBytes + bytes > this.chunkBytesMax;
-      if (full && chunk.size > 0) {
-        yield chunk;
-        chunk = new Chunk();
-        chunkBytes = 0;
-      }
-      chunk.add(document, index);
-      chunkBytes += bytes;
-    }
-    if (chunk.size > 0) yield chunk;
   }
 
   private async writeChunk(chunk: Chunk, tally: Tally): Promise<void> {
@@ -291,8 +224,11 @@ export class MongoWriter {
   }
 
   /** One attempt. Returns what a later attempt may still write, or undefined when all is settled. */
-  private async insert(chunk: Chunk, tally: Tally): Promise<Remainder | undefined> {
+  private async insert(offered: Chunk, tally: Tally): Promise<Remainder | undefined> {
+    let chunk = offered;
     try {
+      chunk = await this.withoutToldElsewhere(offered, tally);
+      if (chunk.size === 0) return undefined;
       await this.collection.insertMany(chunk.documents, {
         ordered: false,
         writeConcern: { w: "majority" },
@@ -304,41 +240,32 @@ export class MongoWriter {
       if (!(error instanceof MongoBulkWriteError && tellsOfDocuments(error))) {
         return this.judgeOperation(chunk, error, tally);
       }
-      let alreadyThere: ReadonlySet<number>;
+      let duplicates: Duplicates;
       try {
-        alreadyThere = await this.findAlreadyThere(chunk, error.result.getWriteErrors());
+        duplicates = await this.findDuplicates(chunk, error);
       } catch (lookupError) {
         return this.judgeOperation(chunk, lookupError, tally);
       }
-      return this.judgeDocuments(chunk, error, alreadyThere, tally);
+      return this.judgeDocuments(chunk, error, duplicates, tally);
     }
   }
 
-  /** Positions in the chunk of the duplicates that are of `_id`, and not of another unique index. */
-  private async findAlreadyThere(chunk: Chunk, writeErrors: readonly WriteError[]): Promise<Set<number>> {
-    const found = new Set<number>();
-    const unnamed: number[] = [];
-    for (const { code, errmsg, index } of writeErrors) {
-      if (code !== DUPLICATE_KEY) continue;
-      const name = duplicateIndexName(errmsg);
-      if (name === undefined) unnamed.push(index);
-      else if (name === "_id_" || name.endsWith("$_id_")) found.add(index);
-    }
-    if (unnamed.length === 0) return found;
-    // Azure Cosmos DB does not name the index ("Failed _id or unique index constraint"): ask the collection.
-    const ids = unnamed.map((at) => chunk.documents[at]!._id);
-    const options = { projection: { _id: 1 }, timeoutMS: this.attemptTimeoutMs };
-    const stored = this.collection.find({ _id: { $in: ids } }, options);
-    const keys = new Set((await stored.toArray()).map(idKey));
-    for (const at of unnamed) if (keys.has(idKey(chunk.documents[at]!))) found.add(at);
-    return found;
+  private async withoutToldElsewhere(chunk: Chunk, tally: Tally): Promise<Chunk> {
+    const told = await this.isToldElsewhere?.(chunk.documents, this.attemptTimeoutMs);
+    if (told === undefined || told.size === 0) return chunk;
+    tally.alreadyThere += told.size;
+    return chunk.without(told);
+  }
+
+  private findDuplicates(chunk: Chunk, { result }: MongoBulkWriteError): Promise<Duplicates> {
+    return findDuplicates(this.collection, chunk, result.getWriteErrors(), this.compare);
   }
 
   /** The server did the insert and reported on single documents, or on the write concern. */
   private judgeDocuments(
     chunk: Chunk,
     error: MongoBulkWriteError,
-    alreadyThere: ReadonlySet<number>,
+    { alreadyThere, others }: Duplicates,
     tally: Tally,
   ): Remainder | undefined {
     const { result } = error;
@@ -362,30 +289,43 @@ export class MongoWriter {
     }
     if (concernError) {
       // Written, but perhaps not on a majority: only an insert without this error proves that it is.
-      const unproven = new Chunk();
-      for (let at = 0; at < chunk.size; at++) {
-        if (!refused.has(at)) unproven.add(chunk.documents[at]!, chunk.indexes[at]!);
-      }
+      const unproven = chunk.without(refused);
       return unproven.size === 0 ? undefined : { chunk: unproven, error };
     }
     // Not result.insertedCount: some servers count the duplicates in.
     tally.inserted += chunk.size - alreadyThere.size - refused.size - again.size;
-    tally.alreadyThere += alreadyThere.size;
+    tally.alreadyThere += alreadyThere.size - others.size;
+    for (const [at, difference] of others) this.tellTaken(chunk, at, difference, tally);
     return again.size === 0 ? undefined : { chunk: again, error };
+  }
+
+  private tellTaken(chunk: Chunk, at: number, difference: string, tally: Tally): void {
+    const _id = String(chunk.documents[at]!._id).slice(0, 200);
+    const problem = `another writer's document is there under an _id of ours, "${_id}": ${difference}`;
+    tally.rejectTaken(chunk.indexes[at]!, difference);
+    if (this.hasToldTaken) return;
+    this.hasToldTaken = true;
+    this.logger?.warn(`MongoDB ${this.collection.namespace}: ${problem}`);
+    this.health.report(`Documents in ${this.collection.namespace}`, problem);
   }
 
   /** The insert as a whole failed: nothing is known of any document. */
   private async judgeOperation(chunk: Chunk, error: unknown, tally: Tally): Promise<Remainder | undefined> {
-    switch (classifyMongoError(error)) {
-      case "transient":
-        return { chunk, error };
-      case "configuration":
-        throw this.misconfigured(error);
-      case "programmer":
-        throw error;
-      case "data":
-        break;
+    const failure = classifyMongoError(error);
+    if (failure === "transient") return { chunk, error };
+    if (failure === "configuration") throw this.misconfigured(error);
+    if (numericCode(unwrapBulkError(error)) === undefined) {
+      const unwritable = unwritableOf(chunk);
+      if (unwritable.size > 0) {
+        for (const [at, message] of unwritable) tally.reject(chunk.indexes[at]!, undefined, message);
+        const rest = chunk.without(unwritable);
+        if (rest.size > 0) await this.writeChunk(rest, tally);
+        return undefined;
+      }
+      // All could be written, so it was an answer that could not be read.
+      if (unwrapBulkError(error) instanceof BSON.BSONError) return { chunk, error };
     }
+    if (failure === "programmer") throw error;
     if (chunk.size === 1) {
       const cause = unwrapBulkError(error);
       tally.reject(chunk.indexes[0]!, numericCode(cause), describeError(cause));
@@ -425,6 +365,19 @@ export class MongoWriter {
   }
 }
 
+/** Documents of which BSON makes no bytes, by their position, and why. */
+function unwritableOf(chunk: Chunk): Map<number, string> {
+  const unwritable = new Map<number, string>();
+  for (const [at, document] of chunk.documents.entries()) {
+    try {
+      BSON.serialize(document);
+    } catch (error) {
+      unwritable.set(at, error instanceof Error ? `${error.name}: ${describeError(error)}` : String(error));
+    }
+  }
+  return unwritable;
+}
+
 /** A bulk error is left out: it carries every document, and a logger would print them all. */
 function causeOf(cause: unknown): ErrorOptions {
   return cause instanceof MongoBulkWriteError ? {} : { cause };
@@ -438,136 +391,4 @@ function causeOf(cause: unknown): ErrorOptions {
 function tellsOfDocuments({ result, writeErrors }: MongoBulkWriteError): boolean {
   if (result.getWriteConcernError() !== undefined) return true;
   return !Array.isArray(writeErrors) || writeErrors.length > 0;
-}
-
-/**
- * The unique index that a duplicate is of. The driver drops the answer's keyPattern, so the message decides. User
- * data comes only behind the name:
- * `E11000 duplicate key error collection: db.name index: _id_ dup key: { _id: "…" }`.
- */
-function duplicateIndexName(errmsg: string | undefined): string | undefined {
-  return / index: (\S+)/.exec(errmsg ?? "")?.[1];
-}
-
-function idKey({ _id }: Document): string {
-  return BSON.EJSON.stringify({ _id });
-}
-
-/**
- * Size of a document in BSON: exact, or for a small flat document an estimate from above that costs no walk over
- * its text. Throws for a document that BSON cannot write.
- */
-function documentBytes(document: Document): number {
-  let bytes = 5;
-  for (const key in document) {
-    const value: unknown = document[key];
-    bytes += 2 + key.length * 3;
-    if (typeof value === "string") bytes += 5 + value.length * 3;
-    else if (typeof value === "number" || typeof value === "bigint" || value instanceof Date) bytes += 8;
-    else if (value instanceof Uint8Array) bytes += 5 + value.length;
-    else if (value !== null && typeof value !== "boolean") return BSON.calculateObjectSize(document);
-  }
-  return bytes < DOCUMENT_BYTES_MAX ? bytes : BSON.calculateObjectSize(document);
-}
-
-/** The indexes that a collection is to have. */
-export interface CollectionIndexes {
-  readonly collection: string;
-  readonly indexes: readonly IndexDescription[];
-}
-
-/**
- * Creates the indexes that are not there yet; their collections too. Throws MongoConfigurationError when an index
- * contradicts an existing one or the data, or may not be created; MongoUnavailableError in an outage.
- */
-export async function ensureIndexes(db: Db, spec: readonly CollectionIndexes[]): Promise<void> {
-  const server = serverName(db.client);
-  for (const { collection, indexes } of spec) {
-    if (indexes.length === 0) continue;
-    try {
-      await db.collection(collection).createIndexes([...indexes]);
-    } catch (error) {
-      const what = `the indexes of ${db.databaseName}.${collection} at ${server}`;
-      throw startError(error, `MongoDB cannot create ${what}`, `MongoDB did not create ${what}`);
-    }
-  }
-}
-
-export interface ConnectOptions {
-  /** Bound on the whole call, ms. It also stays the client's bound on finding a server. Default 5,000. */
-  readonly timeoutMs?: number;
-  /** How the server's log and currentOp name this client. */
-  readonly appName?: string;
-}
-
-/**
- * A connected client whose server has answered a ping. Throws MongoConfigurationError for a URI that cannot be
- * read or credentials that are refused, MongoUnavailableError when no server answers in time. Messages name the
- * hosts and never a password.
- */
-export async function connectMongo(uri: string, options: ConnectOptions = {}): Promise<MongoClient> {
-  const timeoutMs = options.timeoutMs ?? 5_000;
-  let client: MongoClient;
-  try {
-    client = new MongoClient(uri, {
-      serverSelectionTimeoutMS: timeoutMs,
-      connectTimeoutMS: timeoutMs,
-      ...(options.appName === undefined ? {} : { appName: options.appName }),
-    });
-  } catch (error) {
-    throw new MongoConfigurationError(
-      `${maskUri(uri)} is not a MongoDB URI (mongodb://host:port or mongodb+srv://host): ${describeError(error)}`,
-    );
-  }
-  const server = serverName(client);
-  try {
-    await within(timeoutMs, ping(client));
-    return client;
-  } catch (error) {
-    // Not awaited: closing may wait for the same silent host.
-    client.close().catch(() => undefined);
-    throw startError(
-      error,
-      `MongoDB at ${server} refuses the connection`,
-      `no MongoDB answers at ${server} within ${timeoutMs / 1000} s`,
-    );
-  }
-}
-
-async function ping(client: MongoClient): Promise<void> {
-  await client.connect();
-  await client.db("admin").command({ ping: 1 });
-}
-
-/** Server selection has its own bound, but looking up a mongodb+srv name and a ping's answer have none. */
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  // Server selection, which knows more about the cause, is to report first.
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new MongoUnavailableError("no answer")), timeoutMs + 250);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function startError(error: unknown, refused: string, unavailable: string): Error {
-  if (error instanceof MongoUnavailableError)
-    return new MongoUnavailableError(`${unavailable}: ${error.message}`);
-  switch (classifyMongoError(error)) {
-    case "transient":
-      return new MongoUnavailableError(`${unavailable}: ${describeError(error)}`, { cause: error });
-    case "configuration":
-    case "data":
-      return new MongoConfigurationError(`${refused}: ${describeError(error)}`, { cause: error });
-    case "programmer":
-      return error instanceof Error ? error : new Error(String(error));
-  }
-}
-
-/** Scheme and hosts only: neither credentials nor options, which can hold secrets too. */
-function maskUri(uri: string): string {
-  return JSON.stringify(uri.replace(/^(\w[\w+]*:\/\/)?.*@/s, "$1***@").replace(/\?.*$/s, ""));
 }

@@ -1,12 +1,12 @@
 /** `checkpoints list`: what a run can be restored from, newest first. */
-import { CheckpointRepository, type Manifest } from "@order-payment-stream/beam/direct";
 
+import { CheckpointRepository, type Manifest } from "@order-payment-stream/beam/direct";
+import { print } from "../report/standard_output.js";
 import type { CheckpointPlaceSettings } from "../settings/options.js";
 import { CHECKPOINT_PLACE_SETTINGS } from "../settings/options.js";
 import { SettingsError } from "../settings/read_settings.js";
 import { nameOf } from "../settings/setting.js";
 import { openCheckpointPlace } from "./checkpoint_place.js";
-import { print } from "./command.js";
 
 /** Resolves with the exit code. */
 export async function listCheckpoints(settings: CheckpointPlaceSettings): Promise<number> {

@@ -1,24 +1,41 @@
 /**
  * What all commands of the program share: flags from a settings table, one clear message for whatever goes wrong, and
- * an exit that no open socket holds up. Exit codes: 0, 1 when a run failed, 2 when a setting or an argument is wrong.
+ * its exit code.
  */
+
+import { maskSecrets } from "@order-payment-stream/beam/io";
 import { type Command, Option } from "commander";
+import { logOutput, OutputClosedError } from "../report/standard_output.js";
+import { misspeltVariables, nearestOf } from "../settings/misspelt.js";
+import { RUN_SETTINGS } from "../settings/options.js";
 import {
   type CombinationCheck,
   type ReadSettings,
   readEnvFile,
   readSettings,
   SettingsError,
+  warningsOf,
 } from "../settings/read_settings.js";
 import type { SettingsTable } from "../settings/setting.js";
+import { EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 import { InterruptedError } from "./interrupts.js";
 
-export const EXIT_FAILED = 1;
-export const EXIT_WRONG_SETTINGS = 2;
+/** A variable that only another command knows is no mistake. */
+const ALL_SETTINGS = Object.keys(RUN_SETTINGS);
 
 /** Ends a command with one message, without a stack: an outage, a missing topic, … */
 export class CommandError extends Error {
   override readonly name = "CommandError";
+
+  constructor(
+    message: string,
+    { exitCode = EXIT_FAILED, ...options }: ErrorOptions & { readonly exitCode?: number } = {},
+  ) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+
+  readonly exitCode: number;
 }
 
 export interface Invocation<Table extends SettingsTable> extends ReadSettings<Table> {
@@ -54,21 +71,29 @@ export function define<Table extends SettingsTable, Choice extends string>(
   command.action(async () => {
     let showsStack = false;
     try {
-      const problems: string[] = [];
-      const choice = checkArguments(command.args, Object.keys(table), choices, problems);
+      const settings: string[] = [];
+      const words: string[] = [];
+      const choice = checkArguments(command.args, Object.keys(table), choices, settings, words);
       const file = readEnvFile();
+      const misspelt = misspeltVariables(ALL_SETTINGS, file, process.env);
+      settings.push(...misspelt.wrong);
       const sources = { flags: command.opts(), environment: process.env, file };
-      const read = readSettings(table, sources, spec.together, problems);
+      const read = readSettings(table, sources, spec.together, { settings, words });
+      for (const line of [...misspelt.doubtful, ...warningsOf(table, read)]) {
+        process.stderr.write(`${line}\n`);
+      }
       const { log_level: level } = read.settings as { readonly log_level?: unknown };
       showsStack = level === "debug" || level === "trace";
       const environment = { ...file, ...process.env };
       process.exitCode = await spec.action({ ...read, environment }, choice);
     } catch (error) {
       process.exitCode = exitCodeOf(error);
-      if (error instanceof InterruptedError) return;
-      process.stderr.write(`${explain(error)}\n`);
-      if (showsStack && error instanceof Error)
-        process.stderr.write(`${withoutPasswords(String(error.stack))}\n`);
+      // Whoever has had enough of the output needs no word.
+      if (error instanceof InterruptedError || error instanceof OutputClosedError) return;
+      logOutput.write(`${explain(error)}\n`);
+      if (error instanceof Error && (showsStack || isBug(error))) {
+        logOutput.write(`${maskSecrets(String(error.stack))}\n`);
+      }
     }
   });
 }
@@ -78,6 +103,7 @@ function checkArguments<Choice extends string>(
   left: readonly string[],
   known: readonly string[],
   choices: readonly Choice[] | undefined,
+  settings: string[],
   problems: string[],
 ): Choice {
   const unknown = left.filter((argument) => argument.startsWith("-"));
@@ -85,7 +111,7 @@ function checkArguments<Choice extends string>(
   for (const flag of unknown) {
     const [name = ""] = flag.replace(/^-+/, "").split("=");
     const nearest = nearestOf(name.replaceAll("-", "_").toLowerCase(), known);
-    problems.push(`--${name} is unknown${nearest === undefined ? "" : `: did you mean --${nearest}?`}`);
+    settings.push(`--${name} is unknown${nearest === undefined ? "" : `: did you mean --${nearest}?`}`);
   }
   const choice = choices === undefined ? "" : (words.shift() ?? "");
   if (choices?.includes(choice as Choice) === false) {
@@ -95,36 +121,13 @@ function checkArguments<Choice extends string>(
     );
   }
   // After an unknown flag a word is most likely its value.
-  if (unknown.length === 0) for (const word of words) problems.push(`${JSON.stringify(word)} is too much`);
+  if (unknown.length === 0)
+    for (const word of words) {
+      const expected =
+        choices === undefined ? "no argument beside the flags" : `one of ${choices.join(", ")} alone`;
+      problems.push(`unexpected argument ${JSON.stringify(word)}: expected ${expected}`);
+    }
   return choice as Choice;
-}
-
-/** The name that a misspelt one was most likely to be, if any is near. */
-export function nearestOf(name: string, known: readonly string[]): string | undefined {
-  let nearest: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
-}
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** The message of an error and of what caused it, each said once. */
@@ -135,22 +138,25 @@ export function explain(error: unknown): string {
     if (!parts.some((part) => part.includes(message))) parts.push(message);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
-  return withoutPasswords(parts.join(": "));
+  return maskSecrets(parts.join(": "));
 }
 
-/** The last resort: whoever writes a message with an address in it cuts out the credentials already. */
-function withoutPasswords(text: string): string {
-  return text.replace(/\/\/[^\s"/@]*:[^\s"]*@/g, "//***@");
+/** Nothing that a user could mend: where it came from has to be told. */
+function isBug(error: Error): boolean {
+  const isProgrammers =
+    error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+  // What `fetch` throws for an outage is a TypeError as well.
+  return isProgrammers && error.cause === undefined;
+}
+
+/** One line and the stack, for what nobody has caught. */
+export function explainBug(error: unknown): string {
+  const stack = error instanceof Error ? `\n${maskSecrets(String(error.stack))}` : "";
+  return `a bug of this program has ended it: ${explain(error)}. What was committed is safe${stack}`;
 }
 
 function exitCodeOf(error: unknown): number {
-  if (error instanceof InterruptedError) return error.exitCode;
+  if (error instanceof InterruptedError || error instanceof CommandError) return error.exitCode;
+  if (error instanceof OutputClosedError) return 0;
   return error instanceof SettingsError ? EXIT_WRONG_SETTINGS : EXIT_FAILED;
-}
-
-/** Writes to stdout and waits until it is out, so that the process may end. */
-export function print(text: string): Promise<void> {
-  return new Promise((resolve) => {
-    process.stdout.write(`${text}\n`, () => resolve());
-  });
 }

@@ -1,4 +1,5 @@
 /** The settings of each command: those of options.ts that it uses, and flags of its own. */
+import { COMPRESSIONS } from "../../producers/compression.js";
 import { DEFAULT_SHARES, type Shares } from "../../producers/shares.js";
 import { REASONS } from "../report/figures.js";
 import {
@@ -11,7 +12,14 @@ import {
   TIME_SETTINGS,
 } from "../settings/options.js";
 import { type Setting, settingsTable } from "../settings/setting.js";
-import { decimal, durationMs, oneOf, timestampMs, wholeNumber } from "../settings/setting_values.js";
+import {
+  compression,
+  decimal,
+  durationMs,
+  oneOf,
+  timestampMs,
+  wholeNumber,
+} from "../settings/setting_values.js";
 
 export const SEED_MAX = 2 ** 32 - 1;
 
@@ -88,6 +96,13 @@ export const PRODUCE_SETTINGS = settingsTable({
     description: "Orders per second of event time; without it, they keep step with --rate.",
     expected: "a number above 0",
     schema: decimal(0.001, 1_000_000),
+    isFlagOnly: true,
+  },
+  compression: {
+    description: "Of the batches: none, gzip, snappy, lz4, or zstd (Node 22.15 or newer).",
+    expected: COMPRESSIONS.join(", "),
+    schema: compression,
+    default: "none",
     isFlagOnly: true,
   },
   ...SHARE_SETTINGS,

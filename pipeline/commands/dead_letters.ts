@@ -3,9 +3,9 @@
 import { connectMongo } from "@order-payment-stream/mongodb";
 import type { Collection, Document } from "mongodb";
 import { CLIENT_ID } from "../connections.js";
+import { print } from "../report/standard_output.js";
 import { formatCount } from "../report/summary.js";
 import type { SettingsOf } from "../settings/setting.js";
-import { print } from "./command.js";
 import type { DEAD_LETTER_CHOICES, DEAD_LETTER_SETTINGS } from "./command_options.js";
 
 type DeadLetterSettings = SettingsOf<typeof DEAD_LETTER_SETTINGS>;

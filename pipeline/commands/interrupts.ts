@@ -1,7 +1,8 @@
-/** SIGINT and SIGTERM: the first asks the program to end in order, the second ends it at once. */
+/** SIGINT, SIGTERM and SIGHUP: the first asks the program to end in order, the second ends it at once. */
+import { writeSync } from "node:fs";
 import { constants } from "node:os";
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The program was asked to end before there was anything to end in order. */
 export class InterruptedError extends Error {
@@ -23,7 +24,7 @@ export function watchInterrupts(): Interrupts {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     const exitCode = 128 + constants.signals[name];
-    if (controller.signal.aborted) process.exit(exitCode);
+    if (controller.signal.aborted) endAtOnce(name, exitCode);
     controller.abort(new InterruptedError(exitCode));
   };
   for (const name of SIGNALS) process.on(name, onSignal);
@@ -33,6 +34,29 @@ export function watchInterrupts(): Interrupts {
       for (const name of SIGNALS) process.off(name, onSignal);
     },
   };
+}
+
+function endAtOnce(name: NodeJS.Signals, exitCode: number): never {
+  sayNow(`${name} once more: ended at once. What was committed is safe`);
+  giveSignalsBack();
+  // Not process.exit, which waits for what the system does with files, and that may hang.
+  process.kill(process.pid, name);
+  // The first process of a container is not killed so.
+  process.exit(exitCode);
+}
+
+/** From now on a signal ends the process, whatever hangs. */
+export function giveSignalsBack(): void {
+  for (const name of SIGNALS) process.removeAllListeners(name);
+}
+
+/** On stderr, for when there is no later. */
+export function sayNow(text: string): void {
+  try {
+    writeSync(process.stderr.fd, `${text}\n`);
+  } catch {
+    // Nobody reads it.
+  }
 }
 
 /** Gives up waiting when the signal aborts; the work itself goes on, unheeded. */

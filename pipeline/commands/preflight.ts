@@ -3,8 +3,7 @@
  * Both are tried at once and all that is wrong is told together. Creates the indexes.
  */
 import { connectKafka, type KafkaClient, TopicNotFoundError } from "@order-payment-stream/kafka";
-import { type CollectionIndexes, connectMongo, ensureIndexes } from "@order-payment-stream/mongodb";
-
+import { type CollectionPlan, connectMongo, prepareCollections } from "@order-payment-stream/mongodb";
 import { CLIENT_ID, kafkaConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
 import type { KafkaSettings, MongodbSettings } from "../settings/options.js";
@@ -13,9 +12,11 @@ import { CommandError, explain } from "./command.js";
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
 const CONNECT_TIMEOUT_MS = 6_000;
 
+const REQUEST_RETRY_MAX_MS = 3_000;
+
 /** @throws CommandError within some ten seconds */
 export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
-  const results = await Promise.allSettled([checkTopics(settings, log), prepareCollections(settings)]);
+  const results = await Promise.allSettled([checkTopics(settings, log), checkCollections(settings, log)]);
   failTogether(results);
 }
 
@@ -32,7 +33,7 @@ async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
 
 /** Gives up sooner than a run that has begun would: whoever waits for the message is most likely at the keyboard. */
 export function connectBriefly(settings: KafkaSettings, log: Log): Promise<KafkaClient> {
-  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS };
+  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, requestRetryMaxMs: REQUEST_RETRY_MAX_MS };
   return connectKafka({ ...kafkaConfig(settings, log), limits });
 }
 
@@ -44,6 +45,10 @@ async function checkTopic(
   const topic = settings[name];
   try {
     await client.partitions(topic);
+    // The leaders are asked at the addresses that they advertise. An outage of theirs is waited for later on.
+    await client.offsets(topic, "end").catch((error: unknown) => {
+      if (/ENOTFOUND|EAI_AGAIN/.test(String(error))) throw error;
+    });
   } catch (error) {
     if (!(error instanceof TopicNotFoundError)) throw error;
     const [broker] = settings.kafka_bootstrap;
@@ -55,23 +60,34 @@ async function checkTopic(
 }
 
 /** @throws MongoUnavailableError, MongoConfigurationError */
-async function prepareCollections(settings: MongodbSettings): Promise<void> {
+async function checkCollections(settings: MongodbSettings, log: Log): Promise<void> {
   const client = await connectMongo(settings.mongodb_uri, { appName: CLIENT_ID });
   try {
-    await ensureIndexes(client.db(settings.mongodb_database), indexesOf(settings));
+    const notes = await prepareCollections(client.db(settings.mongodb_database), plansOf(settings));
+    for (const note of notes) log.warn(note);
   } finally {
     await client.close();
   }
 }
 
-function indexesOf(settings: MongodbSettings): CollectionIndexes[] {
+function plansOf(settings: MongodbSettings): CollectionPlan[] {
   return [
-    { collection: settings.mongodb_collection, indexes: [{ key: { order_id: 1 } }] },
+    {
+      collection: settings.mongodb_collection,
+      setting: "MONGODB_COLLECTION",
+      indexes: [{ key: { order_id: 1 } }],
+    },
     {
       collection: settings.mongodb_unmatched_collection,
+      setting: "MONGODB_UNMATCHED_COLLECTION",
       indexes: [{ key: { order_id: 1 } }, { key: { kind: 1, expires_at: 1 } }],
     },
-    { collection: settings.mongodb_dead_letter_collection, indexes: [{ key: { reason: 1 } }] },
+    {
+      collection: settings.mongodb_dead_letter_collection,
+      setting: "MONGODB_DEAD_LETTER_COLLECTION",
+      indexes: [{ key: { reason: 1 } }],
+      takesAll: true,
+    },
   ];
 }
 

@@ -39,6 +39,7 @@ export async function produce(
       shares: sharesOf(settings),
       outOfOrdernessMs: settings.max_out_of_orderness,
       timeoutMs: settings.state_timeout_minutes,
+      compression: settings.compression,
       signal,
       onProgress: (figures) => progress.update(figures),
     });

@@ -6,6 +6,8 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectRun } from "@order-payment-stream/beam/direct";
+import { maskAddress } from "@order-payment-stream/beam/io";
+
 import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../../services/index.js";
 import { type Figures, figuresOf } from "../report/figures.js";
@@ -14,12 +16,12 @@ import { formatCount } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
 import type { RunSettings } from "../settings/options.js";
 import type { ReadSettings } from "../settings/read_settings.js";
-import { withoutSecrets } from "../settings/setting.js";
 import type { RUN_LOCAL_SETTINGS } from "./command_options.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
 import { producerOptions, randomSeed } from "./produce.js";
 import { startPipeline, supervise, watchHealth } from "./run.js";
+import { recordsMayBeMissing } from "./start_position.js";
 import { openState } from "./state.js";
 
 type Invocation = ReadSettings<typeof RUN_LOCAL_SETTINGS>;
@@ -105,10 +107,23 @@ async function runUnderLoad(
   const more = (): string[] => [`  load           ${loadText(sent)}`];
 
   const health = watchHealth(log);
-  const state = await openState(settings, health, log);
-  const direct = startPipeline(settings, log, state, health);
+  const state = await unlessAborted(signal, openState(settings, health, log));
+  const direct = await startPipeline(
+    settings,
+    log,
+    state,
+    health,
+    await recordsMayBeMissing(settings, state.isResumed, log),
+  );
   const before = figuresOf(direct.metrics);
-  const supervised = supervise(direct, { settings, terminal, log, signal: endOfRun.signal, more });
+  const supervised = supervise(direct, {
+    settings,
+    terminal,
+    log,
+    signal: endOfRun.signal,
+    lost: state.lost,
+    more,
+  });
   supervised.catch(() => undefined);
   let produced: Promise<ProduceSummary> | undefined;
   try {
@@ -207,7 +222,7 @@ function tell(lines: readonly string[], terminal: Terminal): void {
 export function whereToLook(settings: RunSettings): string[] {
   const { mongodb_database: database, mongodb_collection: joined } = settings;
   // The database stands where the URI may have one of its own.
-  const uri = withoutSecrets(settings.mongodb_uri).replace(/^(\w+(?:\+srv)?:\/\/[^/]*).*$/, "$1");
+  const uri = maskAddress(settings.mongodb_uri).replace(/^(\w+(?:\+srv)?:\/\/[^/]*).*$/, "$1");
   const collections = [
     joined,
     settings.mongodb_unmatched_collection,

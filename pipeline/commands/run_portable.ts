@@ -2,6 +2,7 @@
  * Runs the pipeline on a runner outside of this process: brings up what the settings leave to us (the runner, a worker
  * pool), submits the job, and takes down again whatever was brought up, however the job ends.
  */
+import { randomBytes } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
@@ -110,8 +111,13 @@ function startRunner(
   log: Log,
   signal: AbortSignal,
 ): Promise<LocalRunner> {
-  const env = { ...process.env, ...workerEnvironment(texts) };
-  const options = { log: (line: string) => log.info(line), env, signal };
+  // Only a runner that starts the workers itself is trusted with what they need.
+  const needsSecrets = settings.environment_type === "PROCESS";
+  const options = {
+    log: (line: string) => log.info(line),
+    signal,
+    ...(needsSecrets && { workerEnvironment: workerEnvironment(texts) }),
+  };
   if (settings.runner === "prism") return startPrism(options);
   return startFlink({
     ...options,
@@ -129,7 +135,7 @@ async function workerEnvironmentOf(
   switch (type) {
     case "EXTERNAL":
       if (isOurRunner) await checkPool(config!);
-      return { kind: "external", endpoint: config! };
+      return { kind: "external", endpoint: config!, token: settings.worker_pool_token };
     case "DOCKER":
       return { kind: "docker", image: config! };
     case "PROCESS": {
@@ -138,10 +144,12 @@ async function workerEnvironmentOf(
       return { kind: "process", command, env };
     }
     case "LOOPBACK": {
-      const { startWorkerPool } = await import("@order-payment-stream/beam/worker");
-      const pool = await startWorkerPool({ log });
+      const { startWorkerPool } = await import("../../beam/harness/worker_pool.js");
+      // Its workers have this process's connections: nobody else on this machine may have one.
+      const token = randomBytes(32).toString("hex");
+      const pool = await startWorkerPool({ log, admission: { token } });
       cleanUps.push(() => pool.close());
-      return { kind: "external", endpoint: pool.endpoint };
+      return { kind: "external", endpoint: pool.endpoint, token };
     }
   }
 }
@@ -175,7 +183,8 @@ function processConfig(config: string | undefined): { command: string; env: Reco
     // Told below.
   }
   throw new CommandError(
-    `ENVIRONMENT_CONFIG is ${config}: expected a command, or JSON such as {"command": "…", "env": {}}`,
+    // It may hold passwords for the command's environment, and is not shown.
+    'ENVIRONMENT_CONFIG is neither a command nor right: expected a command, or JSON such as {"command": "…", "env": {}}',
   );
 }
 

@@ -1,26 +1,41 @@
 /** `state inspect` and `state export`: what a state directory holds. Nobody else may use it meanwhile. */
+
 import { existsSync } from "node:fs";
-import { ByteReader, type Coder, formatTimestamp, readInstant } from "@order-payment-stream/beam";
+import {
+  ByteReader,
+  type Changelog,
+  formatTimestamp,
+  readChangelog,
+  readInstant,
+} from "@order-payment-stream/beam";
 import {
   COUNTERS_TABLE,
   committedWatermarks,
   DurableStore,
+  EARLIER_COUNTERS_TABLE,
   IDENTITY_TABLE,
   LocalDirectory,
   readWatermarks,
   recordedIdentity,
+  UnusableDirectoryError,
   WATERMARKS_TABLE,
 } from "@order-payment-stream/beam/direct";
 
-import { waitingCoder } from "../../transforms/waiting.js";
+import { waitingLog } from "../../transforms/waiting.js";
+import { print } from "../report/standard_output.js";
 import { formatCount } from "../report/summary.js";
+import { SETTINGS_TABLE } from "../settings/kept_settings.js";
 import type { RunSettings } from "../settings/options.js";
-import { CommandError, print } from "./command.js";
+import { CommandError } from "./command.js";
+import { wrongStateDir } from "./state.js";
 
 export type StateCommand = "inspect" | "export";
 
-/** Values of state cells that this program knows, by the name of the cell. */
-const CELL_CODERS: ReadonlyMap<string, Coder<unknown>> = new Map([["waiting", waitingCoder]]);
+/** Changelog cells that this program knows, by the name of the cell. */
+const CELL_LOGS: ReadonlyMap<string, Changelog<unknown, any>> = new Map([["waiting", waitingLog]]);
+
+/** Tables whose keys are names. */
+const TEXT_KEYS: ReadonlySet<string> = new Set([COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, SETTINGS_TABLE]);
 
 /** Resolves with the exit code. */
 export async function state(
@@ -41,8 +56,12 @@ export async function state(
 
 /** Undefined for an empty directory, which stays empty. */
 async function openExisting(path: string): Promise<DurableStore | undefined> {
-  const directory = await LocalDirectory.open(path);
-  return (await directory.list()).length === 0 ? undefined : DurableStore.open(directory);
+  try {
+    const directory = await LocalDirectory.open(path);
+    return (await directory.list()).length === 0 ? undefined : await DurableStore.open(directory);
+  } catch (error) {
+    throw error instanceof UnusableDirectoryError ? wrongStateDir(error) : error;
+  }
 }
 
 async function inspect(store: DurableStore): Promise<void> {
@@ -77,7 +96,7 @@ export function* exported(store: DurableStore): Generator<string> {
 }
 
 function keyText(table: string, key: ByteReader): string {
-  if (table === COUNTERS_TABLE) return key.readUtf8(key.remaining);
+  if (TEXT_KEYS.has(table)) return key.readUtf8(key.remaining);
   try {
     // The global window encodes to nothing, so what a key of the join is stands alone.
     return key.readString();
@@ -88,10 +107,11 @@ function keyText(table: string, key: ByteReader): string {
 
 function readableValue(table: string, value: ByteReader): Record<string, unknown> {
   const kind = table.slice(0, table.indexOf("/"));
-  const coder = CELL_CODERS.get(table.slice(table.lastIndexOf("/") + 1));
-  if (kind === "state" && coder !== undefined) return { value: coder.decode(value, "nested") };
+  const log = CELL_LOGS.get(table.slice(table.lastIndexOf("/") + 1));
+  if (kind === "state" && log !== undefined) return { value: readChangelog(log, value).value };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
-  if (table === COUNTERS_TABLE) return { value: value.readDouble() };
+  if (table === SETTINGS_TABLE) return { value: value.readUtf8(value.remaining) };
+  if (TEXT_KEYS.has(table)) return { value: value.readDouble() };
   if (table === WATERMARKS_TABLE) {
     const { input, output } = readWatermarks(value);
     return { input: formatTimestamp(input), output: formatTimestamp(output) };

@@ -1,4 +1,6 @@
 /** What a run has counted, by the meaning that it has for orders and payments. */
+
+import type { MetricSource } from "@order-payment-stream/beam";
 import type { CounterSource } from "@order-payment-stream/beam/direct";
 import type { DeadLetterReason } from "../../transforms/dead_letter.js";
 
@@ -21,6 +23,8 @@ export interface Figures {
   readonly unmatched: number;
   /** Those that occurred. */
   readonly deadLetters: Readonly<Partial<Record<DeadLetterReason, number>>>;
+  /** Documents whose _id another writer's document has, as far as that was noticed. They are dead letters. */
+  readonly idsTaken: number;
 }
 
 export const REASONS = [
@@ -47,6 +51,43 @@ export function figuresOf(metrics: CounterSource): Figures {
     joined: metrics.counter("pairs", "JoinOrdersPayments") - metrics.counter("refused", "WriteJoined"),
     unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
     deadLetters,
+    idsTaken: metrics.counter("id_taken", "WriteJoined") + metrics.counter("id_taken", "WriteUnmatched"),
+  };
+}
+
+/** What earlier runs on the same state have counted; undefined when there was none. */
+export function earlierFigures({ earlier }: MetricSource): Figures | undefined {
+  if (earlier === undefined) return undefined;
+  const figures = figuresOf(earlier);
+  return figures.orders.read + figures.payments.read > 0 ? figures : undefined;
+}
+
+/** What was counted since `before`; what waits is what waits now. */
+export function figuresSince(before: Figures | undefined, now: Figures): Figures {
+  if (before === undefined) return now;
+  const deadLetters: Partial<Record<DeadLetterReason, number>> = {};
+  for (const reason of REASONS) {
+    const count = (now.deadLetters[reason] ?? 0) - (before.deadLetters[reason] ?? 0);
+    if (count > 0) deadLetters[reason] = count;
+  }
+  return {
+    orders: bookSince(before.orders, now.orders),
+    payments: bookSince(before.payments, now.payments),
+    joined: now.joined - before.joined,
+    unmatched: now.unmatched - before.unmatched,
+    deadLetters,
+    idsTaken: now.idsTaken - before.idsTaken,
+  };
+}
+
+function bookSince(before: Book, now: Book): Book {
+  return {
+    read: now.read - before.read,
+    paired: now.paired - before.paired,
+    unmatched: now.unmatched - before.unmatched,
+    duplicates: now.duplicates - before.duplicates,
+    deadLetters: now.deadLetters - before.deadLetters,
+    waiting: now.waiting,
   };
 }
 

@@ -3,7 +3,7 @@
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
 import type { HealthProblem, StageWatermark } from "@order-payment-stream/beam/direct";
 
-import { deadLetterCount, type Figures, figuresOf } from "./figures.js";
+import { deadLetterCount, earlierFigures, type Figures, figuresOf, figuresSince } from "./figures.js";
 import type { Log } from "./log.js";
 import { formatCount } from "./summary.js";
 import type { Terminal } from "./terminal.js";
@@ -26,6 +26,7 @@ export class Progress {
   #previousAtMs: number;
   /** A run that goes on from a commit has counted before. */
   #previousEvents: number;
+  readonly #earlier: Figures | undefined;
 
   /** @param more further lines for the block */
   constructor(
@@ -35,7 +36,8 @@ export class Progress {
     private readonly more: () => readonly string[] = () => [],
   ) {
     this.#previousAtMs = performance.now();
-    this.#previousEvents = eventsOf(figuresOf(run.metrics));
+    this.#earlier = earlierFigures(run.metrics);
+    this.#previousEvents = eventsOf(this.#counted());
     const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
     this.#timer = setInterval(() => this.#report(), intervalMs);
   }
@@ -53,8 +55,12 @@ export class Progress {
     else this.log.info("progress", progressFields(figures));
   }
 
+  #counted(): Figures {
+    return figuresSince(this.#earlier, figuresOf(this.run.metrics));
+  }
+
   #figures(): ProgressFigures {
-    const figures = figuresOf(this.run.metrics);
+    const figures = this.#counted();
     const events = eventsOf(figures);
     const nowMs = performance.now();
     const eventsPerSecond =

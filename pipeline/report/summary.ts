@@ -1,8 +1,8 @@
 /** What a run says at its end: one line of JSON, or a table for a person; and whether the books balance. */
 import { type Book, deadLetterCount, type Figures, isBalanced } from "./figures.js";
 
-/** The JSON form. Orders and payments are records read; pending are events that wait without a partner. */
-export interface Summary {
+/** Orders and payments are records read. */
+export interface Counts {
   readonly orders: number;
   readonly payments: number;
   readonly joined: number;
@@ -10,12 +10,30 @@ export interface Summary {
   readonly duplicates: number;
   /** By reason, those that occurred. */
   readonly dead_letters: Readonly<Record<string, number>>;
-  readonly pending: number;
-  readonly duration_ms: number;
+  /** Only where there are any: documents whose _id another writer's document has. They are dead letters. */
+  readonly ids_taken?: number;
 }
 
-export function summaryOf(figures: Figures, durationMs: number): Summary {
-  const { orders, payments, joined, unmatched, deadLetters } = figures;
+/** The JSON form: what this run counted. */
+export interface Summary extends Counts {
+  /** Events that wait without a partner. */
+  readonly pending: number;
+  readonly duration_ms: number;
+  /** Of all runs on the state, where this one went on from an earlier one. */
+  readonly total?: Counts;
+}
+
+/** @param total of all runs on the state, where this one went on from an earlier one */
+export function summaryOf(figures: Figures, durationMs: number, total?: Figures): Summary {
+  return {
+    ...countsOf(figures),
+    pending: figures.orders.waiting + figures.payments.waiting,
+    duration_ms: Math.round(durationMs),
+    ...(total !== undefined && { total: countsOf(total) }),
+  };
+}
+
+function countsOf({ orders, payments, joined, unmatched, deadLetters, idsTaken }: Figures): Counts {
   return {
     orders: orders.read,
     payments: payments.read,
@@ -23,13 +41,15 @@ export function summaryOf(figures: Figures, durationMs: number): Summary {
     unmatched,
     duplicates: orders.duplicates + payments.duplicates,
     dead_letters: deadLetters,
-    pending: orders.waiting + payments.waiting,
-    duration_ms: Math.round(durationMs),
+    ...(idsTaken > 0 && { ids_taken: idsTaken }),
   };
 }
 
-/** The table; no line ends in a blank. */
-export function summaryText(figures: Figures, durationMs: number): string {
+/**
+ * The table; no line ends in a blank.
+ * @param total as for `summaryOf`
+ */
+export function summaryText(figures: Figures, durationMs: number, total?: Figures): string {
   const { orders, payments } = figures;
   const columns: readonly [string, (book: Book) => number][] = [
     ["read", (book) => book.read],
@@ -56,8 +76,17 @@ export function summaryText(figures: Figures, durationMs: number): string {
     "",
     `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched in MongoDB`,
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
+    ...(figures.idsTaken > 0
+      ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
+      : []),
     `${formatCount(events)} events in ${seconds.toFixed(1)} s`,
+    ...(total === undefined ? [] : [`all runs on this state: ${totalText(total)}`]),
   ].join("\n");
+}
+
+function totalText({ orders, payments, joined, unmatched }: Figures): string {
+  const [read, pairs, alone] = [orders.read + payments.read, joined, unmatched].map(formatCount);
+  return `${read} events, ${pairs} pairs, ${alone} unmatched`;
 }
 
 /** For each topic whose books do not balance, a sentence. Each is a bug, or the sign of an abandoned bundle. */

@@ -3,6 +3,8 @@
  * stays below the log and is rewritten in place.
  */
 
+import { logOutput } from "./standard_output.js";
+
 /** The part of a stream that is needed; process.stderr fits. */
 export interface TerminalStream {
   readonly isTTY?: boolean;
@@ -16,7 +18,7 @@ const COLUMNS_DEFAULT = 80;
 export class Terminal {
   #block: readonly string[] = [];
 
-  constructor(private readonly stream: TerminalStream = process.stderr) {}
+  constructor(private readonly stream: TerminalStream = logOutput) {}
 
   get isTty(): boolean {
     return this.stream.isTTY === true;

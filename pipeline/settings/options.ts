@@ -3,13 +3,16 @@
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
-import type { CombinationCheck, Problem } from "./read_settings.js";
+import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
   brokers,
   checkpoint,
+  collectionName,
+  databaseName,
   durationMs,
+  durationOrOff,
   gcsPath,
   httpUrl,
   minutesMs,
@@ -28,6 +31,7 @@ export const KAFKA_SETTINGS = settingsTable({
     description: "Brokers; the rest of the cluster is found through them.",
     expected: "host:port, or several with commas between them",
     schema: brokers,
+    isAddress: true,
     default: "127.0.0.1:9092",
   },
   kafka_security_protocol: {
@@ -88,6 +92,13 @@ export const KAFKA_READ_SETTINGS = settingsTable({
     schema: startPoint,
     default: "earliest",
   },
+  auto_offset_reset: {
+    description:
+      "Where to go on when a position in the state is of no use any more (topic made again, log cut or restored, another cluster, records removed unread): none refuses, with what is lost; earliest and latest keep the state.",
+    expected: "none, earliest or latest",
+    schema: oneOf("none", "earliest", "latest"),
+    default: "none",
+  },
 });
 
 export const MONGODB_SETTINGS = settingsTable({
@@ -95,30 +106,31 @@ export const MONGODB_SETTINGS = settingsTable({
     description: "MongoDB server, with credentials if it wants any.",
     expected: "mongodb://host:port or mongodb+srv://host",
     schema: mongoUri,
+    isAddress: true,
     default: "mongodb://127.0.0.1:27017",
   },
   mongodb_database: {
     description: "Database of the collections.",
     expected: "the name of a database",
-    schema: text,
+    schema: databaseName,
     default: "spark_streaming",
   },
   mongodb_collection: {
     description: "Collection of the pairs.",
     expected: "the name of a collection",
-    schema: text,
+    schema: collectionName,
     default: "spark_streaming_stateful_writes",
   },
   mongodb_unmatched_collection: {
     description: "Collection of the events that found no partner in time.",
     expected: "the name of a collection",
-    schema: text,
+    schema: collectionName,
     default: "unmatched",
   },
   mongodb_dead_letter_collection: {
     description: "Collection of the records that could not take part, and why.",
     expected: "the name of a collection",
-    schema: text,
+    schema: collectionName,
     default: "dead_letters",
   },
 });
@@ -140,13 +152,22 @@ export const TIME_SETTINGS = settingsTable({
 
 export const ENGINE_SETTINGS = settingsTable({
   max_ahead_of_clock: {
-    description: "An event dated further ahead of the clock than this is a dead letter. Not with --bounded.",
-    expected: "a duration such as 300 (seconds), 5m or 500ms",
-    schema: durationMs(0),
+    description:
+      "An event dated further ahead of the clock than this is a dead letter, and moves no watermark; off: no event is.",
+    expected: "a duration such as 300 (seconds), 5m or 500ms, or off",
+    schema: durationOrOff(0),
     default: "5m",
   },
+  clock_skew_max: {
+    description:
+      "Direct runner: how far MongoDB's clock may be from this machine's before partitions without new records stand still; off: this machine's clock is believed.",
+    expected: "a duration of 10ms or more, such as 30 (seconds) or 1m, or off",
+    schema: durationOrOff(10),
+    default: "30s",
+  },
   bounded: {
-    description: "Read to the ends that the topics have at the start, expire what waits then, and exit.",
+    description:
+      "Read to the ends that the topics have at the start, then expire what waits (see DRAIN), and exit.",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -161,10 +182,9 @@ export const ENGINE_SETTINGS = settingsTable({
   },
   drain: {
     description:
-      "What happens on SIGINT and SIGTERM to events that wait: keep them in state, or expire them now.",
+      "What happens to events that wait when a run ends: keep them in state, or expire them now. Without it, SIGINT and SIGTERM keep them, and the end of a bounded run expires them.",
     expected: "keep or expire",
     schema: oneOf("keep", "expire"),
-    default: "keep",
   },
   summary: {
     description: "Form of the summary at the end of a run; json is one line, the last on stdout.",
@@ -197,6 +217,7 @@ export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
     description: "An emulator in place of Google Cloud Storage, without credentials.",
     expected: "a URL such as http://127.0.0.1:4443",
     schema: httpUrl,
+    isAddress: true,
   },
 });
 
@@ -251,8 +272,8 @@ export const LOG_SETTINGS = settingsTable({
 
 /** Names that are fixed already and of no use yet. */
 const MISSING_SETTINGS = settingsTable({
-  schema_registry_url: missing("does not read schemas from a registry"),
-  gcs_log_path: missing("does not send logs to Google Cloud Storage"),
+  schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
+  gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
@@ -290,6 +311,17 @@ export type MongodbSettings = SettingsOf<typeof MONGODB_SETTINGS>;
 export type RunSettings = SettingsOf<typeof RUN_SETTINGS>;
 export type LogLevel = RunSettings["log_level"];
 
+/**
+ * KAFKA_START on the command line is also where to go on when a position is lost, unless AUTO_OFFSET_RESET says
+ * otherwise: whoever types it has this very start in mind. In the environment it may have been there for years.
+ */
+export function withOffsetReset(settings: RunSettings, origins: ReadonlyMap<string, Origin>): RunSettings {
+  const { kafka_start: start } = settings;
+  const isTyped = origins.get("kafka_start") === "flag" && origins.get("auto_offset_reset") === "default";
+  if (!isTyped || (start !== "earliest" && start !== "latest")) return settings;
+  return { ...settings, auto_offset_reset: start };
+}
+
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),
   ...namesakes(settings),
@@ -297,7 +329,8 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...runnerProblems(settings),
 ];
 
-function loginProblems(settings: Partial<RunSettings>): Problem[] {
+/** A login takes a user and a password. */
+export function loginProblems(settings: Partial<KafkaSettings>): Problem[] {
   const { kafka_security_protocol: protocol } = settings;
   if (!protocol?.startsWith("SASL_")) return [];
   const names = ["kafka_sasl_username", "kafka_sasl_password"] as const;

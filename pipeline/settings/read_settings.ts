@@ -2,8 +2,10 @@
  * Where settings come from: flags, then the environment, then `.env`, then the default. An empty variable counts as
  * not set. Everything that is wrong is reported at once, before anything starts.
  */
-import { readFileSync } from "node:fs";
+
+import { maskSecrets, rememberSecret, rememberSecretsOf } from "@order-payment-stream/beam/io";
 import dotenv from "dotenv";
+import { readSmallFile } from "./read_small_file.js";
 import { nameOf, type Setting, type SettingsOf, type SettingsTable, shown, variableOf } from "./setting.js";
 import { whyNot } from "./setting_values.js";
 
@@ -21,11 +23,32 @@ export type CombinationCheck = (settings: Readonly<Record<string, unknown>>) => 
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
 
-  constructor(readonly problems: readonly string[]) {
-    const count = problems.length === 1 ? "1 setting is wrong" : `${problems.length} settings are wrong`;
-    super(`${count}; nothing was started.\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+  /** @param argumentCount how many of them are words of the command line that set nothing */
+  constructor(
+    readonly problems: readonly string[],
+    argumentCount = 0,
+  ) {
+    const settingCount = problems.length - argumentCount;
+    const counts = [counted(settingCount, "setting"), counted(argumentCount, "argument")].filter(Boolean);
+    const verb = problems.length === 1 ? "is" : "are";
+    super(
+      `${counts.join(" and ")} ${verb} wrong; nothing was started.\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
+    );
   }
 }
+
+function counted(count: number, what: string): string {
+  return count === 0 ? "" : `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** What is known to be wrong before the values are looked at, a sentence each. */
+export interface KnownProblems {
+  readonly settings: readonly string[];
+  /** Words of the command line that set nothing. */
+  readonly words: readonly string[];
+}
+
+const NONE: KnownProblems = { settings: [], words: [] };
 
 export interface SettingsSources {
   /** By name of the setting. */
@@ -48,7 +71,7 @@ export interface ReadSettings<Table extends SettingsTable> {
 export function readEnvFile(path = ".env"): Record<string, string> {
   let content: string;
   try {
-    content = readFileSync(path, "utf8");
+    content = readSmallFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw new SettingsError([`${path} cannot be read: ${(error as Error).message}`]);
@@ -56,15 +79,12 @@ export function readEnvFile(path = ".env"): Record<string, string> {
   return dotenv.parse(content);
 }
 
-/**
- * @param found problems of the command line that are known already
- * @throws SettingsError
- */
+/** @throws SettingsError */
 export function readSettings<Table extends SettingsTable>(
   table: Table,
   sources: SettingsSources,
   together: CombinationCheck = () => [],
-  found: readonly string[] = [],
+  found: KnownProblems = NONE,
 ): ReadSettings<Table> {
   const values: Record<string, unknown> = {};
   const origins = new Map<string, Origin>();
@@ -73,8 +93,15 @@ export function readSettings<Table extends SettingsTable>(
   for (const [name, setting] of Object.entries(table)) {
     const [text, origin] = findText(name, setting, sources);
     origins.set(name, origin);
-    if (text !== undefined) texts.set(name, text);
+    if (text !== undefined) {
+      texts.set(name, text);
+      if (setting.isSecret) rememberSecret(text);
+      else if (setting.isAddress) rememberSecretsOf(text);
+    }
     if (text === undefined) {
+      values[name] = undefined;
+    } else if (setting.missing !== undefined && setting.isHarmless && origin !== "flag") {
+      // warningsOf tells of it.
       values[name] = undefined;
     } else if (setting.missing !== undefined) {
       problems.push({ name, text: `is set${from(origin)}, but this version ${setting.missing}` });
@@ -85,13 +112,31 @@ export function readSettings<Table extends SettingsTable>(
     }
   }
   problems.push(...together(values));
-  if (found.length + problems.length > 0) {
-    throw new SettingsError([
-      ...found,
-      ...problems.map(({ name, text }) => `${nameOf(name, table[name]!)} ${text}`),
-    ]);
-  }
+  if (found.settings.length + found.words.length + problems.length > 0)
+    throw settingsError(table, problems, found);
   return { settings: values as SettingsOf<Table>, origins, texts };
+}
+
+/** What is set and does nothing in this version, without harm: a sentence each. */
+export function warningsOf<Table extends SettingsTable>(
+  table: Table,
+  { origins, texts }: ReadSettings<Table>,
+): string[] {
+  return Object.entries<Setting>(table)
+    .filter(([name, { isHarmless }]) => isHarmless && texts.has(name))
+    .map(
+      ([name, setting]) =>
+        `${nameOf(name, setting)} is set${from(origins.get(name)!)}, but this version ${setting.missing}`,
+    );
+}
+
+export function settingsError(
+  table: SettingsTable,
+  problems: readonly Problem[],
+  { settings, words }: KnownProblems = NONE,
+): SettingsError {
+  const ofValues = problems.map(({ name, text }) => `${nameOf(name, table[name]!)} ${text}`);
+  return new SettingsError([...settings, ...words, ...ofValues], words.length);
 }
 
 function findText(name: string, setting: Setting, sources: SettingsSources): [string | undefined, Origin] {
@@ -108,8 +153,7 @@ function findText(name: string, setting: Setting, sources: SettingsSources): [st
 }
 
 function complaint(text: string, origin: Origin, setting: Setting, why: string | undefined): string {
-  // A reason that quotes an address may quote a password in a way that no pattern finds.
-  const reason = why && !setting.isSecret && !why.includes("@") ? ` (${why})` : "";
+  const reason = why && !setting.isSecret ? ` (${maskSecrets(why)})` : "";
   return `is ${shown(text, setting)}${from(origin)}: expected ${setting.expected}${reason}`;
 }
 

@@ -1,7 +1,7 @@
 /** The settings of the runners that are not in this process, by the names that Beam has for them. */
 import type { Problem } from "./read_settings.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
-import { address, oneOf, text, wholeNumber } from "./setting_values.js";
+import { address, hosts, oneOf, secretOf, text, wholeNumber } from "./setting_values.js";
 
 const INT_MAX = 2 ** 31 - 1;
 
@@ -34,6 +34,19 @@ export const RUNNER_SETTINGS = settingsTable({
       'For PROCESS the command, if not this program\'s own worker, or {"command": …, "env": {…}}; for EXTERNAL the pool\'s host:port; for DOCKER the image.',
     expected: "a command, host:port or an image, as ENVIRONMENT_TYPE says",
     schema: text,
+  },
+  worker_pool_token: {
+    description:
+      "For EXTERNAL: what the worker pool has in the same variable, so that nobody else can have workers of it. Better in the environment than on a command line.",
+    expected: "a text of 16 characters or more",
+    schema: secretOf(16),
+    isSecret: true,
+  },
+  worker_pool_runners: {
+    description:
+      "At a worker pool: hosts of runners that its workers may connect to, beside this machine; default none, and any with a token.",
+    expected: "one or more hosts with commas between them",
+    schema: hosts,
   },
   parallelism: {
     description: "Flink: parallel instances of each step, at most.",
@@ -83,7 +96,8 @@ const OF_FLINK = [
 
 /** Settings of others that concern the runner. */
 interface OfTheDirectRunner {
-  readonly drain?: "keep" | "expire";
+  readonly bounded?: boolean;
+  readonly drain?: "keep" | "expire" | undefined;
   readonly state_dir?: string | undefined;
   readonly gcs_checkpoint_path?: unknown;
 }
@@ -120,6 +134,9 @@ export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRu
   }
   if (settings.drain === "expire" && runner !== "portable") {
     problem("drain", `is "expire", but ${runner} cannot drain a job: expected keep`);
+  }
+  if (settings.drain === "keep" && settings.bounded) {
+    problem("drain", `is "keep", but ${runner} expires what waits at the end of a bounded job: leave it out`);
   }
   if (config === undefined && (type === "EXTERNAL" || type === "DOCKER")) {
     const expected = type === "EXTERNAL" ? "host:port of a worker pool" : "a container image";

@@ -2,6 +2,8 @@
  * What a setting is. Its name is its flag (`--kafka_bootstrap`), and in capitals its environment variable, unless it
  * makes sense on the command line only. Values arrive as text; the schema gives them their type.
  */
+
+import { MASK, maskAddress, maskSecrets } from "@order-payment-stream/beam/io";
 import type { z } from "zod";
 
 export interface Setting<T = unknown> {
@@ -13,12 +15,16 @@ export interface Setting<T = unknown> {
   readonly default?: string;
   /** Never shown, wherever it comes from. */
   readonly isSecret?: true;
+  /** It may have a user and a password in it. */
+  readonly isAddress?: true;
   /** Its flag needs no value. */
   readonly isSwitch?: true;
   /** Has no environment variable. */
   readonly isFlagOnly?: true;
   /** Its name is taken, but this version cannot do it: what that is. Setting it is an error. */
   readonly missing?: string;
+  /** Without it the run is as it should be: where it is set in the environment or in `.env`, a warning is enough. */
+  readonly isHarmless?: true;
 }
 
 export type SettingsTable = Readonly<Record<string, Setting>>;
@@ -47,15 +53,8 @@ export function nameOf(name: string, { isFlagOnly }: Setting): string {
 }
 
 /** A value for a message: secrets masked, also those inside addresses. */
-export function shown(text: string, { isSecret }: Setting): string {
-  return isSecret ? "***" : JSON.stringify(withoutSecrets(text));
-}
-
-/**
- * Cuts credentials and query out of a text that may be an address. Greedy up to the last `@`: a password that was not
- * escaped may hold anything, and hiding too much is the better mistake.
- */
-export function withoutSecrets(text: string): string {
-  const withoutQuery = text.includes("//") ? text.replace(/\?.*$/s, "") : text;
-  return withoutQuery.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@");
+export function shown(text: string, { isSecret, isAddress }: Setting): string {
+  if (isSecret) return MASK;
+  const mayBeAddress = isAddress || text.includes("@") || text.includes("//");
+  return JSON.stringify(mayBeAddress ? maskAddress(text) : maskSecrets(text));
 }

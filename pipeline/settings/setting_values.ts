@@ -1,12 +1,15 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
-import { readFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
 import { isCheckpointId } from "@order-payment-stream/beam/direct";
+import { isPlainAddress } from "@order-payment-stream/beam/io";
 import { parseGcsPath } from "@order-payment-stream/gcs";
 import { describeError } from "@order-payment-stream/mongodb";
 import { MongoClient } from "mongodb";
 import { z } from "zod";
 
+import { COMPRESSIONS, whyNoCompression } from "../../producers/compression.js";
 import { parseIsoTimestamp } from "../../schemas/iso_timestamp.js";
+import { readSmallFile } from "./read_small_file.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -46,6 +49,10 @@ export const text = parsed((value) => value || undefined);
 /** A secret is taken as it is: blanks may belong to it. */
 export const secret = z.string().min(1);
 
+export function secretOf(lengthMin: number): z.ZodType<string, string> {
+  return z.string().min(lengthMin);
+}
+
 export function oneOf<const T extends string>(...values: readonly [T, ...T[]]): z.ZodType<T, string> {
   return parsed((value) => values.find((known) => known.toLowerCase() === value.toLowerCase()));
 }
@@ -71,13 +78,20 @@ export function decimal(min: number, max: number): z.ZodType<number, string> {
 
 /** Text such as "30", "30s", "500ms", "15m", "1h" in ms; without a unit it is seconds. */
 export function durationMs(minMs: number): z.ZodType<number, string> {
-  return parsed((value) => {
-    const [, amount, unit = "s"] = /^(\d*\.?\d+)\s*([a-z]+)?$/i.exec(value) ?? [];
-    const unitMs = UNITS_MS[unit.toLowerCase()];
-    if (amount === undefined || unitMs === undefined) return undefined;
-    const ms = Math.round(Number(amount) * unitMs);
-    return ms >= minMs && ms <= DURATION_MAX_MS ? ms : undefined;
-  });
+  return parsed((value) => parseDuration(value, minMs));
+}
+
+function parseDuration(value: string, minMs: number): number | undefined {
+  const [, amount, unit = "s"] = /^(\d*\.?\d+)\s*([a-z]+)?$/i.exec(value) ?? [];
+  const unitMs = UNITS_MS[unit.toLowerCase()];
+  if (amount === undefined || unitMs === undefined) return undefined;
+  const ms = Math.round(Number(amount) * unitMs);
+  return ms >= minMs && ms <= DURATION_MAX_MS ? ms : undefined;
+}
+
+/** As `durationMs`; null for "off". */
+export function durationOrOff(minMs: number): z.ZodType<number | null, string> {
+  return parsed((value) => (value.toLowerCase() === "off" ? null : parseDuration(value, minMs)));
 }
 
 /** A number of minutes, fractions allowed, in ms; at least 1 ms. */
@@ -106,6 +120,12 @@ export const brokers = parsed((value): readonly string[] | undefined => {
   return addresses.every(isAddress) ? addresses : undefined;
 });
 
+/** Names or addresses of machines, in lower case. */
+export const hosts = parsed((value): readonly string[] | undefined => {
+  const names = value.split(",").map((each) => each.trim().toLowerCase());
+  return names.every((name) => /^[\w.:-]+$/.test(name)) ? names : undefined;
+});
+
 /** host:port */
 export const address = parsed((value) => (isAddress(value) ? value : undefined));
 
@@ -116,8 +136,35 @@ function isAddress(text: string): boolean {
 
 /** Read by the driver itself, which connects to nothing here. */
 export const mongoUri = parsed((value) => {
+  // Before the driver, whose messages quote parts of what it cannot read.
+  if (!isPlainAddress(value)) {
+    throw new Error("a / ? # [ ] or @ in a user name, password or option must be percent-encoded");
+  }
   new MongoClient(value);
   return value;
+});
+
+/** Passwords, and names of ways to log in that take their credentials from the machine. */
+export function mayHoldSecret(uri: string): boolean {
+  return uri.includes("@") || /password|authMechanism|token|secret|CertificateKeyFile/i.test(uri);
+}
+
+/** What MongoDB takes for a database. Source: mongodb.com/docs/manual/reference/limits, "Naming Restrictions". */
+export const databaseName = parsed((value) => {
+  if (/[/\\. "$*<>:|?\0]/.test(value))
+    throw new Error('none of / \\ . " $ * < > : | ? and no blank may be in it');
+  if (Buffer.byteLength(value) > 63) throw new Error("it has more than 63 bytes");
+  if (value === "local" || value === "config") throw new Error("it belongs to MongoDB itself");
+  return value || undefined;
+});
+
+/** What MongoDB takes for a collection; a namespace, which is database.collection, has at most 255 bytes. */
+export const collectionName = parsed((value) => {
+  if (/[$\0]/.test(value)) throw new Error("no $ may be in it");
+  if (value.startsWith("system.")) throw new Error("system. belongs to MongoDB itself");
+  if (/^\.|\.$|\.\./.test(value)) throw new Error("it may not begin or end with a dot, or have two in a row");
+  if (Buffer.byteLength(value) > 190) throw new Error("it has more than 190 bytes");
+  return value || undefined;
 });
 
 /** gs://bucket/prefix. */
@@ -135,9 +182,29 @@ export const checkpoint = parsed((value) => {
   return isCheckpointId(value) ? value : undefined;
 });
 
-/** The content of a file with certificates in PEM. */
+/** What batches are compressed with, by a Node that can. */
+export const compression = parsed((value) => {
+  const known = COMPRESSIONS.find((name) => name === value.toLowerCase());
+  const why = known && whyNoCompression(known);
+  if (why !== undefined) throw new Error(why);
+  return known;
+});
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE-----|$)/gs;
+
+/** The content of a file with certificates in PEM, each of which can be read. */
 export const pemFile = parsed((path) => {
-  const content = readFileSync(path, "utf8");
-  if (!content.includes("-----BEGIN CERTIFICATE-----")) throw new Error("the file holds no certificate");
+  const content = readSmallFile(path);
+  const certificates = content.match(PEM_CERTIFICATE) ?? [];
+  if (certificates.length === 0) throw new Error("the file holds no certificate");
+  for (const [index, certificate] of certificates.entries()) {
+    try {
+      new X509Certificate(certificate);
+    } catch (error) {
+      throw new Error(
+        `certificate ${index + 1} of ${certificates.length} in the file is none: ${describeError(error)}`,
+      );
+    }
+  }
   return content;
 });

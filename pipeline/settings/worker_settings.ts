@@ -3,16 +3,20 @@
  * a password: those a worker takes from its own environment, for a runner shows options to whoever asks.
  */
 
-import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+import { type HealthReporter, type TrustedClock, unheard } from "@order-payment-stream/beam/io";
+import type { PoolAdmission } from "@order-payment-stream/beam/worker";
 import { registerKafkaConnection } from "@order-payment-stream/kafka";
 import { registerMongoConnection } from "@order-payment-stream/mongodb";
 
 import { kafkaConfig } from "../connections.js";
 import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "../graph.js";
 import type { Log } from "../report/log.js";
-import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
-import { readEnvFile, readSettings } from "./read_settings.js";
+import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, loginProblems, MONGODB_SETTINGS } from "./options.js";
+import { readEnvFile, readSettings, settingsError } from "./read_settings.js";
+import { RUNNER_SETTINGS } from "./runner_options.js";
+import { secretProblems } from "./secret_scope.js";
 import { type Setting, type SettingsOf, settingsTable, variableOf } from "./setting.js";
+import { mayHoldSecret } from "./setting_values.js";
 
 export const WORKER_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
@@ -21,21 +25,34 @@ export const WORKER_SETTINGS = settingsTable({
   outage_max: ENGINE_SETTINGS.outage_max,
 });
 
+/** Of the worker program when it is a pool. */
+const POOL_SETTINGS = settingsTable({
+  worker_pool_token: RUNNER_SETTINGS.worker_pool_token,
+  worker_pool_runners: RUNNER_SETTINGS.worker_pool_runners,
+});
+
 export type WorkerSettings = SettingsOf<typeof WORKER_SETTINGS>;
 
 /** The settings that travel, by name. */
 export function workerOptions(texts: ReadonlyMap<string, string>): Record<string, string> {
-  return textsOf(texts, (text, setting) => !mayHoldSecret(text, setting));
-}
-
-/** The rest, as environment variables for workers that are started from here. */
-export function workerEnvironment(texts: ReadonlyMap<string, string>): Record<string, string> {
-  const secrets = textsOf(texts, mayHoldSecret);
-  return Object.fromEntries(Object.entries(secrets).map(([name, text]) => [variableOf(name), text]));
+  return textsOf(texts, (text, setting) => !isKept(text, setting));
 }
 
 /**
- * In a worker: pipeline options before the environment, and that before `.env`.
+ * What does not travel, as environment variables for workers that are started from here, with the servers that it is
+ * for beside it.
+ */
+export function workerEnvironment(texts: ReadonlyMap<string, string>): Record<string, string> {
+  const secrets = textsOf(texts, isKept);
+  if (Object.keys(secrets).length === 0) return {};
+  const servers = [...texts].filter(([name]) => name === "kafka_bootstrap");
+  const wanted = [...servers, ...Object.entries(secrets)];
+  return Object.fromEntries(wanted.map(([name, text]) => [variableOf(name), text]));
+}
+
+/**
+ * In a worker: pipeline options before the environment, and that before `.env`; and no secret for servers that are not
+ * named beside it.
  * @param options by name, as the runner passes them on; others than a worker's are ignored
  * @throws SettingsError
  */
@@ -46,7 +63,46 @@ export function readWorkerSettings(
   const flags = Object.fromEntries(
     Object.entries(options).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
-  return readSettings(WORKER_SETTINGS, { flags, environment, file: readEnvFile() }).settings;
+  const sources = { environment, file: readEnvFile() };
+  const own = readSettings(WORKER_SETTINGS, { flags: {}, ...sources });
+  const read = readSettings(WORKER_SETTINGS, { flags, ...sources });
+  const problems = [...loginProblems(read.settings), ...secretProblems(read, own)];
+  // A submitter leaves out the URI only where it holds a password.
+  if ("kafka_bootstrap" in flags && read.origins.get("mongodb_uri") === "default") {
+    problems.push({
+      name: "mongodb_uri",
+      text: "is not set in the worker's environment: expected the one that the job was submitted with, for it holds a password and did not travel",
+    });
+  }
+  if (problems.length > 0) throw settingsError(WORKER_SETTINGS, problems);
+  return read.settings;
+}
+
+/**
+ * Of a worker pool, whose environment says who may have workers of it.
+ * @throws SettingsError
+ */
+export function readPoolAdmission(environment: NodeJS.ProcessEnv = process.env): PoolAdmission {
+  const { settings } = readSettings(POOL_SETTINGS, { flags: {}, environment, file: readEnvFile() });
+  return { token: settings.worker_pool_token, runnerHosts: settings.worker_pool_runners };
+}
+
+/** What the connections of this process were made for. */
+let connectionsInUse: string | undefined;
+
+/**
+ * Refuses connections other than those of the workers that share this process: all have the same ones.
+ * @param others how many there are
+ */
+export function checkOthers(settings: WorkerSettings, others: number): void {
+  const { log_level: _, ...connections } = settings;
+  const wanted = JSON.stringify(connections);
+  if (others > 0 && connectionsInUse !== undefined && connectionsInUse !== wanted) {
+    throw new Error(
+      "this worker pool works for a job with other settings of Kafka or MongoDB: wait for its end, or start another pool",
+    );
+  }
+  connectionsInUse = wanted;
 }
 
 /** Under the names that the graph has for them. */
@@ -54,10 +110,16 @@ export function registerConnections(
   settings: WorkerSettings,
   log: Log,
   health: HealthReporter = unheard,
+  trustedClock?: TrustedClock,
 ): void {
   const { outage_max: retryMaxMs } = settings;
   const kafka = kafkaConfig(settings, log);
-  registerKafkaConnection(KAFKA_CONNECTION, { ...kafka, health, limits: { retryMaxMs } });
+  registerKafkaConnection(KAFKA_CONNECTION, {
+    ...kafka,
+    health,
+    limits: { retryMaxMs, requestRetryMaxMs: retryMaxMs },
+    ...(trustedClock !== undefined && { trustedClock }),
+  });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
   registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }
@@ -74,6 +136,6 @@ function textsOf(
   return wanted;
 }
 
-function mayHoldSecret(text: string, { isSecret }: Setting): boolean {
-  return isSecret === true || text.includes("@") || /password/i.test(text);
+function isKept(text: string, { isSecret, isAddress }: Setting): boolean {
+  return isSecret === true || (isAddress === true && mayHoldSecret(text));
 }

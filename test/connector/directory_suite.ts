@@ -1,6 +1,6 @@
 /** What a store asks of a directory, for the disk of this machine and for the simulation's. */
 import assert from "node:assert/strict";
-import { type Directory, DirectoryInUseError } from "../../beam/store/directory.js";
+import { type Directory, DirectoryInUseError, DirectoryLostError } from "../../beam/store/directory.js";
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
@@ -13,8 +13,16 @@ async function content(directory: Directory, name: string): Promise<string> {
   return target.toString("utf8", 0, count);
 }
 
-/** @param open a process's view of one directory, empty before each test; `another` opens it for another process */
-export function testDirectory(open: () => Promise<Directory>, another: () => Promise<Directory>): void {
+/**
+ * @param open a process's view of one directory, empty before each test
+ * @param another opens it for another process
+ * @param removeLock as somebody does who removes old files
+ */
+export function testDirectory(
+  open: () => Promise<Directory>,
+  another: () => Promise<Directory>,
+  removeLock: () => void,
+): void {
   let directory: Directory;
 
   beforeEach(async () => {
@@ -95,6 +103,33 @@ export function testDirectory(open: () => Promise<Directory>, another: () => Pro
     await assert.rejects(other.lock(), (error) => error instanceof DirectoryInUseError);
     await directory.close();
     await other.lock();
+    await other.close();
+  });
+
+  it("stays one process's when its lock is removed, and that one changes nothing more", async () => {
+    await directory.lock();
+    const log = await directory.create("log-2");
+    await log.append([bytes("one ")]);
+    directory.assertLocked();
+    removeLock();
+    const other = await another();
+    await assert.rejects(other.lock(), (error) => error instanceof DirectoryInUseError);
+    assert.throws(() => directory.assertLocked(), DirectoryLostError);
+    for (const change of [
+      () => log.append([bytes("two")]),
+      () => log.truncate(1),
+      () => directory.create("log-3"),
+      () => directory.openForAppend("log-2"),
+      () => directory.rename("log-2", "log-4"),
+      () => directory.remove("log-2"),
+    ]) {
+      await assert.rejects(change, (error) => error instanceof DirectoryLostError);
+    }
+    assert.deepEqual((await directory.list()).sort(), ["log-2"]);
+    await log.close();
+    await directory.close();
+    await other.lock();
+    assert.equal(await content(other, "log-2"), "one ");
     await other.close();
   });
 }

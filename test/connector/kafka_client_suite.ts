@@ -8,6 +8,8 @@ import type {
   KafkaLimits,
   PartitionSubscription,
 } from "../../connectors/kafka/client/kafka_client.js";
+import type { LogChangedError } from "../../connectors/kafka/client/kafka_errors.js";
+import type { BatchMark, LogMark } from "../../connectors/kafka/client/log_identity.js";
 
 export interface SentRecord {
   readonly value: string;
@@ -24,6 +26,8 @@ export interface KafkaHarness {
   /** Returns its name. */
   createTopic(prefix: string, partitions: number): Promise<string>;
   deleteTopic(topic: string): Promise<void>;
+  /** Deletes the topic and creates another one of its name. */
+  makeAgain(topic: string, partitions: number): Promise<void>;
   deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>;
   send(topic: string, records: readonly SentRecord[]): Promise<void>;
   /** Writes to partition 0 and leaves the transaction open. Returns what ends it. */
@@ -44,6 +48,8 @@ export interface KafkaHarness {
 export class Collector {
   readonly values: string[] = [];
   readonly offsets: number[] = [];
+  /** Of each record. */
+  readonly batches: BatchMark[] = [];
   readonly subscription: PartitionSubscription;
   calls = 0;
 
@@ -53,11 +59,13 @@ export class Collector {
     topic: string,
     partition: number,
     offset = 0,
+    mark?: LogMark,
   ) {
-    this.subscription = client.subscribe(topic, partition, offset, () => {
+    const onData = (): void => {
       this.calls++;
       this.#take();
-    });
+    };
+    this.subscription = client.subscribe(topic, partition, offset, onData, mark);
   }
 
   #take(): void {
@@ -65,6 +73,8 @@ export class Collector {
       while (cursor.next()) {
         this.values.push(cursor.buffer.toString("utf8", cursor.valueStart, cursor.valueEnd));
         this.offsets.push(cursor.offset);
+        const { baseOffset, leaderEpoch, checksum } = cursor.batch!;
+        this.batches.push({ baseOffset, leaderEpoch, checksum });
       }
     }
   }
@@ -96,8 +106,8 @@ export const numbered = (from: number, to: number): SentRecord[] =>
 /** The tests of any client. `harness` is opened before them. */
 export function testKafkaClient(harness: () => KafkaHarness): void {
   let client: KafkaClient;
-  const collector = (topic: string, partition: number, offset = 0): Collector =>
-    new Collector(harness(), client, topic, partition, offset);
+  const collector = (topic: string, partition: number, offset = 0, mark?: LogMark): Collector =>
+    new Collector(harness(), client, topic, partition, offset, mark);
 
   before(async () => {
     client = await harness().connect();
@@ -274,6 +284,91 @@ export function testKafkaClient(harness: () => KafkaHarness): void {
       assert.match(message, new RegExp(`${topic}\\[0\\].* ${wanted}: .*4 to 10`));
       reading.subscription.close();
     }
+  });
+
+  it("knows which log a topic's offsets are of, and another one when the topic is made again", async () => {
+    const topic = await harness().createTopic("identity", 1);
+    const log = await client.log(topic);
+    assert.notEqual(log.clusterId, "");
+    assert.notEqual(log.topicId, "");
+    assert.deepEqual(await client.log(topic), log);
+    await harness().send(topic, numbered(0, 3));
+    const reading = collector(topic, 0);
+    await reading.count(3);
+    await harness().makeAgain(topic, 1);
+    await harness().send(topic, numbered(10, 15));
+    await reading.until("the error", () => reading.subscription.error !== undefined);
+    const error = reading.subscription.error as LogChangedError;
+    assert.equal(error.name, "LogChangedError");
+    assert.match(error.message, /deleted and made again/);
+    assert.equal(error.wantedOffset, 3);
+    assert.deepEqual(error.found, { log: await client.log(topic), earliestOffset: 0, latestOffset: 5 });
+    assert.notEqual(error.found.log.topicId, log.topicId);
+    assert.deepEqual(reading.values, ["v0", "v1", "v2"]);
+    reading.subscription.close();
+
+    const later = collector(topic, 0, 3, { ...log, anchor: undefined });
+    await later.until("the error", () => later.subscription.error !== undefined);
+    assert.equal(later.subscription.error!.name, "LogChangedError");
+    assert.deepEqual(later.values, []);
+    later.subscription.close();
+  });
+
+  it("goes on from a position whose last batch is still there, in its middle too", async () => {
+    const topic = await harness().createTopic("goes_on", 1);
+    await harness().send(topic, numbered(0, 10));
+    const first = collector(topic, 0);
+    await first.count(10);
+    first.subscription.close();
+    const log = await client.log(topic);
+    await harness().send(topic, numbered(10, 12));
+    for (const offset of [4, 10]) {
+      const anchor = { ...first.batches[offset - 1]!, offset: offset - 1 };
+      const reading = collector(topic, 0, offset, { ...log, anchor });
+      await reading.count(12 - offset);
+      assert.equal(reading.offsets[0], offset);
+      assert.equal(reading.subscription.error, undefined);
+      assert.deepEqual(reading.subscription.log, log);
+      await reading.until("the end of the log", () => reading.subscription.caughtUpAtMs !== undefined);
+      reading.subscription.close();
+    }
+  });
+
+  it("refuses a position whose last batch is another one, or lies behind the end", async () => {
+    const topic = await harness().createTopic("other_content", 1);
+    await harness().send(topic, numbered(0, 10));
+    const log = await client.log(topic);
+    const first = collector(topic, 0);
+    await first.count(10);
+    first.subscription.close();
+    const anchor = { ...first.batches[9]!, offset: 9 };
+    const other = collector(topic, 0, 10, { ...log, anchor: { ...anchor, checksum: anchor.checksum ^ 1 } });
+    await other.until("the error", () => other.subscription.error !== undefined);
+    assert.equal(other.subscription.error!.name, "LogChangedError");
+    assert.match(other.subscription.error!.message, /cut or restored/);
+    other.subscription.close();
+    for (const offset of [10, 19]) {
+      const behind = { ...anchor, offset, baseOffset: offset };
+      const cut = collector(topic, 0, offset + 1, { ...log, anchor: behind });
+      await cut.until("the error", () => cut.subscription.error !== undefined);
+      assert.equal(cut.subscription.error!.name, "OffsetOutOfRangeError");
+      cut.subscription.close();
+    }
+  });
+
+  it("goes on where retention has removed what was read, and no more", async () => {
+    const topic = await harness().createTopic("retained", 1);
+    await harness().send(topic, numbered(0, 5));
+    const first = collector(topic, 0);
+    await first.count(5);
+    first.subscription.close();
+    await harness().send(topic, numbered(5, 8));
+    await harness().deleteRecordsBefore(topic, 0, 5);
+    const anchor = { ...first.batches[4]!, offset: 4 };
+    const reading = collector(topic, 0, 5, { ...(await client.log(topic)), anchor });
+    await reading.count(3);
+    assert.equal(reading.subscription.error, undefined);
+    reading.subscription.close();
   });
 
   it("says that a topic does not exist, and fails a subscription whose topic is deleted", async () => {

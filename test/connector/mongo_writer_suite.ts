@@ -194,6 +194,7 @@ export function testMongoWriter(harness: () => MongoHarness): void {
       topic: "stream_order_producer",
       partition: 1,
       offset: 2,
+      log: "aTopicsId",
       timestamp: at,
       key: null,
       value: Buffer.from("?"),

@@ -164,12 +164,16 @@ describe("a run with checkpoints", function () {
     // The first machine comes back with what it had: it may not write over what has gone on elsewhere.
     assert.match(await refused(start("first")), /state holds the checkpoints of another state directory/);
 
-    const third = start("third", `--restore=${last.id}`, "--drain=expire");
+    // Not the latest: what came behind it is read again.
+    const older = told(second).at(-2)!;
+    const third = start("third", `--restore=${older.id}`, "--drain=expire");
     await sendPayments(numbered(300, 310));
     await paired(360);
     third.kill("SIGTERM");
     const summary = await third.summary();
     assert.deepEqual([summary.orders, summary.pending], [500, 0]);
+    assert.ok(told(third).length > 0, "no checkpoint behind the restored one");
+    assert.match(await refused(start("second")), /state holds the checkpoints of another state directory/);
     await database.assertAsOracle(topics, TIMEOUT_MS, D_MS);
   });
 

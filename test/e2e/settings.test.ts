@@ -142,6 +142,22 @@ describe("wrong settings", function () {
       }
     });
 
+    it("a variable of .env and an argument that do not exist", async () => {
+      const file = join(folder, ".env");
+      writeFileSync(file, `KAFKA_BOOTSTARP=bob:${SECRET}@x:1\n`);
+      try {
+        assertRefused(
+          await run({}, "extra"),
+          2,
+          /^1 setting and 1 argument are wrong; nothing was started\.$/,
+          /^ {2}KAFKA_BOOTSTARP in \.env is unknown: did you mean KAFKA_BOOTSTRAP\?$/,
+          /^ {2}unexpected argument "extra": expected no argument beside the flags$/,
+        );
+      } finally {
+        rmSync(file);
+      }
+    });
+
     it("a command that does not exist", async () => {
       const ended = await program(["rnu"]);
       assert.equal(ended.code, 2);

@@ -62,6 +62,20 @@ class RealKafka implements KafkaHarness {
     await this.admin.deleteTopics({ topics: [topic] });
   }
 
+  async makeAgain(topic: string, numPartitions: number): Promise<void> {
+    await this.deleteTopic(topic);
+    for (let tries = 0; ; tries++) {
+      // The name is free a moment after the deletion was confirmed.
+      try {
+        await this.admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+        return;
+      } catch (error) {
+        if (tries === 50) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
   async deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void> {
     await this.admin.fetchTopicOffsets(topic); // without which kafkajs does not know the leader
     await this.admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });

@@ -37,6 +37,7 @@ const DECODER = registerRecordDecoder("test:text", () => {
       eventTime = record.timestampMs;
       return text.startsWith("bad") ? new Rejected(text) : text;
     },
+    unreadable: ({ message }) => message,
     eventTime: () => eventTime,
   };
 });

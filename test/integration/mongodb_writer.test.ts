@@ -1,17 +1,15 @@
 /**
- * MongoWriter, connectMongo and ensureIndexes on a real server, with outages made by a proxy in between: it can lose
+ * MongoWriter, connectMongo and prepareCollections on a real server, with outages made by a proxy in between: it can lose
  * an answer that the server has given, which killing the server cannot show reliably.
  */
 import assert from "node:assert/strict";
 import { type AddressInfo, connect as connectSocket, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type { Collection, Db, MongoClient } from "mongodb";
+import { connectMongo } from "../../connectors/mongodb/connect_mongo.js";
 import { MongoConfigurationError, MongoUnavailableError } from "../../connectors/mongodb/errors.js";
-import {
-  connectMongo,
-  ensureIndexes,
-  MongoWriter,
-  type MongoWriterOptions,
-} from "../../connectors/mongodb/writer.js";
+import { prepareCollections } from "../../connectors/mongodb/prepare_collections.js";
+import { MongoWriter, type MongoWriterOptions } from "../../connectors/mongodb/writer.js";
 import { type MongoHarness, testMongoWriter } from "../connector/mongo_writer_suite.js";
 import { mongodbFixture, uniqueName } from "../fixtures/services.js";
 
@@ -95,7 +93,7 @@ class RealMongo implements MongoHarness {
 
   async createUniqueIndex({ collectionName, dbName }: Collection, field: string): Promise<void> {
     const indexes = [{ key: { [field]: 1 }, unique: true }];
-    await ensureIndexes(this.client.db(dbName), [{ collection: collectionName, indexes }]);
+    await prepareCollections(this.client.db(dbName), [{ collection: collectionName, indexes }]);
   }
 
   writer(collection: Collection, options: Partial<MongoWriterOptions> = {}): MongoWriter {
@@ -157,7 +155,7 @@ describe("MongoDB", function () {
     testMongoWriter(() => real);
   });
 
-  describe("ensureIndexes", () => {
+  describe("prepareCollections", () => {
     it("creates what is missing, and may be repeated", async () => {
       const spec = [
         {
@@ -166,20 +164,37 @@ describe("MongoDB", function () {
         },
         { collection: "plain", indexes: [] },
       ] as const;
-      await ensureIndexes(db, spec);
-      await ensureIndexes(db, spec);
+      await prepareCollections(db, spec);
+      await prepareCollections(db, spec);
       const names = (await db.collection("indexed").indexes()).map(({ name }) => name);
       assert.deepEqual(names.sort(), ["_id_", "customer_id_1_created_at_-1", "order_id_1"]);
+    });
+
+    it("takes an index by another name for the same, and tells of a unique one", async () => {
+      await db.collection("named").createIndex({ order_id: 1 }, { name: "orders_by_id" });
+      await db.collection("single").createIndex({ order_id: 1 }, { unique: true, name: "one_each" });
+      const plan = (collection: string) => ({ collection, indexes: [{ key: { order_id: 1 } }] });
+      assert.deepEqual(await prepareCollections(db, [plan("named")]), []);
+      assert.deepEqual(
+        (await db.collection("named").indexes()).map(({ name }) => name),
+        ["_id_", "orders_by_id"],
+      );
+      const [note, ...rest] = await prepareCollections(db, [plan("single")]);
+      assert.match(
+        note!,
+        /single at .* has the unique index one_each on \{"order_id":1\}; documents that repeat its key/,
+      );
+      assert.deepEqual(rest, []);
     });
 
     it("says which indexes it cannot create", async () => {
       await db.collection("twice").insertMany([{ a: 1 }, { a: 1 }]);
       const spec = [{ collection: "twice", indexes: [{ key: { a: 1 }, unique: true }] }] as const;
-      await assert.rejects(ensureIndexes(db, spec), (error) => {
+      await assert.rejects(prepareCollections(db, spec), (error) => {
         assert.ok(error instanceof MongoConfigurationError);
         assert.match(
           error.message,
-          /cannot create the indexes of \w+\.twice at 127\.0\.0\.1:\d+: .*duplicate key/,
+          /refuses to prepare the collection \w+\.twice at 127\.0\.0\.1:\d+: .*duplicate key/,
         );
         return true;
       });
@@ -187,6 +202,19 @@ describe("MongoDB", function () {
   });
 
   describe("connectMongo", () => {
+    it("says so when the server speaks plain text and the URI asks for TLS", async () => {
+      const uri = new URL(mongodb.uri());
+      uri.searchParams.set("tls", "true");
+      await assert.rejects(connectMongo(String(uri), { timeoutMs: 400 }), (error) => {
+        assert.ok(error instanceof MongoConfigurationError, String(error));
+        assert.match(
+          error.message,
+          /127\.0\.0\.1:\d+: the server speaks plain text, and the URI asks for TLS: remove/,
+        );
+        return true;
+      });
+    });
+
     it("stops at once when credentials are refused", async () => {
       const uri = mongodb.uri().replace("//", "//user:secret@");
       await assert.rejects(connectMongo(uri), (error) => {
@@ -248,6 +276,22 @@ describe("connectMongo", function () {
     await assertUnavailable(`mongodb://127.0.0.1:${port}`, /no MongoDB answers/);
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => silent.close(resolve));
+  });
+
+  it("says so when the server speaks TLS and the URI asks for plain text", async () => {
+    // Without a certificate it ends each handshake with an alert, in TLS.
+    const secure = createTlsServer({});
+    await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+    const { port } = secure.address() as AddressInfo;
+    try {
+      await assert.rejects(connectMongo(`mongodb://127.0.0.1:${port}`, { timeoutMs: 400 }), (error) => {
+        assert.ok(error instanceof MongoConfigurationError, String(error));
+        assert.match(error.message, /the server wants TLS, and the URI does not ask for it: add tls=true/);
+        return true;
+      });
+    } finally {
+      await new Promise((resolve) => secure.close(resolve));
+    }
   });
 
   async function assertUnavailable(uri: string, message: RegExp): Promise<void> {

@@ -42,13 +42,14 @@ describe("pipeline on bounded topics", function () {
 
   async function outcomeOf(
     records: readonly (EventRecord | Order | Payment)[],
-    beyondBound = 0,
+    { beyondBound = 0, ...options }: { beyondBound?: number; maxAheadOfClockMs?: null } = {},
   ): Promise<Figures> {
     await topics.send(...records.map((record) => ("topic" in record ? record : recordOf(record))));
     const run = startRun(kafka.bootstrap(), topics, database, {
       isBounded: true,
       timeoutMs: T_MS,
       maxOutOfOrdernessMs: D_MS,
+      ...options,
     });
     await run.finished;
     assertStateEmpty(run);
@@ -126,7 +127,7 @@ describe("pipeline on bounded topics", function () {
         recordOf(order("far ahead", 100 * T_MS), { partition: 1 }),
         recordOf(order("at expiry as well", 0), { partition }),
       ],
-      2,
+      { beyondBound: 2 },
     );
     assert.deepEqual(await reasons(), ["LATE"]);
     const late = await database.deadLetters.findOne({ reason: "LATE" });
@@ -217,8 +218,14 @@ describe("pipeline on bounded topics", function () {
     assert.deepEqual(await unmatched(), ["order a UNPAID"]);
   });
 
-  it("takes times far ahead of the clock where input ends", async () => {
-    await outcome(order("a", 0), payment("p", "b", 10 * 365 * 86_400_000));
+  it("refuses times far ahead of the clock, and lets them make no other event late", async () => {
+    const figures = await outcome(order("a", 0), order("far", 90 * 365 * 86_400_000), order("b", 0));
+    assert.deepEqual(figures.deadLetters, { FUTURE_TIMESTAMP: 1 });
+    assert.deepEqual(await unmatched(), ["order a UNPAID", "order b UNPAID"]);
+  });
+
+  it("takes them where that is off", async () => {
+    await outcomeOf([order("a", 0), payment("p", "b", 10 * 365 * 86_400_000)], { maxAheadOfClockMs: null });
     assert.deepEqual(await reasons(), []);
   });
 

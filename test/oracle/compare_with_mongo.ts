@@ -2,6 +2,7 @@
  * Holds the three collections against the oracle's answer, and says in readable lines what differs. Reads whole
  * collections: nothing that is there may go unseen, and a document too many is as wrong as one too few.
  */
+import { createHash } from "node:crypto";
 import { Binary, type Collection, type Db, type Document } from "mongodb";
 import { canonical, type Evidence, type Expected, eventFields } from "./oracle.js";
 
@@ -21,6 +22,8 @@ const DEFAULTS: CompareOptions = {
 };
 
 const LINES_MAX = 20;
+/** What the contract keeps of a key or a value in a dead letter. */
+const KEPT_BYTES_MAX = 1024 * 1024;
 
 /** No lines when the collections are exactly as expected; at most 20, the last then counting the rest. */
 export async function compareWithMongo(
@@ -120,8 +123,8 @@ function keyOf(document: Document, topics: CompareOptions["topics"]): string {
 function* faultsOf(document: Document, { record, conflict }: Evidence): Generator<string> {
   if (typeof document.message !== "string" || document.message === "") yield "has no message";
   if (document.reason === "INVALID" && typeof document.field !== "string") yield "does not name the field";
-  if (!sameBytes(document.key, record.key)) yield "key is not as received";
-  if (!sameBytes(document.value, record.value)) yield "value is not as received";
+  if (!isKept(document, "key", record.key)) yield "key is not as received";
+  if (!isKept(document, "value", record.value)) yield "value is not as received";
   const { timestamp } = document;
   if (!(timestamp instanceof Date) || timestamp.getTime() !== record.timestampMs) {
     yield `timestamp is ${String(timestamp)} instead of ${record.timestampMs}`;
@@ -134,7 +137,15 @@ function* faultsOf(document: Document, { record, conflict }: Evidence): Generato
   }
 }
 
-function sameBytes(stored: unknown, received: Buffer | null): boolean {
-  if (received === null) return stored === null;
-  return stored instanceof Binary && received.equals(stored.value());
+/** Whether a dead letter has bytes as they were received, or if they are large, their beginning and their digest. */
+function isKept(document: Document, name: "key" | "value", received: Buffer | null): boolean {
+  const stored: unknown = document[name];
+  const cut = [document[`${name}_truncated`], document[`${name}_length`], document[`${name}_sha256`]];
+  if (received === null || received.length <= KEPT_BYTES_MAX) {
+    if (cut.some((field) => field !== undefined)) return false;
+    return received === null ? stored === null : stored instanceof Binary && received.equals(stored.value());
+  }
+  const digest = createHash("sha256").update(received).digest("hex");
+  if (cut[0] !== true || cut[1] !== received.length || cut[2] !== digest) return false;
+  return stored instanceof Binary && received.subarray(0, KEPT_BYTES_MAX).equals(stored.value());
 }

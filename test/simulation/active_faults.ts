@@ -63,13 +63,14 @@ export class ActiveFaults {
     this.#isCalm = true;
     for (const fault of this.#active) if (fault.kind !== "refusals") this.#active.delete(fault);
     this.targets.machine.clockOffsetMs = 0;
+    this.targets.mongodb.clockOffsetMs = 0;
     this.#apply();
   }
 
   #begin(fault: Fault): void {
     if (this.#isCalm) return;
     this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
-    const { machine, kafka } = this.targets;
+    const { machine, kafka, mongodb } = this.targets;
     switch (fault.kind) {
       case "crash":
         this.targets.crash(fault);
@@ -78,7 +79,11 @@ export class ActiveFaults {
         this.targets.stop(fault);
         return;
       case "clock set":
-        machine.clockOffsetMs = fault.offsetMs;
+        if (fault.of === "mongodb") mongodb.clockOffsetMs = fault.offsetMs;
+        else machine.clockOffsetMs = fault.offsetMs;
+        return;
+      case "suspended":
+        machine.sleep(START_MS + fault.toMs, fault.isCounted);
         return;
       case "new partition":
         kafka.addPartition(fault.topic);
@@ -133,6 +138,9 @@ export class ActiveFaults {
         case "mongodb down":
           mongo.isDown = true;
           break;
+        case "mongodb frozen":
+          mongo.isFrozen = true;
+          break;
         case "mongodb noise":
           Object.assign(mongo, fault.conditions);
           break;
@@ -152,7 +160,7 @@ export class ActiveFaults {
       }
     }
     for (const node of kafka.nodes) kafka.setDown(node, down.has(node));
-    mongodb.conditions = mongo;
+    mongodb.setConditions(mongo);
     mongodb.refusalOf = (collection, { order_id }) =>
       collection === "dead_letters" ? undefined : refused.get(order_id);
   }

@@ -15,7 +15,8 @@ import { pick, randomFor } from "./world/seeded.js";
 /** Shares of D, for runs within the bound. */
 const DELAY_SHARE = 0.35;
 const PRODUCER_AHEAD_SHARE = 0.05;
-const CLOCK_AHEAD_SHARE = 0.1;
+const CLOCK_SKEW_SHARE = 0.1;
+const HOUR_MS = 3_600_000;
 const STALE_SHARE = 0.05;
 
 const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
@@ -28,6 +29,8 @@ export interface GenerateOptions {
   readonly store?: Scenario["store"];
   readonly mode?: Scenario["mode"];
   readonly isWithinBound?: boolean;
+  /** Nothing goes wrong but this machine's clock, and no event is in a transaction. */
+  readonly isClockAlone?: boolean;
 }
 
 export function generateScenario(seed: number, options: GenerateOptions = {}): Scenario {
@@ -52,7 +55,7 @@ class Generator {
 
   constructor(
     private readonly seed: number,
-    options: GenerateOptions,
+    private readonly options: GenerateOptions,
   ) {
     const random = randomFor(seed, "scenario");
     this.#random = random;
@@ -73,7 +76,8 @@ class Generator {
   scenario(): Scenario {
     const random = this.#random;
     const brokers = random.between(1, 3);
-    this.#drawFaults(brokers);
+    if (this.options.isClockAlone) this.#drawClock("machine");
+    else this.#drawFaults(brokers);
     this.#drawArrivals();
     const skew = pick(random, [1_000, 5_000, 60_000]);
     return {
@@ -103,6 +107,7 @@ class Generator {
         retryTimeMaxMs: pick(random, [1_000, 300_000]),
         attemptTimeoutMs: pick(random, [200, 5_000]),
       },
+      clockSkewMaxMs: Math.floor(this.#outOfOrdernessMs * pick(random, [0.02, CLOCK_SKEW_SHARE])),
       arrivals: this.#arrivals.sort((a, b) => a.atMs - b.atMs),
       faults: this.#faults,
     };
@@ -182,6 +187,9 @@ class Generator {
     const common = { atMs, topic, partition: this.#partition(topic, id, atMs), key } as const;
     if (random.chance(0.3)) {
       this.#arrivals.push({ ...common, value: { form: "null" } });
+    } else if (random.chance(0.02)) {
+      const length = (1 << 20) + random.skewed(1 << 20, 2);
+      this.#arrivals.push({ ...common, value: { form: "large", length } });
     } else if (random.chance(0.2) && this.#mode === "streaming") {
       const future = { ...event, created_at: event.created_at + 86_400_000 };
       this.#arrivals.push({ ...common, value: { form: "avro", event: future } });
@@ -301,6 +309,7 @@ class Generator {
       () => this.#drawLeaderMove(),
       () => this.#drawNewPartition(),
       () => this.#faults.push({ kind: "mongodb down", ...this.#span() }),
+      () => this.#faults.push({ kind: "mongodb frozen", ...this.#span() }),
       () => this.#drawMongoNoise(),
       () => this.#drawMongoNoise(),
       () => this.#drawRefusals(),
@@ -313,6 +322,7 @@ class Generator {
           ...this.#span(),
         }),
       () => this.#drawClock(),
+      () => this.#drawSuspension(),
       () => this.#faults.push({ kind: "stalls", stallMaxMs: random.skewed(500, 2), ...this.#span() }),
     ];
     for (const draw of kinds) {
@@ -386,23 +396,31 @@ class Generator {
   #drawRefusals(): void {
     const random = this.#random;
     const orderIds = Array.from({ length: random.between(1, 5) }, () => `o${random.skewed(50, 2)}`);
-    const how = pick(random, ["validator", "spoils the insert", "unique index"] as const);
+    const how = pick(random, [
+      "validator",
+      "spoils the insert",
+      "unique index",
+      "another's document",
+    ] as const);
     this.#faults.push({ kind: "refusals", orderIds: [...new Set(orderIds)], how });
   }
 
-  #drawClock(): void {
+  /** By fractions, seconds and hours. Of two clocks one is right, or nobody could tell. */
+  #drawClock(of: "machine" | "mongodb" = this.#random.chance(0.7) ? "machine" : "mongodb"): void {
     const random = this.#random;
-    const aheadMaxMs = Math.floor(this.#outOfOrdernessMs * CLOCK_AHEAD_SHARE);
-    const behindMaxMs = this.#isWithinBound ? 5_000 : 60_000;
     const times = random.between(1, 3);
     for (let i = 0; i < times; i++) {
-      const ahead = this.#isWithinBound ? aheadMaxMs : 60_000;
-      this.#faults.push({
-        kind: "clock set",
-        atMs: this.#time(),
-        offsetMs: random.between(-behindMaxMs, ahead),
-      });
+      const byMs = pick(random, [2, 1_100, 60_000, 3 * HOUR_MS]);
+      const offsetMs = random.between(-byMs, byMs) + pick(random, [0, 0.25, 0.7]);
+      this.#faults.push({ kind: "clock set", atMs: this.#time(), offsetMs, of });
     }
+  }
+
+  #drawSuspension(): void {
+    const random = this.#random;
+    const fromMs = this.#time();
+    const forMs = random.chance(0.1) ? 600_000 : random.skewed(10_000, 2);
+    this.#faults.push({ kind: "suspended", fromMs, toMs: fromMs + forMs, isCounted: random.chance(0.5) });
   }
 
   /** When a fault begins. A bounded run is over soon. */

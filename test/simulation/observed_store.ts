@@ -12,7 +12,12 @@ export async function openStore(
   process: SimulatedProcess,
 ): Promise<Store> {
   if (kind === "memory") return new MemoryStore();
-  return DurableStore.open(disk.open(process), { sync: true, snapshotLogBytes: 4_000, clock: process });
+  return DurableStore.open(disk.open(process), {
+    sync: true,
+    snapshotLogBytes: 4_000,
+    clock: process,
+    newId: () => "simulated",
+  });
 }
 
 /** @param before is called when a commit begins, `after` when it has ended */

@@ -2,14 +2,18 @@
  * Bugs that the product does not have, so that the checkers can show that they would find them. Each is planted from
  * outside, by replacing a method, and names the checkers of which one must be the first to tell.
  */
+import type { MongoBulkWriteError } from "mongodb";
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
+import type { Clock } from "../../beam/platform/clock.js";
+import { TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { PartitionReader } from "../../connectors/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../connectors/kafka/find_partitions.js";
 import { ReadPartitions } from "../../connectors/kafka/read_partitions.js";
+import { unwrapBulkError } from "../../connectors/mongodb/errors.js";
 import { MongoWriter } from "../../connectors/mongodb/writer.js";
 
 import { JoinOrdersPayments } from "../../transforms/join.js";
@@ -131,9 +135,9 @@ export const PLANTED_BUGS = {
     seedsMax: MANY,
     plant: () =>
       replace(PartitionReader.prototype, "accept", (accept) => {
-        return function (this: PartitionReader, batches, nextOffset, highWatermark, sentAtMs) {
+        return function (this: PartitionReader, batches, nextOffset, anchor, highWatermark, sentAtMs) {
           const end = batches.length === 0 ? nextOffset : highWatermark;
-          return accept.call(this, batches, nextOffset, end, sentAtMs);
+          return accept.call(this, batches, nextOffset, anchor, end, sentAtMs);
         };
       }),
   },
@@ -185,9 +189,38 @@ export const PLANTED_BUGS = {
     scenarios: {},
     seedsMax: 1_000,
     plant: () =>
-      replace(inner(MongoWriter.prototype), "findAlreadyThere", () => {
-        return async (_chunk: unknown, errors: readonly { code: number; index: number }[]) =>
-          new Set(errors.filter(({ code }) => code === 11000).map(({ index }) => index));
+      replace(inner(MongoWriter.prototype), "findDuplicates", () => {
+        return async (_chunk: unknown, { result }: MongoBulkWriteError) => {
+          const duplicates = result.getWriteErrors().filter(({ code }) => code === 11000);
+          return { alreadyThere: new Set(duplicates.map(({ index }) => index)), others: new Map() };
+        };
+      }),
+  },
+
+  "another's document is taken for ours": {
+    caughtBy: ["every event in one place"],
+    scenarios: {},
+    seedsMax: 1_000,
+    plant: () =>
+      replace(inner(MongoWriter.prototype), "findDuplicates", (findDuplicates) => {
+        return async function (this: unknown, ...args: unknown[]) {
+          return { ...(await findDuplicates.apply(this, args)), others: new Map() };
+        };
+      }),
+  },
+
+  "a frozen server is taken for a bug": {
+    caughtBy: ["failures have a cause"],
+    scenarios: {},
+    seedsMax: MANY,
+    plant: () =>
+      replace(inner(MongoWriter.prototype), "judgeOperation", (judgeOperation) => {
+        return async function (this: unknown, chunk: unknown, error: unknown, tally: unknown) {
+          const cause = unwrapBulkError(error);
+          // As it is when the name decides.
+          if ((cause as Error).name === "PoolClearedOnNetworkError") throw cause;
+          return judgeOperation.call(this, chunk, error, tally);
+        };
       }),
   },
 
@@ -240,8 +273,8 @@ export const PLANTED_BUGS = {
     seedsMax: MANY,
     plant: () =>
       replace(WriteDeadLetters.prototype, "process", (process) => {
-        return function (this: WriteDeadLetters, deadLetter) {
-          if (deadLetter.reason !== "LATE") process.call(this, deadLetter);
+        return function (this: WriteDeadLetters, deadLetter, ctx) {
+          if (deadLetter.reason !== "LATE") process.call(this, deadLetter, ctx);
         };
       }),
   },
@@ -281,6 +314,42 @@ export const PLANTED_BUGS = {
       }),
   },
 
+  "a clock that was set is believed": {
+    caughtBy: ["nothing expires before its time", "nothing behind the watermark"],
+    scenarios: { isClockAlone: true, mode: "streaming", isWithinBound: true },
+    seedsMax: MANY,
+    plant: () =>
+      replace(TrustedClock.prototype, "now", () => {
+        return function (this: TrustedClock) {
+          return Math.floor(machineClock(this).now());
+        };
+      }),
+  },
+
+  "a clock that is set back is followed": {
+    caughtBy: ["expiry is on time"],
+    scenarios: { isClockAlone: true, mode: "streaming", isWithinBound: true },
+    seedsMax: MANY,
+    plant: () =>
+      replace(TrustedClock.prototype, "now", (now) => {
+        return function (this: TrustedClock) {
+          return Math.floor(Math.min(machineClock(this).now(), now.call(this)));
+        };
+      }),
+  },
+
+  "a fraction of a millisecond goes into state": {
+    caughtBy: ["failures have a cause"],
+    scenarios: { mode: "streaming", store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(TrustedClock.prototype, "now", (now) => {
+        return function (this: TrustedClock) {
+          return now.call(this) + 0.5;
+        };
+      }),
+  },
+
   "a step throws": {
     caughtBy: ["failures have a cause"],
     scenarios: {},
@@ -296,3 +365,8 @@ export const PLANTED_BUGS = {
     },
   },
 } satisfies Record<string, PlantedBug>;
+
+/** The clock of the machine behind a trusted one. */
+function machineClock(trusted: TrustedClock): Clock {
+  return (trusted as unknown as { readonly clock: Clock }).clock;
+}

@@ -55,6 +55,8 @@ export interface Scenario {
     readonly retryTimeMaxMs: number;
     readonly attemptTimeoutMs: number;
   };
+  /** How far the machine's clock and MongoDB's may be apart. */
+  readonly clockSkewMaxMs?: number;
   readonly arrivals: readonly Arrival[];
   readonly faults: readonly Fault[];
 }
@@ -69,6 +71,8 @@ export interface Arrival {
   readonly value:
     | { readonly form: "avro" | "json"; readonly event: Order | Payment }
     | { readonly form: "bytes"; readonly base64: string }
+    /** So many bytes, which nobody can decode. */
+    | { readonly form: "large"; readonly length: number }
     | { readonly form: "null" };
   /** Written in a transaction of its own. */
   readonly transaction?: { readonly lastsMs: number; readonly outcome: "commit" | "abort" };
@@ -101,11 +105,24 @@ export type Fault =
     }
   | { readonly kind: "new partition"; readonly atMs: number; readonly topic: Topic }
   | ({ readonly kind: "mongodb down" } & Span)
+  | ({ readonly kind: "mongodb frozen" } & Span)
   | ({ readonly kind: "mongodb noise"; readonly conditions: Partial<MongoConditions> } & Span)
   | { readonly kind: "refusals"; readonly orderIds: readonly string[]; readonly how: Refusal }
   | ({ readonly kind: "disk full" } & Span)
   | ({ readonly kind: "disk noise"; readonly errors: number; readonly latencyMaxMs: number } & Span)
-  | { readonly kind: "clock set"; readonly atMs: number; readonly offsetMs: number }
+  | {
+      readonly kind: "clock set";
+      readonly atMs: number;
+      /** How far the clock is ahead of the world's from now on. */
+      readonly offsetMs: number;
+      /** Default: of the machine that the process runs on. */
+      readonly of?: "machine" | "mongodb";
+    }
+  | ({
+      readonly kind: "suspended";
+      /** Whether the machine's measure of the time that passes goes on meanwhile. */
+      readonly isCounted: boolean;
+    } & Span)
   | ({ readonly kind: "stalls"; readonly stallMaxMs: number } & Span);
 
 /** By the clock, or in the middle of the n-th operation of a kind: a commit is hit more often so. */
@@ -117,6 +134,8 @@ export function valueBytes(value: Arrival["value"]): Buffer | null {
   switch (value.form) {
     case "null":
       return null;
+    case "large":
+      return Buffer.alloc(value.length, 0xff);
     case "bytes":
       return Buffer.from(value.base64, "base64");
     case "avro":

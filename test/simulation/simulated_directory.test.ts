@@ -27,7 +27,7 @@ describe("simulated directory", () => {
 
   after(() => running.end());
 
-  testDirectory(open, open);
+  testDirectory(open, open, () => disk.removeLock());
 
   /** What is in a file; undefined when it is not there. */
   const content = (name: string): string | undefined => disk.names.get(name)?.current.toString();

@@ -35,6 +35,11 @@ class SimulatedHarness implements MortalKafkaHarness {
     this.#kafka.deleteTopic(topic);
   }
 
+  async makeAgain(topic: string, partitions: number): Promise<void> {
+    this.#kafka.deleteTopic(topic);
+    this.#kafka.createTopic(topic, partitions);
+  }
+
   async deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void> {
     this.#kafka.partition(topic, partition)!.deleteBefore(offset);
   }

@@ -40,7 +40,7 @@ describe("simulation", function () {
     const { failed, faults, ...sums } = await simulateSeeds({ from: 1, count: SEEDS, failuresMax: 5 });
     assert.equal(failed.length, 0, failed.map(describeFailure).join("\n"));
     assert.equal(sums.seeds, SEEDS);
-    assert.ok(Object.keys(faults).length === 13, `only ${Object.keys(faults).length} kinds of faults`);
+    assert.ok(Object.keys(faults).length === 14, `only ${Object.keys(faults).length} kinds of faults`);
     const { events, crashes, failures } = sums;
     this.test!.title += ` (${events} events, ${crashes} crashes, ${failures} failed runs)`;
   });

@@ -6,10 +6,13 @@
 import type { MongoClient } from "mongodb";
 import type { ElementBatch } from "../../beam/engine/element_batch.js";
 import type { Stage } from "../../beam/engine/stage.js";
+import { DEFAULT_CLOCK_SKEW_MAX_MS, TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
 import { kafkaConnections, registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
 import { mongoConnections, registerMongoClient } from "../../connectors/mongodb/mongo_connections.js";
+import { ServerClock } from "../../connectors/mongodb/server_clock.js";
+
 import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
 import { figuresOf } from "../../pipeline/report/figures.js";
 import type { InputRecord } from "../oracle/oracle.js";
@@ -108,6 +111,10 @@ class Simulation implements World {
     this.mongodb.onInsert = () => this.#faults.countMoment("insert", ++this.#inserts);
   }
 
+  get trueTimeMs(): number {
+    return this.loop.nowMs;
+  }
+
   records(): InputRecord[] {
     return (["orders", "payments"] as const).flatMap((topic) =>
       this.kafka
@@ -162,50 +169,64 @@ class Simulation implements World {
 
   #start(): void {
     if (this.#process?.isAlive) return;
+    const { sleepsUntilMs } = this.machine;
+    if (sleepsUntilMs > this.loop.nowMs) {
+      this.#restart(sleepsUntilMs - this.loop.nowMs);
+      return;
+    }
     const process = new SimulatedProcess(this.machine, ++this.#processes);
     this.#process = process;
     this.loop.note(`${process.name} starts`);
     this.stages.clear();
     this.run = undefined;
     const { scenario, loop } = this;
+    const trustedClock = new TrustedClock(process, {
+      skewMaxMs: scenario.clockSkewMaxMs ?? DEFAULT_CLOCK_SKEW_MAX_MS,
+    });
     // Those that the process before had open went with it.
     kafkaConnections.abandon(KAFKA_CONNECTION);
     mongoConnections.abandon(MONGODB_CONNECTION);
     registerKafkaClient(
       KAFKA_CONNECTION,
-      () => connectSimulatedKafka(this.kafka, process, scenario.kafka),
-      process,
+      () => connectSimulatedKafka(this.kafka, process, scenario.kafka, trustedClock),
+      { clock: process, trustedClock },
     );
     registerMongoClient(
       MONGODB_CONNECTION,
       async () => new SimulatedMongoClient(this.mongodb, process) as unknown as MongoClient,
       {
         ...scenario.mongodb,
+        // All of them: what a sample leaves out would be lost, as it may be.
+        comparedMax: 1_000,
         sleep: (ms) => loop.wait(ms, process, "backoff"),
         now: () => loop.nowMs,
         random: () => this.machine.random.uniform(),
       },
     );
-    this.#live(process).then(
+    this.#live(process, trustedClock).then(
       () => this.#ended(process),
       (error) => this.#failed(process, error),
     );
   }
 
-  async #live(process: SimulatedProcess): Promise<void> {
+  async #live(process: SimulatedProcess, trustedClock: TrustedClock): Promise<void> {
     const { scenario } = this;
     const store = await openStore(scenario.store, this.disk, process);
+    const serverClock = new ServerClock(MONGODB_CONNECTION, trustedClock, process);
     try {
-      const run = this.#runPipeline(process, store);
+      // No run begins before MongoDB can be reached.
+      await serverClock.answered;
+      const run = this.#runPipeline(process, trustedClock, store);
       this.run = run;
       for (const checker of this.#checkers) checker.onStart?.();
       await run.finished;
     } finally {
+      serverClock.stop();
       await store.close();
     }
   }
 
-  #runPipeline(process: SimulatedProcess, store: Store): DirectRun {
+  #runPipeline(process: SimulatedProcess, trustedClock: TrustedClock, store: Store): DirectRun {
     const { scenario } = this;
     const pipeline = buildPipeline({
       orderTopic: "orders",
@@ -215,7 +236,7 @@ class Simulation implements World {
       groupId: scenario.usesGroup ? "group" : undefined,
       timeoutMs: scenario.timeoutMs,
       maxOutOfOrdernessMs: scenario.outOfOrdernessMs,
-      futureMaxMs: 300_000,
+      maxAheadOfClockMs: 300_000,
       database: DATABASE,
       joinedCollection: COLLECTIONS.joined,
       unmatchedCollection: COLLECTIONS.unmatched,
@@ -228,6 +249,7 @@ class Simulation implements World {
     return runDirect(pipeline, {
       ...scenario.engine,
       clock: process,
+      trustedClock,
       store: observedStore(store, onCommit, () => {
         for (const checker of this.#checkers) checker.onCommit?.();
       }),

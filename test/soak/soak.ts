@@ -178,7 +178,7 @@ function startRun(bootstrap: string, mongodbUri: string): DirectRun {
       groupId: GROUP,
       timeoutMs,
       maxOutOfOrdernessMs,
-      futureMaxMs: 300_000,
+      maxAheadOfClockMs: 300_000,
       database: DATABASE,
       joinedCollection,
       unmatchedCollection,

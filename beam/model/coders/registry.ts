@@ -72,12 +72,26 @@ const custom = new Map<string, CoderFactory>();
 /** For the capabilities of an environment: the runner need not put a length prefix around these. */
 export const ALL_STANDARD_CODER_URNS: readonly string[] = [...standard.keys()];
 
-/** Makes `urn` known. Throws when it is taken by another factory. */
-export function registerCoder(urn: string, factory: CoderFactory): void {
+/** By the URN of a coder, that of the one whose bytes it reads too. */
+const succeeded = new Map<string, string>();
+
+/**
+ * Makes `urn` known. Throws when it is taken by another factory.
+ * @param readsToo URN of a coder that this one takes the place of: state that holds its bytes can be gone on from
+ */
+export function registerCoder(urn: string, factory: CoderFactory, readsToo?: string): void {
   if (standard.has(urn)) throw new Error(`${urn} is a standard coder`);
   const present = custom.get(urn);
   if (present !== undefined && present !== factory) throw new Error(`${urn} is registered already`);
   custom.set(urn, factory);
+  if (readsToo !== undefined) succeeded.set(urn, readsToo);
+}
+
+/** A signature of coders, as the first ones would have had that wrote the bytes which these can read. */
+export function oldestReadable(signature: string): string {
+  let oldest = signature;
+  for (const [urn, readsToo] of succeeded) oldest = oldest.replaceAll(urn, readsToo);
+  return oldest;
 }
 
 /**

@@ -153,7 +153,7 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
       this.#elementCoder.encode({ value, timestamp, windows: [window], pane }, this.#writer, "nested");
       this.#waiting.append(this.#key, this.#writer);
       this.#end.set(this.#key, "", completeAt, Math.min(earliest, completeAt));
-      this.#look.set(this.#key, "", this.#services.clock.now() + LOOK_INTERVAL_MS, earliest);
+      this.#look.set(this.#key, "", Math.ceil(this.#services.clock.now() + LOOK_INTERVAL_MS), earliest);
     }
   }
 
@@ -163,7 +163,12 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
     this.#reader.reset(this.#key.buffer, 1, this.#key.length);
     const window = this.#windowCoder.decode(this.#reader, "nested");
     if (!this.#isComplete(window)) {
-      this.#look.set(this.#key, "", this.#services.clock.now() + LOOK_INTERVAL_MS, outputTimestamp);
+      this.#look.set(
+        this.#key,
+        "",
+        Math.ceil(this.#services.clock.now() + LOOK_INTERVAL_MS),
+        outputTimestamp,
+      );
       return;
     }
     this.#end.clear(this.#key, "");

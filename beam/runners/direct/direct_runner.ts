@@ -5,7 +5,6 @@
 import { ElementBatch } from "../../engine/element_batch.js";
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
 import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
-import type { BundleDescriptor } from "../../exec/bundle_processor.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { coderFromProto } from "../../model/coders/registry.js";
@@ -17,20 +16,22 @@ import {
   MIN_TIMESTAMP,
   type TimestampMs,
 } from "../../model/timestamps.js";
-import { urns } from "../../model/urns.js";
 import { IN_GLOBAL_WINDOW } from "../../model/windows.js";
 import { type Clock, systemClock, VirtualClock } from "../../platform/clock.js";
 import type { Health, HealthProblem } from "../../platform/health.js";
-import type { Pipeline } from "../../sdk/collection.js";
-import { protoOf } from "../../sdk/collection.js";
+import type { TrustedClock } from "../../platform/trusted_clock.js";
+import { type Pipeline, protoOf } from "../../sdk/collection.js";
+
 import type { PipelineRun } from "../../sdk/pipeline_run.js";
 import { MemoryStore } from "../../store/memory_store.js";
 import type { Store } from "../../store/store.js";
 import { type FusedPipeline, type FusedStage, fuse, UnsupportedPipelineError } from "./fusion.js";
 import { resumeGraph } from "./graph_identity.js";
-import { RunMetrics } from "./metrics.js";
-import { DirectStageProcessor, sinkId, sourceId } from "./stage_processor.js";
-import { COUNTERS_TABLE } from "./table_names.js";
+import { KeptTime } from "./kept_time.js";
+import { type BundleReport, RunMetrics } from "./metrics.js";
+import { descriptorOf } from "./stage_descriptor.js";
+import { DirectStageProcessor } from "./stage_processor.js";
+import { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE } from "./table_names.js";
 
 export interface DirectRunnerOptions {
   readonly clock?: Clock;
@@ -39,8 +40,14 @@ export interface DirectRunnerOptions {
   readonly bundleTimeMaxMs?: number;
   readonly turnsOpenMax?: number;
   readonly sourceSkewMaxMs?: number;
+  /** What becomes of what waits when all input has been read: see EngineOptions. */
+  readonly atEnd?: "keep" | "expire";
+  /** Called inside the first commit: for what else a later run is to know. */
+  readonly onFirstCommit?: () => void;
   /** What the connectors of this process report to; `health()` shows it. */
   readonly health?: Health;
+  /** That of this process's connectors: its time is kept in a durable store, and goes on from what that holds. */
+  readonly trustedClock?: TrustedClock;
 }
 
 /** Where a stage stands. */
@@ -79,10 +86,14 @@ export class DirectRun implements PipelineRun {
       );
     }
     const identity = isDurable ? resumeGraph(fused, this.store) : undefined;
-    this.metrics = new RunMetrics(isDurable ? this.store.table(COUNTERS_TABLE) : undefined);
+    const tables = isDurable ? [COUNTERS_TABLE, EARLIER_COUNTERS_TABLE] : [];
+    this.metrics = new RunMetrics(...tables.map((name) => this.store.table(name)));
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.#health = options.health;
+    const { trustedClock } = options;
+    const keptTime =
+      isDurable && trustedClock !== undefined ? new KeptTime(trustedClock, this.store) : undefined;
     this.#engine = new Engine(
       fused.stages.map((stage) => this.#stageSpec(stage, fused, clock)),
       {
@@ -90,8 +101,18 @@ export class DirectRun implements PipelineRun {
         ...options,
         clock,
         store: this.store,
-        ledger: this.metrics,
-        ...(identity !== undefined && { onFirstCommit: () => identity.save() }),
+        ledger: {
+          take: (report) => this.metrics.take(report as BundleReport),
+          end: () => this.metrics.end(),
+          save: () => {
+            this.metrics.save();
+            keptTime?.save();
+          },
+        },
+        onFirstCommit: () => {
+          identity?.save();
+          options.onFirstCommit?.();
+        },
         advanceClock: (byMs) => {
           if (!(clock instanceof VirtualClock)) {
             throw new UnsupportedPipelineError(
@@ -181,42 +202,6 @@ function elementCoderOf(collection: string, components: runnerApi.Components): E
 /** Starts a pipeline. */
 export function runDirect(pipeline: Pipeline, options?: DirectRunnerOptions): DirectRun {
   return new DirectRun(pipeline, options);
-}
-
-/** The stage as a bundle descriptor: its transforms between sources and sinks. */
-function descriptorOf(stage: FusedStage, components: runnerApi.Components): BundleDescriptor {
-  const transforms: Record<string, runnerApi.PTransform> = {};
-  for (const collection of stage.inputs) {
-    transforms[sourceId(collection)] = boundary(urns.source, {}, { out: collection });
-  }
-  for (const id of stage.transforms) transforms[id] = components.transforms[id]!;
-  for (const collection of stage.outputs) {
-    transforms[sinkId(collection)] = boundary(urns.sink, { in: collection }, {});
-  }
-  const used = Object.values(transforms).flatMap(({ inputs, outputs }) => [
-    ...Object.values(inputs),
-    ...Object.values(outputs),
-  ]);
-  return {
-    id: stage.name,
-    transforms,
-    pcollections: Object.fromEntries(used.map((id) => [id, components.pcollections[id]!])),
-    windowingStrategies: components.windowingStrategies,
-    coders: components.coders,
-  };
-}
-
-function boundary(
-  urn: string,
-  inputs: Record<string, string>,
-  outputs: Record<string, string>,
-): runnerApi.PTransform {
-  return runnerApi.PTransform.create({
-    uniqueName: urn,
-    spec: { urn, payload: new Uint8Array() },
-    inputs,
-    outputs,
-  });
 }
 
 /** Source: TestStreamPayload in beam_runner_api.proto. */

@@ -3,10 +3,13 @@
  * from it if everything that can hold something is still there and still means the same. Counters, options and new
  * steps may come and go.
  */
+import { committedWatermarks, stagesWithWork } from "../../engine/progress.js";
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
+import { oldestReadable } from "../../model/coders/registry.js";
 import { urns } from "../../model/urns.js";
+import { CHANGELOG_URN } from "../../sdk/graph.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
 import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js";
@@ -20,13 +23,30 @@ export class IncompatibleGraphError extends Error {
 
   constructor(differences: readonly string[]) {
     super(
-      `the state belongs to another pipeline: ${differences.join("; ")}. ` +
+      `the state belongs to another pipeline: ${differences[0]}${more(differences.length - 1)}. ` +
         "Run the pipeline that wrote it, or begin anew with an empty directory",
     );
   }
 }
 
+/** The run that wrote the state read something to its end, and its version did not keep where that was. */
+export class EndedStateError extends Error {
+  override readonly name = "EndedStateError";
+
+  constructor() {
+    super(
+      "the state was written by an earlier version, which kept no offsets at the end of a bounded run or a drain: " +
+        "there is nothing to go on from. Begin anew with an empty directory",
+    );
+  }
+}
+
 const KEY = "graph";
+/** Of the record and of what is beside it in the store. 1 had none, and dropped the offsets of what was read to its end. */
+const FORMAT = "format";
+const PRESENT_FORMAT = "2";
+const A_VALUE = "a value, ";
+const A_BAG = "a bag, ";
 
 /** The graph recorded in a store; undefined: none is. */
 export function recordedIdentity(store: Store): GraphIdentity | undefined {
@@ -42,8 +62,11 @@ export function recordedIdentity(store: Store): GraphIdentity | undefined {
 export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): void } {
   const identity = identityOf(pipeline);
   const recorded = recordedIdentity(store);
-  const differences = recorded === undefined ? [] : differencesOf(recorded, identity);
-  if (differences.length > 0) throw new IncompatibleGraphError(differences);
+  if (recorded !== undefined) {
+    const differences = differencesOf(asReadBy(identity, recorded), identity);
+    if (differences.length > 0) throw new IncompatibleGraphError(differences);
+    if (recorded[FORMAT] === undefined) refuseEnded(pipeline, store);
+  }
   return {
     save: () => {
       const value = new ByteWriter();
@@ -53,17 +76,44 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
   };
 }
 
+/** The topic that a step read; undefined when none is recorded. */
+export function recordedTopic(store: Store, step: string): string | undefined {
+  const source = recordedIdentity(store)?.[`source ${step}/process`];
+  return source === undefined ? undefined : /, topic (.*)$/.exec(withoutBoundedness(source))?.[1];
+}
+
 /** What of the recorded graph is missing in this one, or not the same. */
 export function differencesOf(recorded: GraphIdentity, present: GraphIdentity): string[] {
-  return Object.entries(recorded).flatMap(([name, was]) => {
+  return Object.entries(recorded).flatMap(([name, then]) => {
     const is = present[name];
-    if (is === was) return [];
+    const was =
+      recorded[FORMAT] === undefined && name.startsWith("source ") ? withoutBoundedness(then) : then;
+    if (is === was || (is !== undefined && canRead(is, was))) return [];
     return [is === undefined ? `${name} is gone` : `${name} was ${was} and is ${is}`];
   });
 }
 
+/** Format 1 told bounded reads from others. */
+const withoutBoundedness = (source: string): string => source.replace(/, (un)?bounded$/, "");
+
+function refuseEnded({ stages }: FusedPipeline, store: Store): void {
+  const known = committedWatermarks(store);
+  const withWork = stagesWithWork(store);
+  /** Something is left to be done by the stage, or may still come to it. */
+  const isAlive = ({ name, inputs }: FusedStage): boolean =>
+    withWork.has(name) || stages.some((one) => one.outputs.some((id) => inputs.includes(id)) && isAlive(one));
+  for (const stage of stages) {
+    if (stage.kind === "splittable" && known.has(stage.name) && !isAlive(stage)) throw new EndedStateError();
+  }
+}
+
+/** Whether the coders of a later release read what those of an earlier one wrote. */
+function canRead(is: string, was: string): boolean {
+  return oldestReadable(is) === oldestReadable(was);
+}
+
 export function identityOf({ stages, components }: FusedPipeline): GraphIdentity {
-  const identity: Record<string, string> = {};
+  const identity: Record<string, string> = { [FORMAT]: PRESENT_FORMAT };
   for (const stage of stages) {
     stage.inputs.forEach((collection, index) => {
       const { coderId } = components.pcollections[collection]!;
@@ -99,9 +149,9 @@ function addTransform(
 function stateSignature(spec: runnerApi.StateSpec["spec"], components: runnerApi.Components): string {
   switch (spec.oneofKind) {
     case "readModifyWriteSpec":
-      return `a value, ${coderSignature(spec.readModifyWriteSpec.coderId, components)}`;
+      return `${A_VALUE}${coderSignature(spec.readModifyWriteSpec.coderId, components)}`;
     case "bagSpec":
-      return `a bag, ${coderSignature(spec.bagSpec.elementCoderId, components)}`;
+      return `${A_BAG}${coderSignature(spec.bagSpec.elementCoderId, components)}`;
     case "combiningSpec": {
       const { accumulatorCoderId, combineFn } = spec.combiningSpec;
       return `an accumulator of ${combineFn!.urn}, ${coderSignature(accumulatorCoderId, components)}`;
@@ -119,16 +169,10 @@ function stateSignature(spec: runnerApi.StateSpec["spec"], components: runnerApi
   }
 }
 
-/** A source with another topic, or one that ends where the other goes on, has read something else. */
+/** A source with another topic has read something else. */
 function sourceSignature({ urn, payload }: runnerApi.FunctionSpec): string {
-  const { topic, isBounded } = (JSON.parse(Buffer.from(payload).toString("utf8")) ?? {}) as {
-    topic?: string;
-    isBounded?: boolean;
-  };
-  const parts = [urn];
-  if (topic !== undefined) parts.push(`topic ${topic}`);
-  if (isBounded !== undefined) parts.push(isBounded ? "bounded" : "unbounded");
-  return parts.join(", ");
+  const { topic } = (JSON.parse(Buffer.from(payload).toString("utf8")) ?? {}) as { topic?: string };
+  return topic === undefined ? urn : `${urn}, topic ${topic}`;
 }
 
 /** The coder and its components, by their URNs. */
@@ -143,4 +187,23 @@ function identityKey(): ByteWriter {
   const key = new ByteWriter(16);
   key.writeUtf8(KEY);
   return key;
+}
+
+/**
+ * The recorded graph, with changelogs for the values that this graph's changelogs read: each begins with its whole
+ * value, so it goes on from what a value state of that coder has written.
+ */
+export function asReadBy(present: GraphIdentity, recorded: GraphIdentity): GraphIdentity {
+  const read = Object.entries(recorded).map(([name, was]) => {
+    const is = present[name];
+    const isChangelog =
+      was.startsWith(A_VALUE) && is?.startsWith(`${A_BAG}${CHANGELOG_URN}(${was.slice(A_VALUE.length)},`);
+    return [name, isChangelog ? is! : was];
+  });
+  return Object.fromEntries(read);
+}
+
+function more(count: number): string {
+  if (count <= 0) return "";
+  return count === 1 ? ", and 1 more difference" : `, and ${count} more differences`;
 }

@@ -6,7 +6,7 @@ import type { Ledger } from "../../engine/engine.js";
 import type { TransformMetric } from "../../exec/bundle_processor.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { Counter, Distribution, type DistributionValue } from "../../sdk/metrics.js";
-import type { MetricSource } from "../../sdk/pipeline_run.js";
+import type { CounterSource, MetricSource } from "../../sdk/pipeline_run.js";
 import type { ByteTable } from "../../store/byte_table.js";
 
 /** What one bundle added, by `transform/name`. */
@@ -43,25 +43,28 @@ export function takeReport(metrics: readonly TransformMetric[]): BundleReport {
 }
 
 export class RunMetrics implements Ledger, MetricSource {
-  readonly #counters = new Map<string, number>();
+  readonly #counters: Map<string, number>;
   readonly #distributions = new Map<string, DistributionValue>();
   readonly #gauges = new Map<string, number>();
   /** Counters that differ from what the table says. */
   readonly #changed = new Set<string>();
 
-  /** @param table where counters outlive the process; those that are there are gone on from */
-  constructor(private readonly table?: ByteTable) {
-    const key = new ByteReader();
-    const value = new ByteReader();
-    table?.forEach((address) => {
-      table.readKey(address, key);
-      table.readValue(address, value);
-      this.#counters.set(key.readUtf8(key.remaining), value.readDouble());
-    });
+  readonly #earlier: Map<string, number>;
+
+  /**
+   * @param table where counters outlive the process; those that are there are gone on from
+   * @param earlierTable what they were when a run on this state last came to its end
+   */
+  constructor(
+    private readonly table?: ByteTable,
+    private readonly earlierTable?: ByteTable,
+  ) {
+    this.#counters = readCounters(table);
+    this.#earlier = readCounters(earlierTable);
   }
 
-  take(report: unknown): void {
-    if (report === undefined) return;
+  take(report: unknown): boolean {
+    if (report === undefined) return false;
     const { counters, distributions, gauges } = report as BundleReport;
     for (const [key, delta] of counters) {
       this.#counters.set(key, (this.#counters.get(key) ?? 0) + delta);
@@ -69,20 +72,18 @@ export class RunMetrics implements Ledger, MetricSource {
     }
     for (const [key, value] of distributions) this.#takeDistribution(key, value);
     for (const [key, value] of gauges) this.#gauges.set(key, value);
+    return counters.length > 0;
   }
 
   save(): void {
     if (this.table === undefined) return;
-    const key = new ByteWriter(64);
-    const value = new ByteWriter(8);
-    for (const name of this.#changed) {
-      key.reset();
-      key.writeUtf8(name);
-      value.reset();
-      value.writeDouble(this.#counters.get(name)!);
-      this.table.put(key, value);
-    }
+    for (const name of this.#changed) writeCounter(this.table, name, this.#counters.get(name)!);
     this.#changed.clear();
+  }
+
+  end(): void {
+    if (this.earlierTable === undefined) return;
+    for (const [name, count] of this.#counters) writeCounter(this.earlierTable, name, count);
   }
 
   #takeDistribution(key: string, { count, sum, min, max }: DistributionValue): void {
@@ -101,12 +102,13 @@ export class RunMetrics implements Ledger, MetricSource {
 
   /** A counter summed over all transforms; with `transform`, over those whose name begins so. */
   counter(name: string, transform = ""): number {
-    let sum = 0;
-    for (const [key, value] of this.#counters) {
-      if (key.startsWith(transform) && key.endsWith(`/${name}`)) sum += value;
-    }
-    return sum;
+    return sumOf(this.#counters, name, transform);
   }
+
+  /** What earlier runs on the same state had counted when the last of them came to its end. */
+  readonly earlier: CounterSource = {
+    counter: (name, transform = "") => sumOf(this.#earlier, name, transform),
+  };
 
   counters(): ReadonlyMap<string, number> {
     return this.#counters;
@@ -119,4 +121,30 @@ export class RunMetrics implements Ledger, MetricSource {
   gauges(): ReadonlyMap<string, number> {
     return this.#gauges;
   }
+}
+
+function sumOf(counters: ReadonlyMap<string, number>, name: string, transform: string): number {
+  let sum = 0;
+  for (const [key, value] of counters) {
+    if (key.startsWith(transform) && key.endsWith(`/${name}`)) sum += value;
+  }
+  return sum;
+}
+
+function readCounters(table: ByteTable | undefined): Map<string, number> {
+  const counters = new Map<string, number>();
+  const [key, value] = [new ByteReader(), new ByteReader()];
+  table?.forEach((address) => {
+    table.readKey(address, key);
+    table.readValue(address, value);
+    counters.set(key.readUtf8(key.remaining), value.readDouble());
+  });
+  return counters;
+}
+
+function writeCounter(table: ByteTable, name: string, count: number): void {
+  const [key, value] = [new ByteWriter(64), new ByteWriter(8)];
+  key.writeUtf8(name);
+  value.writeDouble(count);
+  table.put(key, value);
 }

@@ -1,11 +1,13 @@
 /** Between engine and exec: runs a fused stage's bundles through a BundleProcessor, and serves it from the store. */
 import { ElementBatch } from "../../engine/element_batch.js";
-import type { BundleResult, Residual, Stage, StageProcessor } from "../../engine/stage.js";
+import type { BundleResult, Residual, RestrictionOrigin, Stage, StageProcessor } from "../../engine/stage.js";
 import type { DueTimer } from "../../engine/stage_timers.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
 import type {
+  ChangelogTable,
   ClaimBudget,
+  ElementPart,
   Residual as ExecResidual,
   ExecServices,
   MultimapTable,
@@ -24,6 +26,7 @@ import type { Store } from "../../store/store.js";
 import "./direct_operators.js";
 import { sideInputKey, sideInputTable } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
+import { StoredChangelog } from "./stored_changelog.js";
 import { StoredMultimap } from "./stored_multimap.js";
 import { stateTableName, timerTableName } from "./table_names.js";
 
@@ -38,6 +41,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   readonly #inputs: readonly Receiver[];
   readonly #outputs: ElementBatch[];
   #residuals: Residual[] = [];
+  #parked: Residual[] = [];
   #finalizers: (() => void | Promise<void>)[] = [];
   #budget: ClaimBudget = { claims: 0, deadlineMs: 0 };
   /** The step that takes restrictions, where the stage has one. */
@@ -75,12 +79,16 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     );
   }
 
-  processRestriction(residual: Residual, claims: number, deadlineMs: TimestampMs, isDrained: boolean): void {
-    const { timestamp, windows, pane } = residual;
-    const value = isDrained ? this.#processor.truncate(this.#splittable!, residual.value) : residual.value;
-    if (value === undefined) return;
+  processRestriction(
+    residual: Residual,
+    claims: number,
+    deadlineMs: TimestampMs,
+    origin: RestrictionOrigin,
+  ): void {
+    const { value, timestamp, windows, pane } = residual;
     this.#budget = { claims, deadlineMs };
-    this.#inputs[0]!.accept(value, timestamp, windows, pane);
+    if (origin === undefined) this.#inputs[0]!.accept(value, timestamp, windows, pane);
+    else this.#processor.acceptPart(this.#splittable!, origin, value, timestamp, windows, pane);
   }
 
   onTimer(transformId: string, family: string, timer: DueTimer): void {
@@ -95,6 +103,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     const result: BundleResult = {
       outputs: [...this.#outputs],
       residuals: this.#residuals,
+      parked: this.#parked,
       finalizers: this.#finalizers,
       report: takeReport(this.#processor.metrics),
     };
@@ -102,6 +111,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
       if (this.#outputs[i]!.length > 0) this.#outputs[i] = new ElementBatch();
     }
     this.#residuals = [];
+    this.#parked = [];
     this.#finalizers = [];
     return result;
   }
@@ -116,6 +126,10 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   stateTable(transformId: string, cell: string): StateTable {
     return this.store.table(stateTableName(this.#nameOf(transformId), cell));
+  }
+
+  changelogTable(transformId: string, cell: string): ChangelogTable {
+    return new StoredChangelog(this.store.table(stateTableName(this.#nameOf(transformId), cell)));
   }
 
   /** No declared name contains "~". */
@@ -175,23 +189,27 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   deferResidual(residual: ExecResidual): void {
-    const { element, restriction, timestamp, windows, pane, watermark, continuation } = residual;
-    const value: SizedElement = {
-      key: { key: element, value: { key: restriction, value: watermark } },
-      value: 1,
-    };
-    this.#residuals.push({
-      value,
-      timestamp,
-      windows,
-      pane,
-      watermark,
-      delayMs: continuation.delayMs,
-      onReady: continuation.onReady,
-    });
+    const { delayMs, onReady } = residual.continuation;
+    this.#residuals.push(residualOf(residual, delayMs, onReady));
+  }
+
+  leaveForNextRun(part: ElementPart): void {
+    this.#parked.push(residualOf(part, Number.POSITIVE_INFINITY, undefined));
   }
 
   claimBudget(): ClaimBudget {
     return this.#budget;
   }
+}
+
+function residualOf(
+  { element, restriction, timestamp, windows, pane, watermark }: ElementPart,
+  delayMs: number,
+  onReady: Residual["onReady"],
+): Residual {
+  const value: SizedElement = {
+    key: { key: element, value: { key: restriction, value: watermark } },
+    value: 1,
+  };
+  return { value, timestamp, windows, pane, watermark, delayMs, onReady };
 }

@@ -5,5 +5,6 @@ export const stateTableName = (transform: string, cell: string): string => `stat
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 /** The table of a store that holds the pipeline's counters. */
 export const COUNTERS_TABLE = "run/counters";
-/** The table of a store that says which graph its state belongs to. */
+export const CLOCK_TABLE = "run/clock";
+export const EARLIER_COUNTERS_TABLE = "run/counters_of_earlier_runs";
 export const IDENTITY_TABLE = "run/identity";

@@ -10,7 +10,12 @@ import { runnerApi } from "../../model/apache_beam.js";
 
 /** Where the runner finds workers. Source: beam_runner_api.proto, Environment. */
 export type WorkerEnvironment =
-  | { readonly kind: "external"; readonly endpoint: string }
+  | {
+      readonly kind: "external";
+      readonly endpoint: string;
+      /** The pool's, if it has one. It travels with the job: whoever can read jobs at the runner can read it. */
+      readonly token?: string | undefined;
+    }
   | {
       readonly kind: "process";
       /** One executable: runners pass flags of their own, and no shell sees it. */
@@ -37,8 +42,10 @@ function environmentSpec(
   const dependencies: runnerApi.ArtifactInformation[] = [];
   switch (environment.kind) {
     case "external": {
-      const { endpoint: url } = environment;
-      const payload = runnerApi.ExternalPayload.create({ endpoint: { url } });
+      const { endpoint: url, token } = environment;
+      // Runners hand on these parameters to the pool, and nothing else of the submitter's.
+      const params: Record<string, string> = token === undefined ? {} : { token };
+      const payload = runnerApi.ExternalPayload.create({ endpoint: { url }, params });
       return {
         urn: "beam:env:external:v1",
         payload: runnerApi.ExternalPayload.toBinary(payload),

@@ -22,8 +22,8 @@ export class NoSuchCheckpointError extends CheckpointError {
 export class DamagedCheckpointError extends CheckpointError {
   override readonly name = "DamagedCheckpointError";
 
-  constructor(path: string, object: string, what: string) {
-    super(`the checkpoint in ${path} is damaged: ${object} ${what}. Restore another one`);
+  constructor(path: string, object: string, what: string, advice = "Restore another one") {
+    super(`the checkpoint in ${path} is damaged: ${object} ${what}. ${advice}`);
   }
 }
 

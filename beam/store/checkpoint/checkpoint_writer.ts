@@ -15,7 +15,7 @@ import { nextCheckpointId } from "./checkpoint_id.js";
 import { CheckpointRepository } from "./checkpoint_repository.js";
 import type { PinnedFile, PinnedFiles } from "./checkpoint_source.js";
 import { FileSlice } from "./directory_files.js";
-import { LINEAGE_FILE, readLineage, writeLineage } from "./lineage.js";
+import { LINEAGE_FILE, mayFollow, readLineage, writeLineage } from "./lineage.js";
 import {
   type Author,
   authorText,
@@ -81,7 +81,7 @@ export class CheckpointWriter {
     if (
       pointer !== undefined &&
       pointer.author.directoryId !== lineage.directoryId &&
-      pointer.checkpoint !== lineage.restoredFrom
+      !mayFollow(lineage, pointer.checkpoint)
     ) {
       throw new OtherWriterError(
         objects.path,

@@ -11,8 +11,10 @@ export const LINEAGE_FILE = "checkpoints.json";
 
 export interface Lineage {
   readonly directoryId: string;
-  /** The checkpoint that this directory was restored from; the first of its own follows that one. */
+  /** The checkpoint that this directory was restored from. */
   readonly restoredFrom?: string;
+  /** The latest checkpoint at the time of the restore: the first of this directory's own follows it as the latest. */
+  readonly supersedes?: string;
 }
 
 /** Of a directory that has none yet: a new one, which is not written down. */
@@ -20,9 +22,13 @@ export async function readLineage(directory: Directory): Promise<Lineage> {
   const bytes = await readWholeFile(directory, LINEAGE_FILE);
   if (bytes === undefined) return newLineage();
   try {
-    const { directoryId, restoredFrom } = JSON.parse(bytes.toString("utf8")) as Partial<Lineage>;
+    const { directoryId, restoredFrom, supersedes } = JSON.parse(bytes.toString("utf8")) as Partial<Lineage>;
     if (typeof directoryId === "string") {
-      return { directoryId, ...(typeof restoredFrom === "string" && { restoredFrom }) };
+      return {
+        directoryId,
+        ...(typeof restoredFrom === "string" && { restoredFrom }),
+        ...(typeof supersedes === "string" && { supersedes }),
+      };
     }
   } catch {
     // Cut off, or written by somebody else.
@@ -32,8 +38,18 @@ export async function readLineage(directory: Directory): Promise<Lineage> {
   );
 }
 
-export function newLineage(restoredFrom?: string): Lineage {
-  return { directoryId: randomUUID(), ...(restoredFrom !== undefined && { restoredFrom }) };
+export function newLineage(): Lineage {
+  return { directoryId: randomUUID() };
+}
+
+/** @param latest what the pointer named before the restore */
+export function lineageOfRestored(restoredFrom: string, latest: string | undefined): Lineage {
+  return { ...newLineage(), restoredFrom, ...(latest !== undefined && { supersedes: latest }) };
+}
+
+/** Whether a directory may write where `latest`, of another directory, is the latest checkpoint. */
+export function mayFollow({ restoredFrom, supersedes }: Lineage, latest: string): boolean {
+  return latest === (supersedes ?? restoredFrom);
 }
 
 export function writeLineage(directory: Directory, lineage: Lineage): Promise<void> {

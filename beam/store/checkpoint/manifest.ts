@@ -11,6 +11,8 @@ export const CHECKPOINT_FORMAT = 1;
 
 export const LATEST = "latest.json";
 const MANIFEST = "manifest.json";
+const POINTER_ADVICE =
+  "It only says which checkpoint is the latest: delete it, restore one by its id, and the next checkpoint makes it anew";
 
 /** Who wrote it. */
 export interface Author {
@@ -107,12 +109,12 @@ export function decodeManifest(bytes: Uint8Array, path: string, object: string):
 }
 
 export function decodePointer(bytes: Uint8Array, path: string): Pointer {
-  const json = decode(bytes, path, LATEST);
+  const json = decode(bytes, path, LATEST, POINTER_ADVICE);
   const { checkpoint } = json;
   const movedAtMs = Date.parse(String(json.moved_at));
   const author = authorOf(json.author);
   if (typeof checkpoint !== "string" || !isCheckpointId(checkpoint) || author === undefined) {
-    throw new DamagedCheckpointError(path, LATEST, "points to no checkpoint");
+    throw new DamagedCheckpointError(path, LATEST, "points to no checkpoint", POINTER_ADVICE);
   }
   return { checkpoint, author, movedAtMs };
 }
@@ -128,15 +130,15 @@ function encode(json: Json): Buffer {
   return Buffer.from(`${JSON.stringify({ format: CHECKPOINT_FORMAT, ...json }, undefined, 2)}\n`);
 }
 
-function decode(bytes: Uint8Array, path: string, object: string): Json {
+function decode(bytes: Uint8Array, path: string, object: string, advice?: string): Json {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw new DamagedCheckpointError(path, object, "is no JSON");
+    throw new DamagedCheckpointError(path, object, "is no JSON", advice);
   }
   if (!isRecord(json) || !Number.isInteger(json.format)) {
-    throw new DamagedCheckpointError(path, object, "names no format");
+    throw new DamagedCheckpointError(path, object, "names no format", advice);
   }
   const format = json.format as number;
   if (format > CHECKPOINT_FORMAT) throw new NewerCheckpointError(path, object, format, CHECKPOINT_FORMAT);

@@ -14,7 +14,7 @@ import {
 import { isCheckpointId } from "./checkpoint_id.js";
 import type { CheckpointRepository } from "./checkpoint_repository.js";
 import { partialName, readWholeFile, replaceFile } from "./directory_files.js";
-import { newLineage, writeLineage } from "./lineage.js";
+import { lineageOfRestored, writeLineage } from "./lineage.js";
 import { type CheckpointFile, hexOf, type Manifest } from "./manifest.js";
 import { ObjectNotFoundError } from "./object_store.js";
 
@@ -38,6 +38,8 @@ export async function restoreCheckpoint(
   const found = (await directory.list()).filter((name) => !IGNORED.has(name));
   const isRepeated = found.includes(NOTE);
   if (found.length > 0 && !isRepeated) throw new RestoreRefusedError(directory.path, found);
+  // Before the manifest: when another writer publishes meanwhile, this directory may not follow.
+  const latest = (await repository.pointer()).pointer?.checkpoint;
   const manifest = await repository.find(wanted);
   if (isRepeated) {
     // The directory was empty before the note, and nobody uses one with a note: all this is from the restore before.
@@ -48,7 +50,7 @@ export async function restoreCheckpoint(
   await written(directory, replaceFile(directory, NOTE, note));
   for (const file of manifest.files) await fetchFile(repository, manifest, file, directory);
   for (const { name } of manifest.files) await directory.rename(name + TEMPORARY, name);
-  await writeLineage(directory, newLineage(manifest.id));
+  await writeLineage(directory, lineageOfRestored(manifest.id, latest));
   await directory.remove(NOTE);
   await directory.sync();
   return manifest;

@@ -75,10 +75,16 @@ export class BrokerConnection {
     return this.#broker;
   }
 
+  /** Whether the broker knows this version of an API; false before it was connected to. */
+  speaks(apiKey: number, apiVersion: number): boolean {
+    const known = this.#broker.versions?.[apiKey];
+    return known !== undefined && known.minVersion <= apiVersion && known.maxVersion >= apiVersion;
+  }
+
   /** Throws when the broker does not know this version of an API. */
   requireVersion(apiKey: number, apiVersion: number, name: string): void {
-    const known = this.#broker.versions?.[apiKey];
-    if (known === undefined || known.minVersion > apiVersion || known.maxVersion < apiVersion) {
+    if (!this.speaks(apiKey, apiVersion)) {
+      const known = this.#broker.versions?.[apiKey];
       const range = known === undefined ? "none" : `${known.minVersion} to ${known.maxVersion}`;
       throw new KafkaRequestError(
         `broker ${this.host}:${this.port} does not speak ${name} v${apiVersion}, but ${range}: a newer Kafka is needed`,

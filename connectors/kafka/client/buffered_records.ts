@@ -9,13 +9,15 @@
  * Source: https://kafka.apache.org/documentation/#record.
  */
 import type { RecordCursor } from "./kafka_client.js";
-import { RecordFormatError } from "./kafka_errors.js";
+import { UnreadableRecordsError } from "./kafka_errors.js";
 import type { RecordBatch } from "./record_batch.js";
+import type { BatchHolder, UnpackedBatches } from "./unpacked_batches.js";
 
 const NOTHING = Buffer.alloc(0);
 
-export class BufferedRecords implements RecordCursor {
+export class BufferedRecords implements RecordCursor, BatchHolder {
   offset = -1;
+  batch: RecordBatch | undefined;
   timestampMs = -1;
   buffer: Buffer = NOTHING;
   keyStart = -1;
@@ -28,13 +30,16 @@ export class BufferedRecords implements RecordCursor {
 
   private queue: RecordBatch[] = [];
   private queueHead = 0;
-  private batch: RecordBatch | undefined;
   private unreadInBatch = 0;
+  /** Takes the place of `unreadInBatch` while the batch has to be opened again, or cannot be read. */
+  private heldBack = 0;
+  private failure: UnreadableRecordsError | undefined;
   private recordAt = 0;
   /** Where the record that `next` stepped to begins. */
   private recordStart = 0;
   private batchEnd = 0;
   private baseOffset = 0;
+  private lastOffset = 0;
   private baseTimestampMs = 0;
   private logAppendTimeMs = -1;
   private allowance = 0;
@@ -49,13 +54,14 @@ export class BufferedRecords implements RecordCursor {
   constructor(
     private readonly firstOffset: number,
     private readonly name: string,
+    private readonly unpacked: UnpackedBatches,
   ) {
     this.nextOffset = firstOffset;
   }
 
   /** True: `next` would find no record in the buffer. */
   get isExhausted(): boolean {
-    return this.unreadInBatch === 0 && this.queueHead === this.queue.length;
+    return this.unreadInBatch === 0 && this.heldBack === 0 && this.queueHead === this.queue.length;
   }
 
   /** One more than the last offset handed out. */
@@ -73,7 +79,7 @@ export class BufferedRecords implements RecordCursor {
   /** Lets `next` step `maxRecords` times from here on. */
   allow(maxRecords: number): void {
     this.allowance = maxRecords;
-    if (this.unreadInBatch === 0) this.leaveBatch();
+    if (this.unreadInBatch === 0 && this.heldBack === 0) this.leaveBatch();
   }
 
   /** Forgets all records and their memory. */
@@ -81,7 +87,9 @@ export class BufferedRecords implements RecordCursor {
     this.queue = [];
     this.queueHead = 0;
     this.unreadInBatch = 0;
-    this.batch = undefined;
+    this.heldBack = 0;
+    this.failure = undefined;
+    this.leaveBatch();
     this.bufferedBytes = 0;
     this.allowance = 0;
     this.buffer = NOTHING;
@@ -109,6 +117,9 @@ export class BufferedRecords implements RecordCursor {
       const valueEnd = valueLength > 0 ? valueStart + valueLength : valueStart;
       if (valueEnd > end || buffer.length < end) this.failAtRecord();
 
+      // Offsets that do not grow, or are not the batch's, are those of other records: reading on would lose some.
+      const isBehind = offset < this.nextOffset && offset >= this.firstOffset;
+      if (isBehind || offset < this.baseOffset || offset > this.lastOffset) this.failAtRecord();
       this.recordAt = end;
       this.unreadInBatch--;
       if (offset < this.firstOffset) continue;
@@ -133,7 +144,29 @@ export class BufferedRecords implements RecordCursor {
     this.allowance++;
   }
 
+  skipUnreadable(): void {
+    if (this.failure === undefined) return;
+    this.nextOffset = this.failure.lastOffset + 1;
+    this.failure = undefined;
+    this.heldBack = 0;
+    this.leaveBatch();
+  }
+
+  /** Called between two steps: what is left of the batch is unpacked again for the next one. */
+  drop(): void {
+    if (this.unreadInBatch > 0) this.heldBack = this.unreadInBatch;
+    this.unreadInBatch = 0;
+    this.buffer = NOTHING;
+  }
+
   private enterNextBatch(): boolean {
+    if (this.heldBack > 0) {
+      if (this.failure !== undefined) throw this.failure;
+      this.buffer = this.unpacked.unpack(this.batch!, this);
+      this.unreadInBatch = this.heldBack;
+      this.heldBack = 0;
+      return true;
+    }
     this.leaveBatch();
     if (this.queueHead === this.queue.length) return false;
     const batch = this.queue[this.queueHead++]!;
@@ -142,18 +175,34 @@ export class BufferedRecords implements RecordCursor {
       this.queueHead = 0;
     }
     this.batch = batch;
-    this.buffer = batch.buffer;
-    this.unreadInBatch = batch.recordCount;
-    this.recordAt = batch.recordsStart;
-    this.batchEnd = batch.recordsEnd;
     this.baseOffset = batch.baseOffset;
+    this.lastOffset = batch.lastOffset;
+    if (batch.codec === 0) {
+      this.buffer = batch.buffer;
+      this.recordAt = batch.recordsStart;
+      this.batchEnd = batch.recordsEnd;
+    } else {
+      this.open(batch);
+    }
+    this.unreadInBatch = batch.recordCount;
     this.baseTimestampMs = batch.baseTimestampMs;
     this.logAppendTimeMs = batch.logAppendTimeMs;
     return true;
   }
 
+  private open(batch: RecordBatch): void {
+    try {
+      this.buffer = this.unpacked.unpack(batch, this);
+    } catch (error) {
+      this.fail(batch, batch.baseOffset, (error as Error).message);
+    }
+    this.recordAt = 0;
+    this.batchEnd = this.buffer.length;
+  }
+
   private leaveBatch(): void {
     if (this.batch === undefined) return;
+    if (this.batch.codec !== 0) this.unpacked.release(this);
     this.bufferedBytes -= this.batch.recordsEnd - this.batch.recordsStart;
     this.batch = undefined;
   }
@@ -192,11 +241,26 @@ export class BufferedRecords implements RecordCursor {
     return this.failAtRecord();
   }
 
-  /** The cursor stays in front of the record: each further `next` fails again. */
   private failAtRecord(): never {
-    const after = this.nextOffset - 1;
-    throw new RecordFormatError(
-      `${this.name}: malformed record after offset ${after}, in the batch that starts at ${this.baseOffset}`,
+    // A batch that was opened has told its records up to here.
+    const first = Math.min(Math.max(this.baseOffset, this.nextOffset), this.lastOffset);
+    this.fail(this.batch!, first, "a record in there is malformed");
+  }
+
+  /** The cursor stays in front: each further `next` fails again, until this is skipped. */
+  private fail(batch: RecordBatch, firstOffset: number, reason: string): never {
+    const bytes = batch.buffer.subarray(batch.recordsStart, batch.recordsEnd);
+    const { lastOffset, baseTimestampMs } = batch;
+    this.failure = new UnreadableRecordsError(
+      this.name,
+      firstOffset,
+      lastOffset,
+      baseTimestampMs,
+      bytes,
+      reason,
     );
+    this.unreadInBatch = 0;
+    this.heldBack = 1;
+    throw this.failure;
   }
 }

@@ -8,24 +8,27 @@ import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
 import { FETCH_VERSION } from "./fetch_protocol.js";
 import type { KafkaLimits, WholeKafkaConfig } from "./kafka_client.js";
 import {
+  classifyFailure,
+  isProgrammersError,
   KafkaAuthenticationError,
   KafkaAuthorizationError,
   KafkaClosedError,
   KafkaError,
+  KafkaProgramError,
   KafkaRequestError,
   KafkaUnreachableError,
+  UnreadableAnswerError,
 } from "./kafka_errors.js";
 import {
   apiKeys,
-  classifyFailure,
   createKafkaJsLogger,
   errorName,
   type KafkaJsBroker,
   type KafkaJsLogger,
   type MetadataAnswer,
-  metadataCall,
   type ProtocolCall,
 } from "./kafkajs_internals.js";
+import { METADATA_VERSION, metadataCall } from "./metadata_protocol.js";
 
 interface Address {
   readonly host: string;
@@ -34,6 +37,22 @@ interface Address {
 
 /** Certificates do not get better by waiting. */
 const TLS_FAILURE = /CERT|SSL|TLS|EPROTO|UNABLE_TO_VERIFY/;
+
+const CERTIFICATE_HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
+    "by the clock of this machine, the broker's certificate is not valid now",
+  ],
+  [
+    /ALTNAME/,
+    "the broker's certificate is for other names: connect by one of those, and have the broker advertise it",
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
+    "the broker's certificate is by an authority that is not trusted here: name its CA file",
+  ],
+  [/WRONG_VERSION|EPROTO|PACKET_LENGTH/, "does this port expect plain text?"],
+];
 
 /** Retriable by their nature, though kafkajs says no. */
 const OUTAGE_TYPES = new Set(["BROKER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "UNKNOWN"]);
@@ -71,7 +90,7 @@ export class Cluster {
   async connect(): Promise<void> {
     await this.#attempts(this.limits.connectTimeoutMs, async () => {
       const connection = await this.#anyBroker();
-      await this.#guarded(connection, () => connection.send(metadataCall([])));
+      await this.#askMetadata(connection, []);
       connection.requireVersion(apiKeys.Fetch, FETCH_VERSION, "Fetch");
     });
   }
@@ -79,7 +98,7 @@ export class Cluster {
   /** What the brokers know of these topics, with errors as data. One attempt. */
   async metadata(topics: readonly string[]): Promise<MetadataAnswer> {
     const connection = await this.#anyBroker();
-    const answer = await this.#guarded(connection, () => connection.send(metadataCall(topics)));
+    const answer = await this.#askMetadata(connection, topics);
     const seen = new Set<string>();
     for (const { nodeId, host, port } of answer.brokers) {
       this.#nodes.set(nodeId, { host, port });
@@ -91,6 +110,14 @@ export class Cluster {
     for (const { host, port } of this.#seeds) seen.add(addressName(host, port));
     for (const [name, connection] of this.#connections) if (!seen.has(name)) this.#drop(connection);
     return answer;
+  }
+
+  #askMetadata(connection: BrokerConnection, topics: readonly string[]): Promise<MetadataAnswer> {
+    return this.#guarded(connection, async () => {
+      // What it speaks is known once it is connected to.
+      await connection.broker();
+      return connection.send(metadataCall(topics, connection.speaks(apiKeys.Metadata, METADATA_VERSION)));
+    });
   }
 
   /** One attempt at one of kafkajs's own requests to a node that `metadata` has told of. */
@@ -118,6 +145,12 @@ export class Cluster {
     const { apiKey, apiVersion, apiName } = call.request;
     connection.requireVersion(apiKey, apiVersion, apiName);
     return this.#guarded(connection, () => connection.send(call));
+  }
+
+  /** The next request to this node goes by a new connection; those under way fail. */
+  disconnect(nodeId: number): void {
+    const address = this.#nodes.get(nodeId);
+    if (address !== undefined) this.#drop(this.#connection(address));
   }
 
   /** Tells of a node that an answer other than metadata has named. */
@@ -157,6 +190,7 @@ export class Cluster {
   toKafkaError(error: unknown): KafkaError {
     if (error instanceof KafkaError) return error;
     const failure = classifyFailure(error);
+    if (failure.kind === "programmer") return new KafkaProgramError(error as Error);
     if (failure.kind === "authentication") return new KafkaAuthenticationError(this.brokers, error);
     if (failure.kind === "connection")
       return new KafkaUnreachableError(this.brokers, error, this.#hint(error));
@@ -166,9 +200,21 @@ export class Cluster {
     return new KafkaRequestError(`Kafka answered ${failure.type}: ${message}`, { cause: error });
   }
 
-  /** A broker that hangs up on the first request usually speaks another protocol on that port. */
+  /** What is behind it, as far as that can be told from here. */
   #hint(error: unknown): string {
     const { ssl, sasl } = this.config;
+    const { code, broker } = error as { code?: unknown; broker?: unknown };
+    const certificate = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(String(code)))?.[1];
+    if (certificate !== undefined) return ` (${certificate})`;
+    const node = [...this.#nodes].find(([, { host, port }]) => addressName(host, port) === broker);
+    const isSeed = this.#seeds.some(({ host, port }) => addressName(host, port) === broker);
+    if (node !== undefined && !isSeed) {
+      return (
+        `: the cluster answers there, but says that its broker ${node[0]} is at ${broker}. ` +
+        "The broker's advertised.listeners must name an address that this machine can reach"
+      );
+    }
+    // A broker that hangs up on the first request usually speaks another protocol on that port.
     if (/SASL state/.test(String(error))) return " (does this port take no login?)";
     if (!/clos|reset|disconnect|no answer/i.test(String(error))) return "";
     return ` (does this port expect ${ssl ? "plain text" : "TLS"}${sasl ? "" : ", or a SASL login"}?)`;
@@ -236,7 +282,7 @@ export class Cluster {
       return await request();
     } catch (error) {
       if (classifyFailure(error).kind !== "protocol") this.#drop(connection);
-      throw error;
+      throw isProgrammersError(error) ? new UnreadableAnswerError(error as Error) : error;
     }
   }
 
@@ -254,6 +300,7 @@ export function isOutage(error: unknown): boolean {
   const failure = classifyFailure(error);
   switch (failure.kind) {
     case "authentication":
+    case "programmer":
       return false;
     case "connection":
       return !TLS_FAILURE.test(failure.code ?? "");

@@ -15,7 +15,8 @@ import {
   type WholeKafkaConfig,
 } from "./kafka_client.js";
 import { KafkaAuthorizationError, TopicNotFoundError } from "./kafka_errors.js";
-import { errorName } from "./kafkajs_internals.js";
+import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
+import type { LogId, LogMark } from "./log_identity.js";
 import { PartitionFetcher } from "./partition_fetcher.js";
 import { describeProducersCall, transactionalIdsCall } from "./transaction_protocol.js";
 
@@ -106,14 +107,24 @@ class KafkaJsClient implements KafkaClient {
       },
       transactionWriter: (nodeId: number, topic: string, partition: number, firstOffset: number) =>
         transactionWriter(cluster, nodeId, topic, partition, firstOffset),
+      disconnect: (nodeId: number) => cluster.disconnect(nodeId),
       toKafkaError: (error: unknown) => cluster.toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, clock, config.logger, Math.random, config.health);
+    const { logger, health, trustedClock } = config;
+    this.#fetcher = new PartitionFetcher(transport, limits, clock, logger, Math.random, health, trustedClock);
   }
 
   async partitions(topic: string): Promise<readonly number[]> {
     const leaders = await this.cluster.retrying(this.#leadersAttempt(topic));
     return [...leaders.keys()].sort((a, b) => a - b);
+  }
+
+  async log(topic: string): Promise<LogId> {
+    const attempt = this.#topicAttempt(topic);
+    return this.cluster.retrying(async () => {
+      const { clusterId, topicId } = await attempt();
+      return { clusterId, topicId };
+    });
   }
 
   async offsets(topic: string, at: OffsetPoint): Promise<Map<number, number>> {
@@ -183,8 +194,14 @@ class KafkaJsClient implements KafkaClient {
     );
   }
 
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionSubscription {
-    return this.#fetcher.subscribe(topic, partition, offset, onData);
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionSubscription {
+    return this.#fetcher.subscribe(topic, partition, offset, onData, mark);
   }
 
   async close(): Promise<void> {
@@ -195,9 +212,18 @@ class KafkaJsClient implements KafkaClient {
 
   /** Attempts to find the leader (-1: none now) of each partition of a topic; for `Cluster.retrying`. */
   #leadersAttempt(topic: string): () => Promise<Map<number, number>> {
+    const attempt = this.#topicAttempt(topic);
+    return async () => {
+      const { partitionMetadata } = await attempt();
+      return new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]));
+    };
+  }
+
+  /** Attempts to find out about a topic; for `Cluster.retrying`. */
+  #topicAttempt(topic: string): () => Promise<LogId & MetadataAnswer["topicMetadata"][number]> {
     const startedAtMs = this.clock.elapsed();
     return async () => {
-      const { topicMetadata } = await this.cluster.metadata([topic]);
+      const { clusterId, topicMetadata } = await this.cluster.metadata([topic]);
       const known = topicMetadata.find((entry) => entry.topic === topic);
       const code = known?.topicErrorCode ?? UNKNOWN_TOPIC_OR_PARTITION;
       if (code === UNKNOWN_TOPIC_OR_PARTITION && this.clock.elapsed() - startedAtMs < TOPIC_PROPAGATION_MS) {
@@ -210,7 +236,7 @@ class KafkaJsClient implements KafkaClient {
         throw new KafkaAuthorizationError(`topic "${topic}"`, errorName(code));
       }
       if (code !== 0) throw new RetriableCodeError(`topic "${topic}"`, code);
-      return new Map(known!.partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]));
+      return { clusterId, ...known! };
     };
   }
 

@@ -9,7 +9,7 @@ import type { AbortedTransaction } from "./record_batch.js";
 
 export const FETCH_VERSION = 11;
 const READ_COMMITTED = 1;
-/** "Not a broker", "no fetch session", "leader epoch unknown", "log start unknown". */
+/** "Not a broker", "no fetch session", "log start unknown". */
 const NONE = -1;
 
 export interface FetchRequest {
@@ -21,6 +21,8 @@ export interface FetchRequest {
     readonly topic: string;
     readonly partition: number;
     readonly fetchOffset: number;
+    /** As told by the metadata: a broker that knows of another one refuses. -1: not known. */
+    readonly leaderEpoch: number;
   }[];
 }
 
@@ -82,7 +84,7 @@ export function fetchCall(fetch: FetchRequest): ProtocolCall<FetchAnswer> {
 /** Neighbours of the same topic share an entry; the order of partitions is kept, so a topic may occur twice. */
 function encodeTopics({ partitions, partitionMaxBytes }: FetchRequest) {
   const topics: { topic: string; partitions: InstanceType<typeof Encoder>[] }[] = [];
-  for (const { topic, partition, fetchOffset } of partitions) {
+  for (const { topic, partition, fetchOffset, leaderEpoch } of partitions) {
     let last = topics.at(-1);
     if (last?.topic !== topic) {
       last = { topic, partitions: [] };
@@ -91,7 +93,7 @@ function encodeTopics({ partitions, partitionMaxBytes }: FetchRequest) {
     last.partitions.push(
       new Encoder()
         .writeInt32(partition)
-        .writeInt32(NONE)
+        .writeInt32(leaderEpoch)
         .writeInt64(fetchOffset)
         .writeInt64(NONE)
         .writeInt32(partitionMaxBytes),

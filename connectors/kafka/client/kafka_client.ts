@@ -4,9 +4,10 @@
  * Nothing here knows the library underneath, so that a simulation can stand in for it.
  */
 import type { ConnectionOptions } from "node:tls";
-import type { Clock, HealthReporter } from "@order-payment-stream/beam/io";
+import type { Clock, HealthReporter, TrustedClock } from "@order-payment-stream/beam/io";
 
 import type { OpenTransactionError } from "./kafka_errors.js";
+import type { BatchMark, LogId, LogMark } from "./log_identity.js";
 
 /** What a Kafka read needs of a cluster. */
 export interface KafkaClient {
@@ -15,6 +16,8 @@ export interface KafkaClient {
    * @throws TopicNotFoundError, KafkaUnreachableError, KafkaAuthorizationError
    */
   partitions(topic: string): Promise<readonly number[]>;
+  /** Which log the topic's offsets are of now. Throws as `partitions`. */
+  log(topic: string): Promise<LogId>;
   /**
    * One offset per partition. "latest" is where the next record visible under read_committed will be, which is the
    * first of an open transaction where there is one; "end" is the high watermark, behind open transactions too; a
@@ -34,8 +37,16 @@ export interface KafkaClient {
    * cluster: failures show in `error`. A topic-partition can be subscribed once at a time.
    * @param offset first one wanted
    * @param onData see PartitionSubscription; must not throw
+   * @param mark of the log that `offset` is of, compared with the log that there is before anything is read, and again
+   * after each time that the partition could not be fetched; undefined: whichever there is
    */
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionSubscription;
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionSubscription;
   /** Ends every subscription and connection, within a second. Requests under way fail with KafkaClosedError. */
   close(): Promise<void>;
 }
@@ -72,27 +83,36 @@ export interface PartitionSubscription {
   readonly highWatermark: number;
   /**
    * Set when everything up to `highWatermark` has been handed out: when the fetch that told so was SENT, by a
-   * SteadyHour. Every record in the log at that time has been handed out. Undefined while behind, behind an open
+   * TrustedClock. Every record in the log at that time has been handed out. Undefined while behind, behind an open
    * transaction, paused or disconnected.
    */
   readonly caughtUpAtMs: number | undefined;
+  /** The log that is read, as last told by the brokers. Undefined: not known yet, and no record was fetched. */
+  readonly log: LogId | undefined;
   /**
    * Set while an open transaction has held the partition up for `retryMaxMs`: what a read that has an end fails with.
    * One that has none goes on waiting; when the transaction ends, so does this.
    */
   readonly transactionTimeout: OpenTransactionError | undefined;
-  /** Fatal, never cleared: OffsetOutOfRangeError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
+  /** Fatal, never cleared: a PositionLostError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
   readonly error: Error | undefined;
   close(): void;
 }
 
 /** Reads records one by one. Its fields speak of the record that `next` stepped to; `next` overwrites them. */
 export interface RecordCursor {
-  /** Steps to the next record; false: no more in this take. Throws RecordFormatError. */
+  /**
+   * Steps to the next record; false: no more in this take.
+   * @throws UnreadableRecordsError each time, until `skipUnreadable` is called
+   */
   next(): boolean;
+  /** After an UnreadableRecordsError: goes on behind its last offset. */
+  skipUnreadable(): void;
   /** Takes the last step back: its record comes again. Once after a `next` that returned true. */
   unread(): void;
   readonly offset: number;
+  /** The batch that the record is in. Not to be kept: it holds the memory of its records. */
+  readonly batch: BatchMark | undefined;
   /** Milliseconds since the epoch: the producer's time, or the broker's where the topic says LogAppendTime. */
   readonly timestampMs: number;
   /**
@@ -131,7 +151,9 @@ export interface KafkaConfig {
   /** Default: warnings and errors go to standard error. */
   readonly logger?: KafkaLogger;
   readonly clock?: Clock;
-  /** Told of outages that last, and of a clock that was set forward. */
+  /** By default one of its own, of `clock` alone. */
+  readonly trustedClock?: TrustedClock;
+  /** Told of outages that last, and of clocks that are wrong. */
   readonly health?: HealthReporter;
   readonly limits?: Partial<KafkaLimits>;
 }
@@ -159,7 +181,11 @@ export interface KafkaLimits {
   readonly fetchPartitionMaxBytes: number;
   /** Bytes in one fetch. */
   readonly fetchMaxBytes: number;
-  /** A partition is left out of fetches while as many bytes of it wait to be taken. */
+  /** A batch that is larger unpacked is not unpacked; far above what a broker takes from a producer by default. */
+  readonly unpackedBatchMaxBytes: number;
+  /** Of all batches that are unpacked at a time, whatever the number of partitions. */
+  readonly unpackedMaxBytes: number;
+  /** A partition is left out of fetches while as many bytes of it, compressed as they are, wait to be taken. */
   readonly bufferPartitionMaxBytes: number;
   /** Compare the CRC-32C of every record batch, as the broker did when it stored it. */
   readonly verifyChecksums: boolean;
@@ -174,6 +200,8 @@ export const defaultKafkaLimits: KafkaLimits = {
   fetchMaxWaitMs: 250,
   fetchPartitionMaxBytes: 1 << 20,
   fetchMaxBytes: 16 << 20,
+  unpackedBatchMaxBytes: 64 << 20,
+  unpackedMaxBytes: 128 << 20,
   bufferPartitionMaxBytes: 2 << 20,
   verifyChecksums: true,
 };

@@ -2,6 +2,10 @@
  * What can go wrong with Kafka, by what the reader of the message has to do about it. Outages have been retried within
  * their bound before one of these is thrown.
  */
+import { AssertionError } from "node:assert";
+import { KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } from "./kafkajs_internals.js";
+
+import type { LogId } from "./log_identity.js";
 
 /** Any failure of this client. */
 export class KafkaError extends Error {
@@ -56,20 +60,56 @@ export class TopicNotFoundError extends KafkaError {
   }
 }
 
-/** Records that were to be read are gone from the log, or were never there. */
-export class OffsetOutOfRangeError extends KafkaError {
-  override readonly name = "OffsetOutOfRangeError";
-
+/** The position of a reader is no place in the log that there is now. Says what that log holds, to go on elsewhere. */
+export abstract class PositionLostError extends KafkaError {
   constructor(
     readonly topic: string,
     readonly partition: number,
+    /** First one that was not read. */
     readonly wantedOffset: number,
-    readonly earliestOffset: number,
-    readonly latestOffset: number,
+    readonly found: FoundLog,
+    problem: string,
   ) {
+    super(`${topic}[${partition}] ${problem}`);
+  }
+}
+
+/** What there is in place of the log that was read. */
+export interface FoundLog {
+  readonly log: LogId;
+  readonly earliestOffset: number;
+  readonly latestOffset: number;
+}
+
+/** Records that were to be read are gone from the log, or were never there. */
+export class OffsetOutOfRangeError extends PositionLostError {
+  override readonly name = "OffsetOutOfRangeError";
+
+  constructor(topic: string, partition: number, wantedOffset: number, found: FoundLog) {
+    const { earliestOffset, latestOffset } = found;
     super(
-      `${topic}[${partition}] has no offset ${wantedOffset}: the log holds ${earliestOffset} to ${latestOffset}`,
+      topic,
+      partition,
+      wantedOffset,
+      found,
+      `has no offset ${wantedOffset}: the log holds ${earliestOffset} to ${latestOffset}`,
     );
+  }
+}
+
+/** The offsets up to this one were of another log. */
+export class LogChangedError extends PositionLostError {
+  override readonly name = "LogChangedError";
+
+  constructor(
+    topic: string,
+    partition: number,
+    wantedOffset: number,
+    found: FoundLog,
+    /** How it is known. */
+    readonly evidence: string,
+  ) {
+    super(topic, partition, wantedOffset, found, `is another log than the one that was read: ${evidence}`);
   }
 }
 
@@ -99,7 +139,31 @@ export function openTransaction(name: string, firstOffset: number, writer: strin
   return `${name}: an open transaction${by}, which begins at offset ${firstOffset}, hides the records behind it`;
 }
 
-/** Bytes that are no record batch this client can read. Retrying gives the same bytes. */
+/**
+ * Records that nobody can read though they are as the broker has them: packed wrongly, larger than is unpacked, or
+ * with an inside that is none. They have offsets, and a read can go on behind them.
+ */
+export class UnreadableRecordsError extends KafkaError {
+  override readonly name = "UnreadableRecordsError";
+
+  /**
+   * @param partition its name
+   * @param timestampMs of the first record of the batch; -1: none
+   * @param bytes of all records of the batch, as received
+   */
+  constructor(
+    partition: string,
+    readonly firstOffset: number,
+    readonly lastOffset: number,
+    readonly timestampMs: number,
+    readonly bytes: Buffer,
+    reason: string,
+  ) {
+    super(`${partition}: the records at offsets ${firstOffset} to ${lastOffset} cannot be read: ${reason}`);
+  }
+}
+
+/** Bytes that are no record batch this client can read, again and again. */
 export class RecordFormatError extends KafkaError {
   override readonly name = "RecordFormatError";
 }
@@ -115,6 +179,67 @@ export class KafkaClosedError extends KafkaError {
 
   constructor() {
     super("the Kafka client is closed");
+  }
+}
+
+/** This program or a library of its does what it must not: not an outage, however it came about. */
+export class KafkaProgramError extends KafkaError {
+  override readonly name = "KafkaProgramError";
+
+  constructor(cause: Error) {
+    super(`${cause.name}: ${cause.message}`, { cause });
+  }
+}
+
+/**
+ * What a failure means.
+ * - `authentication`: the broker has refused the login.
+ * - `protocol`: the broker has answered with an error, by its name in the protocol.
+ * - `connection`: everything that leaves the connection in doubt: refused, closed, timed out, unreadable. Whatever is not
+ *   known to be something else is of this kind, so an outage.
+ * - `programmer`: a bug.
+ */
+export type KafkaFailure =
+  | { readonly kind: "authentication" }
+  | { readonly kind: "protocol"; readonly type: string; readonly retriable: boolean }
+  | { readonly kind: "connection"; readonly code: string | undefined }
+  | { readonly kind: "programmer" };
+
+const LOGIN_REFUSALS: ReadonlySet<string> = new Set([
+  "SASL_AUTHENTICATION_FAILED",
+  "UNSUPPORTED_SASL_MECHANISM",
+]);
+
+const PROGRAMMER_CLASSES = [TypeError, ReferenceError, SyntaxError, RangeError, EvalError, AssertionError];
+
+/** What was thrown, but for a KafkaError, which says itself what it is. */
+export function classifyFailure(error: unknown): KafkaFailure {
+  if (isProgrammersError(error)) return { kind: "programmer" };
+  if (error instanceof KafkaJSNumberOfRetriesExceeded) return classifyFailure(error.cause);
+  // Where the connection failed in the middle of a login, the error is that of the connection: see kafkajs_internals.ts.
+  if (error instanceof KafkaJSSASLAuthenticationError) return { kind: "authentication" };
+  const { type, code, retriable } = error as { type?: unknown; code?: unknown; retriable?: unknown };
+  if (typeof type === "string" && type !== "ILLEGAL_SASL_STATE") {
+    if (LOGIN_REFUSALS.has(type)) return { kind: "authentication" };
+    return { kind: "protocol", type, retriable: retriable === true };
+  }
+  return { kind: "connection", code: typeof code === "string" ? code : undefined };
+}
+
+/**
+ * A bug of JavaScript's own kind. What a library makes of an answer that was damaged looks the same; so whoever reads
+ * from a broker calls it an UnreadableAnswerError first.
+ */
+export function isProgrammersError(error: unknown): boolean {
+  return !(error instanceof Error) || PROGRAMMER_CLASSES.some((known) => error instanceof known);
+}
+
+/** A request failed in a way that bytes which were damaged in transit explain; another attempt may not. */
+export class UnreadableAnswerError extends Error {
+  override readonly name = "UnreadableAnswerError";
+
+  constructor(cause: Error) {
+    super(`the answer of the broker cannot be read: ${cause.message}`, { cause });
   }
 }
 

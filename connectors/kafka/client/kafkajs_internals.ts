@@ -36,6 +36,7 @@ export interface ProtocolEncoder {
   writeUVarIntString(value: string): this;
   writeUVarIntArray(values: readonly ProtocolEncoder[]): this;
   writeArray(values: readonly (ProtocolEncoder | string | number)[]): this;
+  writeBuffer(value: Buffer): this;
   readonly buffer: Buffer;
 }
 
@@ -90,6 +91,28 @@ export type SocketFactory = (target: {
 export interface MetadataAnswer {
   readonly clientSideThrottleTime?: number;
   readonly brokers: readonly { nodeId: number; host: string; port: number }[];
+  /** Empty where the brokers do not tell. */
+  readonly clusterId: string;
+  readonly topicMetadata: readonly {
+    topicErrorCode: number;
+    topic: string;
+    /** Empty where the brokers do not tell. */
+    topicId: string;
+    partitionMetadata: readonly {
+      partitionErrorCode: number;
+      partitionId: number;
+      leader: number;
+      /** -1 where the brokers do not tell. */
+      leaderEpoch: number;
+    }[];
+  }[];
+}
+
+/** What kafkajs makes of Metadata v6, which tells less. */
+interface MetadataAnswerV6 {
+  readonly clientSideThrottleTime?: number;
+  readonly brokers: MetadataAnswer["brokers"];
+  readonly clusterId: string | null;
   readonly topicMetadata: readonly {
     topicErrorCode: number;
     topic: string;
@@ -113,8 +136,8 @@ const loggers: {
   LEVELS: { WARN: number };
   createLogger(options: { level: number; logCreator: () => (entry: KafkaJsLogEntry) => void }): KafkaJsLogger;
 } = require("kafkajs/src/loggers");
-const decodeMetadata: {
-  decode(payload: Buffer): Promise<MetadataAnswer>;
+const metadataV6: {
+  decode(payload: Buffer): Promise<MetadataAnswerV6>;
 } = require("kafkajs/src/protocol/requests/metadata/v6/response");
 const protocolErrors: {
   errorCodes: readonly { code: number; type: string; message: string }[];
@@ -144,7 +167,7 @@ export function createBroker(options: {
     port,
     clientId,
     ssl,
-    sasl,
+    sasl: sasl && withOutagesApart(sasl),
     socketFactory,
     connectionTimeout: options.connectionTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
@@ -152,6 +175,55 @@ export function createBroker(options: {
     logger,
   });
   return new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
+}
+
+/** Does one exchange of a login with the broker. */
+type SaslAuthenticate = (exchange: object) => Promise<unknown>;
+interface Login {
+  authenticate(): Promise<void>;
+}
+type LoginProvider = (connection: { readonly saslAuthenticate: SaslAuthenticate }) => Login;
+
+const LOGINS: Readonly<Record<string, (sasl: object) => LoginProvider>> = {
+  PLAIN: require("kafkajs/src/broker/saslAuthenticator/plain"),
+  "SCRAM-SHA-256": require("kafkajs/src/broker/saslAuthenticator/scram256"),
+  "SCRAM-SHA-512": require("kafkajs/src/broker/saslAuthenticator/scram512"),
+};
+
+/**
+ * kafkajs calls everything that goes wrong while it logs in a failed authentication, a connection that breaks too. With
+ * this, what failed on the way to the broker is thrown as it is; an answer of the broker has a `type`.
+ */
+export function withOutagesApart(sasl: {
+  readonly mechanism?: string;
+  readonly authenticationProvider?: LoginProvider;
+}): { readonly authenticationProvider?: LoginProvider } {
+  const login = LOGINS[sasl.mechanism?.toUpperCase() ?? ""]?.(sasl);
+  if (login === undefined) return sasl;
+  const authenticationProvider: LoginProvider = (connection) => {
+    let failure: unknown;
+    const saslAuthenticate: SaslAuthenticate = async (exchange) => {
+      try {
+        return await connection.saslAuthenticate(exchange);
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    };
+    const inner = login({ ...connection, saslAuthenticate });
+    return {
+      async authenticate() {
+        try {
+          await inner.authenticate();
+        } catch (error) {
+          const isOfTheWay =
+            failure !== undefined && typeof (failure as { type?: unknown }).type !== "string";
+          throw isOfTheWay ? failure : error;
+        }
+      },
+    };
+  };
+  return { ...sasl, authenticationProvider };
 }
 
 /** kafkajs's sockets, without the delay of small writes, and announced to `onSocket`. */
@@ -179,7 +251,7 @@ export function createKafkaJsLogger(
  * Metadata v6 of exactly these topics (none: only the brokers). Never creates a topic; the errors of topics and
  * partitions stay in the answer, where kafkajs would throw the first one.
  */
-export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAnswer> {
+export function metadataCallV6(topics: readonly string[]): ProtocolCall<MetadataAnswer> {
   return {
     request: {
       apiKey: apiKeys.Metadata,
@@ -187,45 +259,37 @@ export function metadataCall(topics: readonly string[]): ProtocolCall<MetadataAn
       apiName: "Metadata",
       encode: async () => new Encoder().writeArray(topics).writeBoolean(false),
     },
-    response: { decode: decodeMetadata.decode, parse: async (decoded: MetadataAnswer) => decoded },
+    response: {
+      decode: async (payload) => withUnknownIds(await metadataV6.decode(payload)),
+      parse: async (decoded: MetadataAnswer) => decoded,
+    },
   };
 }
 
-/** Decompresses the records of a batch. */
-export interface RecordCodec {
-  decompress(bytes: Buffer): Promise<Buffer>;
+function withUnknownIds(answer: MetadataAnswerV6): MetadataAnswer {
+  return {
+    ...answer,
+    clusterId: answer.clusterId ?? "",
+    topicMetadata: answer.topicMetadata.map((topic) => ({
+      ...topic,
+      topicId: "",
+      partitionMetadata: topic.partitionMetadata.map((partition) => ({ ...partition, leaderEpoch: -1 })),
+    })),
+  };
 }
 
-/** By the lowest three bits of a batch's attributes; throws for codecs that are not registered with kafkajs. */
-export const lookupCodecByAttributes: (attributes: number) => RecordCodec | null =
-  require("kafkajs/src/protocol/message/compression").lookupCodecByAttributes;
+type ErrorClass = new (message: string) => Error;
+export const {
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSSASLAuthenticationError,
+}: {
+  readonly KafkaJSNumberOfRetriesExceeded: ErrorClass;
+  readonly KafkaJSSASLAuthenticationError: ErrorClass;
+} = require("kafkajs");
 
 /** The protocol's name of an error code, such as NOT_LEADER_FOR_PARTITION. */
 export function errorName(code: number): string {
   return protocolErrors.errorCodes.find((known) => known.code === code)?.type ?? `error code ${code}`;
-}
-
-/** What kafkajs throws, as far as decisions depend on it. */
-export type KafkaJsFailure =
-  | { readonly kind: "authentication" }
-  | { readonly kind: "protocol"; readonly type: string; readonly retriable: boolean }
-  | { readonly kind: "connection"; readonly code: string | undefined };
-
-/** "connection" stands for everything that leaves the connection in doubt: refused, closed, timed out, unreadable. */
-export function classifyFailure(error: unknown): KafkaJsFailure {
-  const { name, type, code, retriable } = error as {
-    name?: string;
-    type?: string;
-    code?: unknown;
-    retriable?: boolean;
-  };
-  if (name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
-    return { kind: "authentication" };
-  }
-  if (type === "UNSUPPORTED_SASL_MECHANISM") return { kind: "authentication" };
-  if (type === "ILLEGAL_SASL_STATE") return { kind: "connection", code: undefined };
-  if (typeof type === "string") return { kind: "protocol", type, retriable: retriable === true };
-  return { kind: "connection", code: typeof code === "string" ? code : undefined };
 }
 
 /**
@@ -241,4 +305,36 @@ const requestQueue: RequestQueue = require("kafkajs/src/network/requestQueue").p
 const scheduleCheckPendingRequests = requestQueue.scheduleCheckPendingRequests;
 requestQueue.scheduleCheckPendingRequests = function (this: RequestQueue): void {
   if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
+};
+
+/**
+ * A damaged answer (a length that cannot be, an answer to no request) would throw where nobody catches, or have its
+ * request wait for its time-out; here it ends the connection, and with it the requests under way.
+ */
+interface Connection {
+  readonly socket: Socket;
+  readonly bytesNeeded: number;
+  processData(bytes: Buffer): void;
+}
+const ANSWER_MAX_BYTES = 2 ** 28;
+const connection: Connection = require("kafkajs/src/network/connection").prototype;
+const processData = connection.processData;
+connection.processData = function (this: Connection, bytes: Buffer): void {
+  try {
+    processData.call(this, bytes);
+    if (this.bytesNeeded > ANSWER_MAX_BYTES) throw new RangeError("an answer of an impossible length");
+  } catch (error) {
+    this.socket.destroy(error as Error);
+  }
+};
+
+interface AnsweredQueue {
+  readonly inflight: ReadonlyMap<number, unknown>;
+  fulfillRequest(answer: { correlationId: number }): void;
+}
+const answeredQueue: AnsweredQueue = require("kafkajs/src/network/requestQueue").prototype;
+const fulfillRequest = answeredQueue.fulfillRequest;
+answeredQueue.fulfillRequest = function (this: AnsweredQueue, answer): void {
+  if (!this.inflight.has(answer.correlationId)) throw new RangeError("an answer to no request");
+  fulfillRequest.call(this, answer);
 };

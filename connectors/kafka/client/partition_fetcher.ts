@@ -3,7 +3,7 @@
  * partitions that have room; the next one leaves as soon as the answer is in the buffers, before anyone reads them.
  * There is no loop that runs: `#pump` starts whatever may start now, and everything that ends calls it again.
  */
-import { type Clock, type HealthReporter, SteadyHour, unheard } from "@order-payment-stream/beam/io";
+import { type Clock, type HealthReporter, TrustedClock, unheard } from "@order-payment-stream/beam/io";
 
 import { backoffMs } from "./backoff.js";
 import { RetriableCodeError } from "./cluster.js";
@@ -13,15 +13,27 @@ import {
   KafkaAuthenticationError,
   KafkaAuthorizationError,
   type KafkaError,
+  KafkaProgramError,
   KafkaRequestError,
+  LogChangedError,
   OffsetOutOfRangeError,
   RecordFormatError,
   TopicNotFoundError,
 } from "./kafka_errors.js";
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
+import {
+  type Anchor,
+  type BatchHeader,
+  type BatchMark,
+  holdsAnchor,
+  isSameLog,
+  type LogId,
+  type LogMark,
+} from "./log_identity.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
-import { decompress, readRecordSet } from "./record_batch.js";
+import { readBatchHeader, readRecordSet } from "./record_batch.js";
 import { type TransactionSource, TransactionWatch } from "./transaction_watch.js";
+import { UnpackedBatches } from "./unpacked_batches.js";
 
 /** What the fetcher asks of the cluster. Each call is one attempt, and rejects when it fails. */
 export interface FetchTransport extends TransactionSource {
@@ -34,6 +46,8 @@ export interface FetchTransport extends TransactionSource {
     topic: string,
     partition: number,
   ): Promise<{ earliest: number; latest: number }>;
+  /** The next request to this node goes by a new connection. */
+  disconnect(nodeId: number): void;
   /** A rejection, as one of our errors. */
   toKafkaError(error: unknown): KafkaError;
 }
@@ -55,12 +69,19 @@ const UNSUPPORTED_VERSION = 35;
 const SHORT_WAIT_MS = 10;
 const SETTLING_MS = 1_000;
 
+/** Answers with the same batch damaged, each by a connection of its own, before it counts as damaged on the disk. */
+const DAMAGED_MAX = 6;
+
 const HEALTH_KAFKA = "Kafka";
 const HEALTH_CLOCK = "clock";
 /** A change of leader, which is no problem, is over sooner. */
 const HEALTH_AFTER_MS = 1_000;
 /** Beyond the time that a broker may hold an answer back. */
 const HEALTH_SLOW_MS = 5_000;
+
+/** After a gap of this length between fetches, of a buffer that was full or a process that stood still, a topic may have
+ * been made again unseen. */
+const DOUBT_AFTER_MS = 1_000;
 
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
@@ -74,8 +95,8 @@ export class PartitionFetcher implements ReaderOwner {
   #subscribedAtMs = 0;
   #callOffPump: (() => void) | undefined;
   #isClosed = false;
-  readonly #hour: SteadyHour;
   readonly #transactions: TransactionWatch;
+  readonly #unpacked: UnpackedBatches;
   /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
   #isFailing = false;
 
@@ -86,12 +107,19 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly logger: KafkaLogger,
     private readonly random: () => number = Math.random,
     private readonly health: HealthReporter = unheard,
+    private readonly trustedClock: TrustedClock = new TrustedClock(clock),
   ) {
-    this.#hour = new SteadyHour(clock);
+    this.#unpacked = new UnpackedBatches(limits.unpackedBatchMaxBytes, limits.unpackedMaxBytes);
     this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
 
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionReader {
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionReader {
     if (this.#isClosed) throw new Error("subscribe after close");
     let ofTopic = this.#readers.get(topic);
     if (ofTopic === undefined) {
@@ -105,7 +133,9 @@ export class PartitionFetcher implements ReaderOwner {
       offset,
       onData,
       this.limits.bufferPartitionMaxBytes,
+      this.#unpacked,
       this,
+      mark,
     );
     ofTopic.set(partition, reader);
     this.#subscribedAtMs = this.clock.elapsed();
@@ -183,7 +213,7 @@ export class PartitionFetcher implements ReaderOwner {
     for (const reader of readers) reader.isBusy = true;
     const toNotify: PartitionReader[] = [];
     try {
-      const { topicMetadata } = await this.transport.metadata([
+      const { clusterId, topicMetadata } = await this.transport.metadata([
         ...new Set(readers.map(({ topic }) => topic)),
       ]);
       for (const reader of readers) {
@@ -196,7 +226,14 @@ export class PartitionFetcher implements ReaderOwner {
           if (this.#failedByCode(reader, known!.partitionErrorCode || LEADER_NOT_AVAILABLE))
             toNotify.push(reader);
         } else {
-          reader.leader = known!.leader;
+          const told = { clusterId, topicId: topic!.topicId };
+          const { leader, leaderEpoch } = known!;
+          if (reader.recognize(told)) {
+            reader.leader = leader;
+            reader.leaderEpoch = leaderEpoch;
+          } else if (await this.#logChanged(reader, leader, otherIds(reader.expectedLog, told), told)) {
+            toNotify.push(reader);
+          }
         }
       }
     } catch (error) {
@@ -207,12 +244,26 @@ export class PartitionFetcher implements ReaderOwner {
     await this.#goOn(toNotify);
   }
 
+  /** True: the subscriber has something to see. */
+  async #logChanged(reader: PartitionReader, leader: number, evidence: string, log: LogId): Promise<boolean> {
+    const { topic, partition, nextOffset } = reader;
+    try {
+      const range = await this.transport.offsetRange(leader, topic, partition);
+      const found = { log, earliestOffset: range.earliest, latestOffset: range.latest };
+      return reader.fail(new LogChangedError(topic, partition, nextOffset, found, evidence));
+    } catch (error) {
+      return this.#failed(reader, error);
+    }
+  }
+
   async #fetch(leader: number, readers: readonly PartitionReader[], maxWaitMs: number): Promise<void> {
     this.#fetching.add(leader);
     for (const reader of readers) reader.isBusy = true;
     const unanswered = new Set(readers);
     const toNotify: PartitionReader[] = [];
-    const sentAtMs = this.#hour.now();
+    const sentAtMs = this.trustedClock.now();
+    const elapsedMs = this.clock.elapsed();
+    for (const reader of readers) if (elapsedMs - reader.fetchedAtMs > DOUBT_AFTER_MS) reader.doubt();
     this.#watchClock();
     const callOff = this.#watchAnswer(leader, maxWaitMs);
     try {
@@ -265,6 +316,10 @@ export class PartitionFetcher implements ReaderOwner {
     sentAtMs: number,
   ): Promise<boolean> {
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) return this.#outOfRange(reader, leader);
+    if (fetched.errorCode === CORRUPT_MESSAGE) {
+      const what = `the broker says that its log is damaged at offset ${reader.fetchOffset}`;
+      return this.#damaged(reader, leader, what);
+    }
     if (fetched.errorCode !== NO_ERROR) return this.#failedByCode(reader, fetched.errorCode);
 
     let { buffer, recordsStart: start, recordsEnd: end } = fetched;
@@ -273,33 +328,74 @@ export class PartitionFetcher implements ReaderOwner {
       start = 0;
       end = buffer.length;
     }
+    reader.fetchedAtMs = this.clock.elapsed();
     try {
       const { verifyChecksums } = this.limits;
-      const set = readRecordSet(buffer, start, end, reader.fetchOffset, fetched.aborted, verifyChecksums);
-      this.#hour.confirm(set.latestTimestampMs);
-      if (set.isCompressed) await decompress(set.batches);
-      if (reader.isClosed) return false;
+      const { anchorInDoubt } = reader;
+      if (anchorInDoubt !== undefined) {
+        const first = readBatchHeader(buffer, start, end);
+        if (first === undefined) return this.#withoutAnchor(reader, leader, anchorInDoubt, fetched);
+        if (!holdsAnchor(first, anchorInDoubt)) {
+          return this.#logChanged(reader, leader, contradiction(anchorInDoubt, first), reader.log!);
+        }
+      }
+      const set = readRecordSet(buffer, start, end, reader.nextOffset, fetched.aborted, verifyChecksums);
+      this.trustedClock.confirm(set.latestTimestampMs);
+      if (set.nextOffset > reader.fetchOffset) reader.damaged = 0;
       this.#succeeded(reader);
       this.#transactions.watch(reader, set.nextOffset, fetched, leader);
-      return reader.accept(set.batches, set.nextOffset, fetched.highWatermark, sentAtMs);
+      return reader.accept(set.batches, set.nextOffset, set.anchor, fetched.highWatermark, sentAtMs);
     } catch (error) {
       if (!(error instanceof RecordFormatError)) throw error;
-      return reader.fail(new RecordFormatError(`${reader.name}: ${error.message}`, { cause: error }));
+      return this.#damaged(reader, leader, error.message);
     }
+  }
+
+  /** A byte that was damaged on the way is right the next time, by another connection; one on a disk is not. */
+  #damaged(reader: PartitionReader, leader: number, what: string): boolean {
+    const { name } = reader;
+    reader.damaged++;
+    if (reader.damaged >= DAMAGED_MAX) {
+      return reader.fail(
+        new RecordFormatError(
+          `${name}: ${what}, ${DAMAGED_MAX} times in a row by as many connections: it is so on the disk of broker ${leader}. ` +
+            "Another replica may be whole: move the leader; or delete the records up to there",
+        ),
+      );
+    }
+    this.transport.disconnect(leader);
+    return this.#failed(reader, new KafkaRequestError(`${name}: ${what}`));
   }
 
   /** Right after a change of leader the new one may not know its own end yet, so the log is asked once more. */
   async #outOfRange(reader: PartitionReader, leader: number): Promise<boolean> {
-    const { topic, partition, fetchOffset } = reader;
+    const { topic, partition, fetchOffset, nextOffset } = reader;
     try {
       const { earliest, latest } = await this.transport.offsetRange(leader, topic, partition);
-      if (fetchOffset < earliest || fetchOffset > latest) {
-        return reader.fail(new OffsetOutOfRangeError(topic, partition, fetchOffset, earliest, latest));
+      if (nextOffset < earliest || nextOffset > latest) {
+        const found = { log: reader.log!, earliestOffset: earliest, latestOffset: latest };
+        return reader.fail(new OffsetOutOfRangeError(topic, partition, nextOffset, found));
+      }
+      if (fetchOffset < earliest) {
+        // Retention has removed what was read, and no more: there is nothing left to compare.
+        reader.trust();
+        return false;
       }
       return this.#failed(reader, new RetriableCodeError(reader.name, OFFSET_OUT_OF_RANGE));
     } catch (error) {
       return this.#failed(reader, error);
     }
+  }
+
+  /** The answer had no room for this partition, or the log ends in front of what was read. */
+  async #withoutAnchor(
+    reader: PartitionReader,
+    leader: number,
+    anchor: Anchor,
+    { lastStableOffset }: FetchedPartition,
+  ): Promise<boolean> {
+    if (lastStableOffset > anchor.offset) return false;
+    return this.#outOfRange(reader, leader);
   }
 
   #succeeded(reader: PartitionReader): void {
@@ -339,16 +435,9 @@ export class PartitionFetcher implements ReaderOwner {
   }
 
   #watchClock(): void {
-    const aheadMs = this.#hour.aheadMs;
-    if (aheadMs === 0) {
-      this.health.clear(HEALTH_CLOCK);
-      return;
-    }
-    const ahead = `${Math.round(aheadMs / 1000)} s`;
-    this.health.report(
-      HEALTH_CLOCK,
-      `the clock of this machine was set forward by ${ahead}, which no record has shown yet: partitions without new records wait`,
-    );
+    const problem = this.trustedClock.problem();
+    if (problem === undefined) this.health.clear(HEALTH_CLOCK);
+    else this.health.report(HEALTH_CLOCK, problem);
   }
 
   #failedByCode(reader: PartitionReader, code: number): boolean {
@@ -357,7 +446,6 @@ export class PartitionFetcher implements ReaderOwner {
         return reader.fail(new KafkaAuthorizationError(`topic "${reader.topic}"`, errorName(code)));
       case INVALID_TOPIC:
         return reader.fail(new TopicNotFoundError(reader.topic, this.transport.brokers));
-      case CORRUPT_MESSAGE:
       case INVALID_FETCH_SIZE:
       case UNSUPPORTED_VERSION:
         return reader.fail(new KafkaRequestError(`fetching ${reader.name}: ${errorName(code)}`));
@@ -383,7 +471,8 @@ export class PartitionFetcher implements ReaderOwner {
   #retryLater(reader: PartitionReader, error: unknown): boolean {
     if (reader.isClosed || reader.error !== undefined) return false;
     const cause = this.transport.toKafkaError(error);
-    if (cause instanceof KafkaAuthenticationError) return reader.fail(cause);
+    if (cause instanceof KafkaAuthenticationError || cause instanceof KafkaProgramError)
+      return reader.fail(cause);
     const now = this.clock.elapsed();
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;
@@ -402,4 +491,16 @@ export class PartitionFetcher implements ReaderOwner {
     }
     return reader.disconnect();
   }
+}
+
+function contradiction(anchor: Anchor, first: BatchHeader): string {
+  const text = ({ baseOffset, leaderEpoch, checksum }: BatchMark): string =>
+    `of offset ${baseOffset}, epoch ${leaderEpoch} and checksum ${checksum.toString(16)}`;
+  return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was cut or restored`;
+}
+
+function otherIds(was: LogId, is: LogId): string {
+  return isSameLog({ ...was, topicId: "" }, { ...is, topicId: "" })
+    ? `the topic was deleted and made again, its id was ${was.topicId} and is ${is.topicId}`
+    : `it is in the cluster ${is.clusterId}, and what was read is in the cluster ${was.clusterId}`;
 }

@@ -2,7 +2,9 @@
 import { BufferedRecords } from "./buffered_records.js";
 import type { PartitionSubscription, RecordCursor } from "./kafka_client.js";
 import type { OpenTransactionError } from "./kafka_errors.js";
+import { type Anchor, isSameLog, type LogId, type LogMark, mergedLog, UNKNOWN_LOG } from "./log_identity.js";
 import type { RecordBatch } from "./record_batch.js";
+import type { UnpackedBatches } from "./unpacked_batches.js";
 
 /** An open transaction that hides what comes behind it. */
 export interface HeldUp {
@@ -28,10 +30,14 @@ export class PartitionReader implements PartitionSubscription {
 
   /** Node id of the broker to fetch from; -1: to be found out. */
   leader = -1;
+  leaderEpoch = -1;
+  log: LogId | undefined;
   /** A fetch, or another request on its behalf, is under way. */
   isBusy = false;
   /** Was left out of the last fetch because its buffer was full. */
   isPaused = false;
+  /** When the last fetch was answered, by the clock's elapsed time. */
+  fetchedAtMs = Number.POSITIVE_INFINITY;
   /** No attempt before this time. */
   retryAtMs = 0;
   /** Failures since the last success, and since when. */
@@ -39,12 +45,18 @@ export class PartitionReader implements PartitionSubscription {
   failingSinceMs = 0;
   /** Since when every answer has been that there is no such partition; -1: not so. */
   missingSinceMs = -1;
+  /** Answers in a row whose first batch was damaged. */
+  damaged = 0;
   /** The open transaction that everything up to which has been fetched; its end is waited for. */
   heldUp: HeldUp | undefined;
   transactionTimeout: OpenTransactionError | undefined;
 
   readonly #records: BufferedRecords;
-  #fetchOffset: number;
+  /** First offset that is not in the buffer. */
+  nextOffset: number;
+  readonly #expected: LogId;
+  #anchor: Anchor | undefined;
+  #isSameLog: boolean;
   #endConfirmedAtMs: number | undefined;
 
   constructor(
@@ -53,19 +65,50 @@ export class PartitionReader implements PartitionSubscription {
     offset: number,
     readonly onData: () => void,
     private readonly bufferMaxBytes: number,
+    unpacked: UnpackedBatches,
     private readonly owner: ReaderOwner,
+    mark?: LogMark,
   ) {
-    this.#fetchOffset = offset;
-    this.#records = new BufferedRecords(offset, this.name);
+    this.nextOffset = offset;
+    this.#expected = mark ?? UNKNOWN_LOG;
+    this.#anchor = mark?.anchor;
+    this.#isSameLog = mark?.anchor === undefined;
+    this.#records = new BufferedRecords(offset, this.name, unpacked);
   }
 
   get name(): string {
     return `${this.topic}[${this.partition}]`;
   }
 
-  /** First offset that is not in the buffer. */
+  /** Where to fetch: while the log is in doubt, the last batch again. */
   get fetchOffset(): number {
-    return this.#fetchOffset;
+    return this.anchorInDoubt?.offset ?? this.nextOffset;
+  }
+
+  /** The batch that shows, once it was fetched again, that the log is still the same. Undefined: that is known. */
+  get anchorInDoubt(): Anchor | undefined {
+    return this.#isSameLog ? undefined : this.#anchor;
+  }
+
+  get expectedLog(): LogId {
+    return this.log ?? this.#expected;
+  }
+
+  /** Takes in what the brokers say of the log. False: it is another one. */
+  recognize(told: LogId): boolean {
+    if (!isSameLog(this.expectedLog, told)) return false;
+    this.log = mergedLog(told, this.expectedLog);
+    return true;
+  }
+
+  /** The log has passed for the one that was read, or there is nothing to compare any more. */
+  trust(): void {
+    this.#isSameLog = true;
+  }
+
+  /** The log may be another one since it was fetched from last. */
+  doubt(): void {
+    this.#isSameLog = this.#anchor === undefined;
   }
 
   get isFull(): boolean {
@@ -83,7 +126,7 @@ export class PartitionReader implements PartitionSubscription {
   }
 
   get position(): number {
-    return this.#records.isExhausted ? this.#fetchOffset : this.#records.position;
+    return this.#records.isExhausted ? this.nextOffset : this.#records.position;
   }
 
   get caughtUpAtMs(): number | undefined {
@@ -98,17 +141,23 @@ export class PartitionReader implements PartitionSubscription {
     this.owner.closed(this);
   }
 
-  /** Takes in an answer to a fetch sent at `sentAtMs`. True: the subscriber has something to see. */
+  /**
+   * Takes in an answer to a fetch sent at `sentAtMs`. True: the subscriber has something to see.
+   * @param anchor the last batch of the answer, if there was one
+   */
   accept(
     batches: readonly RecordBatch[],
     nextOffset: number,
+    anchor: Anchor | undefined,
     highWatermark: number,
     sentAtMs: number,
   ): boolean {
     const wasExhausted = this.#records.isExhausted;
     const caughtUpBefore = this.caughtUpAtMs;
     this.#records.push(batches);
-    this.#fetchOffset = nextOffset;
+    this.nextOffset = nextOffset;
+    this.#anchor = anchor ?? this.#anchor;
+    this.#isSameLog = true;
     this.highWatermark = highWatermark;
     // A leader that is new may tell an end that is too early; it does not know yet what lies behind.
     this.#endConfirmedAtMs = nextOffset === highWatermark ? sentAtMs : undefined;
@@ -119,6 +168,7 @@ export class PartitionReader implements PartitionSubscription {
   disconnect(): boolean {
     const caughtUpBefore = this.caughtUpAtMs;
     this.leader = -1;
+    this.doubt();
     this.#endConfirmedAtMs = undefined;
     return caughtUpBefore !== undefined;
   }

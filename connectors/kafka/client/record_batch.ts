@@ -17,10 +17,11 @@
  */
 import { crc32c } from "@order-payment-stream/beam/io";
 import { RecordFormatError } from "./kafka_errors.js";
-import { lookupCodecByAttributes } from "./kafkajs_internals.js";
+import type { Anchor, BatchHeader } from "./log_identity.js";
 
 const LENGTH_AT = 8;
 const LENGTH_COUNTS_FROM = 12;
+const LEADER_EPOCH_AT = 12;
 const MAGIC_AT = 16;
 const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
@@ -36,23 +37,25 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
-const CODEC_NAMES = ["none", "gzip", "snappy", "lz4", "zstd"];
 /** A record of nothing: length, attributes, timestamp, offset, key, value, headers. */
 const SMALLEST_RECORD_BYTES = 7;
 
 /** Records [recordsStart, recordsEnd) of `buffer`. */
 export interface RecordBatch {
-  buffer: Buffer;
-  recordsStart: number;
-  recordsEnd: number;
+  readonly buffer: Buffer;
+  readonly recordsStart: number;
+  readonly recordsEnd: number;
   readonly recordCount: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
   readonly baseTimestampMs: number;
   /** The time of all records where the broker sets it; otherwise -1. */
   readonly logAppendTimeMs: number;
-  /** 0: readable as it is. Otherwise `decompress` comes first. */
-  codec: number;
+  readonly leaderEpoch: number;
+  /** CRC-32C of the batch as it was stored. */
+  readonly checksum: number;
+  /** 0: readable as it is. Otherwise it is unpacked first, see codecs.ts. */
+  readonly codec: number;
 }
 
 /** A transaction of this producer that began at this offset and was aborted. */
@@ -66,7 +69,8 @@ export interface RecordSet {
   readonly batches: RecordBatch[];
   /** Where to fetch next: behind the last complete batch, whatever it held. */
   readonly nextOffset: number;
-  readonly isCompressed: boolean;
+  /** Of the last complete batch, whatever it held; undefined: there was none. */
+  readonly anchor: Anchor | undefined;
   /** The latest time of a record in these batches, by the clock of who wrote it; -1: none. */
   readonly latestTimestampMs: number;
 }
@@ -74,7 +78,8 @@ export interface RecordSet {
 /**
  * @param fetchOffset first offset wanted
  * @param aborted the fetch answer's transactions, in any order
- * @throws RecordFormatError
+ * @throws RecordFormatError when the first batch is none. What comes before a later one is good, and the next fetch
+ *   begins with that one.
  */
 export function readRecordSet(
   buffer: Buffer,
@@ -87,23 +92,28 @@ export function readRecordSet(
   const batches: RecordBatch[] = [];
   const isAborted = aborted.length > 0 ? new AbortedProducers(aborted) : undefined;
   let nextOffset = fetchOffset;
-  let isCompressed = false;
   let latestTimestampMs = -1;
+  let lastBatchAt = -1;
+  let previousOffset = -1;
+
+  const damage = (message: string): void => {
+    if (nextOffset === fetchOffset) throw new RecordFormatError(message);
+  };
 
   for (let at = start; at + MAGIC_AT < end; ) {
     const magic = buffer[at + MAGIC_AT]!;
     if (magic !== 2) {
-      throw new RecordFormatError(
+      damage(
         magic < 2
           ? `message format v${magic}, which Kafka wrote before 0.11, at about offset ${nextOffset}; v2 is needed`
           : `unknown record batch magic ${magic} at about offset ${nextOffset}`,
       );
+      break;
     }
     const length = buffer.readInt32BE(at + LENGTH_AT);
     if (length < RECORDS_AT - LENGTH_COUNTS_FROM) {
-      throw new RecordFormatError(
-        `record batch of impossible length ${length} at about offset ${nextOffset}`,
-      );
+      damage(`record batch of impossible length ${length} at about offset ${nextOffset}`);
+      break;
     }
     const batchEnd = at + LENGTH_COUNTS_FROM + length;
     if (batchEnd > end) break;
@@ -114,17 +124,27 @@ export function readRecordSet(
       verifyChecksums &&
       crc32c(buffer, at + ATTRIBUTES_AT, batchEnd) !== buffer.readUInt32BE(at + CRC_AT)
     ) {
-      throw new RecordFormatError(`record batch at offset ${baseOffset} does not match its checksum`);
+      damage(`record batch at about offset ${nextOffset} does not match its checksum`);
+      break;
     }
     const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
     const recordCount = buffer.readInt32BE(at + RECORD_COUNT_AT);
     const codec = attributes & CODEC_MASK;
-    if (baseOffset < 0 || lastOffset < baseOffset || !Number.isSafeInteger(lastOffset) || recordCount < 0) {
-      throw new RecordFormatError(
-        `record batch with impossible offsets ${baseOffset} to ${lastOffset} or count ${recordCount}`,
+    // The base offset is not covered by the checksum; that batches come in order is.
+    const isBehind = baseOffset > previousOffset;
+    previousOffset = lastOffset;
+    if (
+      baseOffset < 0 ||
+      lastOffset < baseOffset ||
+      !isBehind ||
+      !Number.isSafeInteger(lastOffset) ||
+      recordCount < 0
+    ) {
+      damage(
+        `record batch with impossible offsets ${baseOffset} to ${lastOffset} or count ${recordCount} at about offset ${nextOffset}`,
       );
+      break;
     }
-    if (codec === 0) checkCount(recordCount, batchEnd - at - RECORDS_AT, baseOffset);
 
     const hidden =
       isAborted?.next(
@@ -134,7 +154,6 @@ export function readRecordSet(
         (attributes & CONTROL) !== 0,
       ) ?? false;
     if (!hidden && (attributes & CONTROL) === 0 && recordCount > 0 && lastOffset >= fetchOffset) {
-      if (codec !== 0) isCompressed = true;
       const maxTimestampMs = readInt64(buffer, at + MAX_TIMESTAMP_AT);
       if (maxTimestampMs > latestTimestampMs) latestTimestampMs = maxTimestampMs;
       batches.push({
@@ -146,38 +165,34 @@ export function readRecordSet(
         lastOffset,
         baseTimestampMs: readInt64(buffer, at + BASE_TIMESTAMP_AT),
         logAppendTimeMs: attributes & LOG_APPEND_TIME ? maxTimestampMs : -1,
+        leaderEpoch: buffer.readInt32BE(at + LEADER_EPOCH_AT),
+        checksum: buffer.readUInt32BE(at + CRC_AT),
         codec,
       });
     }
     if (lastOffset >= nextOffset) nextOffset = lastOffset + 1;
+    lastBatchAt = at;
     at = batchEnd;
   }
-  return { batches, nextOffset, isCompressed, latestTimestampMs };
+  const anchor = lastBatchAt < 0 ? undefined : anchorOf(readBatchHeader(buffer, lastBatchAt, end)!);
+  return { batches, nextOffset, anchor, latestTimestampMs };
 }
 
-/** Replaces the bytes of the compressed batches by their records. Throws RecordFormatError. */
-export async function decompress(batches: readonly RecordBatch[]): Promise<void> {
-  for (const batch of batches) {
-    if (batch.codec === 0) continue;
-    const name = CODEC_NAMES[batch.codec] ?? `codec ${batch.codec}`;
-    let records: Buffer;
-    try {
-      const codec = lookupCodecByAttributes(batch.codec);
-      if (codec === null) throw new Error("no such codec");
-      records = await codec.decompress(batch.buffer.subarray(batch.recordsStart, batch.recordsEnd));
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RecordFormatError(
-        `record batch at offset ${batch.baseOffset} is compressed with ${name} and cannot be read: ${reason}`,
-        { cause },
-      );
-    }
-    checkCount(batch.recordCount, records.length, batch.baseOffset);
-    batch.buffer = records;
-    batch.recordsStart = 0;
-    batch.recordsEnd = records.length;
-    batch.codec = 0;
-  }
+/** Undefined: the header is not whole, or of another format. */
+export function readBatchHeader(buffer: Buffer, at: number, end: number): BatchHeader | undefined {
+  if (at + RECORDS_AT > end || buffer[at + MAGIC_AT] !== 2) return undefined;
+  const baseOffset = readInt64(buffer, at);
+  return {
+    baseOffset,
+    lastOffset: baseOffset + buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT),
+    leaderEpoch: buffer.readInt32BE(at + LEADER_EPOCH_AT),
+    checksum: buffer.readUInt32BE(at + CRC_AT),
+    recordCount: buffer.readInt32BE(at + RECORD_COUNT_AT),
+  };
+}
+
+function anchorOf({ baseOffset, lastOffset, leaderEpoch, checksum }: BatchHeader): Anchor {
+  return { offset: lastOffset, baseOffset, leaderEpoch, checksum };
 }
 
 /** A signed 64-bit number; exact up to 2^53, far above any offset, time or producer id. */
@@ -185,7 +200,8 @@ export function readInt64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
 }
 
-function checkCount(recordCount: number, bytes: number, baseOffset: number): void {
+/** @throws RecordFormatError when so many records cannot be in so few bytes */
+export function checkCount(recordCount: number, bytes: number, baseOffset: number): void {
   if (recordCount * SMALLEST_RECORD_BYTES > bytes) {
     throw new RecordFormatError(
       `record batch at offset ${baseOffset} has ${recordCount} records in ${bytes} bytes`,

@@ -4,9 +4,11 @@ import { booksBalance } from "./books_balance.js";
 import { brokersAreAskedInModeration } from "./brokers_are_asked_in_moderation.js";
 import type { CheckerFactory } from "./checker.js";
 import { everyEventInOnePlace } from "./every_event_in_one_place.js";
+import { expiryIsOnTime } from "./expiry_is_on_time.js";
 import { failuresHaveACause } from "./failures_have_a_cause.js";
 import { noPairTwice } from "./no_pair_twice.js";
 import { nothingBehindTheWatermark } from "./nothing_behind_the_watermark.js";
+import { nothingExpiresBeforeItsTime } from "./nothing_expires_before_its_time.js";
 import { nothingOutlivesItsExpiry } from "./nothing_outlives_its_expiry.js";
 import { outputIsTheOracles } from "./output_is_the_oracles.js";
 import { sinksWriteWhatIsCommitted } from "./sinks_write_what_is_committed.js";
@@ -19,6 +21,8 @@ export const CHECKERS = {
   "what was committed is there": whatWasCommittedIsThere,
   "nothing behind the watermark": nothingBehindTheWatermark,
   "books balance": booksBalance,
+  "nothing expires before its time": nothingExpiresBeforeItsTime,
+  "expiry is on time": expiryIsOnTime,
   "nothing outlives its expiry": nothingOutlivesItsExpiry,
   "a replay writes the same": aReplayWritesTheSame,
   "no pair twice": noPairTwice,

@@ -18,6 +18,8 @@ export interface World {
   readonly stages: ReadonlySet<Stage>;
   /** Whether the process goes on from the last commit, rather than from the beginning. */
   readonly isDurable: boolean;
+  /** What time it is, whatever clocks show. */
+  readonly trueTimeMs: number;
   /** Every record that a consumer may see, by now. */
   records(): InputRecord[];
 }

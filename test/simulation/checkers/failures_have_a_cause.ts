@@ -5,9 +5,9 @@ import type { Checker, CheckerFactory } from "./checker.js";
 
 /** What an error may say, and the faults of which one must then be in the scenario. */
 const CAUSES: readonly (readonly [RegExp, readonly Fault["kind"][]])[] = [
-  [/^MongoUnavailableError/, ["mongodb down", "mongodb noise"]],
+  [/^MongoUnavailableError/, ["mongodb down", "mongodb frozen", "mongodb noise", "suspended"]],
   [/^MongoConfigurationError/, ["mongodb noise"]],
-  [/^Kafka(Unreachable|Request)Error/, ["broker down", "kafka noise", "leader moves"]],
+  [/^Kafka(Unreachable|Request)Error/, ["broker down", "kafka noise", "leader moves", "suspended"]],
   [/\bENOSPC\b/, ["disk full"]],
   [/\bEIO\b/, ["disk noise"]],
 ];

@@ -1,6 +1,7 @@
 /** No event is in state once the join has told its consumers that the event's expiry lies behind. */
 import { ByteReader } from "../../../beam/model/bytes.js";
-import { waitingCoder } from "../../../transforms/waiting.js";
+import { readChangelog } from "../../../beam/sdk/state.js";
+import { waitingLog } from "../../../transforms/waiting.js";
 import { type Checker, type CheckerFactory, isOfADoFn } from "./checker.js";
 import { joinStageOf } from "./join_stage.js";
 
@@ -16,7 +17,7 @@ export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker
         const table = run.store.table(name);
         table.forEach((address) => {
           table.readValue(address, reader);
-          const { orders, payments } = waitingCoder.decode(reader, "nested");
+          const { orders, payments } = readChangelog(waitingLog, reader).value;
           for (const { event } of [...orders, ...payments]) {
             // The timer fires one millisecond behind the expiry, and holds the output watermark until it has.
             if (event.created_at + scenario.timeoutMs + 1 < join.outputWatermark) {

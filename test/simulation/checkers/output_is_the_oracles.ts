@@ -7,9 +7,9 @@ import { asDatabase, storedCollections } from "./stored_collections.js";
 
 export const outputIsTheOracles: CheckerFactory = (world, report): Checker => ({
   async onEnd() {
-    const { timeoutMs, outOfOrdernessMs, isWithinBound, mode } = world.scenario;
+    const { timeoutMs, outOfOrdernessMs, isWithinBound } = world.scenario;
     if (!isWithinBound) return;
-    const options = { timeoutMs, outOfOrdernessMs, ...(mode === "streaming" ? { nowMs: START_MS } : {}) };
+    const options = { timeoutMs, outOfOrdernessMs, nowMs: START_MS };
     const expected = oracle(world.records(), options);
     if (expected.beyondBound > 0)
       report(`${expected.beyondBound} events are beyond the bound: a wrong scenario`);

@@ -12,13 +12,15 @@ import type { Random } from "../../../producers/random.js";
 export interface Owner {
   readonly name: string;
   readonly isAlive: boolean;
+  /** Nothing happens to one that is frozen before this time. */
+  readonly sleepsUntilMs?: number;
 }
 
 /** Brokers, servers, producers: they outlive the process under test. */
 export const WORLD: Owner = { name: "world", isAlive: true };
 
 interface Event {
-  readonly atMs: number;
+  atMs: number;
   readonly tie: number;
   readonly owner: Owner;
   readonly what: string;
@@ -72,6 +74,12 @@ export class EventLoop {
       if (event === undefined) return false;
       const { task, owner, atMs, what } = event;
       if (task === undefined || !owner.isAlive) continue;
+      const { sleepsUntilMs = atMs } = owner;
+      if (sleepsUntilMs > atMs) {
+        event.atMs = sleepsUntilMs;
+        this.#push(event);
+        continue;
+      }
       this.nowMs = atMs;
       this.steps++;
       this.note(`${owner.name}: ${what}`);

@@ -24,13 +24,14 @@ export function recordBatchBytes(
   baseOffset: number,
   records: readonly BatchRecord[],
   { producerId, isTransactional, isControl }: BatchKind,
+  leaderEpoch: number,
 ): Buffer {
   const baseTimestampMs = records[0]!.timestampMs;
   const body = Buffer.concat(records.map((record, index) => recordBytes(record, index, baseTimestampMs)));
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeBigInt64BE(BigInt(baseOffset), 0);
   header.writeInt32BE(HEADER_BYTES - 12 + body.length, 8);
-  header.writeInt32BE(0, 12);
+  header.writeInt32BE(leaderEpoch, 12);
   header.writeInt8(2, 16);
   header.writeInt16BE((isTransactional ? 0x10 : 0) | (isControl ? 0x20 : 0), 21);
   header.writeInt32BE(records.length - 1, 23);

@@ -6,7 +6,7 @@
  * A rename or removal of one name that was not synced may be lost while a later one of another name is not.
  */
 import type { AppendFile, Directory, ReadFile } from "../../../beam/store/directory.js";
-import { DirectoryInUseError } from "../../../beam/store/directory.js";
+import { DirectoryInUseError, DirectoryLostError } from "../../../beam/store/directory.js";
 import type { Random } from "../../../producers/random.js";
 import type { EventLoop, Owner } from "./event_loop.js";
 
@@ -71,6 +71,8 @@ export class SimulatedDisk {
   #durableNames = new Map<string, Content>();
   #nameChanges: NameChange[] = [];
   lockedBy: Owner | undefined;
+  /** Had the lock when somebody removed it. */
+  readonly #robbed = new Set<Owner>();
   /** Operations under way, and how each looks when it is cut off. */
   readonly #underWay = new Set<() => void>();
   operations = 0;
@@ -93,11 +95,32 @@ export class SimulatedDisk {
     return bytes;
   }
 
+  /** Somebody who removes old files takes the lock's. */
+  removeLock(): void {
+    if (this.lockedBy !== undefined) this.#robbed.add(this.lockedBy);
+    this.lockedBy = undefined;
+  }
+
+  /** By a process whose lock was removed. */
+  get isAppendedTo(): boolean {
+    return [...this.#robbed].some(({ isAlive }) => isAlive);
+  }
+
+  assertLocked(owner: Owner): void {
+    if (this.#robbed.has(owner)) throw new DirectoryLostError(this.path, "unlocked");
+  }
+
+  unlock(owner: Owner): void {
+    if (this.lockedBy === owner) this.lockedBy = undefined;
+    this.#robbed.delete(owner);
+  }
+
   /** The process was killed: what it had under way is done in part, the rest stays. */
   killProcess(): void {
     for (const cutOff of [...this.#underWay]) cutOff();
     this.#underWay.clear();
     this.lockedBy = undefined;
+    this.#robbed.clear();
   }
 
   losePower(): void {
@@ -195,7 +218,8 @@ class SimulatedDirectory implements Directory {
     return this.disk.operate(this.owner, "list", () => [...this.disk.names.keys()], ignore);
   }
 
-  create(name: string): Promise<AppendFile> {
+  async create(name: string): Promise<AppendFile> {
+    this.assertLocked();
     return this.disk.operate(this.owner, `create ${name}`, () => {
       if (this.disk.names.has(name)) throw systemError("EEXIST", "file already exists", name);
       const content = new Content();
@@ -204,7 +228,8 @@ class SimulatedDirectory implements Directory {
     });
   }
 
-  openForAppend(name: string): Promise<AppendFile> {
+  async openForAppend(name: string): Promise<AppendFile> {
+    this.assertLocked();
     const open = () => new SimulatedAppendFile(this.disk, this.owner, name, this.#existing(name));
     return this.disk.operate(this.owner, `open ${name}`, open, ignore);
   }
@@ -214,14 +239,16 @@ class SimulatedDirectory implements Directory {
     return this.disk.operate(this.owner, `open ${name}`, open, ignore);
   }
 
-  rename(from: string, to: string): Promise<void> {
+  async rename(from: string, to: string): Promise<void> {
+    this.assertLocked();
     return this.disk.operate(this.owner, `rename ${from} to ${to}`, () => {
       this.#existing(from);
       this.disk.changeName({ kind: "rename", from, to });
     });
   }
 
-  remove(name: string): Promise<void> {
+  async remove(name: string): Promise<void> {
+    this.assertLocked();
     return this.disk.operate(this.owner, `remove ${name}`, () => {
       this.#existing(name);
       this.disk.changeName({ kind: "remove", name });
@@ -239,14 +266,19 @@ class SimulatedDirectory implements Directory {
       () => {
         const { lockedBy } = this.disk;
         if (lockedBy?.isAlive && lockedBy !== this.owner) throw new DirectoryInUseError(this.path);
+        if (this.disk.isAppendedTo) throw new DirectoryInUseError(this.path);
         this.disk.lockedBy = this.owner;
       },
       ignore,
     );
   }
 
+  assertLocked(): void {
+    this.disk.assertLocked(this.owner);
+  }
+
   async close(): Promise<void> {
-    if (this.disk.lockedBy === this.owner) this.disk.lockedBy = undefined;
+    this.disk.unlock(this.owner);
   }
 
   #existing(name: string): Content {
@@ -270,7 +302,8 @@ class SimulatedAppendFile implements AppendFile {
     return this.content.current.length;
   }
 
-  append(buffers: readonly Uint8Array[]): Promise<void> {
+  async append(buffers: readonly Uint8Array[]): Promise<void> {
+    this.disk.assertLocked(this.owner);
     const bytes = Buffer.concat(buffers);
     const { random, conditions } = this.disk;
     const appendSome = (): void => {
@@ -294,7 +327,8 @@ class SimulatedAppendFile implements AppendFile {
     return this.#alone(`sync ${this.name}`, () => this.content.sync());
   }
 
-  truncate(length: number): Promise<void> {
+  async truncate(length: number): Promise<void> {
+    this.disk.assertLocked(this.owner);
     return this.#alone(`truncate ${this.name} to ${length}`, () => this.content.apply({ truncate: length }));
   }
 

@@ -18,6 +18,8 @@ const OFFSET_OUT_OF_RANGE = 1;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 const LEADER_NOT_AVAILABLE = 5;
 const NOT_LEADER = 6;
+const FENCED_LEADER_EPOCH = 74;
+const UNKNOWN_LEADER_EPOCH = 76;
 
 /** What faults do to the way between the process and the brokers. */
 export interface KafkaConditions {
@@ -40,6 +42,15 @@ export interface VisibleRecord extends BatchRecord {
   readonly offset: number;
 }
 
+/** A log at some time. */
+export interface LogCopy {
+  readonly batches: readonly StoredBatch[];
+  readonly visible: readonly VisibleRecord[];
+  readonly aborted: readonly AbortedTransaction[];
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+}
+
 export class SimulatedPartition {
   readonly batches: StoredBatch[] = [];
   /** In order of offset, those of aborted transactions left out. */
@@ -49,8 +60,9 @@ export class SimulatedPartition {
   nextOffset = 0;
   /** First offset of a transaction that is open. */
   openTransactionAt: number | undefined;
-  /** Node id; -1: being elected. */
-  leader: number;
+  /** Counts the elections. */
+  leaderEpoch = 0;
+  #leader: number;
   /** A leader that is new may not know yet how far its followers are: what lies behind is not shown. */
   shownUpTo = Number.POSITIVE_INFINITY;
   readonly #waiting = new Set<() => void>();
@@ -61,7 +73,17 @@ export class SimulatedPartition {
     readonly partition: number,
     leader: number,
   ) {
-    this.leader = leader;
+    this.#leader = leader;
+  }
+
+  /** Node id; -1: being elected. */
+  get leader(): number {
+    return this.#leader;
+  }
+
+  set leader(node: number) {
+    this.#leader = node;
+    if (node >= 0) this.leaderEpoch++;
   }
 
   /** What is stored and shown, open transactions included. */
@@ -74,7 +96,10 @@ export class SimulatedPartition {
   }
 
   append(...records: readonly BatchRecord[]): void {
-    const baseOffset = this.#store(recordBatchBytes(this.nextOffset, records, PLAIN), records.length);
+    const baseOffset = this.#store(
+      recordBatchBytes(this.nextOffset, records, PLAIN, this.leaderEpoch),
+      records.length,
+    );
     for (const [i, record] of records.entries()) this.visible.push({ ...record, offset: baseOffset + i });
     this.wakeAll();
   }
@@ -82,7 +107,10 @@ export class SimulatedPartition {
   /** Begins a transaction, and ends it when the returned function is called. */
   appendOpen(...records: readonly BatchRecord[]): (outcome: "commit" | "abort") => void {
     const kind = { producerId: this.#nextProducer++, isTransactional: true, isControl: false };
-    const baseOffset = this.#store(recordBatchBytes(this.nextOffset, records, kind), records.length);
+    const baseOffset = this.#store(
+      recordBatchBytes(this.nextOffset, records, kind, this.leaderEpoch),
+      records.length,
+    );
     this.openTransactionAt = baseOffset;
     this.wakeAll();
     return (outcome) => {
@@ -93,7 +121,10 @@ export class SimulatedPartition {
       }
       const key = Buffer.from([0, 0, 0, outcome === "commit" ? 1 : 0]);
       const marker = { timestampMs: records[0]!.timestampMs, key, value: Buffer.alloc(6) };
-      this.#store(recordBatchBytes(this.nextOffset, [marker], { ...kind, isControl: true }), 1);
+      this.#store(
+        recordBatchBytes(this.nextOffset, [marker], { ...kind, isControl: true }, this.leaderEpoch),
+        1,
+      );
       this.openTransactionAt = undefined;
       this.visible.sort((a, b) => a.offset - b.offset);
       this.wakeAll();
@@ -103,6 +134,29 @@ export class SimulatedPartition {
   /** Removes what lies before the offset, as retention does. */
   deleteBefore(offset: number): void {
     this.firstOffset = offset;
+  }
+
+  /** What a backup keeps. */
+  copy(): LogCopy {
+    const { firstOffset, nextOffset } = this;
+    return {
+      batches: [...this.batches],
+      visible: [...this.visible],
+      aborted: [...this.aborted],
+      firstOffset,
+      nextOffset,
+    };
+  }
+
+  /** Puts the log back to what it was, as a restored backup, or a replica that was behind, does. */
+  restore(copy: LogCopy): void {
+    this.batches.splice(0, this.batches.length, ...copy.batches);
+    this.visible.splice(0, this.visible.length, ...copy.visible);
+    this.aborted.splice(0, this.aborted.length, ...copy.aborted);
+    this.firstOffset = copy.firstOffset;
+    this.nextOffset = copy.nextOffset;
+    this.openTransactionAt = undefined;
+    this.wakeAll();
   }
 
   /** Calls once when there is something new to tell. Returns a function that ends the wait. */
@@ -140,7 +194,11 @@ export class SimulatedPartition {
 export class SimulatedKafka {
   readonly conditions: KafkaConditions = { latencyMaxMs: 2, lostRequests: 0, lostAnswers: 0 };
   readonly address = "broker:9092";
+  /** Another one: another cluster answers under the same addresses. */
+  clusterId = "cluster-1";
   readonly #topics = new Map<string, SimulatedPartition[]>();
+  readonly #topicIds = new Map<string, string>();
+  #topicsMade = 0;
   readonly #committed = new Map<string, number>();
   readonly #down = new Set<number>();
   readonly #groupsWithMembers = new Set<string>();
@@ -157,6 +215,7 @@ export class SimulatedKafka {
 
   createTopic(topic: string, partitions: number): void {
     this.#topics.set(topic, []);
+    this.#topicIds.set(topic, `topic-${++this.#topicsMade}`);
     for (let i = 0; i < partitions; i++) this.addPartition(topic);
   }
 
@@ -202,15 +261,18 @@ export class SimulatedKafka {
   metadata(owner: Owner, topics: readonly string[]): Promise<MetadataAnswer> {
     return this.call(owner, this.#anyNode(), "metadata", () => ({
       brokers: this.nodes.map((nodeId) => ({ nodeId, host: `broker-${nodeId}`, port: 9092 })),
+      clusterId: this.clusterId,
       topicMetadata: topics.map((topic) => {
         const partitions = this.#topics.get(topic);
         return {
           topic,
+          topicId: partitions === undefined ? "" : this.#topicIds.get(topic)!,
           topicErrorCode: partitions === undefined ? UNKNOWN_TOPIC_OR_PARTITION : NO_ERROR,
-          partitionMetadata: (partitions ?? []).map(({ partition, leader }) => ({
+          partitionMetadata: (partitions ?? []).map(({ partition, leader, leaderEpoch }) => ({
             partitionErrorCode: leader < 0 ? LEADER_NOT_AVAILABLE : NO_ERROR,
             partitionId: partition,
             leader,
+            leaderEpoch,
           })),
         };
       }),
@@ -334,11 +396,12 @@ export class SimulatedKafka {
   }
 
   #hasNews(node: number, { partitions }: FetchRequest): boolean {
-    return partitions.some(({ topic, partition, fetchOffset }) => {
+    return partitions.some(({ topic, partition, fetchOffset, leaderEpoch }) => {
       const log = this.partition(topic, partition);
       return (
         log === undefined ||
         log.leader !== node ||
+        epochError(log, leaderEpoch) !== NO_ERROR ||
         fetchOffset < log.lastStableOffset ||
         isOutOfRange(log, fetchOffset)
       );
@@ -354,28 +417,37 @@ export class SimulatedKafka {
       buffer: Buffer.alloc(0),
     };
     const room = { bytes: request.maxBytes };
-    const partitions = request.partitions.map(({ topic, partition, fetchOffset }): FetchedPartition => {
-      const part = { topic, partition, ...nothing, recordsStart: 0, recordsEnd: 0 };
-      const log = this.partition(topic, partition);
-      if (log === undefined) return { ...part, errorCode: UNKNOWN_TOPIC_OR_PARTITION };
-      if (log.leader !== node) return { ...part, errorCode: NOT_LEADER };
-      if (isOutOfRange(log, fetchOffset)) return { ...part, errorCode: OFFSET_OUT_OF_RANGE };
-      const maxBytes = Math.min(request.partitionMaxBytes, room.bytes);
-      const buffer = room.bytes <= 0 ? Buffer.alloc(0) : log.read(fetchOffset, maxBytes);
-      room.bytes -= buffer.length;
-      return {
-        ...part,
-        highWatermark: log.highWatermark,
-        lastStableOffset: log.lastStableOffset,
-        aborted: log.aborted,
-        buffer,
-        recordsEnd: buffer.length,
-      };
-    });
+    const partitions = request.partitions.map(
+      ({ topic, partition, fetchOffset, leaderEpoch }): FetchedPartition => {
+        const part = { topic, partition, ...nothing, recordsStart: 0, recordsEnd: 0 };
+        const log = this.partition(topic, partition);
+        if (log === undefined) return { ...part, errorCode: UNKNOWN_TOPIC_OR_PARTITION };
+        if (log.leader !== node) return { ...part, errorCode: NOT_LEADER };
+        const fenced = epochError(log, leaderEpoch);
+        if (fenced !== NO_ERROR) return { ...part, errorCode: fenced };
+        if (isOutOfRange(log, fetchOffset)) return { ...part, errorCode: OFFSET_OUT_OF_RANGE };
+        const maxBytes = Math.min(request.partitionMaxBytes, room.bytes);
+        const buffer = room.bytes <= 0 ? Buffer.alloc(0) : log.read(fetchOffset, maxBytes);
+        room.bytes -= buffer.length;
+        return {
+          ...part,
+          highWatermark: log.highWatermark,
+          lastStableOffset: log.lastStableOffset,
+          aborted: log.aborted,
+          buffer,
+          recordsEnd: buffer.length,
+        };
+      },
+    );
     return { clientSideThrottleTime: 0, errorCode: NO_ERROR, partitions };
   }
 }
 
 function isOutOfRange(log: SimulatedPartition, fetchOffset: number): boolean {
   return fetchOffset < log.firstOffset || fetchOffset > log.nextOffset;
+}
+
+function epochError(log: SimulatedPartition, asked: number): number {
+  if (asked < 0 || asked === log.leaderEpoch) return NO_ERROR;
+  return asked < log.leaderEpoch ? FENCED_LEADER_EPOCH : UNKNOWN_LEADER_EPOCH;
 }

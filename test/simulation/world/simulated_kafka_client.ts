@@ -1,6 +1,8 @@
 /** A client of the simulated cluster: the product's own fetching of partitions, over requests that are simulated. */
 
 import type { Clock } from "../../../beam/platform/clock.js";
+import { unheard } from "../../../beam/platform/health.js";
+import { TrustedClock } from "../../../beam/platform/trusted_clock.js";
 import { backoffMs } from "../../../connectors/kafka/client/backoff.js";
 import { isOutage, RetriableCodeError } from "../../../connectors/kafka/client/cluster.js";
 import {
@@ -19,6 +21,8 @@ import {
   KafkaUnreachableError,
   TopicNotFoundError,
 } from "../../../connectors/kafka/client/kafka_errors.js";
+import type { MetadataAnswer } from "../../../connectors/kafka/client/kafkajs_internals.js";
+import type { LogId, LogMark } from "../../../connectors/kafka/client/log_identity.js";
 import { PartitionFetcher } from "../../../connectors/kafka/client/partition_fetcher.js";
 import type { Owner } from "./event_loop.js";
 import type { SimulatedKafka } from "./simulated_kafka.js";
@@ -35,8 +39,9 @@ export async function connectSimulatedKafka(
   kafka: SimulatedKafka,
   owner: Owner & Clock,
   limits: Partial<KafkaLimits> = {},
+  trustedClock = new TrustedClock(owner),
 ): Promise<KafkaClient> {
-  const client = new SimulatedKafkaClient(kafka, owner, { ...defaultKafkaLimits, ...limits });
+  const client = new SimulatedKafkaClient(kafka, owner, { ...defaultKafkaLimits, ...limits }, trustedClock);
   await client.connect();
   return client;
 }
@@ -50,6 +55,7 @@ class SimulatedKafkaClient implements KafkaClient {
     private readonly kafka: SimulatedKafka,
     private readonly owner: Owner & Clock,
     private readonly limits: KafkaLimits,
+    trustedClock: TrustedClock,
   ) {
     this.#random = () => kafka.random.uniform();
     const transport = {
@@ -61,10 +67,19 @@ class SimulatedKafkaClient implements KafkaClient {
         earliest: await this.#listOffset(node, topic, partition, "earliest"),
         latest: await this.#listOffset(node, topic, partition, "written"),
       }),
+      disconnect: () => undefined,
       transactionWriter: async () => undefined,
       toKafkaError: (error: unknown) => this.#toKafkaError(error),
     };
-    this.#fetcher = new PartitionFetcher(transport, limits, owner, silent, this.#random);
+    this.#fetcher = new PartitionFetcher(
+      transport,
+      limits,
+      owner,
+      silent,
+      this.#random,
+      unheard,
+      trustedClock,
+    );
   }
 
   async connect(): Promise<void> {
@@ -73,6 +88,14 @@ class SimulatedKafkaClient implements KafkaClient {
 
   async partitions(topic: string): Promise<readonly number[]> {
     return [...(await this.#retrying(this.limits.requestRetryMaxMs, this.#leadersAttempt(topic))).keys()];
+  }
+
+  async log(topic: string): Promise<LogId> {
+    const attempt = this.#topicAttempt(topic);
+    return this.#retrying(this.limits.requestRetryMaxMs, async () => {
+      const { clusterId, topicId } = await attempt();
+      return { clusterId, topicId };
+    });
   }
 
   async offsets(topic: string, at: OffsetPoint): Promise<Map<number, number>> {
@@ -104,8 +127,14 @@ class SimulatedKafkaClient implements KafkaClient {
     if (isRefused) throw new KafkaRequestError("Kafka answered UNKNOWN_MEMBER_ID: the group has members");
   }
 
-  subscribe(topic: string, partition: number, offset: number, onData: () => void): PartitionSubscription {
-    return this.#fetcher.subscribe(topic, partition, offset, onData);
+  subscribe(
+    topic: string,
+    partition: number,
+    offset: number,
+    onData: () => void,
+    mark?: LogMark,
+  ): PartitionSubscription {
+    return this.#fetcher.subscribe(topic, partition, offset, onData, mark);
   }
 
   async close(): Promise<void> {
@@ -115,17 +144,26 @@ class SimulatedKafkaClient implements KafkaClient {
   }
 
   #leadersAttempt(topic: string): () => Promise<Map<number, number>> {
-    const startedAtMs = this.owner.now();
+    const attempt = this.#topicAttempt(topic);
     return async () => {
-      const { topicMetadata } = await this.kafka.metadata(this.owner, [topic]);
-      const { topicErrorCode, partitionMetadata } = topicMetadata[0]!;
+      const { partitionMetadata } = await attempt();
+      return new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]));
+    };
+  }
+
+  #topicAttempt(topic: string): () => Promise<LogId & MetadataAnswer["topicMetadata"][number]> {
+    const startedAtMs = this.owner.elapsed();
+    return async () => {
+      const { clusterId, topicMetadata } = await this.kafka.metadata(this.owner, [topic]);
+      const known = topicMetadata[0]!;
+      const { topicErrorCode } = known;
       if (topicErrorCode === UNKNOWN_TOPIC_OR_PARTITION) {
-        if (this.owner.now() - startedAtMs >= TOPIC_PROPAGATION_MS) {
+        if (this.owner.elapsed() - startedAtMs >= TOPIC_PROPAGATION_MS) {
           throw new TopicNotFoundError(topic, [this.kafka.address]);
         }
         throw new RetriableCodeError(`topic "${topic}"`, topicErrorCode);
       }
-      return new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader]));
+      return { clusterId, ...known };
     };
   }
 
@@ -151,7 +189,7 @@ class SimulatedKafkaClient implements KafkaClient {
   }
 
   async #retrying<T>(maxMs: number, attempt: () => Promise<T>): Promise<T> {
-    const deadline = this.owner.now() + maxMs;
+    const deadline = this.owner.elapsed() + maxMs;
     for (let failures = 1; ; failures++) {
       if (this.#isClosed) throw new KafkaClosedError();
       try {
@@ -159,7 +197,7 @@ class SimulatedKafkaClient implements KafkaClient {
       } catch (error) {
         if (this.#isClosed) throw new KafkaClosedError();
         const delayMs = backoffMs(failures, this.#random);
-        if (!isOutage(error) || this.owner.now() + delayMs > deadline) throw this.#toKafkaError(error);
+        if (!isOutage(error) || this.owner.elapsed() + delayMs > deadline) throw this.#toKafkaError(error);
         await this.#unlessClosed(new Promise<void>((resolve) => this.owner.schedule(delayMs, resolve)));
       }
     }

@@ -4,6 +4,7 @@
  *
  * A request that has been sent is carried out even when the process that sent it has died since.
  */
+import { createRequire } from "node:module";
 import {
   BSON,
   type Document,
@@ -28,6 +29,8 @@ export interface MongoConditions {
   /** One way, ms. */
   latencyMaxMs: number;
   isDown: boolean;
+  /** Requests wait until it thaws, and are carried out then, whoever waits for the answer still. */
+  isFrozen: boolean;
   /** Shares of inserts: whose connection breaks on the way there, … */
   lostRequests: number;
   /** … that are done, and their answer lost, … */
@@ -53,6 +56,7 @@ export function calmMongo(): MongoConditions {
   return {
     latencyMaxMs: 3,
     isDown: false,
+    isFrozen: false,
     lostRequests: 0,
     lostAnswers: 0,
     halfDone: 0,
@@ -68,7 +72,7 @@ export function calmMongo(): MongoConditions {
 }
 
 /** How a collection refuses a document for good. */
-export type Refusal = "validator" | "spoils the insert" | "unique index";
+export type Refusal = "validator" | "spoils the insert" | "unique index" | "another's document";
 
 interface Fault {
   readonly index: number;
@@ -87,6 +91,8 @@ export class StoredCollection {
   readonly #uniqueFields: string[] = [];
   /** A document written again with its `_id` and other content: never right, for documents do not change. */
   readonly rewrites: string[] = [];
+  /** Documents of somebody else that have an `_id` of ours. Nobody counts them. */
+  readonly foreign = new Map<string, Document>();
 
   constructor(
     readonly database: string,
@@ -112,6 +118,8 @@ export class StoredCollection {
 
   find(ids: readonly unknown[]): Document[] {
     return ids.flatMap((_id) => {
+      const foreign = this.foreign.get(idKey(_id));
+      if (foreign !== undefined) return [foreign];
       const bytes = this.#documents.get(idKey(_id));
       return bytes === undefined ? [] : [BSON.deserialize(bytes)];
     });
@@ -141,6 +149,10 @@ export class StoredCollection {
       return { code: INVALID_ID_FIELD, errmsg: "The '_id' value cannot be of type array" };
     if (code !== undefined) return { code, errmsg: "not now" };
     const key = idKey(_id);
+    if (refusal === "another's document") {
+      this.foreign.set(key, { ...document, order_id: "another's" });
+      return this.#duplicate("_id_", key);
+    }
     const stored = this.#documents.get(key);
     if (stored !== undefined) {
       if (!stored.equals(bytes)) this.rewrites.push(`${this.namespace}: ${key}`);
@@ -171,11 +183,14 @@ function idKey(_id: unknown): string {
 
 export class SimulatedMongo {
   conditions = calmMongo();
+  /** How far the server's clock is ahead of the world's. */
+  clockOffsetMs = 0;
   /** Is told of each insert that arrives. */
   onInsert: () => void = () => undefined;
   /** Whether a collection refuses a document for ever. */
   refusalOf: (collection: string, document: Document) => Refusal | undefined = () => undefined;
   readonly #collections = new Map<string, StoredCollection>();
+  readonly #frozen: (() => void)[] = [];
 
   constructor(
     readonly loop: EventLoop,
@@ -195,6 +210,16 @@ export class SimulatedMongo {
 
   collections(): Iterable<StoredCollection> {
     return this.#collections.values();
+  }
+
+  /** Has something carried out once the server is no longer frozen. */
+  onThaw(work: () => void): void {
+    this.#frozen.push(work);
+  }
+
+  setConditions(conditions: MongoConditions): void {
+    this.conditions = conditions;
+    if (!conditions.isFrozen) for (const work of this.#frozen.splice(0)) work();
   }
 
   latency(): number {
@@ -228,6 +253,17 @@ class SimulatedDb {
     readonly client: SimulatedMongoClient,
     readonly databaseName: string,
   ) {}
+
+  /** `hello`, for the server's clock. */
+  async command(): Promise<Document> {
+    const { server, owner } = this.client;
+    const { loop } = server;
+    await loop.wait(server.latency(), WORLD, "hello");
+    if (server.conditions.isDown) throw new MongoNetworkError("connection closed");
+    const localTime = new Date(Math.floor(loop.nowMs + server.clockOffsetMs));
+    await loop.wait(server.latency(), owner, "an answer to hello");
+    return { localTime };
+  }
 
   collection(name: string): SimulatedCollection {
     return new SimulatedCollection(this, this.client.server.collection(this.databaseName, name));
@@ -266,6 +302,7 @@ class SimulatedCollection {
       const { server, owner } = this.db.client;
       const { loop, conditions } = server;
       await loop.wait(server.latency(), owner, "a look-up is answered");
+      if (conditions.isFrozen) throw new MongoOperationTimeoutError("Timed out during socket read");
       if (conditions.isDown) throw new MongoNetworkError("connection refused");
       return this.stored.find(filter._id.$in);
     };
@@ -296,7 +333,7 @@ class SimulatedCollection {
         loop.after(server.latency(), owner, `${what}: ${how}`, settle);
       };
       const fail = (how: string, error: Error): void => answer(how, () => reject(failedAsAWhole(error)));
-      loop.after(server.latency(), WORLD, `${what} arrives`, () => {
+      const arrive = () => {
         const { conditions } = server;
         server.onInsert();
         if (conditions.isDown || random.chance(conditions.lostRequests)) {
@@ -337,9 +374,28 @@ class SimulatedCollection {
           return;
         }
         answer("done", () => resolve({ insertedCount: sent.length }));
+      };
+      loop.after(server.latency(), WORLD, `${what} arrives`, () => {
+        if (server.conditions.isFrozen) {
+          // The driver's monitor notices sooner or later than the operation's own time is over.
+          const noticedMs = Math.min(timeoutMS, random.between(50, Math.ceil(timeoutMS * 1.5)));
+          const error =
+            noticedMs < timeoutMS ? monitorTimeout(server.host) : new MongoOperationTimeoutError("slow");
+          loop.after(noticedMs, owner, `${what} is given up`, () => reject(failedAsAWhole(error)));
+          server.onThaw(arrive);
+          return;
+        }
+        arrive();
       });
     });
   }
+}
+
+/** Of the driver's own, which it does not export. */
+const { PoolClearedOnNetworkError } = createRequire(import.meta.url)("mongodb/lib/cmap/errors");
+
+function monitorTimeout(address: string): Error {
+  return new PoolClearedOnNetworkError({ address, serverError: undefined });
 }
 
 function serverError(code: number, message: string): Error {

@@ -10,6 +10,12 @@ import type { EventLoop, Owner } from "./event_loop.js";
 export class Machine {
   /** How far its clock is ahead of the world's. */
   clockOffsetMs = 0;
+  /** Its processes are frozen until then, by the world's time. */
+  sleepsUntilMs = Number.NEGATIVE_INFINITY;
+  /** Of the time that passed, what its measure of that did not count. */
+  #uncountedMs = 0;
+  #lookedAtMs = 0;
+  #looks = 0;
   /** Longest time that the process may be kept from going on where it yields. */
   stallMaxMs = 0;
 
@@ -17,6 +23,28 @@ export class Machine {
     readonly loop: EventLoop,
     readonly random: Random,
   ) {}
+
+  /** Freezes its processes. @param isCounted whether the time counts as passed */
+  sleep(untilMs: number, isCounted: boolean): void {
+    if (!isCounted) this.#uncountedMs += untilMs - Math.max(this.loop.nowMs, this.sleepsUntilMs);
+    this.sleepsUntilMs = untilMs;
+  }
+
+  now(): number {
+    return this.loop.nowMs + this.clockOffsetMs + this.#fraction();
+  }
+
+  elapsed(): number {
+    return this.loop.nowMs - this.#uncountedMs + this.#fraction();
+  }
+
+  /** A part of a millisecond passes with each look. */
+  #fraction(): number {
+    const { nowMs } = this.loop;
+    this.#looks = nowMs === this.#lookedAtMs ? this.#looks + 1 : 1;
+    this.#lookedAtMs = nowMs;
+    return this.#looks / (this.#looks + 1);
+  }
 }
 
 export class SimulatedProcess implements Owner, Clock {
@@ -35,14 +63,18 @@ export class SimulatedProcess implements Owner, Clock {
     this.isAlive = false;
   }
 
+  get sleepsUntilMs(): number {
+    return this.machine.sleepsUntilMs;
+  }
+
+  /** With a fraction, as `elapsed`. */
   now(): number {
-    const { loop, clockOffsetMs } = this.machine;
-    return loop.nowMs + clockOffsetMs;
+    return this.machine.now();
   }
 
   /** By a clock that nobody sets. */
   elapsed(): number {
-    return this.machine.loop.nowMs;
+    return this.machine.elapsed();
   }
 
   /** As the machine's timers: by a clock that nobody sets. */

@@ -281,7 +281,7 @@ describe("decode JSON", () => {
     const broken = Buffer.concat([Buffer.from('{"order_id":"'), Buffer.from([0xff]), Buffer.from('"}')]);
     assertMalformed(whole(decodeOrder, broken), "UNDECODABLE", /UTF-8/);
     const deep = Buffer.from('{"a":'.repeat(100_000));
-    assertMalformed(whole(decodeOrder, deep), "UNDECODABLE", /not valid JSON/);
+    assertMalformed(whole(decodeOrder, deep), "UNDECODABLE", /more than 100 deep/);
   });
 
   it("keeps messages short and well formed whatever the value holds", () => {
@@ -307,7 +307,7 @@ describe("decode other formats", () => {
 
   it("refuses everything else", () => {
     assertMalformed(whole(decodeOrder, Buffer.alloc(0)), "UNDECODABLE", /empty/);
-    for (const text of ["hello", " {}", "\ufeff{}", "[]", '"a"', "null"]) {
+    for (const text of ["hello", " {}", "[]", '"a"', "null"]) {
       assertMalformed(whole(decodeOrder, Buffer.from(text)), "UNDECODABLE", /neither Avro nor JSON/);
     }
     assertMalformed(whole(decodeOrder, Buffer.from([0xc3, 0x02, 1, 2, 3])), "UNDECODABLE", /byte 0xc3/);

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader, CorruptBytesError } from "../../../beam/model/bytes.js";
+import { ByteReader, ByteWriter, CorruptBytesError } from "../../../beam/model/bytes.js";
 import type { Coder } from "../../../beam/model/coders/coder.js";
 import { encodeToBytes } from "../../../beam/model/coders/encode_to_bytes.js";
 import { coderFromProto } from "../../../beam/model/coders/registry.js";
+import { readChangelog } from "../../../beam/sdk/state.js";
+import type { Order, Payment } from "../../../schemas/events.js";
 import type { DeadLetter } from "../../../transforms/dead_letter.js";
 import { deadLetterCoder } from "../../../transforms/dead_letter_coder.js";
 import { orderCoder, paymentCoder } from "../../../transforms/event_coders.js";
@@ -13,7 +15,8 @@ import {
   receivedOrderCoder,
   receivedPaymentCoder,
 } from "../../../transforms/received_event.js";
-import { waitingCoder } from "../../../transforms/waiting.js";
+import { Waiting, waitingChangeCoder, waitingCoder, waitingLog } from "../../../transforms/waiting.js";
+import { WaitingEvent } from "../../../transforms/waiting_events.js";
 import { arbitraryOrder, arbitraryPayment } from "../schemas/arbitraries.js";
 import { order, payment } from "./join_stream.js";
 
@@ -29,6 +32,17 @@ function roundTrip<T>(coder: Coder<T>, value: T): T {
 
 const flagged = <E>(event: fc.Arbitrary<E>) =>
   fc.record({ event, isPaired: fc.boolean() }, { noNullPrototype: true });
+
+type Flagged<E> = { readonly event: E; readonly isPaired: boolean };
+
+function waitingOf(orders: readonly Flagged<Order>[], payments: readonly Flagged<Payment>[]): Waiting {
+  const waiting = new Waiting();
+  for (const { event, isPaired } of orders) waiting.orders.add(new WaitingEvent("order", event, isPaired, 0));
+  for (const { event, isPaired } of payments) {
+    waiting.payments.add(new WaitingEvent("payment", event, isPaired, 0));
+  }
+  return waiting;
+}
 
 describe("coders of the join", () => {
   it("give back every order and payment", () => {
@@ -50,25 +64,27 @@ describe("coders of the join", () => {
     );
   });
 
-  it("give back what waits, in its order and with its flags", () => {
-    const waiting = fc.record(
-      {
-        orders: fc.array(flagged(arbitraryOrder), { maxLength: 4 }),
-        payments: fc.array(flagged(arbitraryPayment), { maxLength: 4 }),
-      },
-      { noNullPrototype: true },
+  it("give back what waits, with its flags", () => {
+    fc.assert(
+      fc.property(
+        fc.array(flagged(arbitraryOrder), { maxLength: 4 }),
+        fc.array(flagged(arbitraryPayment), { maxLength: 4 }),
+        (orders, payments) => {
+          const bytes = encodeToBytes(waitingCoder, waitingOf(orders, payments), "nested");
+          const { value, changes } = readChangelog(waitingLog, new ByteReader(bytes));
+          assert.deepEqual(JSON.parse(JSON.stringify(value)), { orders, payments });
+          assert.equal(changes, orders.length + payments.length);
+        },
+      ),
     );
-    fc.assert(fc.property(waiting, (value) => assert.deepEqual(roundTrip(waitingCoder, value), value)));
   });
 
-  it("refuse flags that no waiting event has", () => {
-    const bytes = encodeToBytes(
-      waitingCoder,
-      { orders: [{ event: order(), isPaired: false }], payments: [] },
-      "nested",
-    );
+  it("refuse flags and changes that no waiting event has", () => {
+    const bytes = encodeToBytes(waitingCoder, waitingOf([{ event: order(), isPaired: false }], []), "nested");
     bytes[1] = 4;
     assert.throws(() => waitingCoder.decode(new ByteReader(bytes), "nested"), CorruptBytesError);
+    const change = Buffer.from([5]);
+    assert.throws(() => waitingChangeCoder.decode(new ByteReader(change), "nested"), CorruptBytesError);
   });
 
   it("give back received events with key and value as received, also null and empty ones", () => {
@@ -88,7 +104,7 @@ describe("coders of the join", () => {
           { partitionWatermark, from, offset: copy.offset, timestamp },
           {
             partitionWatermark: -1.5e15,
-            from: { topic: "topic ü", partition: 3 },
+            from: { topic: "topic ü", partition: 3, log: "aTopicsId" },
             offset,
             timestamp: -1,
           },
@@ -102,6 +118,21 @@ describe("coders of the join", () => {
     );
   });
 
+  it("read received events that were written before they told of which log they are", () => {
+    const out = new ByteWriter();
+    orderCoder.encode(order(), out, "nested");
+    out.writeDouble(-1.5e15);
+    out.writeString("topic");
+    out.writeVarint(3);
+    out.writeVarint(77);
+    out.writeDouble(5);
+    out.writeByte(0);
+    out.writeByte(0);
+    const received = receivedOrderCoder.decode(new ByteReader(Buffer.from(out.view())), "nested");
+    assert.deepEqual(received.from, { topic: "topic", partition: 3, log: "" });
+    assert.deepEqual([received.offset, received.key, received.value], [77, null, null]);
+  });
+
   it("give back dead letters, with their bytes and both versions of a conflict", () => {
     const letters: DeadLetter[] = [
       {
@@ -110,6 +141,7 @@ describe("coders of the join", () => {
         topic: "t",
         partition: 1,
         offset: 2 ** 45,
+        log: "aTopicsId",
         timestamp: 1_700_000_000_000,
         key: Buffer.from("k"),
         value: Buffer.from([0, 255]),
@@ -122,6 +154,7 @@ describe("coders of the join", () => {
         topic: "t",
         partition: 0,
         offset: 0,
+        log: "",
         timestamp: -1,
         key: null,
         value: null,
@@ -131,6 +164,7 @@ describe("coders of the join", () => {
         message: "too large",
         collection: "c",
         code: 121,
+        documentId: "x",
         document: { _id: "x", at: new Date(5), text: "é" },
       },
     ];
@@ -150,7 +184,7 @@ describe("coders of the join", () => {
     ]) {
       const proto = (coder as Coder<any>).toProto({ getCoderId: () => assert.fail("it has no components") });
       assert.equal(coderFromProto("c", { c: proto }), coder);
-      assert.match(proto.spec!.urn, /^order-payment-stream:coder:[a-z_]+:v1$/);
+      assert.match(proto.spec!.urn, /^order-payment-stream:coder:[a-z_]+:v[12]$/);
     }
   });
 });
@@ -167,7 +201,7 @@ function receivedFrom<E>(
   return new ReceivedEvent(
     event,
     -1.5e15,
-    { topic: "topic ü", partition: 3 },
+    { topic: "topic ü", partition: 3, log: "aTopicsId" },
     offset,
     -1,
     buffer,

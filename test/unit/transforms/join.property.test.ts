@@ -125,46 +125,52 @@ function play(
 }
 
 describe("the join, whatever the order of arrival", () => {
+  const reasons = new Map<string, number>();
+
+  async function assertOracles(
+    drafts: readonly Draft[],
+    choices: readonly (readonly [number, boolean])[],
+    bundleSizeMax: number,
+  ): Promise<void> {
+    const logs = layOut(drafts);
+    const expected = oracle([...logs.values()].flat(), {
+      timeoutMs: TIMEOUT_MS,
+      outOfOrdernessMs: DISORDER_MS,
+    });
+    assert.equal(expected.beyondBound, 0);
+    const outcome = await play(logs, choices).run({ bundleSizeMax });
+    assert.deepEqual(outcome.deadLetters, new Map(expected.deadLetters));
+    assert.deepEqual(outcome.joined, expected.joined);
+    assert.deepEqual(outcome.unmatched, expected.unmatched);
+    for (const [place, { conflict }] of expected.evidence) {
+      assert.deepEqual(outcome.conflicts.get(place), conflict);
+    }
+    const { orders, payments } = outcome.books;
+    assert.equal(orders.duplicates + payments.duplicates, expected.duplicates);
+    for (const kind of ["orders", "payments"] as const) {
+      const side = outcome.books[kind];
+      const books = expected.books[kind];
+      assert.equal(side.paired, books.paired);
+      assert.equal(side.unmatched, books.unmatched);
+      assert.equal(side.waiting, 0);
+      const rejected = books.deadLetters - side.conflicts;
+      assert.equal(total(side), books.read - rejected);
+    }
+    assert.deepEqual(outcome.leftovers, []);
+    for (const reason of expected.deadLetters.values()) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    if (expected.duplicates > 0) reasons.set("duplicate", 1);
+    if (expected.joined.size > 0) reasons.set("joined", 1);
+    if (expected.unmatched.size > 0) reasons.set("unmatched", 1);
+  }
+
   it("gives the oracle's result for any events in any interleaving", async function () {
     this.timeout(60_000);
-    const reasons = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(
         fc.array(draft, { minLength: 1, maxLength: 40, size: "max" }),
         choices,
         fc.constantFrom(1, 3, 4_096),
-        async (drafts, choices, bundleSizeMax) => {
-          const logs = layOut(drafts);
-          const expected = oracle([...logs.values()].flat(), {
-            timeoutMs: TIMEOUT_MS,
-            outOfOrdernessMs: DISORDER_MS,
-          });
-          assert.equal(expected.beyondBound, 0);
-          const outcome = await play(logs, choices).run({ bundleSizeMax });
-          assert.deepEqual(outcome.deadLetters, new Map(expected.deadLetters));
-          assert.deepEqual(outcome.joined, expected.joined);
-          assert.deepEqual(outcome.unmatched, expected.unmatched);
-          for (const [place, { conflict }] of expected.evidence) {
-            assert.deepEqual(outcome.conflicts.get(place), conflict);
-          }
-          const { orders, payments } = outcome.books;
-          assert.equal(orders.duplicates + payments.duplicates, expected.duplicates);
-          for (const kind of ["orders", "payments"] as const) {
-            const side = outcome.books[kind];
-            const books = expected.books[kind];
-            assert.equal(side.paired, books.paired);
-            assert.equal(side.unmatched, books.unmatched);
-            assert.equal(side.waiting, 0);
-            const rejected = books.deadLetters - side.conflicts;
-            assert.equal(total(side), books.read - rejected);
-          }
-          assert.deepEqual(outcome.leftovers, []);
-          for (const reason of expected.deadLetters.values())
-            reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-          if (expected.duplicates > 0) reasons.set("duplicate", 1);
-          if (expected.joined.size > 0) reasons.set("joined", 1);
-          if (expected.unmatched.size > 0) reasons.set("unmatched", 1);
-        },
+        assertOracles,
       ),
       { numRuns: 200 },
     );
@@ -181,5 +187,27 @@ describe("the join, whatever the order of arrival", () => {
     ]) {
       assert.ok(reasons.has(reason), `${reason} never occurred`);
     }
+  });
+
+  it("gives the oracle's result for very many events of one order_id", async function () {
+    this.timeout(60_000);
+    const hot = (draft: Draft, i: number): Draft => {
+      if (draft.event === undefined || draft.topic === "orders") return { ...draft, id: "a" };
+      // Most are other payments, some repeat or contradict one.
+      const event = { ...(draft.event as Payment), payment_id: `p${i % 70}` };
+      return { ...draft, id: "a", event, value: encodePaymentAvro(event) };
+    };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          draft.filter(({ id }) => id === "a"),
+          { minLength: 100, maxLength: 160, size: "max" },
+        ),
+        choices,
+        fc.constantFrom(3, 4_096),
+        (drafts, choices, bundleSizeMax) => assertOracles(drafts.map(hot), choices, bundleSizeMax),
+      ),
+      { numRuns: 25 },
+    );
   });
 });

@@ -123,7 +123,7 @@ export class JoinStream {
     private readonly timeoutMs: number,
     private readonly maxOutOfOrdernessMs: number,
   ) {
-    const config = { timeoutMs, futureMaxMs: null };
+    const config = { timeoutMs, maxAheadOfClockMs: null };
     this.#decoders = {
       orders: recordDecoder(ORDER_DECODER, config),
       payments: recordDecoder(PAYMENT_DECODER, config),
@@ -142,7 +142,7 @@ export class JoinStream {
     const place = `${topic}/${partition}`;
     const watermark = this.#watermarks.get(place) ?? MIN_TIMESTAMP;
     const decoder = this.#decoders[topic];
-    const result = decoder.decode(cursorOver(record), { topic, partition }, watermark, 0);
+    const result = decoder.decode(cursorOver(record), { topic, partition, log: "" }, watermark, 0);
     if (result instanceof Rejected) {
       this.#deadLetters.push(result.report as RecordDeadLetter);
       return this;
@@ -238,7 +238,9 @@ function cursorOver({ key, value, offset, timestampMs }: InputRecord): RecordCur
   return {
     next: unsupported,
     unread: unsupported,
+    skipUnreadable: unsupported,
     offset,
+    batch: undefined,
     timestampMs,
     buffer: Buffer.concat([key ?? Buffer.alloc(0), value ?? Buffer.alloc(0)]),
     keyStart: key === null ? -1 : 0,

@@ -4,6 +4,7 @@ import { DEFAULT_ENGINE_OPTIONS, Engine, type EngineOptions } from "../../../../
 import type {
   BundleResult,
   Residual,
+  RestrictionOrigin,
   Stage,
   StageProcessor,
   StageSpec,
@@ -60,8 +61,13 @@ class FakeProcessor implements StageProcessor, BundleHandle {
     this.behaviour.element?.(batch.values[index], batch.timestamps[index]!, this);
   }
   /** Nothing is left to do once it is drained. */
-  processRestriction(residual: Residual, claims: number, _deadlineMs: number, isDrained: boolean): void {
-    if (!isDrained) this.behaviour.restriction?.(residual, claims, this);
+  processRestriction(
+    residual: Residual,
+    claims: number,
+    _deadlineMs: number,
+    origin: RestrictionOrigin,
+  ): void {
+    if (origin !== "drained") this.behaviour.restriction?.(residual, claims, this);
   }
   onTimer(_transformId: string, _family: string, timer: DueTimer): void {
     this.behaviour.timer?.(timer, this);

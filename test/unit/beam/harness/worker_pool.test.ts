@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../../../beam/harness/connection.js";
 import { START_WORKER, STOP_WORKER } from "../../../../beam/harness/fn_methods.js";
+import type { PoolAdmission } from "../../../../beam/harness/pool_admission.js";
 import { startWorkerPool, type WorkerPool } from "../../../../beam/harness/worker_pool.js";
 import { fnApi, provisionApi, Struct } from "../../../../beam/model/apache_beam.js";
 import { FakeFnRunner } from "../../../fixtures/fake_fn_runner.js";
@@ -97,4 +98,76 @@ describe("worker pool", () => {
     assert.match(warnings.join(), /a worker ended the control stream at/);
     assert.equal(await start("w"), "");
   });
+
+  describe("that knows whom it serves", () => {
+    const TOKEN = "a token of some length";
+    let guarded: WorkerPool | undefined;
+
+    afterEach(() => guarded?.close());
+
+    async function ask(admission: PoolAdmission, params: Record<string, string>, url = runner.endpoint) {
+      guarded = await startWorkerPool({ admission, log: silent });
+      const asking = new Connection(guarded.endpoint, "asks");
+      try {
+        const request = { workerId: "w", controlEndpoint: { url }, params };
+        return (await asking.call(START_WORKER, fnApi.StartWorkerRequest.create(request))).error;
+      } finally {
+        asking.close();
+      }
+    }
+
+    it("gives workers to those who name its token", async () => {
+      assert.equal(await ask({ token: TOKEN }, { token: TOKEN }), "");
+      await isAlive();
+      assert.deepEqual([...runner.workerIds], ["w"]);
+    });
+
+    it("refuses those who name none, or another", async () => {
+      for (const params of [{}, { token: "" }, { token: `${TOKEN}x` }, { Token: TOKEN }]) {
+        const refusal = await ask({ token: TOKEN }, params as Record<string, string>);
+        assert.match(refusal, /does not name this worker pool's token: expected the same WORKER_POOL_TOKEN/);
+        assert.doesNotMatch(refusal, /some length/);
+        await guarded!.close();
+      }
+      assert.equal(runner.workerIds.size, 0);
+    });
+
+    it("without a token lets workers connect to this machine and to the hosts it names only", async () => {
+      for (const url of [
+        "10.1.2.3:4000",
+        "evil.example:4000",
+        "localhost.evil.example:1",
+        "dns:///evil:1",
+        "x",
+      ]) {
+        assert.match(await ask({}, {}, url), /do not connect to|is no endpoint/, url);
+        await guarded!.close();
+      }
+      assert.equal(await ask({ runnerHosts: ["flink-1.invalid"] }, {}, "Flink-1.invalid:1"), "");
+      await guarded!.close();
+      assert.match(
+        await ask({ token: TOKEN, runnerHosts: ["a"] }, { token: TOKEN }, "b:1"),
+        /do not connect/,
+      );
+    });
+
+    it("does not connect to another host that the runner names later", async () => {
+      runner.provision = provisionApi.ProvisionInfo.create({ controlEndpoint: { url: "evil.example:1" } });
+      await start("w", "", runner.endpoint);
+      await until("the warning", () => warnings.length > 0);
+      assert.match(warnings.join(), /do not connect to evil\.example/);
+    });
+
+    it("listens where others could ask only with a token", async () => {
+      for (const host of ["0.0.0.0", "::", "10.1.2.3"]) {
+        await assert.rejects(startWorkerPool({ host }), /expected a loopback address .* or a token/);
+      }
+      guarded = await startWorkerPool({ host: "0.0.0.0", admission: { token: TOKEN } });
+      await guarded.close();
+      guarded = await startWorkerPool({ host: "::1" });
+      assert.match(guarded.endpoint, /^\[::1\]:\d+$/);
+    });
+  });
 });
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { BoolCoder } from "../../../../beam/model/coders/bool_coder.js";
+import type { Coder } from "../../../../beam/model/coders/coder.js";
 import { fuse } from "../../../../beam/runners/direct/fusion.js";
 import {
+  asReadBy,
   differencesOf,
   type GraphIdentity,
   identityOf,
@@ -9,6 +12,8 @@ import { protoOf } from "../../../../beam/sdk/collection.js";
 import { createPipeline, parDo } from "../../../../beam/sdk/graph.js";
 import {
   bagState,
+  type Changelog,
+  changelogState,
   combiningState,
   mapState,
   multimapState,
@@ -32,11 +37,16 @@ function identityWith(cell: StateSpec): GraphIdentity {
   return identityOf(fuse(protoOf(pipeline)));
 }
 
+function sumOf<V>(coder: Coder<V>): Changelog<V, number> {
+  return { coder, changeCoder: ints, create: () => assert.fail(), apply: () => undefined, sizeOf: () => 1 };
+}
+
 describe("a graph's identity", () => {
   const kinds: readonly (readonly [string, () => StateSpec])[] = [
     ["a value", () => valueState(ints)],
     ["a value of texts", () => valueState(strings)],
     ["a bag", () => bagState(ints)],
+    ["a changelog", () => changelogState(sumOf(BoolCoder.INSTANCE))],
     ["a map", () => mapState(strings, ints)],
     ["an accumulator", () => combiningState(mean)],
     ["a multimap", () => multimapState(strings, ints)],
@@ -54,4 +64,14 @@ describe("a graph's identity", () => {
       }
     });
   }
+
+  it("lets a changelog go on from a value of its coder, and not the other way around", () => {
+    const differences = (was: StateSpec, is: StateSpec): number => {
+      const [recorded, present] = [identityWith(was), identityWith(is)];
+      return differencesOf(asReadBy(present, recorded), present).length;
+    };
+    assert.equal(differences(valueState(ints), changelogState(sumOf(ints))), 0);
+    assert.equal(differences(changelogState(sumOf(ints)), valueState(ints)), 1);
+    assert.equal(differences(valueState(strings), changelogState(sumOf(ints))), 1);
+  });
 });

@@ -3,8 +3,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
+import { LOCK_FILE } from "../../../../beam/store/directory_lock.js";
 import { DurableStore, type DurableStoreOptions } from "../../../../beam/store/durable_store.js";
-import { LOCK_FILE, LocalDirectory } from "../../../../beam/store/local_directory.js";
+import { LocalDirectory } from "../../../../beam/store/local_directory.js";
 
 const bytesOf = (text: string): ByteWriter => {
   const writer = new ByteWriter(16);

@@ -10,6 +10,7 @@ import { ORDER_DECODER } from "../../../../transforms/decode.js";
 /** Three partitions with nothing in them. */
 const emptyTopic = {
   partitions: async () => [0, 1, 2],
+  log: async () => ({ clusterId: "cluster", topicId: "topic" }),
   offsets: async () => new Map([0, 1, 2].map((partition) => [partition, 0])),
   close: async () => undefined,
 } as unknown as KafkaClient;
@@ -24,7 +25,7 @@ describe("FindPartitions", () => {
       isBounded: true,
       maxOutOfOrdernessMs: 1_000,
       decoder: ORDER_DECODER,
-      decoderConfig: { timeoutMs: 1_000, futureMaxMs: null },
+      decoderConfig: { timeoutMs: 1_000, maxAheadOfClockMs: null },
     });
     const run = runDirect(pipeline, { bundleSizeMax: 1 });
     const read = (): number => run.status().find(({ name }) => name.includes("ReadPartitions"))!.elementsIn;
@@ -44,6 +45,7 @@ describe("FindPartitions", () => {
     const quietTopic = {
       // The second look is answered when the test says so.
       partitions: () => (++looks === 2 ? new Promise((resolve) => (answer = resolve)) : Promise.resolve([0])),
+      log: async () => ({ clusterId: "cluster", topicId: "topic" }),
       offsets: async () => new Map([[0, 0]]),
       subscribe: () => ({
         take: () => undefined,
@@ -58,7 +60,7 @@ describe("FindPartitions", () => {
       }),
       close: async () => undefined,
     } as unknown as KafkaClient;
-    registerKafkaClient("quiet", async () => quietTopic);
+    registerKafkaClient("quiet", async () => quietTopic, { clock });
     const { pipeline, root } = createPipeline();
     const options = { maxOutOfOrdernessMs: 2_000, partitionDiscoveryIntervalMs: 500 };
     readFromKafka("Read", root, {
@@ -67,7 +69,7 @@ describe("FindPartitions", () => {
       isBounded: false,
       ...options,
       decoder: ORDER_DECODER,
-      decoderConfig: { timeoutMs: 1_000, futureMaxMs: null },
+      decoderConfig: { timeoutMs: 1_000, maxAheadOfClockMs: null },
     });
     const run = runDirect(pipeline, { clock });
     const watermark = (): number =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  BSON,
   type Collection,
   type Document,
   MongoBulkWriteError,
@@ -25,8 +26,9 @@ class Script {
   readonly batches: string[][] = [];
   readonly delays: number[] = [];
   readonly log: string[] = [];
-  /** The `_id`s that a look-up finds. */
-  readonly stored: string[] = [];
+  /** What a look-up finds: documents, or the `_id`s of ours. */
+  readonly stored: (string | Document)[] = [];
+  readonly lookedUp: string[][] = [];
   readonly lookupErrors: Error[] = [];
   timeMs = 0;
   inFlight = 0;
@@ -39,7 +41,10 @@ class Script {
       namespace: "db.c",
       db: { client: { options: { hosts: ["mongo.example:27017"] } } },
       insertMany: (documents: Document[]) => this.insertMany(documents),
-      find: () => ({ toArray: () => this.lookUp() }),
+      find: ({ _id }: { _id: { $in: string[] } }) => {
+        this.lookedUp.push(_id.$in);
+        return { toArray: () => this.lookUp() };
+      },
     };
     return new MongoWriter({
       collection: collection as unknown as Collection,
@@ -60,7 +65,7 @@ class Script {
   private async lookUp(): Promise<Document[]> {
     const error = this.lookupErrors.shift();
     if (error !== undefined) throw error;
-    return this.stored.map((_id) => ({ _id }));
+    return this.stored.map((stored) => (typeof stored === "string" ? { _id: stored, amount: 1 } : stored));
   }
 
   private async insertMany(documents: Document[]): Promise<{ insertedCount: number }> {
@@ -184,6 +189,84 @@ describe("MongoWriter", () => {
       summary(await failing.writer().write(documents("a", "b"))),
       "2 inserted, 0 already there, 0 rejected, 1 retries",
     );
+  });
+
+  it("finds another's document under an _id of ours, tells it once, and takes it not for ours", async () => {
+    const told: string[] = [];
+    const health = {
+      report: (component: string, problem: string) => told.push(`${component}: ${problem}`),
+      clear() {},
+    };
+    const all: Answer = (sent) =>
+      faults(
+        sent,
+        sent.map((_, index) => ({ index, code: 11000, errmsg: ID_TAKEN })),
+      );
+    const script = new Script([all]);
+    script.stored.push("a", { _id: "b", amount: 2 }, { _id: "c", amount: 1, note: "added" }, { _id: "d" });
+    const result = await script.writer({ health }).write(documents("a", "b", "c", "d"));
+    assert.equal(summary(result), "0 inserted, 2 already there, 2 rejected, 0 retries");
+    assert.deepEqual(result.rejected, [
+      {
+        index: 1,
+        code: 11000,
+        message: "another document has this _id: amount is 2 there and 1 here",
+        idIsTaken: true,
+      },
+      {
+        index: 3,
+        code: 11000,
+        message: "another document has this _id: amount is missing there and 1 here",
+        idIsTaken: true,
+      },
+    ]);
+    assert.deepEqual(told, [
+      'Documents in db.c: another writer\'s document is there under an _id of ours, "b": amount is 2 there and 1 here',
+    ]);
+    const byId = new Script([all]);
+    byId.stored.push({ _id: "a", amount: 2 });
+    const compared = await byId.writer({ comparedFields: ["_id"] }).write(documents("a"));
+    assert.equal(compared.alreadyThere, 1);
+  });
+
+  it("compares a bounded number, and does without where it may not read", async () => {
+    const all: Answer = (sent) =>
+      faults(
+        sent,
+        sent.map((_, index) => ({ index, code: 11000, errmsg: ID_TAKEN })),
+      );
+    const script = new Script([all, all, all]);
+    const writer = script.writer({ comparedMax: 2 });
+    await writer.write(documents("a", "b", "c", "d", "e", "f"));
+    assert.deepEqual(script.lookedUp, [["a", "d"]]);
+    script.lookupErrors.push(new MongoServerError({ message: "not allowed to find", code: 13 }));
+    assert.equal((await writer.write(documents("a"))).alreadyThere, 1);
+    script.lookupErrors.push(new MongoNetworkError("connection lost"));
+    assert.equal(
+      summary(await writer.write(documents("a"))),
+      "1 inserted, 0 already there, 0 rejected, 1 retries",
+      "written again",
+    );
+  });
+
+  it("rejects documents of which BSON can make no bytes, and stops for a bug of another kind", async () => {
+    const bug = new TypeError("x is not a function");
+    const spoilt = { _id: "b", "zero\0byte": 1 };
+    const script = new Script([() => bug]);
+    const [a, c] = documents("a", "c");
+    const result = await script.writer().write([a!, spoilt, c!]);
+    assert.equal(summary(result), "2 inserted, 0 already there, 1 rejected, 0 retries");
+    assert.deepEqual(
+      result.rejected.map(({ index, code, message }) => [
+        index,
+        code,
+        /^BSONError: .*null bytes/.test(message),
+      ]),
+      [[1, undefined, true]],
+    );
+    await assert.rejects(new Script([() => bug]).writer().write([a!]), bug);
+    const unreadable = new Script([() => new BSON.BSONError("bad answer")]);
+    assert.equal((await unreadable.writer().write([a!])).retries, 1);
   });
 
   it("rejects a refused document with index, code and message, and does not send it again", async () => {

@@ -1,21 +1,8 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
-import { define, explain, nearestOf } from "../../../../pipeline/commands/command.js";
+import { define, explain } from "../../../../pipeline/commands/command.js";
 import { settingsTable } from "../../../../pipeline/settings/setting.js";
 import { wholeNumber, yesOrNo } from "../../../../pipeline/settings/setting_values.js";
-
-describe("nearestOf", () => {
-  const known = ["kafka_bootstrap", "kafka_start", "drain"];
-
-  it("finds what was meant", () => {
-    assert.equal(nearestOf("kafka_bootstrp", known), "kafka_bootstrap");
-    assert.equal(nearestOf("drian", known), "drain");
-  });
-
-  it("finds nothing where nothing is near", () => {
-    assert.equal(nearestOf("colour", known), undefined);
-  });
-});
 
 describe("explain", () => {
   it("tells the causes, each once", () => {
@@ -104,7 +91,7 @@ describe("a command", () => {
     assert.equal(
       complaints,
       [
-        "4 settings are wrong; nothing was started.",
+        "3 settings and 1 argument are wrong; nothing was started.",
         "  --some_numbr is unknown: did you mean --some_number?",
         "  --zzz is unknown",
         '  "up" is unknown: expected left, right',
@@ -116,7 +103,10 @@ describe("a command", () => {
 
   it("reports a word too many, and one that is missing", async () => {
     assert.equal(await invoke(["left", "right"]), 2);
-    assert.match(complaints, /"right" is too much/);
+    assert.match(
+      complaints,
+      /^1 argument is wrong; .*\n {2}unexpected argument "right": expected one of left, right alone\n$/s,
+    );
   });
 
   it("ends with 1 and the message when its action fails", async () => {

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import {
   InterruptedError,
   unlessAborted,
   watchInterrupts,
 } from "../../../../pipeline/commands/interrupts.js";
+
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 describe("watchInterrupts", () => {
   it("aborts at the first signal, and gives the signals back", () => {
@@ -18,6 +26,42 @@ describe("watchInterrupts", () => {
       dispose();
     }
     assert.equal(process.listenerCount("SIGTERM"), before);
+  });
+});
+
+describe("a second signal", function () {
+  this.timeout(30_000);
+
+  it("ends at once, with a word, a process that something hangs in", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "interrupts-"));
+    try {
+      execFileSync("mkfifo", [join(folder, "fifo")]);
+      const script = `
+        import { open } from "node:fs/promises";
+        import { watchInterrupts } from ${JSON.stringify(new URL("../../../../pipeline/commands/interrupts.ts", import.meta.url).href)};
+        const { signal } = watchInterrupts();
+        open(${JSON.stringify(join(folder, "fifo"))});
+        signal.addEventListener("abort", () => console.log("aborted"));
+        setInterval(() => undefined, 1000);
+        console.log("ready");`;
+      const args = ["--import", TSX, "--input-type=module", "-e", script];
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+      let stderr = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        stderr += text;
+      });
+      // One signal for each line.
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        for (const _ of text.trim().split("\n")) child.kill("SIGTERM");
+      });
+      const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
+        child.once("close", (code, signal) => resolve([code, signal]));
+      });
+      assert.deepEqual([code, signal], [null, "SIGTERM"], stderr);
+      assert.equal(stderr, "SIGTERM once more: ended at once. What was committed is safe\n");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -73,7 +73,7 @@ describe("watermarkLagMs", () => {
       groupId: undefined,
       timeoutMs: 1,
       maxOutOfOrdernessMs: 1,
-      futureMaxMs: 1,
+      maxAheadOfClockMs: 1,
       database: "d",
       joinedCollection: "j",
       unmatchedCollection: "u",

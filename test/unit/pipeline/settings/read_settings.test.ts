@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { misspeltVariables } from "../../../../pipeline/settings/misspelt.js";
 import { checkTogether, RUN_SETTINGS } from "../../../../pipeline/settings/options.js";
 import {
   readEnvFile,
   readSettings,
   SettingsError,
   type SettingsSources,
+  warningsOf,
 } from "../../../../pipeline/settings/read_settings.js";
 
 const NOTHING: SettingsSources = { flags: {}, environment: {}, file: {} };
@@ -37,7 +39,7 @@ describe("settings", () => {
     assert.equal(settings.mongodb_database, "spark_streaming");
     assert.equal(settings.mongodb_collection, "spark_streaming_stateful_writes");
     assert.equal(settings.kafka_start, "earliest");
-    assert.equal(settings.drain, "keep");
+    assert.equal(settings.drain, undefined);
     assert.equal(settings.bounded, false);
     assert.equal(settings.kafka_sasl_password, undefined);
   });
@@ -85,10 +87,37 @@ describe("settings", () => {
   it("refuse at once what this version does not have", () => {
     const problems = problemsOf({
       flags: { orders: "orders.avro", payments: "payments.avro" },
-      environment: { SCHEMA_REGISTRY_URL: "http://127.0.0.1:8082", GCS_LOG_PATH: "gs://bucket/logs" },
+      environment: { SCHEMA_REGISTRY_URL: "http://127.0.0.1:8082" },
     });
-    assert.equal(problems.length, 4);
+    assert.equal(problems.length, 3);
     for (const problem of problems) assert.match(problem, /this version/);
+  });
+
+  it("warn of what does nothing here and harms nothing, unless a flag asks for it", () => {
+    const read_ = read({ file: { GCS_LOG_PATH: "gs://bucket/logs" } });
+    assert.deepEqual(warningsOf(RUN_SETTINGS, read_), [
+      "GCS_LOG_PATH (--gcs_log_path) is set, from .env, but this version does not send logs to Google Cloud Storage",
+    ]);
+    assert.equal(problemsOf({ flags: { gcs_log_path: "gs://bucket/logs" } }).length, 1);
+  });
+
+  it("take the variables of the job that this program replaces as they stand", () => {
+    const file = {
+      KAFKA_BOOTSTRAP: "pkc-12345.europe-west1.gcp.confluent.cloud:9092",
+      KAFKA_SASL_MECHANISM: "PLAIN",
+      KAFKA_SECURITY_PROTOCOL: "SASL_SSL",
+      KAFKA_SASL_USERNAME: "KEY",
+      KAFKA_SASL_PASSWORD: "a secret",
+      KAFKA_ORDER_TOPIC: "stream_order_producer",
+      KAFKA_PAYMENT_TOPIC: "stream_payment_producer",
+      MONGODB_URI: "mongodb+srv://user:word@cluster.example.net/spark_streaming",
+      GCS_LOG_PATH: "gs://bucket/logging/",
+      LOG_LEVEL: "INFO",
+      STATE_TIMEOUT_MINUTES: "15",
+    };
+    assert.deepEqual(problemsOf({ file }), []);
+    const spark = { SPARK_EXECUTOR_MEMORY: "4g", SPARK_MASTER: "local[*]", GCS_BUCKET: "b" };
+    assert.deepEqual(misspeltVariables(Object.keys(RUN_SETTINGS), { ...file, ...spark }, {}).wrong, []);
   });
 
   it("want a user and a password for SASL", () => {

@@ -76,6 +76,7 @@ describe("what a worker is told", () => {
     ]);
     assert.deepEqual(workerOptions(texts), { kafka_bootstrap: "a:1,b:2", log_level: "warn" });
     assert.deepEqual(workerEnvironment(texts), {
+      KAFKA_BOOTSTRAP: "a:1,b:2",
       KAFKA_SASL_PASSWORD: "pw",
       MONGODB_URI: "mongodb://bob:pw@host/",
     });

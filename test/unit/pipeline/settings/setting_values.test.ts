@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import type { z } from "zod";
 import {
   brokers,
   checkpoint,
+  collectionName,
+  databaseName,
   decimal,
   durationMs,
   gcsPath,
@@ -149,7 +152,7 @@ describe("a PEM file", () => {
 
   it("is its content", () => {
     const path = join(folder, "ca.pem");
-    const content = "-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n";
+    const content = `${rootCertificates[0]}\n${rootCertificates[1]}\n`;
     writeFileSync(path, content);
     assert.equal(parse(pemFile, path), content);
   });
@@ -159,6 +162,25 @@ describe("a PEM file", () => {
     writeFileSync(path, "nothing");
     const why = (file: string) => whyNot(pemFile.safeParse(file).error!);
     assert.match(why(path)!, /no certificate/);
+    writeFileSync(
+      path,
+      `${rootCertificates[0]}\n-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n`,
+    );
+    assert.match(why(path)!, /certificate 2 of 2 .* is none/);
     assert.match(why(join(folder, "missing.pem"))!, /ENOENT/);
   });
 });
+
+const name = (text: string): [string, unknown] => [text, text];
+const refused = (text: string): [string, unknown] => [text, WRONG];
+
+cases("the name of a database", databaseName, [
+  ...["spark_streaming", "a-b", "é", "x".repeat(63)].map(name),
+  ...["", "a.b", "a/b", "a\\b", "a b", "a$b", 'a"b', "a*b", "a<b", "a:b", "a|b", "a?b", "a\0b"].map(refused),
+  ...["x".repeat(64), "é".repeat(32), "local", "config"].map(refused),
+]);
+
+cases("the name of a collection", collectionName, [
+  ...["dead_letters", "a.b", "a b", "x".repeat(190)].map(name),
+  ...["", "a$b", "system.users", ".a", "a.", "a..b", "a\0b", "x".repeat(191)].map(refused),
+]);

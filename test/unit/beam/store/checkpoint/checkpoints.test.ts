@@ -107,6 +107,7 @@ function failingDirectory(inner: Directory, fault: Failing): Directory {
     remove: step(inner.remove),
     sync: step(inner.sync),
     lock: step(inner.lock),
+    assertLocked: () => inner.assertLocked(),
     close: () => inner.close(),
   };
 }
@@ -322,6 +323,62 @@ describe("checkpoints", () => {
       await assert.rejects(before.publish(commitTo(directory, 2)), OtherWriterError);
       await assert.rejects(open(objects, directory), OtherWriterError);
       await open(objects, other);
+    });
+  });
+
+  describe("from before the latest", () => {
+    /** Three checkpoints of one directory, and a writer for a directory that the oldest was restored into. */
+    async function restoredOldest() {
+      const objects = new MemoryObjectStore();
+      const directory = newDirectory();
+      const before = await open(objects, directory, { keptMax: 3 });
+      const { id } = await before.publish(commitTo(directory, 1));
+      for (const commit of [2, 3]) await before.publish(commitTo(directory, commit));
+      const other = await restore(objects, id);
+      other.files.set("empty", Buffer.alloc(0));
+      return { objects, directory, before, other, id };
+    }
+
+    it("are gone on from, and become the latest; the directory before is refused then", async () => {
+      const { objects, directory, before, other, id } = await restoredOldest();
+      // Opened twice: what is known of the restore outlives a restart.
+      await open(objects, other);
+      const after = await open(objects, other, { keptMax: 3 });
+      const pinned = commitTo(other, 2);
+      const first = await after.publish(pinned);
+      await after.prune();
+      const ids = await new CheckpointRepository(objects).ids();
+      assert.equal(ids[0], first.id);
+      assert.ok(!ids.includes(id), "the oldest of four");
+      assert.deepEqual(sorted(restored(await restore(objects, "latest"))), sorted(contents(other, pinned)));
+      await assert.rejects(before.publish(commitTo(directory, 4)), OtherWriterError);
+      await assert.rejects(open(objects, directory), OtherWriterError);
+      await after.publish(commitTo(other, 3));
+      await open(objects, other);
+    });
+
+    it("are not, once the directory before has published again", async () => {
+      const { objects, directory, before, other } = await restoredOldest();
+      const after = await open(objects, other);
+      await before.publish(commitTo(directory, 4));
+      await assert.rejects(after.publish(commitTo(other, 2)), OtherWriterError);
+      await assert.rejects(open(objects, other), OtherWriterError);
+      await open(objects, directory);
+    });
+
+    it("are restored by id where the pointer was deleted; where it is damaged, the advice is to do so", async () => {
+      const { objects, id } = await restoredOldest();
+      await objects.delete("latest.json");
+      await objects.put("latest.json", bodyOf(Buffer.from("{")), ABSENT);
+      await assert.rejects(
+        restore(objects, id),
+        /latest\.json is no JSON\. .*delete it, restore one by its id/,
+      );
+      await objects.delete("latest.json");
+      const other = await restore(objects, id);
+      other.files.set("empty", Buffer.alloc(0));
+      await (await open(objects, other)).publish(commitTo(other, 2));
+      await restore(objects, "latest");
     });
   });
 

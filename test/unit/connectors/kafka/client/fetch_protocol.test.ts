@@ -73,9 +73,9 @@ describe("fetch protocol", () => {
 
   it("writes the request as kafkajs does", async () => {
     const partitions = [
-      { topic: "orders", partition: 1, fetchOffset: 5_000_000_000 },
-      { topic: "orders", partition: 0, fetchOffset: 0 },
-      { topic: "payments", partition: 0, fetchOffset: 3 },
+      { topic: "orders", partition: 1, fetchOffset: 5_000_000_000, leaderEpoch: 4 },
+      { topic: "orders", partition: 0, fetchOffset: 0, leaderEpoch: -1 },
+      { topic: "payments", partition: 0, fetchOffset: 3, leaderEpoch: 0 },
     ];
     const { request } = fetchCall({ maxWaitMs: 250, maxBytes: 1_000, partitionMaxBytes: 100, partitions });
     const maxBytes = 100;
@@ -87,11 +87,14 @@ describe("fetch protocol", () => {
         {
           topic: "orders",
           partitions: [
-            { partition: 1, fetchOffset: "5000000000", maxBytes },
+            { partition: 1, currentLeaderEpoch: 4, fetchOffset: "5000000000", maxBytes },
             { partition: 0, fetchOffset: "0", maxBytes },
           ],
         },
-        { topic: "payments", partitions: [{ partition: 0, fetchOffset: "3", maxBytes }] },
+        {
+          topic: "payments",
+          partitions: [{ partition: 0, currentLeaderEpoch: 0, fetchOffset: "3", maxBytes }],
+        },
       ],
     }).request;
     assert.deepEqual((await request.encode()).buffer, (await theirs.encode()).buffer);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { classifyFailure } from "../../../../../connectors/kafka/client/kafka_errors.js";
 import {
-  classifyFailure,
   createKafkaJsLogger,
   errorName,
-  metadataCall,
+  metadataCallV6,
+  withOutagesApart,
 } from "../../../../../connectors/kafka/client/kafkajs_internals.js";
 
 const require = createRequire(import.meta.url);
@@ -57,13 +58,35 @@ describe("kafkajs internals", () => {
     });
   });
 
+  it("believes a refused login only where the broker has refused it", async () => {
+    const logger = createKafkaJsLogger(() => {});
+    const login = (mechanism: string, failure: Error) => {
+      const { authenticationProvider } = withOutagesApart({ mechanism, ...{ username: "u", password: "p" } });
+      const saslAuthenticate = () => Promise.reject(failure);
+      return authenticationProvider!({
+        host: "h",
+        port: 1,
+        logger,
+        saslAuthenticate,
+      } as never).authenticate();
+    };
+    const closed = new errors.KafkaJSConnectionClosedError("Closed connection", { host: "h", port: 1 });
+    for (const mechanism of ["PLAIN", "scram-sha-256", "SCRAM-SHA-512"]) {
+      await assert.rejects(login(mechanism, closed), closed);
+      await assert.rejects(login(mechanism, createErrorFromCode(58)), {
+        name: "KafkaJSSASLAuthenticationError",
+      });
+    }
+    assert.deepEqual(withOutagesApart({ mechanism: "OAUTHBEARER" }), { mechanism: "OAUTHBEARER" });
+  });
+
   it("names error codes", () => {
     assert.equal(errorName(74), "FENCED_LEADER_EPOCH");
     assert.equal(errorName(9_999), "error code 9999");
   });
 
   it("asks for no topic with an empty list, which is not the null list that means all", async () => {
-    const bytes = (await metadataCall([]).request.encode()).buffer;
+    const bytes = (await metadataCallV6([]).request.encode()).buffer;
     assert.deepEqual([...bytes], [0, 0, 0, 0, 0]);
   });
 });

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BufferedRecords } from "../../../../../connectors/kafka/client/buffered_records.js";
-import { RecordFormatError } from "../../../../../connectors/kafka/client/kafka_errors.js";
+import {
+  RecordFormatError,
+  UnreadableRecordsError,
+} from "../../../../../connectors/kafka/client/kafka_errors.js";
 import {
   type AbortedTransaction,
-  decompress,
   readRecordSet,
 } from "../../../../../connectors/kafka/client/record_batch.js";
+import { UnpackedBatches } from "../../../../../connectors/kafka/client/unpacked_batches.js";
 import { batchBytes, markerBytes, recordsOf, sealed } from "./batch_builder.js";
+
+const unpacked = new UnpackedBatches(64 << 20, 128 << 20);
 
 interface Seen {
   offset: number;
@@ -18,8 +23,7 @@ interface Seen {
 
 async function readAll(bytes: Buffer, fetchOffset = 0, aborted: AbortedTransaction[] = []) {
   const set = readRecordSet(bytes, 0, bytes.length, fetchOffset, aborted, true);
-  await decompress(set.batches);
-  const records = new BufferedRecords(fetchOffset, "t[0]");
+  const records = new BufferedRecords(fetchOffset, "t[0]", unpacked);
   records.push(set.batches);
   return { seen: drain(records), nextOffset: set.nextOffset, records };
 }
@@ -194,37 +198,113 @@ describe("record batches", () => {
   it("notices changed bytes by the checksum", async () => {
     const bytes = await batchBytes({ baseOffset: 42, records: recordsOf("hello") });
     bytes[bytes.length - 3]! ^= 1;
-    await assert.rejects(readAll(bytes), { name: "RecordFormatError", message: /offset 42 .*checksum/ });
+    await assert.rejects(readAll(bytes), { name: "RecordFormatError", message: /offset 0 .*checksum/ });
     assert.equal(readRecordSet(bytes, 0, bytes.length, 0, [], false).batches.length, 1);
   });
 
-  it("names the codec that cannot be read", async () => {
+  it("names offsets, codec and reason where a batch cannot be unpacked, and goes on behind it", async () => {
     for (const [codec, name] of [
+      [1, "gzip"],
       [2, "snappy"],
       [3, "lz4"],
       [4, "zstd"],
-      [6, "codec 6"],
+      [6, "an unknown codec"],
     ] as const) {
-      const bytes = await batchBytes({ records: recordsOf("a") });
-      bytes.writeInt16BE(codec, 21);
-      await assert.rejects(readAll(sealed(bytes)), { name: "RecordFormatError", message: new RegExp(name) });
+      const bad = await batchBytes({ baseOffset: 3, records: recordsOf("a", "b") });
+      bad.writeInt16BE(codec, 21);
+      const good = await batchBytes({ baseOffset: 5, records: recordsOf("c") });
+      const bytes = Buffer.concat([sealed(bad), good]);
+      const records = new BufferedRecords(0, "orders[1]", unpacked);
+      records.push(readRecordSet(bytes, 0, bytes.length, 0, [], true).batches);
+      records.allow(10);
+      for (let i = 0; i < 2; i++) {
+        assert.throws(
+          () => records.next(),
+          (error) => {
+            assert.ok(error instanceof UnreadableRecordsError);
+            assert.match(error.message, new RegExp(`orders\\[1\\].*offsets 3 to 4 .*with ${name}: `));
+            assert.deepEqual(error.bytes, bad.subarray(61));
+            return true;
+          },
+        );
+        assert.equal(records.isExhausted, false);
+      }
+      records.skipUnreadable();
+      assert.equal(records.position, 5);
+      assert.deepEqual(values(drain(records)), ["c"]);
     }
-    const notGzip = await batchBytes({ records: recordsOf("a") });
-    notGzip.writeInt16BE(1, 21);
-    await assert.rejects(readAll(sealed(notGzip)), { name: "RecordFormatError", message: /gzip/ });
   });
 
-  it("fails again at each step onto a malformed record", async () => {
+  it("tells of a malformed record, and of all behind it in its batch", async () => {
     const bytes = await batchBytes({ baseOffset: 3, records: recordsOf("a", "b") });
     bytes[bytes.length - 10] = 0x7f; // length of the second record
     const { batches } = readRecordSet(sealed(bytes), 0, bytes.length, 3, [], true);
-    const records = new BufferedRecords(3, "orders[1]");
+    const records = new BufferedRecords(3, "orders[1]", unpacked);
     records.push(batches);
     records.allow(10);
     assert.equal(records.next(), true);
     for (let i = 0; i < 2; i++) {
-      assert.throws(() => records.next(), { name: "RecordFormatError", message: /orders\[1\].*offset 3/ });
+      assert.throws(() => records.next(), {
+        name: "UnreadableRecordsError",
+        message: /orders\[1\].*offsets 4 to 4.*malformed/,
+      });
     }
+    records.skipUnreadable();
+    assert.equal(records.next(), false);
+    assert.equal(records.position, 5);
+  });
+
+  it("refuses offsets within a batch that do not grow, or leave it", async () => {
+    for (const delta of [0, -1, 5]) {
+      const twice = [...recordsOf("a"), { offsetDelta: delta, key: null, value: null }];
+      const bytes = await batchBytes({ baseOffset: 3, lastOffsetDelta: 1, records: twice });
+      const { batches } = readRecordSet(bytes, 0, bytes.length, 3, [], true);
+      const records = new BufferedRecords(3, "t[0]", unpacked);
+      records.push(batches);
+      records.allow(10);
+      assert.equal(records.next(), true);
+      if (delta === -1) assert.equal(records.next(), false);
+      else assert.throws(() => records.next(), { name: "UnreadableRecordsError" });
+    }
+  });
+
+  it("gives what comes before a damaged batch", async () => {
+    const first = await batchBytes({ records: recordsOf("a") });
+    const second = await batchBytes({ baseOffset: 1, records: recordsOf("b") });
+    second[second.length - 3]! ^= 1;
+    const bytes = Buffer.concat([first, second]);
+    const { batches, nextOffset } = readRecordSet(bytes, 0, bytes.length, 0, [], true);
+    assert.deepEqual([batches.length, nextOffset], [1, 1]);
+    assert.throws(() => readRecordSet(second, 0, second.length, 1, [], true), { name: "RecordFormatError" });
+  });
+
+  it("holds so many unpacked bytes, whatever the number of partitions", async () => {
+    const memory = new UnpackedBatches(1 << 20, 4_000);
+    const readers = await Promise.all(
+      [0, 1, 2, 3, 4].map(async (partition) => {
+        const records = new BufferedRecords(0, `t[${partition}]`, memory);
+        const bytes = await batchBytes({
+          gzip: true,
+          records: recordsOf(..."abc".split("").map((c) => c.repeat(500))),
+        });
+        records.push(readRecordSet(bytes, 0, bytes.length, 0, [], true).batches);
+        return { records, seen: [] as string[] };
+      }),
+    );
+    for (let round = 0; round < 3; round++) {
+      for (const { records, seen } of readers) {
+        records.allow(1);
+        assert.equal(records.next(), true);
+        seen.push(records.buffer.toString("utf8", records.valueStart, records.valueStart + 1));
+        assert.ok(memory.heldBytes <= 4_000, String(memory.heldBytes));
+      }
+    }
+    for (const { records, seen } of readers) {
+      assert.deepEqual(seen, ["a", "b", "c"]);
+      records.allow(1);
+      assert.equal(records.isExhausted, true);
+    }
+    assert.equal(memory.heldBytes, 0);
   });
 
   it("ends on any bytes: records or a RecordFormatError", async () => {
@@ -246,11 +326,14 @@ describe("record batches", () => {
       fc.property(fc.oneof(changed, noise, marked), (bytes) => {
         try {
           const { batches } = readRecordSet(bytes, 0, bytes.length, 0, [], false);
-          const records = new BufferedRecords(0, "t[0]");
-          records.push(batches.filter(({ codec }) => codec === 0));
+          const records = new BufferedRecords(0, "t[0]", unpacked);
+          records.push(batches);
           assert.ok(drain(records).length <= bytes.length);
         } catch (error) {
-          assert.ok(error instanceof RecordFormatError, String(error));
+          assert.ok(
+            error instanceof RecordFormatError || error instanceof UnreadableRecordsError,
+            String(error),
+          );
         }
       }),
       { numRuns: 3_000 },
@@ -260,7 +343,7 @@ describe("record batches", () => {
 
 describe("buffered records", () => {
   async function buffered(...counts: number[]) {
-    const records = new BufferedRecords(0, "t[0]");
+    const records = new BufferedRecords(0, "t[0]", unpacked);
     let baseOffset = 0;
     for (const count of counts) {
       const texts = Array.from({ length: count }, (_, i) => `v${baseOffset + i}`);

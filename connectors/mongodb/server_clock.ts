@@ -1,0 +1,80 @@
+/**
+ * The clock of the MongoDB server, as a witness of what time it is: asked at the start, each minute, and soon after
+ * this machine's clock has been set. A server that does not answer says nothing about the time.
+ * Source: the `hello` command, field localTime.
+ */
+import type { Clock, TrustedClock } from "@order-payment-stream/beam/io";
+
+import { mongoConnections } from "./mongo_connections.js";
+
+const INTERVAL_MS = 60_000;
+/** How often is looked whether this machine's clock was set. */
+const LOOK_MS = 1_000;
+/** How much it must have been set by to ask at once. */
+const SET_MIN_MS = 1_000;
+const ANSWER_MAX_MS = 10_000;
+
+export class ServerClock {
+  #isStopped = false;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+  /** How far this machine's clock was ahead when the server was asked last. */
+  #shownAheadMs = 0;
+  #isAsking = false;
+  #callOff: (() => void) | undefined;
+  #heard: () => void = () => undefined;
+  /** Settles with the first answer. */
+  readonly answered = new Promise<void>((resolve) => {
+    this.#heard = resolve;
+  });
+
+  /** @param connection name of a registered MongoDB connection, which this keeps open until `stop` */
+  constructor(
+    private readonly connection: string,
+    private readonly trustedClock: TrustedClock,
+    private readonly clock: Clock,
+  ) {
+    if (trustedClock.isChecked) this.#look();
+    else this.#heard();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#callOff?.();
+  }
+
+  #look(): void {
+    if (this.#isStopped) return;
+    const setByMs = Math.abs(this.trustedClock.shownAheadMs - this.#shownAheadMs);
+    const isDue = this.clock.elapsed() - this.#askedAtMs >= INTERVAL_MS || setByMs >= SET_MIN_MS;
+    if (isDue && !this.#isAsking) void this.#ask();
+    this.#callOff = this.clock.schedule(LOOK_MS, () => this.#look());
+  }
+
+  /** One that fails is asked again with the next look. */
+  async #ask(): Promise<void> {
+    this.#isAsking = true;
+    try {
+      const { client } = await mongoConnections.acquire(this.connection);
+      try {
+        const sentAtMs = this.clock.elapsed();
+        const answer = await client.db("admin").command({ hello: 1 }, { timeoutMS: ANSWER_MAX_MS });
+        const underWayMs = this.clock.elapsed() - sentAtMs;
+        if (this.#isStopped || underWayMs > ANSWER_MAX_MS) return;
+        this.#askedAtMs = this.clock.elapsed();
+        if (answer.localTime instanceof Date) {
+          const shownMs = answer.localTime.getTime();
+          // A part of a millisecond is not shown.
+          this.trustedClock.hear(shownMs, shownMs + 1 + underWayMs);
+        }
+        this.#shownAheadMs = this.trustedClock.shownAheadMs;
+        this.#heard();
+      } finally {
+        await mongoConnections.release(this.connection);
+      }
+    } catch {
+      // The writers tell of an outage.
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+}

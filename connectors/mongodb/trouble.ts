@@ -1,0 +1,35 @@
+/** Inserts in trouble, for the health of their collection. */
+import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+
+const SLOW_MS = 5_000;
+
+/** An insert that fails or hangs, for the health of its collection: that is well when no insert is in trouble. */
+export class Trouble {
+  constructor(
+    private readonly health: HealthReporter,
+    private readonly component: string,
+    private readonly all: Set<Trouble>,
+  ) {}
+
+  begin(problem: string): void {
+    this.all.add(this);
+    this.health.report(this.component, problem);
+  }
+
+  end(): void {
+    if (this.all.delete(this) && this.all.size === 0) this.health.clear(this.component);
+  }
+
+  /** An attempt may hang for long before it fails. */
+  async unlessSlow<T>(server: string, attempt: Promise<T>): Promise<T> {
+    if (this.health === unheard) return attempt;
+    const timer = setTimeout(() => {
+      this.begin(`${server} has not answered an insert for ${SLOW_MS / 1000} s`);
+    }, SLOW_MS);
+    try {
+      return await attempt;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Where the read begins, and what that means for events whose partner lies in front of it. Records that retention has
+ * removed are not read again: an event that an earlier run has paired would then seem to have no partner.
+ */
+import type { KafkaClient } from "@order-payment-stream/kafka";
+import type { Log } from "../report/log.js";
+import type { RunSettings } from "../settings/options.js";
+import { connectBriefly } from "./preflight.js";
+
+/**
+ * Looks at where the topics begin, and warns, without state, of records that were removed.
+ * @param isResumed the run goes on from state
+ * @returns whether records may be missing in front of what is read
+ */
+export async function recordsMayBeMissing(
+  settings: RunSettings,
+  isResumed: boolean,
+  log: Log,
+): Promise<boolean> {
+  const client = await connectBriefly(settings, log);
+  try {
+    const topics = [settings.kafka_order_topic, settings.kafka_payment_topic];
+    const removed = (await Promise.all(topics.map((topic) => removedFrom(client, topic)))).flat();
+    const beginsAtTheStart = settings.kafka_start === "earliest";
+    if (removed.length > 0 && !isResumed && settings.kafka_start !== "latest") {
+      log.warn(
+        `the read begins without state, and records are gone from its beginning: ${removed.join(", ")}. Events whose ` +
+          "partner was among them are UNPAID or NO_ORDER, unless their pair is in the collection of the pairs already",
+      );
+    }
+    return removed.length > 0 || !beginsAtTheStart;
+  } finally {
+    await client.close();
+  }
+}
+
+async function removedFrom(client: KafkaClient, topic: string): Promise<string[]> {
+  const starts = await client.offsets(topic, "earliest");
+  return [...starts].flatMap(([partition, offset]) =>
+    offset > 0 ? [`${topic}[${partition}] begins at offset ${offset}`] : [],
+  );
+}

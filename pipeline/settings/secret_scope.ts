@@ -1,0 +1,91 @@
+/**
+ * Whom a worker's secrets are for: the servers that are named where the secret is, and nobody else. A job names servers
+ * as it likes, and whoever can reach a runner or a worker pool can send one; so a password of the worker's own
+ * environment goes only to the servers of that same environment.
+ */
+import { KAFKA_SETTINGS } from "./options.js";
+import type { Problem, ReadSettings } from "./read_settings.js";
+import { type Setting, type SettingsTable, variableOf } from "./setting.js";
+import { mayHoldSecret } from "./setting_values.js";
+
+/** A secret, the servers that it is for, and what decides how it is sent to them. */
+interface Bond {
+  readonly secret: string;
+  readonly servers: string;
+  readonly manner: readonly string[];
+  /** Whether it would be sent at all. */
+  readonly isUsed: (settings: Readonly<Record<string, unknown>>) => boolean;
+}
+
+const BONDS: readonly Bond[] = [
+  {
+    secret: "kafka_sasl_password",
+    servers: "kafka_bootstrap",
+    manner: ["kafka_security_protocol", "kafka_sasl_mechanism", "kafka_ssl_ca_file"],
+    isUsed: ({ kafka_security_protocol: protocol }) => String(protocol).startsWith("SASL_"),
+  },
+];
+
+/**
+ * @param read what the worker would use: the job's settings before its own
+ * @param own what it would use without a job
+ */
+export function secretProblems<Table extends SettingsTable>(
+  read: ReadSettings<Table>,
+  own: ReadSettings<Table>,
+): Problem[] {
+  const settings: Readonly<Record<string, unknown>> = read.settings;
+  return [
+    ...BONDS.flatMap((bond) => {
+      const isOwn = read.origins.get(bond.secret) !== "flag" && settings[bond.secret] !== undefined;
+      return isOwn && bond.isUsed(settings) ? bondProblems(bond, read, own) : [];
+    }),
+    ...uriProblems(read),
+  ];
+}
+
+function bondProblems<Table extends SettingsTable>(
+  { secret, servers, manner }: Bond,
+  read: ReadSettings<Table>,
+  own: ReadSettings<Table>,
+): Problem[] {
+  const beside = `in the worker's environment, where ${variableOf(secret)} is`;
+  if (own.origins.get(servers) === "default") {
+    const { expected }: Setting = KAFKA_SETTINGS[servers as keyof typeof KAFKA_SETTINGS];
+    return [
+      { name: servers, text: `is not set ${beside}: expected ${expected}, for a password goes to no others` },
+    ];
+  }
+  const named = hostsOf(own, servers);
+  const strangers = hostsOf(read, servers).filter((host) => !named.includes(host));
+  const problems: Problem[] = strangers.map((host) => ({
+    name: servers,
+    text: `is ${JSON.stringify(host)} in the job, but ${JSON.stringify(named.join(","))} ${beside}: expected the same, for a password goes to no others`,
+  }));
+  for (const name of manner) {
+    if (own.origins.get(name) === "default" || own.texts.get(name) === undefined) continue;
+    const mine = (own.settings as Record<string, unknown>)[name];
+    if ((read.settings as Record<string, unknown>)[name] === mine) continue;
+    problems.push({
+      name,
+      text: `is ${JSON.stringify(read.texts.get(name) ?? "")} in the job, but ${JSON.stringify(own.texts.get(name))} ${beside}: expected the same`,
+    });
+  }
+  return problems;
+}
+
+function hostsOf<Table extends SettingsTable>({ settings }: ReadSettings<Table>, name: string): string[] {
+  return ((settings as Record<string, unknown>)[name] as readonly string[]).map((host) => host.toLowerCase());
+}
+
+/** A URI has its user and password beside its hosts already; what is left is a job that has the machine's own sent. */
+function uriProblems<Table extends SettingsTable>({ origins, texts }: ReadSettings<Table>): Problem[] {
+  const uri = texts.get("mongodb_uri") ?? "";
+  if (origins.get("mongodb_uri") !== "flag" || uri.includes("@") || !mayHoldSecret(uri)) return [];
+  return [
+    {
+      name: "mongodb_uri",
+      text: "of the job asks for credentials of the worker's machine: expected such a URI in the worker's environment",
+    },
+  ];
+}

@@ -1,0 +1,161 @@
+/**
+ * The events of one kind that wait under one order_id: found by their ids, and taken out in the order of their times.
+ * A few lie in a plain array, as nearly all keys have no more than one or two. Many get an index and a heap, so that
+ * no step costs more because others wait too.
+ */
+import type { Order, Payment } from "../schemas/events.js";
+
+export class WaitingEvent<E extends Order | Payment> {
+  /** The next one that came with the same id. */
+  nextOfId: WaitingEvent<E> | undefined = undefined;
+
+  /** @param reachMs T when it came: whatever of the other kind waited within it of a paired one is paired by it */
+  constructor(
+    readonly kind: E extends Payment ? "payment" : "order",
+    readonly event: E,
+    public isPaired: boolean,
+    readonly reachMs: number,
+  ) {}
+}
+
+/** More than these are worth an index. */
+const FEW = 32;
+
+export class WaitingEvents<E extends Order | Payment> {
+  /** In the order of their coming; with an index a binary heap, the earliest first. */
+  #events: WaitingEvent<E>[] = [];
+  /** The first of each id; undefined while there are few. */
+  #index: Map<string, WaitingEvent<E>> | undefined;
+
+  constructor(private readonly idOf: (event: E) => string) {}
+
+  get size(): number {
+    return this.#events.length;
+  }
+
+  [Symbol.iterator](): IterableIterator<WaitingEvent<E>> {
+    return this.#events[Symbol.iterator]();
+  }
+
+  /** For whoever shows what is in state. */
+  toJSON(): readonly { readonly event: E; readonly isPaired: boolean }[] {
+    return this.#events.map(({ event, isPaired }) => ({ event, isPaired }));
+  }
+
+  /** The first that came with this id; the others follow by `nextOfId`. */
+  withId(id: string): WaitingEvent<E> | undefined {
+    if (this.#index !== undefined) return this.#index.get(id);
+    for (const waiting of this.#events) if (this.idOf(waiting.event) === id) return waiting;
+    return undefined;
+  }
+
+  add(waiting: WaitingEvent<E>): void {
+    const id = this.idOf(waiting.event);
+    let last = this.withId(id);
+    if (last !== undefined) {
+      while (last.nextOfId !== undefined) last = last.nextOfId;
+      last.nextOfId = waiting;
+    } else {
+      this.#index?.set(id, waiting);
+    }
+    this.#events.push(waiting);
+    if (this.#index !== undefined) this.#rise(this.#events.length - 1);
+    else if (this.#events.length > FEW) this.#buildIndex();
+  }
+
+  hasCreatedBefore(bound: number): boolean {
+    const events = this.#events;
+    if (this.#index !== undefined) return events.length > 0 && events[0]!.event.created_at < bound;
+    for (const { event } of events) if (event.created_at < bound) return true;
+    return false;
+  }
+
+  /** Moves those created before `bound` to `taken` until it has `countMax`: by created_at, those of one instant by id. */
+  take(bound: number, countMax: number, taken: WaitingEvent<any>[]): void {
+    if (this.#index !== undefined) {
+      while (taken.length < countMax && this.hasCreatedBefore(bound)) taken.push(this.#takeEarliest());
+      return;
+    }
+    const isDue = ({ event }: WaitingEvent<E>): boolean => event.created_at < bound;
+    const due = this.#events.filter(isDue);
+    if (due.length > 1) due.sort((a, b) => (this.#isBefore(a, b) ? -1 : 1));
+    due.length = Math.min(due.length, Math.max(0, countMax - taken.length));
+    if (due.length === 0) return;
+    for (const waiting of due) {
+      this.#unlink(waiting);
+      taken.push(waiting);
+    }
+    this.#events = this.#events.filter((waiting) => !due.includes(waiting));
+  }
+
+  #takeEarliest(): WaitingEvent<E> {
+    const events = this.#events;
+    const earliest = events[0]!;
+    // While it is still found by its id.
+    this.#unlink(earliest);
+    const last = events.pop()!;
+    if (events.length > 0) {
+      events[0] = last;
+      this.#sink(0);
+    }
+    return earliest;
+  }
+
+  /** Takes it out of the chain of its id. */
+  #unlink(waiting: WaitingEvent<E>): void {
+    const id = this.idOf(waiting.event);
+    const first = this.withId(id)!;
+    if (first === waiting) {
+      if (waiting.nextOfId === undefined) this.#index?.delete(id);
+      else this.#index?.set(id, waiting.nextOfId);
+      return;
+    }
+    let before = first;
+    while (before.nextOfId !== waiting) before = before.nextOfId!;
+    before.nextOfId = waiting.nextOfId;
+  }
+
+  #buildIndex(): void {
+    const index = new Map<string, WaitingEvent<E>>();
+    for (const waiting of this.#events) {
+      const id = this.idOf(waiting.event);
+      if (!index.has(id)) index.set(id, waiting);
+    }
+    this.#index = index;
+    for (let at = this.#events.length >>> 1; at >= 0; at--) this.#sink(at);
+  }
+
+  #isBefore(a: WaitingEvent<E>, b: WaitingEvent<E>): boolean {
+    const difference = a.event.created_at - b.event.created_at;
+    return difference !== 0 ? difference < 0 : this.idOf(a.event) < this.idOf(b.event);
+  }
+
+  #rise(from: number): void {
+    const events = this.#events;
+    const waiting = events[from]!;
+    let at = from;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (!this.#isBefore(waiting, events[parent]!)) break;
+      events[at] = events[parent]!;
+      at = parent;
+    }
+    events[at] = waiting;
+  }
+
+  #sink(from: number): void {
+    const events = this.#events;
+    const waiting = events[from]!;
+    const count = events.length;
+    let at = from;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= count) break;
+      if (child + 1 < count && this.#isBefore(events[child + 1]!, events[child]!)) child++;
+      if (!this.#isBefore(events[child]!, waiting)) break;
+      events[at] = events[child]!;
+      at = child;
+    }
+    events[at] = waiting;
+  }
+}
