@@ -72,8 +72,9 @@ class SimulatedHarness implements MortalKafkaHarness {
     return async () => undefined;
   }
 
+  /** In whole milliseconds, as Kafka's timestamps and what a client tells of its time; the process's have fractions. */
   now(): number {
-    return this.#process.now();
+    return Math.floor(this.#process.now());
   }
 
   wait(ms: number): Promise<void> {
