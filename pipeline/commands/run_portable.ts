@@ -144,7 +144,7 @@ async function workerEnvironmentOf(
       return { kind: "process", command, env };
     }
     case "LOOPBACK": {
-      const { startWorkerPool } = await import("../../beam/harness/worker_pool.js");
+      const { startWorkerPool } = await import("@order-payment-stream/beam/worker");
       // Its workers have this process's connections: nobody else on this machine may have one.
       const token = randomBytes(32).toString("hex");
       const pool = await startWorkerPool({ log, admission: { token } });

@@ -14,6 +14,7 @@ import { systemClock } from "../../../beam/platform/clock.js";
 import { type FusedPipeline, fuse } from "../../../beam/runners/direct/fusion.js";
 import { descriptorOf } from "../../../beam/runners/direct/stage_descriptor.js";
 import { DirectStageProcessor } from "../../../beam/runners/direct/stage_processor.js";
+import { protoOf } from "../../../beam/sdk/collection.js";
 import { MemoryStore } from "../../../beam/store/memory_store.js";
 import { buildPipeline, type GraphOptions } from "../../../pipeline/graph.js";
 import type { Order, Payment } from "../../../schemas/events.js";
@@ -114,7 +115,7 @@ const fusedGraphs = new Map<number, FusedPipeline>();
 function fusedBy(timeoutMs: number): FusedPipeline {
   let fused = fusedGraphs.get(timeoutMs);
   if (fused === undefined) {
-    fused = fuse(graph(timeoutMs).getProto(), { cutsBeforeStableInput: true });
+    fused = fuse(protoOf(graph(timeoutMs)), { cutsBeforeStableInput: true });
     fusedGraphs.set(timeoutMs, fused);
   }
   return fused;
