@@ -7,6 +7,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 
+/** Who may have workers of a pool. */
 export interface PoolAdmission {
   /** Every request must hold it. */
   readonly token?: string | undefined;

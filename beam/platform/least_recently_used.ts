@@ -10,6 +10,7 @@ interface Entry<V> {
   older: Entry<V> | undefined;
 }
 
+/** A bounded map that forgets what was not used for longest. */
 export class LeastRecentlyUsed<V> {
   readonly #entries = new Map<string, Entry<V>>();
   #newest: Entry<V> | undefined;

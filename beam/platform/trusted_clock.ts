@@ -39,6 +39,7 @@ export interface TrustedClockOptions {
 
 type Problem = "two clocks" | "witness" | "set forward" | "set back";
 
+/** The time of a process whose clock may be set, or be wrong. */
 export class TrustedClock {
   readonly #skewMaxMs: number;
   readonly #witnessName: string;

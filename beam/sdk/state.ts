@@ -148,10 +148,12 @@ export interface OrderedListStateSpec<T> {
   readonly kind: "orderedList";
   readonly coder: Coder<T>;
 }
+/** What `changelogState` declares. */
 export interface ChangelogStateSpec<V, C> {
   readonly kind: "changelog";
   readonly log: Changelog<V, C>;
 }
+/** A declared cell of state. */
 export type StateSpec =
   | ValueStateSpec<any>
   | BagStateSpec<any>
@@ -160,6 +162,7 @@ export type StateSpec =
   | OrderedListStateSpec<any>
   | CombiningStateSpec<any, any>
   | ChangelogStateSpec<any, any>;
+/** The cells of a StatefulDoFn, by name. */
 export type StateSpecs = Readonly<Record<string, StateSpec>>;
 
 /** What `ctx.state` holds for each declared cell. */

@@ -11,6 +11,7 @@ import {
 } from "./errors.js";
 import { otherProtocolOf } from "./tls_probe.js";
 
+/** How a client is opened. */
 export interface ConnectOptions {
   /** Bound on the whole call, ms. It also stays the client's bound on finding a server. Default 5,000. */
   readonly timeoutMs?: number;

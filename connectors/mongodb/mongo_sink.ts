@@ -14,6 +14,7 @@ import type { Db, Document } from "mongodb";
 import { mongoConnections } from "./mongo_connections.js";
 import { MongoWriter, type MongoWriterOptions, type RejectedDocument } from "./writer.js";
 
+/** Where a sink's documents go. */
 export type MongoSinkConfig = {
   /** Name of the MongoDB connection; see mongo_connections.ts. */
   readonly connection: string;

@@ -7,6 +7,7 @@ import type { Db, Document, IndexDescription, IndexDescriptionInfo } from "mongo
 import { startError } from "./connect_mongo.js";
 import { classifyMongoError, MongoConfigurationError, serverName } from "./errors.js";
 
+/** What a collection is to be written with. */
 export interface CollectionPlan {
   readonly collection: string;
   readonly indexes: readonly IndexDescription[];

@@ -14,6 +14,7 @@ const LOOK_MS = 1_000;
 const SET_MIN_MS = 1_000;
 const ANSWER_MAX_MS = 10_000;
 
+/** Asks MongoDB's clock, as a witness of this machine's. */
 export class ServerClock {
   #isStopped = false;
   #askedAtMs = Number.NEGATIVE_INFINITY;

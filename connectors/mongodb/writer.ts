@@ -28,11 +28,13 @@ const CHUNK_DOCUMENTS_MAX = 999;
 /** A change of primary, which is no problem, is over sooner most of the time. */
 const HEALTH_AFTER_MS = 2_000;
 
+/** Where a writer's words go. */
 export interface MongoWriterLogger {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
 }
 
+/** Where a writer writes, and its bounds. */
 export interface MongoWriterOptions {
   readonly collection: Collection;
   /**
