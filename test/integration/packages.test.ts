@@ -26,7 +26,7 @@ const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
 const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"];
 const OTHER_NODES = ["22", "24"];
-const INSTALL_TIMEOUT_MS = 300_000;
+const INSTALL_TIMEOUT_MS = 600_000;
 
 const run = promisify(execFile);
 
