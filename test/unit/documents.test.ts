@@ -5,7 +5,15 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const FOLDERS = ["", "docs", "docs/guides", "beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"];
+const FOLDERS = [
+  "",
+  "docs",
+  "docs/guides",
+  "beam",
+  "connectors/kafka",
+  "connectors/mongodb",
+  "connectors/gcs",
+];
 
 function documents(): string[] {
   return FOLDERS.flatMap((folder) =>
