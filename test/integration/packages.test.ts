@@ -38,7 +38,7 @@ describe("packages", function () {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "packed-library-"));
-    await run("npx", ["tsc", "-b", "tsconfig.build.json"], { cwd: ROOT });
+    await run("npm", ["run", "build"], { cwd: ROOT });
     for (const name of PACKAGES) {
       await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: join(ROOT, name) });
     }
