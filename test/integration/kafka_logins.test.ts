@@ -1,6 +1,6 @@
 /** One real broker with a listener for each way to log in. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
@@ -16,9 +16,11 @@ import { freePort } from "../../services/discovery.js";
 import { type KafkaListener, type LocalServer, startKafka } from "../../services/index.js";
 import { Collector } from "../connector/kafka_client_suite.js";
 import { type Certificate, CertificateAuthority, encryptKey } from "../fixtures/certificates.js";
+import { CommandLine } from "../fixtures/command_line.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
 import { OidcIssuer } from "../fixtures/oidc_issuer.js";
-import { startOrSkip } from "../fixtures/services.js";
+import { mongodbFixture, startOrSkip } from "../fixtures/services.js";
+import { TestDatabase } from "../fixtures/test_run.js";
 
 const PASSWORD = "Secr3t of bob";
 const SESSION_MS = 5_000;
@@ -36,7 +38,7 @@ function settingsOf(environment: Environment) {
 }
 
 describe("logins at a real broker", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let folder: string;
   let kafka: LocalServer | undefined;
   let peer: KafkaPeer;
@@ -133,6 +135,7 @@ describe("logins at a real broker", function () {
   const at = (name: string, environment: Environment): Environment => ({
     KAFKA_BOOTSTRAP: `127.0.0.1:${ports.get(name)}`,
     KAFKA_SSL_CA_FILE: authority.certFile,
+    KAFKA_ORDER_TOPIC: "orders_of_every_login",
     ...environment,
   });
 
@@ -292,6 +295,70 @@ describe("logins at a real broker", function () {
       await assertRefused(tls(bob, "EXPIRED"), /certificate has expired.*is not valid now/);
       const other = { ...tls(bob), KAFKA_SSL_CA_FILE: stranger.certFile };
       await assertRefused(other, /by an authority that is not trusted here/);
+    });
+  });
+
+  describe("by an .env as for Confluent Cloud", () => {
+    const mongodb = mongodbFixture();
+
+    it("reads JSON of times without an offset and whole amounts, and writes the documents", async () => {
+      const database = await TestDatabase.open(mongodb.uri());
+      const [orders, payments] = ["stream_order_producer", "stream_payment_producer"];
+      const topics = [orders, payments].map((each) => ({ topic: each, numPartitions: 6 }));
+      await peer.admin.createTopics({ topics, waitForLeaders: true });
+      const at = (time: string) => `2026-01-31T${time}`;
+      const order = {
+        order_date: at("11:59:58.5"),
+        created_at: at("12:00:00.123456"),
+        customer_id: "customer-7",
+      };
+      const send = (to: string, key: string, value: object) =>
+        peer.send(to, [{ key, value: JSON.stringify(value) }]);
+      await send(orders, "o1", { order_id: "o1", ...order, amount: 350 });
+      await send(orders, "o2", { order_id: "o2", ...order, amount: 20 });
+      const payment = {
+        payment_id: "p1",
+        order_id: "o1",
+        payment_date: at("12:04:00"),
+        created_at: at("12:04:01"),
+      };
+      await send(payments, "o1", { ...payment, amount: 350 });
+
+      const cloud = mkdtempSync(join(folder, "cloud-"));
+      const lines = [
+        `KAFKA_BOOTSTRAP=127.0.0.1:${ports.get("PLAIN")}`,
+        "KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+        "KAFKA_SASL_MECHANISM=PLAIN",
+        "KAFKA_SASL_USERNAME=bob",
+        `KAFKA_SASL_PASSWORD="${PASSWORD}"`,
+        // Not needed for a certificate of a public authority.
+        `KAFKA_SSL_CA_FILE=${authority.certFile}`,
+        `MONGODB_URI=${mongodb.uri()}`,
+        `MONGODB_DATABASE=${database.name}`,
+        "MONGODB_COLLECTION=spark_streaming_stateful_writes",
+        "GCS_LOG_PATH=gs://logs/stream",
+        "LOG_LEVEL=info",
+      ];
+      writeFileSync(join(cloud, ".env"), lines.join("\n"));
+      const run = new CommandLine(["run", "--bounded", "--summary=json"], {}, cloud);
+      const summary = await run.summary();
+      assert.deepEqual([summary.orders, summary.payments, summary.joined, summary.unmatched], [2, 1, 1, 1]);
+      assert.match(run.stderr, /^GCS_LOG_PATH .* is set, from \.env, but this version does not send logs/m);
+      assert(!run.stderr.includes(PASSWORD));
+      const [joined] = await database.joined.find({}, { projection: { _id: 0 } }).toArray();
+      assert.deepEqual(joined, {
+        order_id: "o1",
+        order_date: new Date("2026-01-31T11:59:58.500Z"),
+        created_at: new Date("2026-01-31T12:00:00.123Z"),
+        customer_id: "customer-7",
+        order_amount: 350,
+        payment_id: "p1",
+        payment_date: new Date("2026-01-31T12:04:00Z"),
+        payment_amount: 350,
+      });
+      const [unmatched] = await database.unmatched.find().toArray();
+      assert.deepEqual([unmatched?.order_id, unmatched?.reason], ["o2", "UNPAID"]);
+      await database.close();
     });
   });
 });
