@@ -146,7 +146,7 @@ describe("a run", function () {
     truncateSync(file, readFileSync(file).length - 3);
     const again = start("--bounded");
     await assertGoesOnToTheEnd(again);
-    const line = again.stderr.split("\n").find((text) => text.includes("torn"))!;
+    const line = again.stderr.split("\n").find((text) => text.includes("was torn"))!;
     const { level, in: where, file: named, position, bytes } = JSON.parse(line);
     assert.deepEqual([level, where, named], [40, path, log]);
     assert.ok(position > 0 && bytes > 0, line);
