@@ -125,9 +125,13 @@ describe("a run", function () {
   it("has its state directory for itself although the lock was removed", async () => {
     const first = start();
     await firstDocuments();
+    // It would notice before a slow machine has started the second.
+    first.kill("SIGSTOP");
     rmSync(join(path, LOCK_FILE));
     const second = start();
-    const [one, two] = await Promise.all([first.ended, second.ended]);
+    const two = await second.ended;
+    first.kill("SIGCONT");
+    const one = await first.ended;
     assert.deepEqual([one.code, two.code], [1, 1], `${first.stderr}${second.stderr}`);
     assert.match(lastLine(second), /in use by another process/);
     await assertGoesOnToTheEnd();
