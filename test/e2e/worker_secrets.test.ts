@@ -165,7 +165,10 @@ describe("a worker's secrets", function () {
       { ...poolEnvironment(), WORKER_POOL_TOKEN: TOKEN },
       "another token of some length",
     );
-    assert.match(failure, /does not name this worker pool's token/);
+    const refusal = /does not name this worker pool's token/;
+    // Now and then Prism itself panics over a worker that did not come, and then that is the reason that it gives.
+    assert.match(failure, new RegExp(`${refusal.source}|Prism ended by itself \\(exit code 2\\)`));
+    assert.match(pool!.stderr, refusal);
     assert.equal(named.connections, 0);
   });
 
