@@ -17,6 +17,7 @@ const DELAY_SHARE = 0.35;
 const PRODUCER_AHEAD_SHARE = 0.05;
 const CLOCK_SKEW_SHARE = 0.1;
 const HOUR_MS = 3_600_000;
+const FIRST_CLOCK_MS = 200;
 const STALE_SHARE = 0.05;
 
 const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
@@ -412,7 +413,9 @@ class Generator {
     for (let i = 0; i < times; i++) {
       const byMs = pick(random, [2, 1_100, 60_000, 3 * HOUR_MS]);
       const offsetMs = random.between(-byMs, byMs) + pick(random, [0, 0.25, 0.7]);
-      this.#faults.push({ kind: "clock set", atMs: this.#time(), offsetMs, of });
+      // The clock at the start has nothing before it to be compared with.
+      const atMs = FIRST_CLOCK_MS + this.#time();
+      this.#faults.push({ kind: "clock set", atMs, offsetMs, of });
     }
   }
 
