@@ -37,6 +37,15 @@ export class KafkaAuthenticationError extends KafkaError {
   }
 }
 
+/** The issuer of tokens does not give this client one. Not retried. */
+export class TokenRefusedError extends KafkaError {
+  override readonly name = "TokenRefusedError";
+
+  constructor(endpoint: string, reason: string) {
+    super(`the token endpoint ${endpoint} refuses to give a token for Kafka: ${reason}`);
+  }
+}
+
 /** The login is good, but may not do this. Not retried. */
 export class KafkaAuthorizationError extends KafkaError {
   override readonly name = "KafkaAuthorizationError";
@@ -243,6 +252,15 @@ export class UnreadableAnswerError extends Error {
   }
 }
 
+/** OpenSSL's errors: thread, `error`, code, library, function, reason, place in its source; and a line's end. */
+const OPENSSL_ERROR =
+  /[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):\S*\.c:\d+:(?:SSL alert number \d+)?\s*/g;
+
+/** One line. */
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message
+    .replace(OPENSSL_ERROR, "$1")
+    .replace(/\s*\n\s*/g, " ")
+    .trim();
 }
