@@ -5,6 +5,7 @@
 import { type Clock, forgetSecret, rememberSecret, systemClock } from "@order-payment-stream/beam/io";
 import { TokenRefusedError } from "./client/kafka_errors.js";
 
+/** Who asks for tokens, and where. */
 export interface OAuthClient {
   readonly tokenEndpointUrl: string;
   readonly clientId: string;
@@ -12,6 +13,7 @@ export interface OAuthClient {
   readonly scope?: string | undefined;
 }
 
+/** Resolves with a token that counts now. */
 export type TokenSource = () => Promise<string>;
 
 const FETCH_TIMEOUT_MS = 5_000;
