@@ -252,15 +252,6 @@ export class UnreadableAnswerError extends Error {
   }
 }
 
-/** OpenSSL's errors: thread, `error`, code, library, function, reason, place in its source; and a line's end. */
-const OPENSSL_ERROR =
-  /[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):\S*\.c:\d+:(?:SSL alert number \d+)?\s*/g;
-
-/** One line. */
 function messageOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return message
-    .replace(OPENSSL_ERROR, "$1")
-    .replace(/\s*\n\s*/g, " ")
-    .trim();
+  return cause instanceof Error ? cause.message : String(cause);
 }

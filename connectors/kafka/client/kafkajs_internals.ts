@@ -228,12 +228,20 @@ export function withOutagesApart(sasl: {
   return { ...sasl, authenticationProvider };
 }
 
-/** kafkajs's sockets, without the delay of small writes, and announced to `onSocket`. */
+/** OpenSSL's errors: thread, `error`, code, library, function, reason, place in its source; and a line's end. */
+const OPENSSL_ERROR =
+  /[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):\S*\.c:\d+:(?:SSL alert number \d+)?\s*/g;
+
+/** kafkajs's sockets, without the delay of small writes, with errors in one line, and announced to `onSocket`. */
 export function socketFactory(onSocket: (socket: Socket) => void): SocketFactory {
   const create = createSocketFactory();
   return (target) => {
     const socket = create(target);
     socket.setNoDelay(true);
+    // Before kafkajs puts the message into one of its own.
+    socket.prependListener("error", (error) => {
+      error.message = error.message.replace(OPENSSL_ERROR, "$1").trim();
+    });
     onSocket(socket);
     return socket;
   };
