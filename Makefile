@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local producers services services-down bench bench-portable clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local producers services services-down bench bench-portable bench-hot-key bench-codecs clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -48,7 +48,7 @@ sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--
 	@node $(FROM_SOURCE) test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
 
 fuzz: setup ## Mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
-	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node --import tsx test/fuzz/main.ts
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node $(FROM_SOURCE) test/fuzz/main.ts
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration
@@ -73,6 +73,12 @@ bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS
 
 bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=600000 --runs=3"]
 	@node $(FROM_SOURCE) bench/portable/main.ts $(ARGS)
+
+bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
+	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
+
+bench-codecs: setup ## How fast each codec unpacks
+	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
 	@if [ -d .local ] && [ -d node_modules/tsx ]; then node $(FROM_SOURCE) pipeline/main.ts services down; fi

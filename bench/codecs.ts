@@ -1,5 +1,5 @@
 /**
- * npx tsx bench/codecs.ts: how fast each codec unpacks a batch of typical records, on one core, in MiB of records a
+ * `make bench-codecs`: how fast each codec unpacks a batch of typical records, on one core, in MiB of records a
  * second. For zstd on a Node that cannot write it, there is no figure.
  */
 import zlib from "node:zlib";

@@ -1,5 +1,5 @@
 /**
- * `npx tsx bench/hot_key.ts [--events=10000,100000] [--synced]`: very many events of one order_id, in all shapes. Twice
+ * `make bench-hot-key [ARGS="--events=10000,100000 --synced"]`: very many events of one order_id, in all shapes. Twice
  * the events are to take twice the time, memory and log; and other order_ids are not to wait. Each in a process of its
  * own.
  */

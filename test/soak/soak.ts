@@ -1,5 +1,6 @@
 /**
- * The product on a long stream, to see that its memory stays flat: npx tsx test/soak/soak.ts --events=5000000
+ * The product on a long stream, to see that its memory stays flat: run it with Node's
+ * `--conditions=order-payment-stream-source --import tsx`, and --events=5000000
  *
  * Everything is its own: Kafka, a MongoDB-protocol server in memory, and the load. T is short, so that state turns over
  * many times. What is behind is taken away while the run goes on: records from Kafka, documents from MongoDB. Ends with
