@@ -10,8 +10,7 @@ import {
   unlessAborted,
   watchInterrupts,
 } from "../../../../pipeline/commands/interrupts.js";
-
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+import { FROM_SOURCE } from "../../../fixtures/from_source.js";
 
 describe("watchInterrupts", () => {
   it("aborts at the first signal, and gives the signals back", () => {
@@ -44,7 +43,7 @@ describe("a second signal", function () {
         signal.addEventListener("abort", () => console.log("aborted"));
         setInterval(() => undefined, 1000);
         console.log("ready");`;
-      const args = ["--import", TSX, "--input-type=module", "-e", script];
+      const args = [...FROM_SOURCE, "--input-type=module", "-e", script];
       const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
       let stderr = "";
       child.stderr.setEncoding("utf8").on("data", (text: string) => {
