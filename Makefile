@@ -30,7 +30,7 @@ lint: setup
 	npx biome check --error-on-warnings .
 
 test: types lint build ## Everything; the last line counts what passed, failed and was skipped
-	@node scripts/run_tests.mjs
+	@TEST_PROGRAM=dist node scripts/run_tests.mjs
 
 unit: setup ## Unit tests
 	@node scripts/run_tests.mjs unit
@@ -54,7 +54,7 @@ integration: setup ## Against a real Kafka and a MongoDB-protocol server, which 
 	@node scripts/run_tests.mjs integration
 
 e2e: build ## Producers, pipeline and MongoDB together, against an independent oracle
-	@node scripts/run_tests.mjs e2e
+	@TEST_PROGRAM=dist node scripts/run_tests.mjs e2e
 
 run-local: build ## Bring up what is missing, offer load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
 	@$(PROGRAM) run-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)

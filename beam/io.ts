@@ -9,6 +9,7 @@ export { crc32c } from "./platform/crc32c.js";
 export { type HealthReporter, unheard } from "./platform/health.js";
 export { LeastRecentlyUsed } from "./platform/least_recently_used.js";
 export {
+  forgetSecret,
   isPlainAddress,
   MASK,
   maskAddress,

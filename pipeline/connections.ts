@@ -1,5 +1,5 @@
 /** From settings to what Kafka and MongoDB clients want. */
-import type { KafkaConfig, KafkaLogger } from "@order-payment-stream/kafka";
+import { type KafkaConfig, type KafkaLogger, oauthBearer, oauthTokens } from "@order-payment-stream/kafka";
 import type { KafkaSettings } from "./settings/options.js";
 
 export const CLIENT_ID = "order-payment-stream";
@@ -8,18 +8,41 @@ type Security = Pick<KafkaConfig, "ssl" | "sasl">;
 
 /** Also fits kafkajs's own configuration. */
 export function kafkaSecurity(settings: KafkaSettings): Security {
-  const { kafka_security_protocol: protocol, kafka_ssl_ca_file: ca } = settings;
+  const { kafka_security_protocol: protocol } = settings;
   const usesTls = protocol === "SSL" || protocol === "SASL_SSL";
   const usesSasl = protocol === "SASL_PLAINTEXT" || protocol === "SASL_SSL";
   return {
-    ...(usesTls && { ssl: ca === undefined ? true : { ca: [ca] } }),
-    ...(usesSasl && {
-      sasl: {
-        mechanism: MECHANISMS[settings.kafka_sasl_mechanism],
-        username: settings.kafka_sasl_username!,
-        password: settings.kafka_sasl_password!,
-      },
-    }),
+    ...(usesTls && { ssl: tlsOf(settings) }),
+    ...(usesSasl && { sasl: loginOf(settings) }),
+  };
+}
+
+function tlsOf(settings: KafkaSettings): NonNullable<Security["ssl"]> {
+  const { kafka_ssl_ca_file: ca, kafka_ssl_cert_file: cert, kafka_ssl_key_file: key } = settings;
+  const { kafka_ssl_key_password: passphrase } = settings;
+  if (ca === undefined && cert === undefined) return true;
+  return {
+    ...(ca !== undefined && { ca: [ca] }),
+    ...(cert !== undefined && { cert, key }),
+    ...(passphrase !== undefined && { passphrase }),
+  };
+}
+
+function loginOf(settings: KafkaSettings): NonNullable<Security["sasl"]> {
+  const { kafka_sasl_mechanism: mechanism } = settings;
+  if (mechanism === "OAUTHBEARER") {
+    const tokens = oauthTokens({
+      tokenEndpointUrl: settings.kafka_sasl_oauthbearer_token_endpoint_url!,
+      clientId: settings.kafka_sasl_oauthbearer_client_id!,
+      clientSecret: settings.kafka_sasl_oauthbearer_client_secret!,
+      scope: settings.kafka_sasl_oauthbearer_scope,
+    });
+    return oauthBearer(tokens, settings.kafka_sasl_oauthbearer_extensions);
+  }
+  return {
+    mechanism: MECHANISMS[mechanism],
+    username: settings.kafka_sasl_username!,
+    password: settings.kafka_sasl_password!,
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * A real Kafka (KRaft) from Maven's jars: one node that is broker and controller, or a cluster whose first node is the
  * only controller, so that any other broker may be ended without ending the cluster. It listens on 127.0.0.1 only,
- * without TLS or SASL, and creates no topics by itself. Acknowledged records survive kill().
+ * without TLS or SASL unless further listeners are asked for, and creates no topics by itself. Acknowledged records
+ * survive kill().
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -23,8 +24,28 @@ export const KAFKA_VERSION = "4.4.0";
 const POM = fileURLToPath(new URL("kafka/pom.xml", import.meta.url));
 const PROPERTIES = fileURLToPath(new URL("kafka/server.properties", import.meta.url));
 
+/** A listener beside the one without TLS and login. */
+export interface KafkaListener {
+  /** In capitals; no other has it. */
+  readonly name: string;
+  readonly protocol: "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  readonly port: number;
+  /** Properties of the broker for this listener alone, without `listener.name.…` before them. */
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface KafkaOptions extends LocalServerOptions {
+  readonly listeners?: readonly KafkaListener[];
+  /** Properties of the broker, added to those of server.properties. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Such as `SCRAM-SHA-256=[name=bob,password=…]`. They are made with the cluster. */
+  readonly scramUsers?: readonly string[];
+  /** Java's system properties, without `-D`. */
+  readonly javaProperties?: Readonly<Record<string, string>>;
+}
+
 /** Starts the broker; its address is host:port. Throws RequirementMissing or ServiceFailed. */
-export async function startKafka(options: LocalServerOptions): Promise<LocalServer> {
+export async function startKafka(options: KafkaOptions): Promise<LocalServer> {
   return startNode(options, { nodeId: 1, brokers: 1, controllerPort: freePort, clusterId: newClusterId() });
 }
 
@@ -69,7 +90,7 @@ interface KafkaNode {
   readonly controllerPort: () => Promise<number>;
 }
 
-async function startNode(options: LocalServerOptions, node: KafkaNode): Promise<LocalServer> {
+async function startNode(options: KafkaOptions, node: KafkaNode): Promise<LocalServer> {
   const log = options.log ?? (() => {});
   const home = options.home ?? servicesHome();
   const dataDir = resolve(options.dataDir);
@@ -91,6 +112,7 @@ async function startNode(options: LocalServerOptions, node: KafkaNode): Promise<
       "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
       "-Dorg.slf4j.simpleLogger.showDateTime=true",
       "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+      ...Object.entries(options.javaProperties ?? {}).map(([name, value]) => `-D${name}=${value}`),
       "-cp",
       classPath,
       "kafka.Kafka",
@@ -98,10 +120,10 @@ async function startNode(options: LocalServerOptions, node: KafkaNode): Promise<
     ],
     prepare: async () => {
       mkdirSync(dataDir, { recursive: true });
-      const values = propertiesOf(node, port, await node.controllerPort());
+      const values = propertiesOf(node, port, await node.controllerPort(), options);
       writeFileSync(properties, fillIn(readFileSync(PROPERTIES, "utf8"), { ...values, dataDir }));
       if (!existsSync(join(dataDir, "log", "meta.properties"))) {
-        await format(classPath, properties, node.clusterId);
+        await format(classPath, properties, node.clusterId, options.scramUsers ?? []);
       }
     },
     probe: probeKafka,
@@ -114,23 +136,40 @@ function propertiesOf(
   { nodeId, brokers }: KafkaNode,
   port: number,
   controllerPort: number,
+  { listeners = [], properties = {} }: KafkaOptions,
 ): Record<string, string | number> {
   const isController = nodeId === 1;
-  const listener = `PLAINTEXT://127.0.0.1:${port}`;
+  const advertised = [
+    `PLAINTEXT://127.0.0.1:${port}`,
+    ...listeners.map((each) => `${each.name}://127.0.0.1:${each.port}`),
+  ].join(",");
+  const ofListeners = listeners.flatMap(({ name, properties }) =>
+    Object.entries(properties).map(([key, value]) => [`listener.name.${name.toLowerCase()}.${key}`, value]),
+  );
   return {
     nodeId,
     brokers,
     roles: isController ? "broker,controller" : "broker",
-    listeners: isController ? `${listener},CONTROLLER://127.0.0.1:${controllerPort}` : listener,
-    port,
+    listeners: isController ? `${advertised},CONTROLLER://127.0.0.1:${controllerPort}` : advertised,
+    advertised,
+    protocols: listeners.map(({ name, protocol }) => `,${name}:${protocol}`).join(""),
+    further: [...Object.entries(properties), ...ofListeners]
+      .map(([key, value]) => `${key}=${value}`)
+      .join("\n"),
     controllerPort,
   };
 }
 
 /** Writes the identity of a new cluster to the log folder; a broker refuses to start without. */
-async function format(classPath: string, properties: string, clusterId: string): Promise<void> {
+async function format(
+  classPath: string,
+  properties: string,
+  clusterId: string,
+  scramUsers: readonly string[],
+): Promise<void> {
   const level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
   const args = ["format", "--ignore-formatted", "-t", clusterId, "-c", properties];
+  for (const user of scramUsers) args.push("--add-scram", user);
   try {
     await run(javaCommand(), [level, "-cp", classPath, "kafka.tools.StorageTool", ...args], {
       env: serverEnvironment(),

@@ -10,18 +10,28 @@ import type { Timer } from "@order-payment-stream/beam";
 import type { Order, Payment } from "../schemas/events.js";
 import { expiryOf } from "./match.js";
 
+export const NO_TAG = "";
+
 /** Whether a watermark has passed an event's expiry: the event is late, or its time in state is over. */
 export function isExpired(event: Order | Payment, watermark: number, timeoutMs: number): boolean {
   return watermark > expiryOf(event, timeoutMs);
 }
 
-/** The tag keeps the timers of one order_id apart; events of the same millisecond share one. */
+/**
+ * The tag keeps the timers of one order_id apart; events of the same millisecond share one. Most events come to an
+ * order_id without others, and do without a tag: what waits says whose timer has none.
+ */
 export function setExpiryTimer(
   timer: Timer,
   event: Pick<Order | Payment, "created_at">,
   timeoutMs: number,
+  tag = tagOf(event.created_at),
 ): void {
-  timer.set(expiryOf(event, timeoutMs) + 1, String(event.created_at));
+  timer.set(expiryOf(event, timeoutMs) + 1, tag);
+}
+
+export function tagOf(created_at: number): string {
+  return String(created_at);
 }
 
 /** The timer that fired at `fireTimestamp` ends the time in state of all events created before this instant. */
@@ -29,10 +39,7 @@ export function expiredBefore(fireTimestamp: number, timeoutMs: number): number 
   return Math.ceil(fireTimestamp - timeoutMs);
 }
 
-/**
- * When the events were created that a timer with this tag was set for. A state that was written before each timer had a
- * tag holds some without, which may be any event's: undefined.
- */
+/** When the events were created that a timer with this tag was set for; undefined without a tag. */
 export function createdAtOf(tag: string): number | undefined {
-  return tag === "" ? undefined : Number(tag);
+  return tag === NO_TAG ? undefined : Number(tag);
 }

@@ -23,7 +23,7 @@ import {
 import type { Order, Payment } from "../schemas/events.js";
 import type { Conflict } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
-import { createdAtOf, expiredBefore, isExpired, setExpiryTimer } from "./expiry.js";
+import { createdAtOf, expiredBefore, isExpired, NO_TAG, setExpiryTimer, tagOf } from "./expiry.js";
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
 import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
@@ -97,8 +97,10 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
       return;
     }
-    const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs);
-    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs);
+    const isAlone = waiting.size === 0;
+    const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs, isAlone);
+    const tag = isAlone ? NO_TAG : tagOf(order.created_at);
+    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs, tag);
     this.metrics.waiting_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
     ctx.state.waiting.add(arrived);
@@ -117,8 +119,10 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
       return;
     }
-    const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs);
-    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs);
+    const isAlone = waiting.size === 0;
+    const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs, isAlone);
+    const tag = isAlone ? NO_TAG : tagOf(payment.created_at);
+    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs, tag);
     this.metrics.waiting_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
     ctx.state.waiting.add(arrived);
@@ -174,7 +178,10 @@ export class JoinOrdersPayments extends StatefulDoFn<
     this.#keepTimer(waiting, bound, ctx);
     if (!waiting.hasCreatedBefore(bound)) return;
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
+    const hadAlone = waiting.alone !== undefined;
     ctx.state.waiting.add(expired);
+    // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
+    if (hadAlone && waiting.alone === undefined && ctx.tag !== NO_TAG) ctx.timers.expiry.clear();
     for (const { kind, event, isPaired } of expired.events) {
       if (isPaired) continue;
       const expiresAt = expiryOf(event, this.#timeoutMs);
@@ -189,17 +196,20 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
     }
     if (waiting.size === 0) ctx.state.waiting.clear();
-    else if (waiting.hasCreatedBefore(bound)) ctx.timers.expiry.set(ctx.fireTimestamp, ctx.tag);
+    else if (waiting.hasCreatedBefore(bound)) ctx.timers.expiry.set(ctx.fireTimestamp, tagOf(bound - 1));
   }
 
   /** T may have grown since the timer was set: then what it was set for goes on waiting. */
   #keepTimer(waiting: Waiting, bound: number, ctx: ExpiryContext): void {
-    const created_at = createdAtOf(ctx.tag);
     const { expiry } = ctx.timers;
+    const created_at = createdAtOf(ctx.tag) ?? waiting.alone?.event.created_at;
     if (created_at !== undefined) {
-      if (created_at >= bound && waiting.size > 0) setExpiryTimer(expiry, { created_at }, this.#timeoutMs);
+      if (created_at >= bound && waiting.size > 0) {
+        setExpiryTimer(expiry, { created_at }, this.#timeoutMs, ctx.tag);
+      }
       return;
     }
+    // Kept from a time when what waits did not say whose timer has no tag.
     for (const events of [waiting.orders, waiting.payments]) {
       for (const { event } of events) {
         if (event.created_at >= bound) setExpiryTimer(expiry, event, this.#timeoutMs);

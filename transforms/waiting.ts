@@ -3,13 +3,15 @@
  * its order, and a duplicate must still meet its original. Stored as what waited at some time, and each change since:
  * an arrival that pairs says so for its partners as well, so nothing that is stored is ever rewritten for a flag.
  *
- *     waiting = varint count | count × ( flags u8 | event )             flags: 1 = payment, 2 = paired
- *     change  = 0 | order          | 2 | order | varint reach           2, 3: it was paired when it came, with all
- *             | 1 | payment        | 3 | payment | varint reach         that waited within reach, ms
- *             | 4 | instant bound | varint count                        the first events before the bound have expired
+ *     waiting = varint count | count × ( flags u8 | event )    flags: 1 = payment, 2 = paired, 8 = came alone
+ *     change  = flags u8 | event                               it was not paired when it came
+ *             | flags u8 | event | varint reach                it was, with all that waited within reach, ms
+ *             | 4 | instant bound | varint count               the first events before the bound have expired
  *
  * Invariants
  * - What is stored, read from its beginning, gives what `read` of the cell gives: the same events with the same flags.
+ * - One event that came alone waits at most. A state written before the flag 8 was may have a timer without a tag, and
+ *   no such event.
  * - The events that a change 4 takes depend on nothing but what waits: the earliest first, orders before payments.
  */
 import {
@@ -30,8 +32,27 @@ export class Waiting {
   readonly orders = new WaitingEvents<Order>((order) => order.order_id);
   readonly payments = new WaitingEvents<Payment>((payment) => payment.payment_id);
 
+  /** The one that came when nothing else waited, as long as it waits. */
+  alone: WaitingEvent<Order> | WaitingEvent<Payment> | undefined = undefined;
+
   get size(): number {
     return this.orders.size + this.payments.size;
+  }
+
+  addOrder(order: WaitingEvent<Order>): void {
+    if (order.cameAlone) this.alone = order;
+    this.orders.add(order);
+  }
+
+  addPayment(payment: WaitingEvent<Payment>): void {
+    if (payment.cameAlone) this.alone = payment;
+    this.payments.add(payment);
+  }
+
+  take({ createdBefore, countMax, events }: Expired): void {
+    this.orders.take(createdBefore, countMax, events);
+    this.payments.take(createdBefore, countMax, events);
+    if (this.alone !== undefined && events.includes(this.alone)) this.alone = undefined;
   }
 
   hasCreatedBefore(bound: number): boolean {
@@ -56,30 +77,37 @@ export type WaitingChange = WaitingEvent<Order> | WaitingEvent<Payment> | Expire
 const PAYMENT = 1;
 const PAIRED = 2;
 const EXPIRED = 4;
+const ALONE = 8;
+const FLAGS = PAYMENT | PAIRED | ALONE;
+
+function flagsOf({ isPaired, cameAlone }: WaitingEvent<any>): number {
+  return (isPaired ? PAIRED : 0) | (cameAlone ? ALONE : 0);
+}
 
 export const waitingCoder = leafCoder<Waiting>(
   "order-payment-stream:coder:waiting:v1",
   ({ orders, payments }: Waiting, out: ByteWriter) => {
     out.writeVarint(orders.size + payments.size);
-    for (const { event, isPaired } of orders) {
-      out.writeByte(isPaired ? PAIRED : 0);
-      writeOrder(event, out);
+    for (const order of orders) {
+      out.writeByte(flagsOf(order));
+      writeOrder(order.event, out);
     }
-    for (const { event, isPaired } of payments) {
-      out.writeByte(isPaired ? PAYMENT | PAIRED : PAYMENT);
-      writePayment(event, out);
+    for (const payment of payments) {
+      out.writeByte(flagsOf(payment) | PAYMENT);
+      writePayment(payment.event, out);
     }
   },
   (input: ByteReader) => {
     const waiting = new Waiting();
     for (let left = input.readVarint(); left > 0; left--) {
       const flags = input.readByte();
-      if (flags > (PAYMENT | PAIRED)) throw new CorruptBytesError(`flags ${flags} of a waiting event`);
+      if ((flags & ~FLAGS) !== 0) throw new CorruptBytesError(`flags ${flags} of a waiting event`);
       const isPaired = (flags & PAIRED) !== 0;
+      const cameAlone = (flags & ALONE) !== 0;
       if ((flags & PAYMENT) === 0) {
-        waiting.orders.add(new WaitingEvent("order", readOrder(input), isPaired, 0));
+        waiting.addOrder(new WaitingEvent("order", readOrder(input), isPaired, 0, cameAlone));
       } else {
-        waiting.payments.add(new WaitingEvent("payment", readPayment(input), isPaired, 0));
+        waiting.addPayment(new WaitingEvent("payment", readPayment(input), isPaired, 0, cameAlone));
       }
     }
     return waiting;
@@ -95,12 +123,11 @@ export const waitingChangeCoder = leafCoder<WaitingChange>(
       out.writeVarint(change.events.length);
       return;
     }
-    const paired = change.isPaired ? PAIRED : 0;
     if (change.kind === "order") {
-      out.writeByte(paired);
+      out.writeByte(flagsOf(change));
       writeOrder(change.event, out);
     } else {
-      out.writeByte(paired | PAYMENT);
+      out.writeByte(flagsOf(change) | PAYMENT);
       writePayment(change.event, out);
     }
     // Times are whole milliseconds, so what is less than one decides nothing.
@@ -109,14 +136,15 @@ export const waitingChangeCoder = leafCoder<WaitingChange>(
   (input: ByteReader) => {
     const flags = input.readByte();
     if (flags === EXPIRED) return new Expired(readInstant(input), input.readVarint());
-    if (flags > (PAYMENT | PAIRED)) throw new CorruptBytesError(`a change ${flags} of waiting events`);
+    if ((flags & ~FLAGS) !== 0) throw new CorruptBytesError(`a change ${flags} of waiting events`);
     const isPaired = (flags & PAIRED) !== 0;
+    const cameAlone = (flags & ALONE) !== 0;
     if ((flags & PAYMENT) === 0) {
       const order = readOrder(input);
-      return new WaitingEvent("order", order, isPaired, isPaired ? input.readVarint() : 0);
+      return new WaitingEvent("order", order, isPaired, isPaired ? input.readVarint() : 0, cameAlone);
     }
     const payment = readPayment(input);
-    return new WaitingEvent("payment", payment, isPaired, isPaired ? input.readVarint() : 0);
+    return new WaitingEvent("payment", payment, isPaired, isPaired ? input.readVarint() : 0, cameAlone);
   },
 );
 
@@ -128,15 +156,14 @@ export const waitingLog: Changelog<Waiting, WaitingChange> = {
     switch (change.kind) {
       case "order":
         if (change.isPaired) markPaired(waiting.payments, change);
-        waiting.orders.add(change);
+        waiting.addOrder(change);
         break;
       case "payment":
         if (change.isPaired) markPaired(waiting.orders, change);
-        waiting.payments.add(change);
+        waiting.addPayment(change);
         break;
       case "expired":
-        waiting.orders.take(change.createdBefore, change.countMax, change.events);
-        waiting.payments.take(change.createdBefore, change.countMax, change.events);
+        waiting.take(change);
     }
   },
   sizeOf: (waiting) => waiting.size,

@@ -9,12 +9,16 @@ export class WaitingEvent<E extends Order | Payment> {
   /** The next one that came with the same id. */
   nextOfId: WaitingEvent<E> | undefined = undefined;
 
-  /** @param reachMs T when it came: whatever of the other kind waited within it of a paired one is paired by it */
+  /**
+   * @param reachMs T when it came: whatever of the other kind waited within it of a paired one is paired by it
+   * @param cameAlone nothing else waited when it came: the timer without a tag is its own
+   */
   constructor(
     readonly kind: E extends Payment ? "payment" : "order",
     readonly event: E,
     public isPaired: boolean,
     readonly reachMs: number,
+    readonly cameAlone = false,
   ) {}
 }
 

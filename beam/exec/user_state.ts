@@ -441,6 +441,8 @@ class OrderedListCell<T> implements StateCell, OrderedListState<T> {
 const REMEMBERED_BYTES_MIN = 2048;
 /** So many changes are stored without a look at how many would do. */
 const CHANGES_MIN = 32;
+/** A smaller value is stored whole: a change behind it would make the table move, and the log repeat, all of it anyway. */
+const CHANGES_FROM_BYTES = 512;
 
 interface ChangedValue<V> {
   readonly value: V;
@@ -449,8 +451,8 @@ interface ChangedValue<V> {
 }
 
 /**
- * The whole value, and the changes behind it. A large value is not read back for each element: the table remembers it
- * beside its bytes.
+ * A small value as a whole; a larger one as it was at some time, and the changes behind it. A large value is not read
+ * back for each element: the table remembers it beside its bytes.
  */
 class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   #key!: ByteWriter;
@@ -458,6 +460,8 @@ class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   /** Of what is in the table. */
   #storedBytes = 0;
   #isCleared = false;
+  /** Changed by this element, and so small that it is stored whole. */
+  #isWhole = false;
   /** What this element added, encoded. */
   readonly #added = new ByteWriter(256);
 
@@ -470,6 +474,7 @@ class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     this.#key = key;
     this.#loaded = undefined;
     this.#isCleared = false;
+    this.#isWhole = false;
     this.#added.reset();
   }
 
@@ -480,15 +485,18 @@ class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
 
   add(change: C): void {
     this.#loaded ??= this.#load();
-    const { value } = this.#loaded;
-    if (this.#storedBytes + this.#added.length === 0) this.log.coder.encode(value, this.#added, "nested");
-    this.log.apply(value, change);
+    this.log.apply(this.#loaded.value, change);
+    if (this.#storedBytes < CHANGES_FROM_BYTES) {
+      this.#isWhole = true;
+      return;
+    }
     this.log.changeCoder.encode(change, this.#added, "nested");
     this.#loaded.changes++;
   }
 
   clear(): void {
     this.#isCleared = true;
+    this.#isWhole = false;
     this.#loaded = { value: this.log.create(), changes: 0 };
     this.#added.reset();
     this.#storedBytes = 0;
@@ -500,15 +508,20 @@ class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
       this.table.delete(this.#key);
       this.table.remember(this.#key, undefined, 0);
     }
-    if (this.#added.length === 0) return;
+    if (!this.#isWhole && this.#added.length === 0) return;
     const loaded = this.#loaded!;
-    if (loaded.changes > CHANGES_MIN && loaded.changes > 2 * this.log.sizeOf(loaded.value)) {
+    const isLong = loaded.changes > CHANGES_MIN && loaded.changes > 2 * this.log.sizeOf(loaded.value);
+    if (this.#isWhole || isLong) {
+      const wasRemembered = this.#storedBytes >= REMEMBERED_BYTES_MIN;
+      this.#isWhole = false;
       this.#added.reset();
       this.log.coder.encode(loaded.value, this.#added, "nested");
       this.table.put(this.#key, this.#added);
       this.#storedBytes = this.#added.length;
       loaded.changes = this.log.sizeOf(loaded.value);
-      if (this.#storedBytes < REMEMBERED_BYTES_MIN) this.table.remember(this.#key, undefined, 0);
+      if (wasRemembered && this.#storedBytes < REMEMBERED_BYTES_MIN) {
+        this.table.remember(this.#key, undefined, 0);
+      }
     } else {
       this.table.append(this.#key, this.#added);
       this.#storedBytes += this.#added.length;

@@ -46,6 +46,12 @@ export function rememberSecret(secret: string): void {
   }
 }
 
+/** For a secret that is none any more, such as a token that has been replaced. */
+export function forgetSecret(secret: string): void {
+  const forms = [secret, JSON.stringify(secret).slice(1, -1)];
+  secrets = secrets.filter((known) => !forms.includes(known));
+}
+
 /** As rememberSecret, for what is secret in an address, as it is written and as it is sent. */
 export function rememberSecretsOf(address: string): void {
   const rest = address.replace(SCHEME, "");

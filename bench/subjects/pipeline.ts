@@ -38,7 +38,7 @@ export function duplicatesOf({ metrics }: DirectRun): number {
 }
 
 /** Of a durable store: what tells of the run as a whole. */
-const WHAT_STAYS = /^run\/|^progress\/watermarks$/;
+const WHAT_STAYS = /^run\/|^progress\/(watermarks|restrictions)$/;
 
 /** Throws when something is left in state after a bounded run: the figure would be that of half the work. */
 export function assertStateEmpty(run: DirectRun): void {

@@ -1,10 +1,10 @@
 /**
  * The clock of the MongoDB server, as a witness of what time it is: asked at the start, each minute, and soon after
  * this machine's clock has been set. A server that does not answer says nothing about the time.
- * Source: the `hello` command, field localTime.
+ * Source: the `hello` command, field localTime; `isMaster` where a server does not know that.
  */
 import type { Clock, TrustedClock } from "@order-payment-stream/beam/io";
-
+import { type Document, type MongoClient, MongoServerError } from "mongodb";
 import { mongoConnections } from "./mongo_connections.js";
 
 const INTERVAL_MS = 60_000;
@@ -13,6 +13,9 @@ const LOOK_MS = 1_000;
 /** How much it must have been set by to ask at once. */
 const SET_MIN_MS = 1_000;
 const ANSWER_MAX_MS = 10_000;
+
+/** Of servers before 4.4.2, and of some that speak MongoDB's protocol only. */
+const COMMAND_NOT_FOUND = 59;
 
 /** Asks MongoDB's clock, as a witness of this machine's. */
 export class ServerClock {
@@ -58,7 +61,7 @@ export class ServerClock {
       const { client } = await mongoConnections.acquire(this.connection);
       try {
         const sentAtMs = this.clock.elapsed();
-        const answer = await client.db("admin").command({ hello: 1 }, { timeoutMS: ANSWER_MAX_MS });
+        const answer = await hello(client);
         const underWayMs = this.clock.elapsed() - sentAtMs;
         if (this.#isStopped || underWayMs > ANSWER_MAX_MS) return;
         this.#askedAtMs = this.clock.elapsed();
@@ -72,10 +75,26 @@ export class ServerClock {
       } finally {
         await mongoConnections.release(this.connection);
       }
-    } catch {
-      // The writers tell of an outage.
+    } catch (error) {
+      // The writers tell of an outage; a server that refuses to say is asked again in its turn.
+      if (error instanceof MongoServerError) {
+        this.#askedAtMs = this.clock.elapsed();
+        this.#shownAheadMs = this.trustedClock.shownAheadMs;
+        this.#heard();
+      }
     } finally {
       this.#isAsking = false;
     }
+  }
+}
+
+async function hello(client: MongoClient): Promise<Document> {
+  const admin = client.db("admin");
+  const options = { timeoutMS: ANSWER_MAX_MS };
+  try {
+    return await admin.command({ hello: 1 }, options);
+  } catch (error) {
+    if (!(error instanceof MongoServerError && error.code === COMMAND_NOT_FOUND)) throw error;
+    return admin.command({ isMaster: 1 }, options);
   }
 }

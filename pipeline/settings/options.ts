@@ -3,6 +3,7 @@
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
+import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
@@ -18,8 +19,6 @@ import {
   minutesMs,
   mongoUri,
   oneOf,
-  pemFile,
-  secret,
   startPoint,
   text,
   wholeNumber,
@@ -34,35 +33,7 @@ export const KAFKA_SETTINGS = settingsTable({
     isAddress: true,
     default: "127.0.0.1:9092",
   },
-  kafka_security_protocol: {
-    description: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
-    expected: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
-    schema: oneOf("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-    default: "PLAINTEXT",
-  },
-  kafka_sasl_mechanism: {
-    description: "How to log in with SASL_*: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
-    expected: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
-    schema: oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
-    default: "PLAIN",
-  },
-  kafka_sasl_username: {
-    description: "User for SASL_*.",
-    expected: "a user name",
-    schema: text,
-  },
-  kafka_sasl_password: {
-    description:
-      "Password for SASL_*. Better in the environment than on a command line, which others can see.",
-    expected: "a password",
-    schema: secret,
-    isSecret: true,
-  },
-  kafka_ssl_ca_file: {
-    description: "PEM file with the certificate authorities for SSL and SASL_SSL; without it, the system's.",
-    expected: "a readable file with certificates in PEM",
-    schema: pemFile,
-  },
+  ...KAFKA_LOGIN_SETTINGS,
   kafka_order_topic: {
     description: "Topic of the orders.",
     expected: "the name of a topic",
@@ -328,19 +299,6 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...checkpointProblems(settings),
   ...runnerProblems(settings),
 ];
-
-/** A login takes a user and a password. */
-export function loginProblems(settings: Partial<KafkaSettings>): Problem[] {
-  const { kafka_security_protocol: protocol } = settings;
-  if (!protocol?.startsWith("SASL_")) return [];
-  const names = ["kafka_sasl_username", "kafka_sasl_password"] as const;
-  return names
-    .filter((name) => name in settings && settings[name] === undefined)
-    .map((name) => ({
-      name,
-      text: `is not set: expected ${KAFKA_SETTINGS[name].expected}, because KAFKA_SECURITY_PROTOCOL is ${protocol}`,
-    }));
-}
 
 function checkpointProblems(settings: Partial<RunSettings>): Problem[] {
   const { gcs_checkpoint_path: path, restore, state_dir: stateDir } = settings;

@@ -8,13 +8,17 @@ import type { Problem, ReadSettings } from "./read_settings.js";
 import { type Setting, type SettingsTable, variableOf } from "./setting.js";
 import { mayHoldSecret } from "./setting_values.js";
 
+type Values = Readonly<Record<string, unknown>>;
+
+const logsIn = ({ kafka_security_protocol: protocol }: Values) => String(protocol).startsWith("SASL_");
+
 /** A secret, the servers that it is for, and what decides how it is sent to them. */
 interface Bond {
   readonly secret: string;
   readonly servers: string;
   readonly manner: readonly string[];
   /** Whether it would be sent at all. */
-  readonly isUsed: (settings: Readonly<Record<string, unknown>>) => boolean;
+  readonly isUsed: (settings: Values) => boolean;
 }
 
 const BONDS: readonly Bond[] = [
@@ -22,9 +26,26 @@ const BONDS: readonly Bond[] = [
     secret: "kafka_sasl_password",
     servers: "kafka_bootstrap",
     manner: ["kafka_security_protocol", "kafka_sasl_mechanism", "kafka_ssl_ca_file"],
-    isUsed: ({ kafka_security_protocol: protocol }) => String(protocol).startsWith("SASL_"),
+    isUsed: (settings) => logsIn(settings) && settings.kafka_sasl_mechanism !== "OAUTHBEARER",
+  },
+  // The secret goes to the token endpoint, and what it buys to the brokers.
+  ...(["kafka_sasl_oauthbearer_token_endpoint_url", "kafka_bootstrap"] as const).map((servers) => ({
+    secret: "kafka_sasl_oauthbearer_client_secret",
+    servers,
+    manner: ["kafka_security_protocol", "kafka_sasl_mechanism", "kafka_ssl_ca_file"],
+    isUsed: (settings: Values) => logsIn(settings) && settings.kafka_sasl_mechanism === "OAUTHBEARER",
+  })),
+  {
+    // It never leaves the worker; but whoever may use it is whom its certificate names.
+    secret: "kafka_ssl_key_file",
+    servers: "kafka_bootstrap",
+    manner: ["kafka_security_protocol", "kafka_ssl_ca_file"],
+    isUsed: ({ kafka_security_protocol: protocol }) => String(protocol).endsWith("SSL"),
   },
 ];
+
+/** They stand beside the secrets in a worker's environment. */
+export const SERVERS_OF_SECRETS: ReadonlySet<string> = new Set(BONDS.map(({ servers }) => servers));
 
 /**
  * @param read what the worker would use: the job's settings before its own
@@ -53,14 +74,14 @@ function bondProblems<Table extends SettingsTable>(
   if (own.origins.get(servers) === "default") {
     const { expected }: Setting = KAFKA_SETTINGS[servers as keyof typeof KAFKA_SETTINGS];
     return [
-      { name: servers, text: `is not set ${beside}: expected ${expected}, for a password goes to no others` },
+      { name: servers, text: `is not set ${beside}: expected ${expected}, for a secret goes to no others` },
     ];
   }
   const named = hostsOf(own, servers);
   const strangers = hostsOf(read, servers).filter((host) => !named.includes(host));
   const problems: Problem[] = strangers.map((host) => ({
     name: servers,
-    text: `is ${JSON.stringify(host)} in the job, but ${JSON.stringify(named.join(","))} ${beside}: expected the same, for a password goes to no others`,
+    text: `is ${JSON.stringify(host)} in the job, but ${JSON.stringify(named.join(","))} ${beside}: expected the same, for a secret goes to no others`,
   }));
   for (const name of manner) {
     if (own.origins.get(name) === "default" || own.texts.get(name) === undefined) continue;
@@ -75,7 +96,9 @@ function bondProblems<Table extends SettingsTable>(
 }
 
 function hostsOf<Table extends SettingsTable>({ settings }: ReadSettings<Table>, name: string): string[] {
-  return ((settings as Record<string, unknown>)[name] as readonly string[]).map((host) => host.toLowerCase());
+  const value = (settings as Values)[name] as string | readonly string[] | undefined;
+  if (typeof value !== "object") return value === undefined ? [] : [value];
+  return value.map((host) => host.toLowerCase());
 }
 
 /** A URI has its user and password beside its hosts already; what is left is a job that has the machine's own sent. */

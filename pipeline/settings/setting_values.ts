@@ -176,6 +176,22 @@ export const httpUrl = parsed((value) => {
   return value.replace(/\/+$/, "");
 });
 
+/** http:// or https://, as it is written. */
+export const tokenEndpoint = parsed((value) => {
+  const { protocol, username, password, hash } = new URL(value);
+  if (username || password) throw new Error("the client and its secret are settings of their own");
+  return /^https?:$/.test(protocol) && hash === "" ? value : undefined;
+});
+
+/** Of a login by OAUTHBEARER, RFC 7628, section 3.1. */
+export const saslExtensions = parsed((value): Readonly<Record<string, string>> | undefined => {
+  const pairs = value.split(",").map((pair) => /^\s*([A-Za-z]+)=([\x20-\x7e]+)$/.exec(pair));
+  const names = pairs.map((pair) => pair?.[1]);
+  if (names.includes(undefined) || new Set(names).size < names.length) return undefined;
+  if (names.includes("auth")) throw new Error("auth is where the token is");
+  return Object.fromEntries(pairs.map((pair) => [pair![1], pair![2]!.trim()]));
+});
+
 /** Which checkpoint to restore. */
 export const checkpoint = parsed((value) => {
   if (value.toLowerCase() === "latest") return "latest";
@@ -195,16 +211,38 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE--
 /** The content of a file with certificates in PEM, each of which can be read. */
 export const pemFile = parsed((path) => {
   const content = readSmallFile(path);
+  certificatesOf(content);
+  return content;
+});
+
+/** As `pemFile`; the first certificate is valid now. */
+export const clientCertificate = parsed((path) => {
+  const content = readSmallFile(path);
+  const { validFrom, validTo } = certificatesOf(content)[0]!;
+  const now = Date.now();
+  if (Date.parse(validTo) < now) throw new Error(`the certificate in the file has expired on ${validTo}`);
+  if (Date.parse(validFrom) > now)
+    throw new Error(`the certificate in the file is valid from ${validFrom} on`);
+  return content;
+});
+
+/** The content of a file with a private key in PEM, which may be encrypted. */
+export const privateKeyFile = parsed((path) => {
+  const content = readSmallFile(path);
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(content)) throw new Error("the file holds no private key");
+  return content;
+});
+
+function certificatesOf(content: string): X509Certificate[] {
   const certificates = content.match(PEM_CERTIFICATE) ?? [];
   if (certificates.length === 0) throw new Error("the file holds no certificate");
-  for (const [index, certificate] of certificates.entries()) {
+  return certificates.map((certificate, index) => {
     try {
-      new X509Certificate(certificate);
+      return new X509Certificate(certificate);
     } catch (error) {
       throw new Error(
         `certificate ${index + 1} of ${certificates.length} in the file is none: ${describeError(error)}`,
       );
     }
-  }
-  return content;
-});
+  });
+}

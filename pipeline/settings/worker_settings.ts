@@ -11,10 +11,11 @@ import { registerMongoConnection } from "@order-payment-stream/mongodb";
 import { kafkaConfig } from "../connections.js";
 import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "../graph.js";
 import type { Log } from "../report/log.js";
-import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, loginProblems, MONGODB_SETTINGS } from "./options.js";
+import { loginProblems } from "./kafka_login.js";
+import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
 import { readEnvFile, readSettings, settingsError } from "./read_settings.js";
 import { RUNNER_SETTINGS } from "./runner_options.js";
-import { secretProblems } from "./secret_scope.js";
+import { SERVERS_OF_SECRETS, secretProblems } from "./secret_scope.js";
 import { type Setting, type SettingsOf, settingsTable, variableOf } from "./setting.js";
 import { mayHoldSecret } from "./setting_values.js";
 
@@ -45,7 +46,7 @@ export function workerOptions(texts: ReadonlyMap<string, string>): Record<string
 export function workerEnvironment(texts: ReadonlyMap<string, string>): Record<string, string> {
   const secrets = textsOf(texts, isKept);
   if (Object.keys(secrets).length === 0) return {};
-  const servers = [...texts].filter(([name]) => name === "kafka_bootstrap");
+  const servers = [...texts].filter(([name]) => SERVERS_OF_SECRETS.has(name));
   const wanted = [...servers, ...Object.entries(secrets)];
   return Object.fromEntries(wanted.map(([name, text]) => [variableOf(name), text]));
 }

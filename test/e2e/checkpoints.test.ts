@@ -153,6 +153,8 @@ describe("a run with checkpoints", function () {
     const second = start("second", "--restore=latest");
     await paired(300);
     assert.match(second.stderr, /"msg":"restored"/);
+    // One that is not the last: what follows here comes after it.
+    await until("a checkpoint behind the restored one", () => told(second).length > 0 || undefined);
     await sendPayments(numbered(400, 450));
     await paired(350);
     second.kill("SIGTERM");

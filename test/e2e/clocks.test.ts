@@ -17,7 +17,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const FAKED_CLOCK = new URL("../fixtures/faked_clock.mjs", import.meta.url);
 /** Long enough for what a test does before an expiry. */
-const LONG_T_MS = 30_000;
+const LONG_T_MS = 10 * MINUTE_MS;
 const D_MS = 1_000;
 /** What a busy machine may need beyond the time of an expiry. */
 const SLACK_MS = 15_000;
@@ -141,7 +141,7 @@ describe("a clock that is set", function () {
   }
 
   it("is no obstacle to a stop that was long: what has expired meanwhile expires", async () => {
-    const timeoutMs = 3_000;
+    const timeoutMs = 30_000;
     start(timeoutMs, { CLOCK_SKEW_MAX: "1s" });
     await topics.sendEvents(anOrder("unpaid", Date.now()));
     await waiting(1);
@@ -184,7 +184,7 @@ describe("a clock that is set", function () {
       /records from the future.*FUTURE_TIMESTAMP.*the clock of this machine.*may be behind/,
     );
     const letter = await database.deadLetters.findOne();
-    assert.match(letter?.message, /created_at is 20.*Z, 10 min ahead of the clock, 20.*Z$/);
+    assert.match(letter?.message, /created_at is 20.*Z, (9|10) min ahead of the clock, 20.*Z$/);
   });
 
   it("is not needed for an event of 2099 to be told from the others, also in a bounded run", async () => {

@@ -5,11 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { FROM_SOURCE } from "../fixtures/from_source.js";
+import { programArgs } from "../fixtures/program.js";
 import { kafkaFixture, mongodbFixture, uniqueName } from "../fixtures/services.js";
 
-const MAIN = fileURLToPath(new URL("../../pipeline/main.ts", import.meta.url));
 const SECRET = "s3cr3t-Pa55";
 const NOBODY = "127.0.0.1:1";
 
@@ -39,7 +37,7 @@ describe("wrong settings", function () {
   /** Runs the program in an empty folder and an environment without settings, but for those given. */
   function program(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
     const { PATH = "" } = process.env;
-    const child = spawn(process.execPath, [...FROM_SOURCE, MAIN, ...args], {
+    const child = spawn(process.execPath, [...programArgs("main"), ...args], {
       cwd: folder,
       env: { PATH, NODE_NO_WARNINGS: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"],

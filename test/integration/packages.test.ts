@@ -26,7 +26,7 @@ const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
 const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"];
 const OTHER_NODES = ["22", "24"];
-const INSTALL_TIMEOUT_MS = 300_000;
+const INSTALL_TIMEOUT_MS = 600_000;
 
 const run = promisify(execFile);
 
@@ -38,7 +38,7 @@ describe("packages", function () {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "packed-library-"));
-    await run("npx", ["tsc", "-b", "tsconfig.build.json"], { cwd: ROOT });
+    await run("npm", ["run", "build"], { cwd: ROOT });
     for (const name of PACKAGES) {
       await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: join(ROOT, name) });
     }

@@ -62,7 +62,11 @@ export class ActiveFaults {
   calm(): void {
     this.#isCalm = true;
     for (const fault of this.#active) if (fault.kind !== "refusals") this.#active.delete(fault);
-    this.targets.machine.clockOffsetMs = 0;
+    // The run comes to its end also with this machine's clock wrong, if nothing else has happened.
+    const isClockAlone = this.scenario.faults.every(
+      (fault) => fault.kind === "suspended" || (fault.kind === "clock set" && fault.of !== "mongodb"),
+    );
+    if (!isClockAlone) this.targets.machine.clockOffsetMs = 0;
     this.targets.mongodb.clockOffsetMs = 0;
     this.#apply();
   }

@@ -19,6 +19,7 @@ const CLOCK_SKEW_SHARE = 0.1;
 const HOUR_MS = 3_600_000;
 /** How long a clock stays wrong, where nothing else goes wrong, after everything should have expired. */
 const CLOCK_WRONG_MS = 10_000;
+const FIRST_CLOCK_MS = 200;
 const STALE_SHARE = 0.05;
 
 const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
@@ -415,7 +416,9 @@ class Generator {
     for (let i = 0; i < times; i++) {
       const byMs = pick(random, [2, 1_100, 60_000, 3 * HOUR_MS]);
       const offsetMs = random.between(-byMs, byMs) + pick(random, [0, 0.25, 0.7]);
-      this.#faults.push({ kind: "clock set", atMs: this.#time(), offsetMs, of });
+      // The clock at the start has nothing before it to be compared with.
+      const atMs = FIRST_CLOCK_MS + this.#time();
+      this.#faults.push({ kind: "clock set", atMs, offsetMs, of });
     }
   }
 

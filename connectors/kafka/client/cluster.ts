@@ -51,6 +51,10 @@ const CERTIFICATE_HINTS: readonly (readonly [RegExp, string])[] = [
     /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
     "the broker's certificate is by an authority that is not trusted here: name its CA file",
   ],
+  [
+    /ALERT_(?:BAD_|NO_|UNSUPPORTED_)?CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_ACCESS_DENIED/,
+    "the broker wants a client certificate, and takes none, or not this one: it must be valid now and of an authority that the broker trusts",
+  ],
   [/WRONG_VERSION|EPROTO|PACKET_LENGTH/, "does this port expect plain text?"],
 ];
 
@@ -268,7 +272,7 @@ export class Cluster {
           await this.#guarded(connection, () => connection.broker());
           return connection;
         } catch (error) {
-          if (classifyFailure(error).kind === "authentication") throw error;
+          if (error instanceof KafkaError || classifyFailure(error).kind === "authentication") throw error;
           lastError = error;
         }
       }

@@ -7,6 +7,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Clock, HealthReporter, TrustedClock } from "@order-payment-stream/beam/io";
 
 import type { OpenTransactionError } from "./kafka_errors.js";
+import type { LoginProvider } from "./kafkajs_internals.js";
 import type { BatchMark, LogId, LogMark } from "./log_identity.js";
 
 /** What a Kafka read needs of a cluster. */
@@ -136,6 +137,18 @@ export interface KafkaLogger {
 }
 
 /** How to reach a Kafka cluster. */
+export interface PasswordLogin {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Made by `oauthBearer`; also fits kafkajs's own configuration. */
+export interface OAuthBearerLogin {
+  readonly mechanism: "oauthbearer";
+  readonly authenticationProvider: LoginProvider;
+}
+
 export interface KafkaConfig {
   /** host:port of one or more brokers; the rest of the cluster is found through them. */
   readonly brokers: readonly string[];
@@ -143,11 +156,7 @@ export interface KafkaConfig {
   readonly clientId?: string;
   /** True: TLS with the system's certificate authorities. */
   readonly ssl?: boolean | ConnectionOptions;
-  readonly sasl?: {
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    readonly username: string;
-    readonly password: string;
-  };
+  readonly sasl?: PasswordLogin | OAuthBearerLogin;
   /** Default: warnings and errors go to standard error. */
   readonly logger?: KafkaLogger;
   readonly clock?: Clock;

@@ -37,6 +37,15 @@ export class KafkaAuthenticationError extends KafkaError {
   }
 }
 
+/** The issuer of tokens does not give this client one. Not retried. */
+export class TokenRefusedError extends KafkaError {
+  override readonly name = "TokenRefusedError";
+
+  constructor(endpoint: string, reason: string) {
+    super(`the token endpoint ${endpoint} refuses to give a token for Kafka: ${reason}`);
+  }
+}
+
 /** The login is good, but may not do this. Not retried. */
 export class KafkaAuthorizationError extends KafkaError {
   override readonly name = "KafkaAuthorizationError";

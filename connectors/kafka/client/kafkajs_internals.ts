@@ -37,6 +37,7 @@ export interface ProtocolEncoder {
   writeUVarIntArray(values: readonly ProtocolEncoder[]): this;
   writeArray(values: readonly (ProtocolEncoder | string | number)[]): this;
   writeBuffer(value: Buffer): this;
+  writeBytes(value: Buffer): this;
   readonly buffer: Buffer;
 }
 
@@ -179,10 +180,11 @@ export function createBroker(options: {
 
 /** Does one exchange of a login with the broker. */
 type SaslAuthenticate = (exchange: object) => Promise<unknown>;
+/** Logs one connection in. */
 interface Login {
   authenticate(): Promise<void>;
 }
-type LoginProvider = (connection: { readonly saslAuthenticate: SaslAuthenticate }) => Login;
+export type LoginProvider = (connection: { readonly saslAuthenticate: SaslAuthenticate }) => Login;
 
 const LOGINS: Readonly<Record<string, (sasl: object) => LoginProvider>> = {
   PLAIN: require("kafkajs/src/broker/saslAuthenticator/plain"),
@@ -198,7 +200,7 @@ export function withOutagesApart(sasl: {
   readonly mechanism?: string;
   readonly authenticationProvider?: LoginProvider;
 }): { readonly authenticationProvider?: LoginProvider } {
-  const login = LOGINS[sasl.mechanism?.toUpperCase() ?? ""]?.(sasl);
+  const login = sasl.authenticationProvider ?? LOGINS[sasl.mechanism?.toUpperCase() ?? ""]?.(sasl);
   if (login === undefined) return sasl;
   const authenticationProvider: LoginProvider = (connection) => {
     let failure: unknown;
@@ -226,12 +228,20 @@ export function withOutagesApart(sasl: {
   return { ...sasl, authenticationProvider };
 }
 
-/** kafkajs's sockets, without the delay of small writes, and announced to `onSocket`. */
+/** OpenSSL's errors: thread, `error`, code, library, function, reason, place in its source; and a line's end. */
+const OPENSSL_ERROR =
+  /[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):\S*\.c:\d+:(?:SSL alert number \d+)?\s*/g;
+
+/** kafkajs's sockets, without the delay of small writes, with errors in one line, and announced to `onSocket`. */
 export function socketFactory(onSocket: (socket: Socket) => void): SocketFactory {
   const create = createSocketFactory();
   return (target) => {
     const socket = create(target);
     socket.setNoDelay(true);
+    // Before kafkajs puts the message into one of its own.
+    socket.prependListener("error", (error) => {
+      error.message = error.message.replace(OPENSSL_ERROR, "$1").trim();
+    });
     onSocket(socket);
     return socket;
   };
@@ -337,4 +347,26 @@ const fulfillRequest = answeredQueue.fulfillRequest;
 answeredQueue.fulfillRequest = function (this: AnsweredQueue, answer): void {
   if (!this.inflight.has(answer.correlationId)) throw new RangeError("an answer to no request");
   fulfillRequest.call(this, answer);
+};
+
+/**
+ * Brokers with `connections.max.reauth.ms` end a connection that is used when its session is over (KIP-368); their
+ * answer to a login says how long the session is. kafkajs logs in again 10 s before the end, so with sessions that are
+ * shorter before each request, and a broker allows that once a second only. Here it is a share of the session.
+ */
+const SESSION_SHARE = 0.8;
+interface AuthenticatedConnection {
+  /** As `process.hrtime` has it; null: not logged in. */
+  readonly authenticatedAt: readonly [seconds: number, ns: number] | null;
+  /** In ms; 0: the session has no end. */
+  readonly sessionLifetime: { toNumber(): number };
+  isAuthenticated(): boolean;
+}
+const authenticatedConnection: AuthenticatedConnection = require("kafkajs/src/network/connection").prototype;
+authenticatedConnection.isAuthenticated = function (this: AuthenticatedConnection): boolean {
+  if (this.authenticatedAt === null) return false;
+  const lifetimeMs = this.sessionLifetime.toNumber();
+  if (lifetimeMs === 0) return true;
+  const [seconds, ns] = process.hrtime(this.authenticatedAt as [number, number]);
+  return seconds * 1_000 + ns / 1e6 < lifetimeMs * SESSION_SHARE;
 };

@@ -18,6 +18,7 @@ import {
   LogChangedError,
   OffsetOutOfRangeError,
   RecordFormatError,
+  TokenRefusedError,
   TopicNotFoundError,
 } from "./kafka_errors.js";
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
@@ -82,6 +83,9 @@ const HEALTH_SLOW_MS = 5_000;
 /** After a gap of this length between fetches, of a buffer that was full or a process that stood still, a topic may have
  * been made again unseen. */
 const DOUBT_AFTER_MS = 1_000;
+
+/** What waiting does not mend. */
+const FATAL = [KafkaAuthenticationError, TokenRefusedError, KafkaProgramError];
 
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
@@ -471,8 +475,7 @@ export class PartitionFetcher implements ReaderOwner {
   #retryLater(reader: PartitionReader, error: unknown): boolean {
     if (reader.isClosed || reader.error !== undefined) return false;
     const cause = this.transport.toKafkaError(error);
-    if (cause instanceof KafkaAuthenticationError || cause instanceof KafkaProgramError)
-      return reader.fail(cause);
+    if (FATAL.some((known) => cause instanceof known)) return reader.fail(cause);
     const now = this.clock.elapsed();
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;

@@ -49,14 +49,16 @@ describe("what waits of one order_id", () => {
             change = new Expired(step.expire, step.countMax);
           } else {
             const isPaired = i % 3 === 0;
+            const isAlone = waiting.size === 0;
             change =
               step.add === "order"
-                ? new WaitingEvent("order", order({ created_at: step.at }), isPaired, reachMs)
+                ? new WaitingEvent("order", order({ created_at: step.at }), isPaired, reachMs, isAlone)
                 : new WaitingEvent(
                     "payment",
                     payment({ payment_id: `p${i}`, created_at: step.at }),
                     isPaired,
                     reachMs,
+                    isAlone,
                   );
           }
           waitingLog.apply(waiting, change);
@@ -69,7 +71,9 @@ describe("what waits of one order_id", () => {
           }
         });
         assert.equal(waiting.size, count);
-        assert.deepEqual(contents(replayed(whole.view(), changes.view())), contents(waiting));
+        const again = replayed(whole.view(), changes.view());
+        assert.deepEqual(contents(again), contents(waiting));
+        assert.deepEqual(again.alone?.event, waiting.alone?.event);
       }),
       { numRuns: 100 },
     );

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { MongoClient } from "mongodb";
+import { type Document, type MongoClient, MongoServerError } from "mongodb";
 import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { TrustedClock } from "../../../../beam/platform/trusted_clock.js";
 import { registerMongoClient } from "../../../../connectors/mongodb/mongo_connections.js";
@@ -14,10 +14,14 @@ describe("ServerClock", () => {
   let trusted: TrustedClock;
   let asked: number;
   let isDown: boolean;
+  /** The code with which the server refuses a command. */
+  let refuses: (name: string) => number | undefined;
   let serverClock: ServerClock | undefined;
   /** The server shows what `clock` did at the start, and goes on. */
-  const command = async () => {
+  const command = async (document: Document) => {
     asked++;
+    const code = refuses(Object.keys(document)[0]!);
+    if (code !== undefined) throw new MongoServerError({ message: "refused", code });
     if (isDown) throw new Error("connection refused");
     return { localTime: new Date(HOUR_MS + Math.floor(clock.elapsed())) };
   };
@@ -34,6 +38,7 @@ describe("ServerClock", () => {
     trusted = new TrustedClock(clock);
     asked = 0;
     isDown = false;
+    refuses = () => undefined;
     const client = { db: () => ({ command }), close: async () => undefined };
     registerMongoClient(NAME, async () => client as unknown as MongoClient);
   });
@@ -71,6 +76,26 @@ describe("ServerClock", () => {
     isDown = false;
     await pass(1_000);
     await serverClock.answered;
+  });
+
+  it("is asked in the old way where the server does not know the new one", async () => {
+    refuses = (name) => (name === "hello" ? 59 : undefined);
+    serverClock = new ServerClock(NAME, trusted, clock);
+    await serverClock.answered;
+    assert.equal(asked, 2);
+    clock.jump(HOUR_MS);
+    await pass(2_000);
+    assert.match(trusted.problem()!, /set forward by 60 min/);
+  });
+
+  it("holds nobody up that refuses to say, and is asked again in a minute", async () => {
+    refuses = () => 13;
+    serverClock = new ServerClock(NAME, trusted, clock);
+    await serverClock.answered;
+    await pass(MINUTE_MS - 2_000);
+    assert.equal(asked, 1);
+    await pass(4_000);
+    assert.equal(asked, 2);
   });
 
   it("is not asked where this machine's clock is believed, nor after the stop", async () => {

@@ -17,8 +17,10 @@ import {
   mongoUri,
   oneOf,
   pemFile,
+  saslExtensions,
   startPoint,
   timestampMs,
+  tokenEndpoint,
   wholeNumber,
   whyNot,
   yesOrNo,
@@ -173,6 +175,24 @@ describe("a PEM file", () => {
 
 const name = (text: string): [string, unknown] => [text, text];
 const refused = (text: string): [string, unknown] => [text, WRONG];
+
+cases("extensions of a login", saslExtensions, [
+  ["logicalCluster=lkc-1,identityPoolId=pool-2", { logicalCluster: "lkc-1", identityPoolId: "pool-2" }],
+  [" a=b=c ", { a: "b=c" }],
+  ...["", "a", "a=", "=b", "a1=b", "a=1,a=2", "auth=x", "a=b\u0001c"].map((text): [string, unknown] => [
+    text,
+    WRONG,
+  ]),
+]);
+
+cases("a token endpoint", tokenEndpoint, [
+  ["https://issuer.example/oauth2/token/", "https://issuer.example/oauth2/token/"],
+  ["http://127.0.0.1:8080/token?tenant=1", "http://127.0.0.1:8080/token?tenant=1"],
+  ...["issuer.example", "ftp://issuer", "https://a:b@issuer/"].map((text): [string, unknown] => [
+    text,
+    WRONG,
+  ]),
+]);
 
 cases("the name of a database", databaseName, [
   ...["spark_streaming", "a-b", "é", "x".repeat(63)].map(name),

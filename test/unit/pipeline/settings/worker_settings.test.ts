@@ -42,7 +42,7 @@ describe("a worker's settings", () => {
     for (const kafka_bootstrap of ["evil:9092", "kafka-a:9093", "evil.kafka-a:9092"]) {
       const refusals = refusalsOf({ ...JOB, kafka_bootstrap }, POOL);
       assert.deepEqual(refusals, [
-        `KAFKA_BOOTSTRAP (--kafka_bootstrap) is "${kafka_bootstrap}" in the job, but "kafka-a:9092,kafka-b:9092" in the worker's environment, where KAFKA_SASL_PASSWORD is: expected the same, for a password goes to no others`,
+        `KAFKA_BOOTSTRAP (--kafka_bootstrap) is "${kafka_bootstrap}" in the job, but "kafka-a:9092,kafka-b:9092" in the worker's environment, where KAFKA_SASL_PASSWORD is: expected the same, for a secret goes to no others`,
       ]);
     }
     assert.equal(refusalsOf({ ...JOB, kafka_bootstrap: "kafka-a:9092,evil:9092" }, POOL).length, 1);
@@ -67,6 +67,35 @@ describe("a worker's settings", () => {
     assert.deepEqual(refusalsOf(plain, POOL), []);
     const own = { ...JOB, kafka_bootstrap: "other:9092", kafka_sasl_password: "its own one" };
     assert.equal(readWorkerSettings(own, POOL).kafka_sasl_password, "its own one");
+  });
+
+  it("give a client's secret to the token endpoint that is named beside it, and its token to the brokers there", () => {
+    const url = "https://issuer.example/oauth2";
+    const environment = {
+      KAFKA_BOOTSTRAP: "kafka-a:9092",
+      KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: SECRET,
+      KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: url,
+    };
+    const job = { ...JOB, kafka_sasl_mechanism: "OAUTHBEARER", kafka_sasl_oauthbearer_client_id: "bob" };
+    assert.deepEqual(refusalsOf(job, environment), []);
+    const [elsewhere] = refusalsOf(
+      { ...job, kafka_sasl_oauthbearer_token_endpoint_url: "https://evil.example/oauth2" },
+      environment,
+    );
+    assert.match(
+      elsewhere!,
+      /^KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL .* is "https:\/\/evil.example\/oauth2" in/,
+    );
+    const [broker] = refusalsOf({ ...job, kafka_bootstrap: "evil:9092" }, environment);
+    assert.match(broker!, /^KAFKA_BOOTSTRAP .* is "evil:9092" in the job/);
+    const started = workerEnvironment(
+      new Map([
+        ["kafka_bootstrap", "kafka-a:9092"],
+        ["kafka_sasl_oauthbearer_token_endpoint_url", url],
+        ["kafka_sasl_oauthbearer_client_secret", SECRET],
+      ]),
+    );
+    assert.deepEqual(started, environment);
   });
 
   it("want the password where the job's login needs one", () => {

@@ -10,6 +10,8 @@ import {
 
 const require = createRequire(import.meta.url);
 const RequestQueue = require("kafkajs/src/network/requestQueue");
+const Connection = require("kafkajs/src/network/connection");
+const Long = require("kafkajs/src/utils/long");
 const errors = require("kafkajs/src/errors");
 const { createErrorFromCode } = require("kafkajs/src/protocol/error");
 
@@ -78,6 +80,22 @@ describe("kafkajs internals", () => {
       });
     }
     assert.deepEqual(withOutagesApart({ mechanism: "OAUTHBEARER" }), { mechanism: "OAUTHBEARER" });
+  });
+
+  it("logs in again when most of a session is over, however short it is", () => {
+    const connection = new Connection({ host: "h", port: 1, logger: createKafkaJsLogger(() => {}) });
+    const authenticated = (agoMs: number, lifetimeMs: number): boolean => {
+      const ns = process.hrtime.bigint() - BigInt(agoMs) * 1_000_000n;
+      connection.authenticatedAt = [Number(ns / 1_000_000_000n), Number(ns % 1_000_000_000n)];
+      connection.sessionLifetime = Long.fromValue(lifetimeMs);
+      return connection.isAuthenticated();
+    };
+    assert.equal(connection.isAuthenticated(), false);
+    assert.equal(authenticated(3_000, 5_000), true);
+    assert.equal(authenticated(4_100, 5_000), false);
+    assert.equal(authenticated(45 * 60_000, 3_600_000), true);
+    assert.equal(authenticated(49 * 60_000, 3_600_000), false);
+    assert.equal(authenticated(86_400_000, 0), true);
   });
 
   it("names error codes", () => {

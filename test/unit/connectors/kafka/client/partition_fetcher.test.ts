@@ -3,7 +3,11 @@ import { VirtualClock } from "../../../../../beam/platform/clock.js";
 import { Health } from "../../../../../beam/platform/health.js";
 import type { FetchAnswer, FetchRequest } from "../../../../../connectors/kafka/client/fetch_protocol.js";
 import { defaultKafkaLimits, type KafkaLimits } from "../../../../../connectors/kafka/client/kafka_client.js";
-import { KafkaError } from "../../../../../connectors/kafka/client/kafka_errors.js";
+import {
+  KafkaAuthenticationError,
+  KafkaError,
+  TokenRefusedError,
+} from "../../../../../connectors/kafka/client/kafka_errors.js";
 import {
   type FetchTransport,
   PartitionFetcher,
@@ -369,6 +373,18 @@ describe("partition fetcher", () => {
       .next()
       .answer({ buffer: await batchBytes({ baseOffset: 1, records: recordsOf("b") }), lastStableOffset: 2 });
     assert.deepEqual(takeAll(reader), ["b"]);
+  });
+
+  it("gives up at once where no token or login is given", async () => {
+    for (const refusal of [
+      new TokenRefusedError("https://issuer.example/token", "status 401"),
+      new KafkaAuthenticationError(["fake:9092"], new Error("no")),
+    ]) {
+      start();
+      const reader = await subscribe();
+      await cluster.next().fail(refusal);
+      assert.equal(reader.error, refusal);
+    }
   });
 
   it("gives up after retryMaxMs without a success", async () => {

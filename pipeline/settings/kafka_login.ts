@@ -1,0 +1,167 @@
+/** The settings of how Kafka is reached and logged in to, and what they must be together. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { Problem } from "./read_settings.js";
+import { type SettingsOf, settingsTable } from "./setting.js";
+import {
+  clientCertificate,
+  oneOf,
+  pemFile,
+  privateKeyFile,
+  saslExtensions,
+  secret,
+  text,
+  tokenEndpoint,
+} from "./setting_values.js";
+
+export const KAFKA_LOGIN_SETTINGS = settingsTable({
+  kafka_security_protocol: {
+    description: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+    expected: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    schema: oneOf("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    default: "PLAINTEXT",
+  },
+  kafka_sasl_mechanism: {
+    description: "How to log in with SASL_*: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER.",
+    expected: "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+    schema: oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"),
+    default: "PLAIN",
+  },
+  kafka_sasl_username: {
+    description: "User for SASL_* by PLAIN or SCRAM.",
+    expected: "a user name",
+    schema: text,
+  },
+  kafka_sasl_password: {
+    description:
+      "Password for SASL_* by PLAIN or SCRAM. Better in the environment than on a command line, which others can see.",
+    expected: "a password",
+    schema: secret,
+    isSecret: true,
+  },
+  kafka_sasl_oauthbearer_token_endpoint_url: {
+    description: "Where OAUTHBEARER gets its tokens, by the client-credentials grant of OpenID Connect.",
+    expected: "a URL such as https://issuer.example/oauth2/token",
+    schema: tokenEndpoint,
+    isAddress: true,
+  },
+  kafka_sasl_oauthbearer_client_id: {
+    description: "Client at the token endpoint.",
+    expected: "the id of a client",
+    schema: text,
+  },
+  kafka_sasl_oauthbearer_client_secret: {
+    description: "Secret of the client at the token endpoint.",
+    expected: "the secret of the client",
+    schema: secret,
+    isSecret: true,
+  },
+  kafka_sasl_oauthbearer_scope: {
+    description: "Scope of the tokens, if the token endpoint wants one.",
+    expected: "a scope, or several with blanks between them",
+    schema: text,
+  },
+  kafka_sasl_oauthbearer_extensions: {
+    description:
+      "What the broker is told beside the token: logicalCluster=lkc-…,identityPoolId=pool-… for Confluent Cloud.",
+    expected: "name=value, or several with commas between them; names are of letters",
+    schema: saslExtensions,
+  },
+  kafka_ssl_ca_file: {
+    description: "PEM file with the certificate authorities for SSL and SASL_SSL; without it, the system's.",
+    expected: "a readable file with certificates in PEM",
+    schema: pemFile,
+  },
+  kafka_ssl_cert_file: {
+    description:
+      "PEM file with the certificate that this client shows with SSL and SASL_SSL (mTLS), those of its issuers behind it.",
+    expected: "a readable file with certificates in PEM, the first of which is valid now",
+    schema: clientCertificate,
+  },
+  kafka_ssl_key_file: {
+    description: "PEM file with the private key of KAFKA_SSL_CERT_FILE.",
+    expected: "a readable file with a private key in PEM",
+    schema: privateKeyFile,
+  },
+  kafka_ssl_key_password: {
+    description: "Passphrase of KAFKA_SSL_KEY_FILE, if it is encrypted.",
+    expected: "the passphrase of KAFKA_SSL_KEY_FILE",
+    schema: secret,
+    isSecret: true,
+  },
+});
+
+export type KafkaLoginSettings = SettingsOf<typeof KAFKA_LOGIN_SETTINGS>;
+
+type Given = Partial<KafkaLoginSettings>;
+type Name = keyof KafkaLoginSettings;
+
+/** What a login lacks, and which of its parts do not fit together. Settings that are wrong by themselves are absent. */
+export function loginProblems(settings: Given): Problem[] {
+  return [...saslProblems(settings), ...clientCertificateProblems(settings)];
+}
+
+const NEEDED_BY_PASSWORD = ["kafka_sasl_username", "kafka_sasl_password"] as const;
+const NEEDED_BY_TOKEN = [
+  "kafka_sasl_oauthbearer_token_endpoint_url",
+  "kafka_sasl_oauthbearer_client_id",
+  "kafka_sasl_oauthbearer_client_secret",
+] as const;
+
+/** A login takes a user and a password, or a client and its secret. */
+function saslProblems(settings: Given): Problem[] {
+  const { kafka_security_protocol: protocol, kafka_sasl_mechanism: mechanism } = settings;
+  if (!protocol?.startsWith("SASL_") || mechanism === undefined) return [];
+  return mechanism === "OAUTHBEARER"
+    ? missing(settings, NEEDED_BY_TOKEN, "because KAFKA_SASL_MECHANISM is OAUTHBEARER")
+    : missing(settings, NEEDED_BY_PASSWORD, `because KAFKA_SECURITY_PROTOCOL is ${protocol}`);
+}
+
+/** A certificate takes the key that it was made for, and the key its passphrase. */
+function clientCertificateProblems(settings: Given): Problem[] {
+  const { kafka_security_protocol: protocol } = settings;
+  const { kafka_ssl_cert_file: certificate, kafka_ssl_key_file: key, kafka_ssl_key_password } = settings;
+  if (protocol !== "SSL" && protocol !== "SASL_SSL") return [];
+  const problems = [
+    ...(certificate === undefined
+      ? []
+      : missing(settings, ["kafka_ssl_key_file"], "beside KAFKA_SSL_CERT_FILE")),
+    ...(key === undefined ? [] : missing(settings, ["kafka_ssl_cert_file"], "beside KAFKA_SSL_KEY_FILE")),
+  ];
+  if (key === undefined || !("kafka_ssl_key_password" in settings)) return problems;
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey({ key, passphrase: kafka_ssl_key_password ?? "" });
+  } catch {
+    return [...problems, keyProblem(key, kafka_ssl_key_password !== undefined)];
+  }
+  if (certificate !== undefined && !new X509Certificate(certificate).checkPrivateKey(privateKey)) {
+    problems.push({
+      name: "kafka_ssl_key_file",
+      text: "holds another key than the one that the certificate in KAFKA_SSL_CERT_FILE was made for",
+    });
+  }
+  return problems;
+}
+
+function keyProblem(key: string, hasPassphrase: boolean): Problem {
+  if (!key.includes("ENCRYPTED")) {
+    return {
+      name: "kafka_ssl_key_file",
+      text: "holds a private key that cannot be read: expected one in PEM",
+    };
+  }
+  const what = hasPassphrase ? "does not open" : "is not set: expected the passphrase of";
+  return {
+    name: "kafka_ssl_key_password",
+    text: `${what} the key in KAFKA_SSL_KEY_FILE, which is encrypted`,
+  };
+}
+
+function missing(settings: Given, names: readonly Name[], because: string): Problem[] {
+  return names
+    .filter((name) => name in settings && settings[name] === undefined)
+    .map((name) => ({
+      name,
+      text: `is not set: expected ${KAFKA_LOGIN_SETTINGS[name].expected}, ${because}`,
+    }));
+}

@@ -1,0 +1,67 @@
+/** What a changelog cell stores: a small value whole, so that a log repeats no more of it than there is; then changes. */
+import assert from "node:assert/strict";
+import { createCell } from "../../../../beam/exec/user_state.js";
+import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
+import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js";
+import { StoredChangelog } from "../../../../beam/runners/direct/stored_changelog.js";
+import { type ChangelogState, changelogState } from "../../../../beam/sdk/state.js";
+import { MemoryStore } from "../../../../beam/store/memory_store.js";
+import {
+  Expired,
+  type Waiting,
+  type WaitingChange,
+  waitingCoder,
+  waitingLog,
+} from "../../../../transforms/waiting.js";
+import { WaitingEvent } from "../../../../transforms/waiting_events.js";
+import { payment } from "../../transforms/join_stream.js";
+
+/** Above it, changes are appended. */
+const SMALL_BYTES = 512;
+
+describe("a changelog cell", () => {
+  it("stores a small value whole, and the changes of a larger one", () => {
+    const changelog = new StoredChangelog(new MemoryStore().table("state"));
+    const context = { services: { changelogTable: () => changelog } as never, transformId: "join" };
+    const cell = createCell("waiting", changelogState(waitingLog), context);
+    const state = cell as unknown as ChangelogState<Waiting, WaitingChange>;
+    const key = new ByteWriter();
+    key.writeString("o");
+    const stored = new ByteReader();
+    const storedBytes = (): Buffer =>
+      changelog.get(key, stored)
+        ? Buffer.from(stored.buffer.subarray(stored.position, stored.limit))
+        : Buffer.alloc(0);
+    const element = (body: () => void): void => {
+      cell.bind(key);
+      body();
+      cell.flush();
+    };
+    let appended = 0;
+    for (let i = 0; i < 40; i++) {
+      const before = storedBytes();
+      element(() =>
+        state.add(new WaitingEvent("payment", payment({ payment_id: `p${i}`, created_at: i }), false, 0)),
+      );
+      element(() => assert.equal(state.read().size, i + 1));
+      if (before.length < SMALL_BYTES) {
+        element(() => assert.deepEqual(storedBytes(), encodeToBytes(waitingCoder, state.read(), "nested")));
+      } else {
+        assert.deepEqual(storedBytes().subarray(0, before.length), before);
+        appended++;
+      }
+    }
+    assert.ok(appended > 10 && appended < 35, String(appended));
+    element(() => state.add(new Expired(40, 100)));
+    element(() => assert.equal(state.read().size, 0));
+    element(() => {
+      state.clear();
+      state.add(new WaitingEvent("payment", payment({ payment_id: "last" }), true, 5));
+      assert.equal(state.read().size, 1);
+    });
+    element(() => assert.deepEqual(storedBytes(), encodeToBytes(waitingCoder, state.read(), "nested")));
+    element(() => assert.equal(state.read().payments.withId("last")!.isPaired, true));
+    element(() => state.clear());
+    assert.equal(storedBytes().length, 0);
+  });
+});
