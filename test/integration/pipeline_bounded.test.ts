@@ -53,7 +53,8 @@ describe("pipeline on bounded topics", function () {
     });
     await run.finished;
     assertStateEmpty(run);
-    await database.assertAsOracle(topics, T_MS, D_MS, beyondBound);
+    const nowMs = options.maxAheadOfClockMs === null ? undefined : Date.now();
+    await database.assertAsOracle(topics, T_MS, D_MS, beyondBound, nowMs);
     return balancedFigures(run);
   }
 

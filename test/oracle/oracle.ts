@@ -28,8 +28,8 @@ export interface OracleOptions {
   /** D. */
   readonly outOfOrdernessMs: number;
   /**
-   * The wall clock, for an unbounded read only: events more than 5 min beyond it are FUTURE_TIMESTAMP. Leave it
-   * out for a bounded read, where that check is off.
+   * The wall clock: events more than 5 min beyond it are FUTURE_TIMESTAMP. Leave it out where that check is off, or
+   * where there are no such events.
    */
   readonly nowMs?: number;
 }
