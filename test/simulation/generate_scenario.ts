@@ -17,6 +17,8 @@ const DELAY_SHARE = 0.35;
 const PRODUCER_AHEAD_SHARE = 0.05;
 const CLOCK_SKEW_SHARE = 0.1;
 const HOUR_MS = 3_600_000;
+/** How long a clock stays wrong, where nothing else goes wrong, after everything should have expired. */
+const CLOCK_WRONG_MS = 10_000;
 const FIRST_CLOCK_MS = 200;
 const STALE_SHARE = 0.05;
 
@@ -77,7 +79,7 @@ class Generator {
   scenario(): Scenario {
     const random = this.#random;
     const brokers = random.between(1, 3);
-    if (this.options.isClockAlone) this.#drawClock("machine");
+    if (this.options.isClockAlone) this.#drawClockAlone();
     else this.#drawFaults(brokers);
     this.#drawArrivals();
     const skew = pick(random, [1_000, 5_000, 60_000]);
@@ -229,12 +231,13 @@ class Generator {
     // Also far longer than anything may be late: the partition stands still meanwhile, and nobody is overtaken.
     const longestMs = random.chance(0.2) ? 4 * this.#timeoutMs : this.#outOfOrdernessMs;
     const lastsMs = random.between(0, longestMs);
-    if (random.chance(0.05)) {
+    if (!this.options.isClockAlone && random.chance(0.05)) {
       const ghost = { ...event, amount: event.amount + 1_000 };
       const transaction = { lastsMs, outcome: "abort" } as const;
       this.#arrivals.push({ ...common, value: { form, event: ghost }, transaction });
     }
-    const inTransaction = random.chance(0.05) ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
+    const isInTransaction = !this.options.isClockAlone && random.chance(0.05);
+    const inTransaction = isInTransaction ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
     this.#arrivals.push({ ...common, value: { form, event }, ...inTransaction });
   }
 
@@ -417,6 +420,13 @@ class Generator {
       const atMs = FIRST_CLOCK_MS + this.#time();
       this.#faults.push({ kind: "clock set", atMs, offsetMs, of });
     }
+  }
+
+  /** It stays wrong until what waits should have expired, and is then set right. */
+  #drawClockAlone(): void {
+    this.#drawClock("machine");
+    const atMs = this.#loadMs + 2 * (this.#timeoutMs + this.#outOfOrdernessMs) + CLOCK_WRONG_MS;
+    this.#faults.push({ kind: "clock set", atMs, offsetMs: 0, of: "machine" });
   }
 
   #drawSuspension(): void {

@@ -9,6 +9,7 @@ import { ByteWriter } from "../../beam/model/bytes.js";
 import type { Clock } from "../../beam/platform/clock.js";
 import { TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
+import { StoredChangelog } from "../../beam/runners/direct/stored_changelog.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { PartitionReader } from "../../connectors/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../connectors/kafka/find_partitions.js";
@@ -50,7 +51,8 @@ export const PLANTED_BUGS = {
           process.call(this, element, ctx);
           if (duplicate_orders.delta + duplicate_payments.delta === before) return;
           const [arrived] = [...element.value.orders, ...element.value.payments];
-          ctx.timers.expiry.set(arrived!.event.created_at + 2 * this.config.timeoutMs + 1, "");
+          const { created_at } = arrived!.event;
+          ctx.timers.expiry.set(created_at + 2 * this.config.timeoutMs + 1, String(created_at));
         };
       }),
   },
@@ -143,7 +145,8 @@ export const PLANTED_BUGS = {
   },
 
   "a bounded read ends at the last stable offset": {
-    caughtBy: ["books balance", "every event in one place"],
+    // A run that goes on reads the rest, so that nothing is missing then; but the run before has expired its partners.
+    caughtBy: ["books balance", "every event in one place", "output is the oracle's"],
     scenarios: { mode: "bounded" },
     seedsMax: MANY,
     plant: () =>
@@ -299,17 +302,11 @@ export const PLANTED_BUGS = {
     scenarios: { mode: "bounded" },
     seedsMax: MANY,
     plant: () =>
-      replace(DirectStageProcessor.prototype, "stateTable", (stateTable) => {
-        return function (this: DirectStageProcessor, transform, cell) {
-          const table = stateTable.call(this, transform, cell);
+      replace(StoredChangelog.prototype, "delete", () => {
+        return function (this: StoredChangelog, key) {
           const nobody = new ByteWriter(1);
           nobody.writeVarint(0);
-          return {
-            get: (key, out) => table.get(key, out),
-            put: (key, value) => table.put(key, value),
-            append: (key, value) => table.append(key, value),
-            delete: (key) => table.put(key, nobody),
-          };
+          this.put(key, nobody);
         };
       }),
   },

@@ -1,14 +1,17 @@
 /**
- * A thousand seeds with faults. Regressions run first. A failure names its seed: `make sim SEED=n` shows what happened
- * and makes it smaller.
+ * A thousand seeds with faults, and some that nobody has seen. Regressions run first. A failure names its seed:
+ * `make sim SEED=n` shows what happened and makes it smaller.
  */
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { generateScenario } from "./generate_scenario.js";
 import { regressions } from "./regressions.js";
 import { simulateSeeds } from "./seed_pool.js";
 import { type SimulationResult, simulate } from "./simulation.js";
 
 const SEEDS = 1_000;
+const SEEDS_FRESH = 100;
+const FAULT_KINDS = 15;
 const SEEDS_TWICE = 20;
 
 describe("simulation", function () {
@@ -40,9 +43,18 @@ describe("simulation", function () {
     const { failed, faults, ...sums } = await simulateSeeds({ from: 1, count: SEEDS, failuresMax: 5 });
     assert.equal(failed.length, 0, failed.map(describeFailure).join("\n"));
     assert.equal(sums.seeds, SEEDS);
-    assert.ok(Object.keys(faults).length === 14, `only ${Object.keys(faults).length} kinds of faults`);
+    assert.equal(Object.keys(faults).length, FAULT_KINDS, "kinds of faults");
     const { events, crashes, failures } = sums;
     this.test!.title += ` (${events} events, ${crashes} crashes, ${failures} failed runs)`;
+  });
+
+  it(`finds nothing wrong in ${SEEDS_FRESH} fresh seeds`, async () => {
+    const from = randomInt(SEEDS + 1, 2 ** 31);
+    // Also when it hangs.
+    console.log(`      fresh seeds: make sim SEED=${from} COUNT=${SEEDS_FRESH}`);
+    const { failed, seeds } = await simulateSeeds({ from, count: SEEDS_FRESH, failuresMax: 5 });
+    assert.equal(failed.length, 0, failed.map(describeFailure).join("\n"));
+    assert.equal(seeds, SEEDS_FRESH);
   });
 });
 

@@ -333,7 +333,9 @@ class Simulation implements World {
     if (this.#isOver) return;
     this.loop.after(LOOK_MS, WORLD, "look", () => this.#lookForTheEnd());
     const { run, scenario } = this;
-    if (run === undefined || !this.#process?.isAlive || scenario.mode === "bounded") return;
+    if (run === undefined || !this.#process?.isAlive) return;
+    for (const checker of this.#checkers) checker.onLook?.();
+    if (scenario.mode === "bounded") return;
     if (this.#restartAfterMs !== undefined || !this.#isAllRead(run)) return;
     if (scenario.ending === "keep" && !this.#isAllExpired(run)) return;
     run.stop(scenario.ending).catch(() => undefined);

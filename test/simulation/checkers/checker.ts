@@ -33,6 +33,8 @@ export interface Checker {
   onDelivery?(producer: Stage | undefined, consumer: Stage, input: number, batch: ElementBatch): void;
   /** A commit has ended. No bundle is in the middle of its work. */
   onCommit?(): void;
+  /** Nothing goes wrong any more: now and then, also when nothing is left to commit. */
+  onLook?(): void;
   /** The process has failed by itself. */
   onFailure?(error: unknown): void;
   /** Faults are over and the last run has ended in order. */

@@ -1,5 +1,6 @@
-/** No event is in state once the join has told its consumers that the event's expiry lies behind. */
+/** No event is in state, and no timer is set, once the join has told its consumers that their time lies behind. */
 import { ByteReader } from "../../../beam/model/bytes.js";
+import { readInstant } from "../../../beam/model/coders/instant.js";
 import { readChangelog } from "../../../beam/sdk/state.js";
 import { waitingLog } from "../../../transforms/waiting.js";
 import { type Checker, type CheckerFactory, isOfADoFn } from "./checker.js";
@@ -7,27 +8,36 @@ import { joinStageOf } from "./join_stage.js";
 
 export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker => {
   const reader = new ByteReader();
-  return {
-    onCommit() {
-      const { run, scenario } = world;
-      const join = joinStageOf(world);
-      if (run === undefined || join === undefined) return;
-      for (const name of run.store.sizes().keys()) {
-        if (!(isOfADoFn(name) && name.endsWith("/waiting"))) continue;
-        const table = run.store.table(name);
+  const check = (): void => {
+    const { run, scenario } = world;
+    const join = joinStageOf(world);
+    if (run === undefined || join === undefined || join.bundleHolds.size > 0) return;
+    for (const name of run.store.sizes().keys()) {
+      if (!isOfADoFn(name)) continue;
+      const table = run.store.table(name);
+      if (name.startsWith("timers/")) {
         table.forEach((address) => {
           table.readValue(address, reader);
-          const { orders, payments } = readChangelog(waitingLog, reader).value;
-          for (const { event } of [...orders, ...payments]) {
-            // The timer fires one millisecond behind the expiry, and holds the output watermark until it has.
-            if (event.created_at + scenario.timeoutMs + 1 < join.outputWatermark) {
-              report(
-                `an event of ${event.order_id}, created at ${event.created_at}, waits at output watermark ${join.outputWatermark}`,
-              );
-            }
-          }
+          const fireAt = readInstant(reader);
+          if (fireAt >= join.outputWatermark) return;
+          report(`a timer of ${fireAt} has not fired at output watermark ${join.outputWatermark}`);
         });
       }
-    },
+      if (!name.endsWith("/waiting")) continue;
+      table.forEach((address) => {
+        table.readValue(address, reader);
+        const { orders, payments } = readChangelog(waitingLog, reader).value;
+        for (const { event } of [...orders, ...payments]) {
+          // The timer fires one millisecond behind the expiry, and holds the output watermark until it has.
+          if (event.created_at + scenario.timeoutMs + 1 < join.outputWatermark) {
+            report(
+              `an event of ${event.order_id}, created at ${event.created_at}, waits at output watermark ${join.outputWatermark}`,
+            );
+          }
+        }
+      });
+    }
   };
+  // A watermark that goes on while nothing is left to do is not committed.
+  return { onCommit: check, onLook: check };
 };
