@@ -122,6 +122,7 @@ export class FuzzedKafka {
     const ids = Array.from({ length: this.fuzz.partitions }, (_, id) => id);
     return {
       partitions: async () => ids,
+      log: async () => ({ clusterId: "fuzz", topicId: "" }),
       offsets: async (topic: string, at: OffsetPoint) =>
         new Map(ids.map((id) => [id, at === "earliest" ? 0 : partitionOf(topic, id).end])),
       committedOffsets: async () => new Map(),
