@@ -312,7 +312,7 @@ export const PLANTED_BUGS = {
   },
 
   "a clock that was set is believed": {
-    caughtBy: ["nothing expires before its time", "nothing behind the watermark"],
+    caughtBy: ["nothing expires before its time", "nothing behind the watermark", "expiry is on time"],
     scenarios: { isClockAlone: true, mode: "streaming", isWithinBound: true },
     seedsMax: MANY,
     plant: () =>
