@@ -149,6 +149,7 @@ export interface OAuthBearerLogin {
   readonly authenticationProvider: LoginProvider;
 }
 
+/** How to reach a Kafka cluster. */
 export interface KafkaConfig {
   /** host:port of one or more brokers; the rest of the cluster is found through them. */
   readonly brokers: readonly string[];
