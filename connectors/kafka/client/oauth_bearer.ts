@@ -9,6 +9,8 @@ const SEPARATOR = "\u0001";
 const LENGTH_BYTES = 4;
 
 /**
+ * A login with tokens of an OAuth 2.0 issuer: KIP-255, RFC 7628.
+ *
  * @param token resolves with one that counts now
  * @param extensions such as Confluent Cloud's `logicalCluster` and `identityPoolId`
  */
