@@ -12,7 +12,7 @@ import { CommandError, explain } from "./command.js";
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
 const CONNECT_TIMEOUT_MS = 6_000;
 
-const REQUEST_RETRY_MAX_MS = 3_000;
+const REQUEST_RETRY_MAX_MS = 5_000;
 
 /** @throws CommandError within some ten seconds */
 export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {

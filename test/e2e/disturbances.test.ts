@@ -49,7 +49,7 @@ describe("disturbances", function () {
     await until("the order", () => balancedFigures(run!).orders.waiting === 1);
     clock.aheadMs = HOUR_MS;
     await until("the report", () =>
-      problemsOf(run!).some((problem) => /^clock: .*set forward by 36/.test(problem)),
+      problemsOf(run!).some((problem) => /^clock: .*set forward by 60 min/.test(problem)),
     );
     await sleep(2_000);
     assert.deepEqual(await database.counts(), [1, 0, 0]);
