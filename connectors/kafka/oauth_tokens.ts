@@ -1,6 +1,6 @@
 /**
  * Tokens for logins by OAUTHBEARER, from an OpenID Connect issuer by the client-credentials grant (RFC 6749, section
- * 4.4). One is kept until most of its life is over, and beyond while the issuer is away and it still counts.
+ * 4.4). One is kept until half of its life is over, and beyond while the issuer is away and it still counts.
  */
 import { type Clock, forgetSecret, rememberSecret, systemClock } from "@order-payment-stream/beam/io";
 import { TokenRefusedError } from "./client/kafka_errors.js";
@@ -17,8 +17,11 @@ export interface OAuthClient {
 export type TokenSource = () => Promise<string>;
 
 const FETCH_TIMEOUT_MS = 5_000;
-/** After this share of its life a token is replaced. */
-const REFRESH_SHARE = 0.8;
+/**
+ * After this share of its life a token is replaced. A broker ends the session with the token, so a login with one that is
+ * nearly over would last too short a time to log in again.
+ */
+const REFRESH_SHARE = 0.5;
 /** Of a token whose issuer does not say how long it lives. */
 const UNTOLD_LIFE_MS = 60_000;
 

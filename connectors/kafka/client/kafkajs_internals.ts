@@ -355,6 +355,8 @@ answeredQueue.fulfillRequest = function (this: AnsweredQueue, answer): void {
  * shorter before each request, and a broker allows that once a second only. Here it is a share of the session.
  */
 const SESSION_SHARE = 0.8;
+/** Brokers refuse a login that comes within a second of the one before (KIP-368), and a token may have little time left. */
+const LOGIN_INTERVAL_MIN_MS = 1_100;
 interface AuthenticatedConnection {
   /** As `process.hrtime` has it; null: not logged in. */
   readonly authenticatedAt: readonly [seconds: number, ns: number] | null;
@@ -368,5 +370,5 @@ authenticatedConnection.isAuthenticated = function (this: AuthenticatedConnectio
   const lifetimeMs = this.sessionLifetime.toNumber();
   if (lifetimeMs === 0) return true;
   const [seconds, ns] = process.hrtime(this.authenticatedAt as [number, number]);
-  return seconds * 1_000 + ns / 1e6 < lifetimeMs * SESSION_SHARE;
+  return seconds * 1_000 + ns / 1e6 < Math.max(LOGIN_INTERVAL_MIN_MS, lifetimeMs * SESSION_SHARE);
 };

@@ -31,14 +31,14 @@ describe("tokens for OAUTHBEARER", () => {
     assert.equal(maskSecrets(`said ${token}`), "said ***");
   });
 
-  it("are asked for once, and again when most of the life is over", async () => {
+  it("are asked for once, and again when half of the life is over", async () => {
     const token = source();
     const [first, same] = await Promise.all([token(), token()]);
     assert.equal(first, same);
-    nowMs = 79_000;
+    nowMs = 49_000;
     assert.equal(await token(), first);
     assert.equal(issuer.tokens, 1);
-    nowMs = 80_000;
+    nowMs = 50_000;
     const second = await token();
     assert.notEqual(second, first);
     assert.equal(issuer.tokens, 2);
