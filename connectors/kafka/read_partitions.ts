@@ -4,6 +4,8 @@
  */
 import {
   counter,
+  GLOBAL_WINDOW_MAX,
+  MIN_TIMESTAMP,
   type OutputSpecs,
   openRange,
   type ProcessContinuation,
@@ -201,7 +203,7 @@ export class ReadPartitions extends SplittableDoFn<
         reader.nextOffset = error.lastOffset + 1;
         records.skipUnreadable();
         this.metrics.rejected.inc();
-        emitRejected(decoder.unreadable(error, from), error.timestampMs);
+        emitRejected(decoder.unreadable(error, from), asEventTime(error.timestampMs));
         continue;
       }
       if (records.offset >= end) {
@@ -221,7 +223,7 @@ export class ReadPartitions extends SplittableDoFn<
         this.metrics.rejected.inc();
         if (result.untimely === "late") late++;
         else if (result.untimely === "future") future++;
-        emitRejected(result.report, records.timestampMs);
+        emitRejected(result.report, asEventTime(records.timestampMs));
       } else {
         const eventTime = decoder.eventTime(result);
         emitEvent(result, eventTime);
@@ -240,3 +242,8 @@ export class ReadPartitions extends SplittableDoFn<
   }
 }
 registerDoFn(ReadPartitions);
+
+/** A producer may write any 64 bits as a record's time. */
+function asEventTime(timestampMs: number): TimestampMs {
+  return Math.min(GLOBAL_WINDOW_MAX, Math.max(MIN_TIMESTAMP, timestampMs));
+}
