@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { fuzz } from "./fuzz.js";
 
 const DURATION_MS = 60_000;
+/** The same each time, so that a change is judged by itself; `make fuzz` draws a new one. */
+const SEED = 20_261_129;
 
 describe("mutated records", function () {
   this.timeout(DURATION_MS * 5);
 
   it("end in exactly one place each, whatever they hold, and take no more and more memory", async () => {
-    const seed = randomInt(2 ** 31);
-    console.log(`      SEED=${seed}`);
     const { records, pairs, unmatched, duplicates, deadLetters } = await fuzz({
-      seed,
+      seed: SEED,
       records: 1_000_000,
       durationMs: DURATION_MS,
     });
