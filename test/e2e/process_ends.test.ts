@@ -20,6 +20,7 @@ import {
   backlogEnvironment,
   backlogSummary,
   backlogTopics,
+  runOnState,
 } from "../fixtures/backlog.js";
 import { CommandLine } from "../fixtures/command_line.js";
 import type { EventTopics } from "../fixtures/event_topics.js";
@@ -49,10 +50,7 @@ describe("a run", function () {
   after(() => topics?.close());
 
   function startAt(stateDir: string, ...args: readonly string[]): CommandLine {
-    return new CommandLine(
-      ["run", "--runner=direct", `--state_dir=${stateDir}`, "--summary=json", ...args],
-      backlogEnvironment(kafka.bootstrap(), topics, database),
-    );
+    return runOnState(stateDir, backlogEnvironment(kafka.bootstrap(), topics, database), args);
   }
   const start = (...args: readonly string[]): CommandLine => startAt(path, ...args);
   const firstDocuments = () =>

@@ -16,8 +16,9 @@ import {
   backlogEnvironment,
   backlogSummary,
   backlogTopics,
+  runOnState,
 } from "../fixtures/backlog.js";
-import { CommandLine, type Ended } from "../fixtures/command_line.js";
+import type { CommandLine, Ended } from "../fixtures/command_line.js";
 import type { EventTopics } from "../fixtures/event_topics.js";
 import { startOrSkip } from "../fixtures/services.js";
 import { TestDatabase } from "../fixtures/test_run.js";
@@ -86,10 +87,7 @@ describe("recovery", function () {
   });
 
   function start(...args: readonly string[]): CommandLine {
-    return new CommandLine(
-      ["run", "--runner=direct", `--state_dir=${path}`, "--summary=json", ...args],
-      backlogEnvironment(servers.Kafka.address, topics, database),
-    );
+    return runOnState(path, backlogEnvironment(servers.Kafka.address, topics, database), args);
   }
 
   /** Starts a run and disturbs it, spread at random over most of its documents. Returns the process that is left. */

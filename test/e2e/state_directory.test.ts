@@ -16,6 +16,7 @@ import {
   backlogEnvironment,
   backlogSummary,
   backlogTopics,
+  runOnState,
 } from "../fixtures/backlog.js";
 import { CommandLine } from "../fixtures/command_line.js";
 import type { EventTopics } from "../fixtures/event_topics.js";
@@ -52,10 +53,7 @@ describe("a state directory", function () {
   after(() => topics?.close());
 
   function start(...args: readonly string[]): CommandLine {
-    return new CommandLine(
-      ["run", "--runner=direct", `--state_dir=${path}`, "--summary=json", ...args],
-      backlogEnvironment(kafka.bootstrap(), topics, database),
-    );
+    return runOnState(path, backlogEnvironment(kafka.bootstrap(), topics, database), args);
   }
 
   it("refuses in one line what it cannot go on with", async () => {
@@ -184,7 +182,7 @@ describe("a state directory", function () {
     };
     assert.deepEqual(await state("inspect"), { code: 1, lines: [`${path} holds no state`] });
     // Long enough that all that was read waits when it ends.
-    const run = new CommandLine(["run", "--runner=direct", `--state_dir=${path}`, "--summary=json"], {
+    const run = runOnState(path, {
       ...backlogEnvironment(kafka.bootstrap(), topics, database),
       STATE_TIMEOUT_MINUTES: "100000",
     });

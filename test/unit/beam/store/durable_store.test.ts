@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
+import { ByteWriter } from "../../../../beam/model/bytes.js";
 import { LOCK_FILE } from "../../../../beam/store/directory_lock.js";
 import { DurableStore, type DurableStoreOptions } from "../../../../beam/store/durable_store.js";
 import { LocalDirectory } from "../../../../beam/store/local_directory.js";
+import { tableTexts } from "../../../fixtures/table_texts.js";
 
 const bytesOf = (text: string): ByteWriter => {
   const writer = new ByteWriter(16);
@@ -32,18 +33,6 @@ describe("DurableStore", () => {
     await store.commit([changes]);
   }
 
-  function contents(store: DurableStore): Record<string, string> {
-    const found: Record<string, string> = {};
-    const [key, value] = [new ByteReader(), new ByteReader()];
-    const table = store.table("t");
-    table.forEach((address) => {
-      table.readKey(address, key);
-      table.readValue(address, value);
-      found[key.readUtf8(key.remaining)] = value.readUtf8(value.remaining);
-    });
-    return found;
-  }
-
   /** Name and content of each file but the lock's. */
   const files = () =>
     Object.fromEntries(
@@ -54,7 +43,7 @@ describe("DurableStore", () => {
 
   async function reopened(options?: Partial<DurableStoreOptions>): Promise<Record<string, string>> {
     const store = await open(options);
-    const found = contents(store);
+    const found = tableTexts(store);
     await store.close();
     return found;
   }

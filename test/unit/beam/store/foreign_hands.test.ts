@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
+import { ByteWriter } from "../../../../beam/model/bytes.js";
 import { LOCK_FILE } from "../../../../beam/store/directory_lock.js";
 import { DurableStore } from "../../../../beam/store/durable_store.js";
 import { LocalDirectory } from "../../../../beam/store/local_directory.js";
 import { StoreError } from "../../../../beam/store/store_errors.js";
 import { Random } from "../../../../producers/random.js";
+import { tableTexts } from "../../../fixtures/table_texts.js";
 
 const KEYS = 5;
 const TRIES = 20;
@@ -46,18 +47,6 @@ describe("a state directory in other hands", function () {
     await store.commit([changes]);
   }
 
-  function contents(store: DurableStore): Record<string, string> {
-    const found: Record<string, string> = {};
-    const [key, value] = [new ByteReader(), new ByteReader()];
-    const table = store.table("t");
-    table.forEach((address) => {
-      table.readKey(address, key);
-      table.readValue(address, value);
-      found[key.readUtf8(key.remaining)] = value.readUtf8(value.remaining);
-    });
-    return found;
-  }
-
   function expected(owner: string, commits: number): Record<string, string> {
     const all: Record<string, string> = {};
     for (let n = Math.max(1, commits - KEYS + 1); n <= commits; n++) all[`k${n % KEYS}`] = `${owner}${n}`;
@@ -74,7 +63,7 @@ describe("a state directory in other hands", function () {
       assert.ok(!error.message.includes("\n"));
       return undefined;
     }
-    const found = contents(store);
+    const found = tableTexts(store);
     const { lastCommit } = store;
     await store.close();
     if (lastCommit === 0) {
