@@ -1,7 +1,7 @@
 /**
  * Several outputs: what cannot be understood does not end the run; it goes another way, with the reason.
  *
- *     npx tsx examples/dead_letters.ts
+ *     npm run build && npx tsx examples/dead_letters.ts
  */
 import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";

@@ -2,7 +2,7 @@
  * A timer in event time: clicks of a user belong together until there is none for half an hour, whatever the order in
  * which they are read. Each click moves the timer; when the watermark has passed it, the visit is over.
  *
- *     npx tsx examples/event_time_timer.ts --runner=prism
+ *     npm run build && npx tsx examples/event_time_timer.ts --runner=prism
  */
 import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";

@@ -2,7 +2,7 @@
  * A source of one's own: reads a text file in parts that a runner may split, put off and give to several workers. A
  * position is the offset of a line's first byte; a line belongs to the part in which it begins.
  *
- *     npx tsx examples/splittable_source.ts --runner=prism
+ *     npm run build && npx tsx examples/splittable_source.ts --runner=prism
  */
 import { readFile, stat } from "node:fs/promises";
 import * as beam from "@order-payment-stream/beam";

@@ -1,7 +1,7 @@
 /**
  * State: tells with each word how often it has come so far.
  *
- *     npx tsx examples/stateful_counter.ts --runner=direct
+ *     npm run build && npx tsx examples/stateful_counter.ts --runner=direct
  */
 import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
