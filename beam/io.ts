@@ -7,7 +7,6 @@ import "./only_copy.js";
 export { type Clock, systemClock } from "./platform/clock.js";
 export { crc32c } from "./platform/crc32c.js";
 export { type HealthReporter, unheard } from "./platform/health.js";
-export { LeastRecentlyUsed } from "./platform/least_recently_used.js";
 export {
   forgetSecret,
   isPlainAddress,

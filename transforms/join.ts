@@ -99,8 +99,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     }
     const isAlone = waiting.size === 0;
     const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs, isAlone);
-    const tag = isAlone ? NO_TAG : tagOf(order.created_at);
-    setExpiryTimer(ctx.timers.expiry, order, this.#timeoutMs, tag);
+    this.#setTimer(order, isAlone, ctx);
     this.metrics.waiting_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
     ctx.state.waiting.add(arrived);
@@ -121,11 +120,15 @@ export class JoinOrdersPayments extends StatefulDoFn<
     }
     const isAlone = waiting.size === 0;
     const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs, isAlone);
-    const tag = isAlone ? NO_TAG : tagOf(payment.created_at);
-    setExpiryTimer(ctx.timers.expiry, payment, this.#timeoutMs, tag);
+    this.#setTimer(payment, isAlone, ctx);
     this.metrics.waiting_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
     ctx.state.waiting.add(arrived);
+  }
+
+  /** An event that waits alone needs no tag. */
+  #setTimer(event: Order | Payment, isAlone: boolean, { timers: { expiry } }: Context): void {
+    setExpiryTimer(expiry, event, this.#timeoutMs, isAlone ? NO_TAG : tagOf(event.created_at));
   }
 
   /** The first with the newcomer's id that has not expired for it: what is in state longer waits for other partitions. */

@@ -17,7 +17,7 @@ import {
   type TimestampMs,
 } from "@order-payment-stream/beam";
 
-import { endOffsets } from "./end_offsets.js";
+import type { LogMark } from "./client/log_identity.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterLook } from "./partition_watermark.js";
@@ -121,11 +121,11 @@ export class FindPartitions extends SplittableDoFn<
     const { start: known, end } = tracker.restriction;
     const lookedAtMs = this.#kafka.trustedClock.now();
     // Before the offsets: those of a topic that is made again in between are then found to be of another log.
-    const log = { ...(await client.log(topic)), anchor: undefined };
+    const log = await this.#logMark();
     const partitions = (await client.partitions(topic)).filter((one) => one >= known && one < end);
     // A partition that appears later is new as a whole, wherever the read began.
     const starts = await (known === 0 ? this.#startOffsets(start) : client.offsets(topic, "earliest"));
-    const ends = this.isBounded ? await endOffsets(client, topic) : undefined;
+    const ends = this.isBounded ? await client.offsets(topic, "end") : undefined;
     const sources = partitions.map((partition) => {
       const from = starts.get(partition) ?? 0;
       if (ends === undefined) return { topic, partition, range: { ...openRange(from), log } };
@@ -165,7 +165,7 @@ export class FindPartitions extends SplittableDoFn<
     const atMs = trustedClock.now();
     const atElapsedMs = clock.elapsed();
     const look = async (): Promise<void> => {
-      const log = { ...(await client.log(topic)), anchor: undefined };
+      const log = await this.#logMark();
       const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
       const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
       const found = partitions.map((partition) => ({
@@ -191,6 +191,11 @@ export class FindPartitions extends SplittableDoFn<
       this.#wake = undefined;
     };
   };
+
+  /** Of the log that there is now, of which nothing has been read. */
+  async #logMark(): Promise<LogMark> {
+    return { ...(await this.#kafka.client.log(this.config.topic)), anchor: undefined };
+  }
 
   async #startOffsets(start: StartPoint): Promise<Map<number, number>> {
     const { topic, groupId } = this.config;

@@ -12,13 +12,11 @@ import {
 } from "@order-payment-stream/beam/io";
 
 import { connectKafka } from "./client/connect_kafka.js";
-import type { KafkaClient, KafkaConfig, KafkaLogger } from "./client/kafka_client.js";
+import { type KafkaClient, type KafkaConfig, type KafkaLogger, stderrLogger } from "./client/kafka_client.js";
 import type { LogMark } from "./client/log_identity.js";
 import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
 import { UntimelyRecords } from "./untimely_records.js";
-
-const silent: KafkaLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A client in use, and what its users share. */
 export class KafkaConnection {
@@ -104,7 +102,7 @@ export function registerKafkaClient(
   connect: () => Promise<KafkaClient>,
   surroundings: KafkaSurroundings = {},
 ): void {
-  const { clock = systemClock, health = unheard, logger = silent } = surroundings;
+  const { clock = systemClock, health = unheard, logger = stderrLogger } = surroundings;
   const { trustedClock = new TrustedClock(clock) } = surroundings;
   kafkaConnections.register(
     name,

@@ -19,7 +19,6 @@ import {
 } from "@order-payment-stream/beam";
 
 import { PositionLostError, UnreadableRecordsError } from "./client/kafka_errors.js";
-import { endOffsets } from "./end_offsets.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
 import {
@@ -97,7 +96,7 @@ export class ReadPartitions extends SplittableDoFn<
   /** A bounded read ends where the partition ends now. */
   override resumed({ partition }: PartitionSource, { start, log }: LogRange): LogRange | Promise<LogRange> {
     if (!this.isBounded) return { ...openRange(start), log };
-    this.#ends ??= endOffsets(this.#kafka.client, this.config.topic);
+    this.#ends ??= this.#kafka.client.offsets(this.config.topic, "end");
     return this.#ends.then((ends) => ({ start, end: Math.max(start, ends.get(partition) ?? start), log }));
   }
 

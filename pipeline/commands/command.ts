@@ -80,7 +80,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
       const sources = { flags: command.opts(), environment: process.env, file };
       const read = readSettings(table, sources, spec.together, { settings, words });
       for (const line of [...misspelt.doubtful, ...warningsOf(table, read)]) {
-        process.stderr.write(`${line}\n`);
+        logOutput.write(`${line}\n`);
       }
       const { log_level: level } = read.settings as { readonly log_level?: unknown };
       showsStack = level === "debug" || level === "trace";

@@ -23,7 +23,6 @@ const OTHER = 0;
 
 export type ConnectionUse = typeof FETCH | typeof OTHER;
 export const forFetch: ConnectionUse = FETCH;
-export const forOther: ConnectionUse = OTHER;
 
 export class BrokerConnection {
   readonly #broker: KafkaJsBroker;

@@ -8,10 +8,10 @@ import {
   type KafkaClient,
   type KafkaConfig,
   type KafkaLimits,
-  type KafkaLogger,
   type OffsetPoint,
   type PartitionOffset,
   type PartitionSubscription,
+  stderrLogger,
   type WholeKafkaConfig,
 } from "./kafka_client.js";
 import { KafkaAuthorizationError, TopicNotFoundError } from "./kafka_errors.js";
@@ -43,7 +43,7 @@ const NO_MEMBER = "";
  * @throws KafkaUnreachableError after `connectTimeoutMs`, KafkaAuthenticationError at once
  */
 export async function connectKafka(given: KafkaConfig): Promise<KafkaClient> {
-  const config: WholeKafkaConfig = { clientId: "order-payment-stream", logger: STDERR_LOGGER, ...given };
+  const config: WholeKafkaConfig = { clientId: "order-payment-stream", logger: stderrLogger, ...given };
   const limits: KafkaLimits = { ...defaultKafkaLimits, ...config.limits };
   const clock = config.clock ?? systemClock;
   const cluster = new Cluster(config, limits, clock);
@@ -76,14 +76,6 @@ async function transactionWriter(
     ? `producer ${producerId}`
     : `transactional.id ${JSON.stringify(id)} (producer ${producerId})`;
 }
-
-/** Where a client speaks that was given no logger. */
-const STDERR_LOGGER: KafkaLogger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: (message, fields) => console.error(message, fields ?? ""),
-  error: (message, fields) => console.error(message, fields ?? ""),
-};
 
 class KafkaJsClient implements KafkaClient {
   readonly #fetcher: PartitionFetcher;

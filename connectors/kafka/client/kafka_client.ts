@@ -136,6 +136,14 @@ export interface KafkaLogger {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
+/** Where warnings and errors go that no other logger was given for. */
+export const stderrLogger: KafkaLogger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message, fields) => console.error(message, fields ?? ""),
+  error: (message, fields) => console.error(message, fields ?? ""),
+};
+
 /** How to reach a Kafka cluster. */
 export interface PasswordLogin {
   readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
@@ -153,7 +161,7 @@ export interface OAuthBearerLogin {
 export interface KafkaConfig {
   /** host:port of one or more brokers; the rest of the cluster is found through them. */
   readonly brokers: readonly string[];
-  /** What brokers call this client in their logs. Default: the name of this package. */
+  /** What brokers call this client in their logs. Default: order-payment-stream. */
   readonly clientId?: string;
   /** True: TLS with the system's certificate authorities. */
   readonly ssl?: boolean | ConnectionOptions;
