@@ -1,7 +1,7 @@
 /**
  * The events of one order_id that wait in state until their expiry, paired ones too: a later payment may still find
- * its order, and a duplicate must still meet its original. Stored as what waited at some time, and each change since:
- * an arrival that pairs says so for its partners as well, so nothing that is stored is ever rewritten for a flag.
+ * its order, and a duplicate must still meet its original. Stored as what waited at some time and, for a large key,
+ * each change since: an arrival that pairs says so for its partners as well, so what is stored is not rewritten for a flag.
  *
  *     waiting = varint count | count × ( flags u8 | event )    flags: 1 = payment, 2 = paired, 8 = came alone
  *     change  = flags u8 | event                               it was not paired when it came
