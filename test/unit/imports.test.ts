@@ -20,13 +20,14 @@ const BEAM = "@order-payment-stream/beam";
 const KAFKA = "@order-payment-stream/kafka";
 const MONGODB = "@order-payment-stream/mongodb";
 const GCS = "@order-payment-stream/gcs";
+const FILES = "@order-payment-stream/files";
 
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
   producers: { folders: ["schemas"], packages: ["kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: [BEAM, "kafkajs", "mongodb"] },
-  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, "mongodb"] },
+  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "mongodb"] },
   "beam/platform": { folders: ["beam/model"], packages: [] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
@@ -63,6 +64,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/kafka": { folders: [], packages: [BEAM] },
   "connectors/mongodb": { folders: [], packages: [BEAM, "mongodb"] },
   "connectors/gcs": { folders: [], packages: [BEAM, "@google-cloud/storage"] },
+  "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
   pipeline: {
@@ -72,6 +74,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
       KAFKA,
       MONGODB,
       GCS,
+      FILES,
       "commander",
       "dotenv",
       "kafkajs",
