@@ -2,7 +2,7 @@
  * A turn: bundles that commit together. It remembers what they took from the stages and what they gave them, so that
  * its commit can say where the run stands behind it while later turns are under way already.
  */
-import type { Changes } from "../store/store.js";
+import type { Changes } from "../store/changes.js";
 import type { PendingBatch, Restriction, Stage, StageWatermarks, TakenByTurn } from "./stage.js";
 
 export class Turn implements TakenByTurn {

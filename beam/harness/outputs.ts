@@ -7,10 +7,9 @@ import type { fnApi } from "../model/apache_beam.js";
 import type { ByteWriter } from "../model/bytes.js";
 import type { DataChannel } from "./data_channel.js";
 import type { ElementOutput } from "./element_output.js";
+import { PIECE_BYTES } from "./piece_bytes.js";
 import type { TimerOutput } from "./timer_output.js";
 
-/** One piece of an output. */
-const PIECE_BYTES = 1 << 20;
 /** What waits longer than this in an open bundle is sent, so that the runner has something to do meanwhile. */
 const PIECE_AGE_MS = 500;
 /** A writer that grew beyond this is not kept. */
@@ -19,7 +18,6 @@ const KEPT_CAPACITY_MAX = 2 * PIECE_BYTES;
 const NO_BYTES = new Uint8Array(0);
 
 export class Outputs {
-  readonly pieceBytes = PIECE_BYTES;
   readonly #elements: ElementOutput[] = [];
   readonly #timers: TimerOutput[] = [];
   readonly #urls = new Set<string>();

@@ -22,13 +22,13 @@ import {
   TopicNotFoundError,
 } from "./kafka_errors.js";
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
+import type { LogId } from "./log_id.js";
 import {
   type Anchor,
   type BatchHeader,
   type BatchMark,
   holdsAnchor,
   isSameLog,
-  type LogId,
   type LogMark,
 } from "./log_identity.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
