@@ -5,6 +5,7 @@
  */
 import type { fnApi } from "../model/apache_beam.js";
 import type { ByteWriter } from "../model/bytes.js";
+import { systemClock } from "../platform/clock.js";
 import type { DataChannel } from "./data_channel.js";
 import type { ElementOutput } from "./element_output.js";
 import { PIECE_BYTES } from "./piece_bytes.js";
@@ -40,7 +41,7 @@ export class Outputs {
   begin(instructionId: string, channelOf: (url: string) => DataChannel): void {
     this.#instructionId = instructionId;
     this.#channelOf = channelOf;
-    this.#lastSentMs = Date.now();
+    this.#lastSentMs = systemClock.elapsed();
     this.isFull = false;
     for (const { writer } of this.#elements) writer.reset();
     for (const { writer } of this.#timers) writer.reset();
@@ -96,7 +97,7 @@ export class Outputs {
     const channel = this.#channelOf(url);
     channel.write(elements);
     this.isFull ||= channel.drained() !== undefined;
-    this.#lastSentMs = Date.now();
+    this.#lastSentMs = systemClock.elapsed();
   }
 
   #segment({ transformId, writer }: ElementOutput): fnApi.Elements_Data {
