@@ -38,6 +38,16 @@ export class AvroReader {
     return undecodable(`${this.end - this.at} bytes follow the Avro record`);
   }
 
+  /** Where the next read begins. */
+  get position(): number {
+    return this.at;
+  }
+
+  /** The first fault of this record, if any, whatever follows it. */
+  get firstFault(): Malformed | undefined {
+    return this.fault;
+  }
+
   /** Exact up to ±2^53; beyond that rounded, but never back into that range. NaN after a fault. */
   long(field: string): number {
     const { buffer } = this;

@@ -27,7 +27,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
   producers: { folders: ["schemas"], packages: ["kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: [BEAM, "kafkajs", "mongodb"] },
-  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "mongodb"] },
+  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "avsc", "mongodb"] },
   "beam/platform": { folders: ["beam/model"], packages: [] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
