@@ -8,6 +8,8 @@ import {
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
+  JOBS_CHOICES,
+  JOBS_SETTINGS,
   PRODUCE_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
@@ -82,6 +84,13 @@ define(
       (await import("./commands/state_commands.js")).state(settings, what),
   },
 );
+
+define(program.command("jobs").description("show, drain and cancel jobs on Google Cloud Dataflow"), {
+  table: JOBS_SETTINGS,
+  choices: JOBS_CHOICES,
+  operand: "job",
+  action: async ({ settings }, what, job) => (await import("./commands/jobs.js")).jobs(settings, what, job),
+});
 
 define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {
   table: {},

@@ -25,6 +25,10 @@ import { openState, type RunState } from "./state.js";
 export async function run(settings: RunSettings, texts: ReadonlyMap<string, string>): Promise<number> {
   const terminal = new Terminal();
   const log = createLog(settings.log_level, terminal);
+  if (settings.runner === "dataflow") {
+    const { runOnDataflow } = await import("./run_dataflow.js");
+    return runOnDataflow(settings, texts, terminal, log);
+  }
   const { signal } = watchInterrupts();
   const health = watchHealth(log);
   const state = await unlessAborted(signal, openState(settings, health, log));
@@ -130,7 +134,20 @@ function preparePipeline(
   trustedClock?: TrustedClock,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
-  const pipeline = buildPipeline({
+  const pipeline = pipelineOf(settings, mayMissRecords);
+  log.info("reading", {
+    orders: settings.kafka_order_topic,
+    payments: settings.kafka_payment_topic,
+    from: settings.kafka_bootstrap.join(","),
+    start: settings.kafka_start,
+    bounded: settings.bounded,
+  });
+  return pipeline;
+}
+
+/** The graph that these settings describe. */
+export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
+  return buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
     isBounded: settings.bounded,
@@ -146,14 +163,6 @@ function preparePipeline(
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
   });
-  log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
-    bounded: settings.bounded,
-  });
-  return pipeline;
 }
 
 /** Problems are logged when they begin, change and end. */
