@@ -1,5 +1,4 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
-
 import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
 import { systemClock, TrustedClock } from "@order-payment-stream/beam/io";
@@ -188,7 +187,7 @@ export interface Supervision {
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
   const { settings, terminal, log, signal, lost, more } = supervision;
-  const startedMs = performance.now();
+  const startedMs = systemClock.elapsed();
   const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
@@ -213,7 +212,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const earlier = earlierFigures(run.metrics);
   const figures = figuresSince(earlier, total);
   const ofAllRuns = earlier === undefined ? undefined : total;
-  const durationMs = performance.now() - startedMs;
+  const durationMs = systemClock.elapsed() - startedMs;
   // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);

@@ -1,7 +1,7 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
 import { X509Certificate } from "node:crypto";
 import { isCheckpointId } from "@order-payment-stream/beam/direct";
-import { isPlainAddress } from "@order-payment-stream/beam/io";
+import { isPlainAddress, systemClock } from "@order-payment-stream/beam/io";
 import { parseGcsPath } from "@order-payment-stream/gcs";
 import { describeError } from "@order-payment-stream/mongodb";
 import { MongoClient } from "mongodb";
@@ -219,7 +219,7 @@ export const pemFile = parsed((path) => {
 export const clientCertificate = parsed((path) => {
   const content = readSmallFile(path);
   const { validFrom, validTo } = certificatesOf(content)[0]!;
-  const now = Date.now();
+  const now = systemClock.now();
   if (Date.parse(validTo) < now) throw new Error(`the certificate in the file has expired on ${validTo}`);
   if (Date.parse(validFrom) > now)
     throw new Error(`the certificate in the file is valid from ${validFrom} on`);

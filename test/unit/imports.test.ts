@@ -262,10 +262,14 @@ describe("imports", () => {
     assert.equal(circleIn(edges), undefined);
   });
 
-  it("make no circle of files that exist at run time", function () {
-    this.timeout(60_000);
+  it("make no circle of files, types included", () => {
     const edges = new Map<string, Set<string>>();
-    for (const file of SOURCE_FOLDERS.flatMap(sourceFiles)) edges.set(file, new Set(runtimeImports(file)));
+    for (const { file, target } of all) {
+      if (target === undefined) continue;
+      const known = edges.get(file) ?? new Set();
+      known.add(target.replace(/\.js$/, ".ts"));
+      edges.set(file, known);
+    }
     assert.equal(circleIn(edges), undefined);
   });
 
@@ -309,25 +313,6 @@ describe("imports", () => {
     );
   });
 });
-
-/** Files that a file imports for more than types: those can see one another half loaded. */
-function runtimeImports(file: string): string[] {
-  const source = ts.createSourceFile(file, readFileSync(join(root, file), "utf8"), ts.ScriptTarget.ES2022);
-  const targets: string[] = [];
-  for (const statement of source.statements) {
-    if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) continue;
-    const { moduleSpecifier } = statement;
-    if (moduleSpecifier === undefined || !ts.isStringLiteral(moduleSpecifier)) continue;
-    if (!moduleSpecifier.text.startsWith(".") || isTypesOnly(statement)) continue;
-    targets.push(posix.join(posix.dirname(file), moduleSpecifier.text).replace(/\.js$/, ".ts"));
-  }
-  return targets;
-}
-
-function isTypesOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
-  if (ts.isExportDeclaration(statement)) return statement.isTypeOnly;
-  return statement.importClause?.isTypeOnly === true;
-}
 
 /** A way from a node back to itself. */
 function circleIn(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] | undefined {

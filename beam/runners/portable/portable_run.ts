@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { runnerApi } from "../../model/apache_beam.js";
+import { systemClock } from "../../platform/clock.js";
 import type { Pipeline } from "../../sdk/collection.js";
 import { protoOf } from "../../sdk/collection.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
@@ -231,13 +232,13 @@ export class PortableRun implements PipelineRun {
   }
 
   async #askState(): Promise<jobApi.JobState_Enum> {
-    const deadline = Date.now() + RECONNECT_MAX_MS;
+    const deadline = systemClock.elapsed() + RECONNECT_MAX_MS;
     for (;;) {
       try {
         return await this.service.state(this.jobId);
       } catch (error) {
         const isUnanswered = error instanceof RunnerCallError && error.isUnanswered;
-        if (!isUnanswered || this.#over.signal.aborted || Date.now() > deadline)
+        if (!isUnanswered || this.#over.signal.aborted || systemClock.elapsed() > deadline)
           throw this.#gone(error as Error);
         await sleep(RECONNECT_MS);
       }
