@@ -20,6 +20,7 @@ const BEAM = "@order-payment-stream/beam";
 const KAFKA = "@order-payment-stream/kafka";
 const MONGODB = "@order-payment-stream/mongodb";
 const GCS = "@order-payment-stream/gcs";
+const FILES = "@order-payment-stream/files";
 
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
@@ -31,7 +32,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["services"],
     packages: [BEAM, GCS, "@google-cloud/dataflow", "@grpc/grpc-js", "@grpc/proto-loader"],
   },
-  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, "mongodb"] },
+  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "mongodb"] },
   "beam/platform": { folders: ["beam/model"], packages: [] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
@@ -74,6 +75,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/kafka": { folders: [], packages: [BEAM] },
   "connectors/mongodb": { folders: [], packages: [BEAM, "mongodb"] },
   "connectors/gcs": { folders: [], packages: [BEAM, "@google-cloud/storage"] },
+  "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
   pipeline: {
@@ -84,6 +86,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
       MONGODB,
       GCS,
       "@google-cloud/secret-manager",
+      FILES,
       "commander",
       "dotenv",
       "kafkajs",
