@@ -44,8 +44,13 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, origins, texts }) =>
-    (await import("./commands/run.js")).run(withOffsetReset(settings, origins), texts),
+  action: async ({ settings: read, origins, texts }) => {
+    const settings = withOffsetReset(read, origins);
+    if (settings.runner === "dataflow") {
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, texts);
+    }
+    return (await import("./commands/run.js")).run(settings, texts);
+  },
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {

@@ -24,10 +24,6 @@ import { openState, type RunState } from "./state.js";
 export async function run(settings: RunSettings, texts: ReadonlyMap<string, string>): Promise<number> {
   const terminal = new Terminal();
   const log = createLog(settings.log_level, terminal);
-  if (settings.runner === "dataflow") {
-    const { runOnDataflow } = await import("./run_dataflow.js");
-    return runOnDataflow(settings, texts, terminal, log);
-  }
   const { signal } = watchInterrupts();
   const health = watchHealth(log);
   const state = await unlessAborted(signal, openState(settings, health, log));

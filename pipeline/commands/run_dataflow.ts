@@ -15,9 +15,9 @@ import {
 import { gcsObjects } from "@order-payment-stream/gcs";
 
 import { CLIENT_ID } from "../connections.js";
-import type { Log } from "../report/log.js";
+import { createLog, type Log } from "../report/log.js";
 import { print } from "../report/standard_output.js";
-import type { Terminal } from "../report/terminal.js";
+import { Terminal } from "../report/terminal.js";
 import type { RunSettings } from "../settings/options.js";
 import { workerOptions } from "../settings/worker_settings.js";
 import { CommandError } from "./command.js";
@@ -31,9 +31,9 @@ const POLL_OF_EMULATORS_MS = 250;
 export async function runOnDataflow(
   settings: RunSettings,
   texts: ReadonlyMap<string, string>,
-  terminal: Terminal,
-  log: Log,
 ): Promise<number> {
+  const terminal = new Terminal();
+  const log = createLog(settings.log_level, terminal);
   const submission = submissionOf(settings, texts);
   const pipeline = pipelineOf(settings, settings.kafka_start !== "earliest");
   const prepared = prepareDataflowJob(pipeline, submission);
