@@ -129,7 +129,20 @@ function preparePipeline(
   trustedClock?: TrustedClock,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
-  const pipeline = buildPipeline({
+  const pipeline = pipelineOf(settings, mayMissRecords);
+  log.info("reading", {
+    orders: settings.kafka_order_topic,
+    payments: settings.kafka_payment_topic,
+    from: settings.kafka_bootstrap.join(","),
+    start: settings.kafka_start,
+    bounded: settings.bounded,
+  });
+  return pipeline;
+}
+
+/** The graph that these settings describe. */
+export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
+  return buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
     isBounded: settings.bounded,
@@ -145,14 +158,6 @@ function preparePipeline(
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
   });
-  log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
-    bounded: settings.bounded,
-  });
-  return pipeline;
 }
 
 /** Problems are logged when they begin, change and end. */

@@ -26,7 +26,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
 /** A schema from a function that gives undefined for wrong text, or throws an error that says why (`whyNot`). */
-function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
+export function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     try {
       const value = parse(text.trim());
