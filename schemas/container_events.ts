@@ -43,7 +43,7 @@ export class OrderEvents implements ContainerEvents<Order> {
     const customer_id = reader.string("customer_id");
     const amount = reader.int("amount");
     const fault = reader.firstFault;
-    this.end = fault === undefined ? reader.position : Number.NaN;
+    this.end = reader.position;
     return fault ?? checkedOrder({ order_id, order_date, created_at, customer_id, amount });
   }
 }
@@ -61,7 +61,7 @@ export class PaymentEvents implements ContainerEvents<Payment> {
     const created_at = reader.long("created_at");
     const amount = reader.int("amount");
     const fault = reader.firstFault;
-    this.end = fault === undefined ? reader.position : Number.NaN;
+    this.end = reader.position;
     return fault ?? checkedPayment({ payment_id, order_id, payment_date, created_at, amount });
   }
 }

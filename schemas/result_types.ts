@@ -13,7 +13,11 @@ export interface ResultType {
 
 function load(kind: ResultKind): ResultType {
   const { fields, ...rest } = JSON.parse(readFileSync(new URL(`${kind}.avsc`, import.meta.url), "utf8"));
-  const id = { name: "_id", type: "string", doc: "A function of the content: what is there twice has it twice." };
+  const id = {
+    name: "_id",
+    type: "string",
+    doc: "A function of the content: what is there twice has it twice.",
+  };
   const schema = { ...rest, fields: [id, ...fields] };
   return { schema: JSON.stringify(schema), type: avsc.Type.forSchema(schema) };
 }

@@ -29,8 +29,8 @@ function plainFields(document: Fields): Fields {
 }
 
 function plainValue(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return typeof value === "bigint" ? Number(value) : value;
   if (value instanceof Date) return value.getTime();
-  if (typeof value === "bigint") return Number(value);
   if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value);
   // Of the driver's types: Binary and Long.
   const { buffer, toBigInt } = value as { buffer?: unknown; toBigInt?: () => bigint };
@@ -76,7 +76,11 @@ function jsonValue(_name: string, value: unknown): unknown {
   return value;
 }
 
-function encoderOf<T>(name: string, kind: ResultKind, toDocument: (element: T) => Fields): FileEncoderName<T> {
+function encoderOf<T>(
+  name: string,
+  kind: ResultKind,
+  toDocument: (element: T) => Fields,
+): FileEncoderName<T> {
   const encoder: FileEncoder<T> = {
     schema: resultTypes[kind].schema,
     avro: (element) => documentAsAvro(kind, toDocument(element)),
@@ -96,7 +100,8 @@ export function unmatchedDocumentOf(unmatched: Unmatched): Fields {
   );
 }
 
-export const joinedDocumentOf = ({ order, payment }: Pair): Fields => fieldsOf(joinedDocument(order, payment));
+export const joinedDocumentOf = ({ order, payment }: Pair): Fields =>
+  fieldsOf(joinedDocument(order, payment));
 
 export const JOINED_ENCODER = encoderOf("order-payment-stream:joined_records", "joined", joinedDocumentOf);
 export const UNMATCHED_ENCODER = encoderOf(

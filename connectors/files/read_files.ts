@@ -148,6 +148,7 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
       this.#batch.begin(ctx.watermark.current);
       try {
         reader.read(this.#batch, now);
+        tracker.brought?.(this.#batch.results.length);
         this.#emit(ctx);
       } catch (error) {
         if (!(error instanceof BadBlockError) || this.config.badFiles === "fail") throw error;

@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
+import { FILE_SETTINGS, fileProblems } from "./file_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
@@ -247,8 +248,6 @@ export const LOG_SETTINGS = settingsTable({
 const MISSING_SETTINGS = settingsTable({
   schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
   gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
-  orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
-  payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
 
 function missing(what: string) {
@@ -258,6 +257,7 @@ function missing(what: string) {
 export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
   ...KAFKA_READ_SETTINGS,
+  ...FILE_SETTINGS,
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
@@ -272,6 +272,7 @@ export const RUN_SETTINGS = settingsTable({
 /** The same by subject, for `.env.example`. */
 export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<string, SettingsTable>([
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
+  ["Files", FILE_SETTINGS],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
@@ -301,6 +302,7 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...loginProblems(settings),
   ...namesakes(settings),
   ...checkpointProblems(settings),
+  ...fileProblems(settings),
   ...runnerProblems(settings),
   ...dataflowProblems(settings),
 ];
