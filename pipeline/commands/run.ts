@@ -140,6 +140,8 @@ function preparePipeline(
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    usesSchemaRegistry: settings.schema_registry_url !== undefined,
+    writerSchemas: settings.avro_writer_schemas,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
