@@ -99,6 +99,7 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
       signal: request.signal,
       maxBuffer: 16 * 1024 * 1024,
     };
+    if (request.isArchive) args.push(`-DmarkersDirectory=${join(partial, "markers")}`);
     const goal = request.isArchive ? "unpack-dependencies" : "copy-dependencies";
     await run("mvn", [...args, `dependency:${goal}`], options);
   } catch (error) {
