@@ -1,6 +1,7 @@
 /** A certificate that is shown to a server takes the key that it was made for, and the key its passphrase. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Problem } from "./read_settings.js";
+import { secretReference } from "./secret_references.js";
 import { variableOf } from "./setting.js";
 
 /** The settings that hold them. */
@@ -29,6 +30,8 @@ export function clientCertificateProblems(
     ...(key === undefined ? [] : missing(certName, keyName)),
   ];
   if (key === undefined || !(passphraseName in settings)) return problems;
+  // A reference tells nothing of what it stands for.
+  if ([certificate, key, passphrase].some((text) => text && secretReference.test(text))) return problems;
   let privateKey: KeyObject;
   try {
     privateKey = createPrivateKey({ key, passphrase: passphrase ?? "" });

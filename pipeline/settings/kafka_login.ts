@@ -37,6 +37,7 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     expected: "a password",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   kafka_sasl_oauthbearer_token_endpoint_url: {
     description: "Where OAUTHBEARER gets its tokens, by the client-credentials grant of OpenID Connect.",
@@ -54,6 +55,7 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     expected: "the secret of the client",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   kafka_sasl_oauthbearer_scope: {
     description: "Scope of the tokens, if the token endpoint wants one.",
@@ -70,23 +72,27 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     description: "PEM file with the certificate authorities for SSL and SASL_SSL; without it, the system's.",
     expected: "a readable file with certificates in PEM",
     schema: pemFile,
+    mayRefer: true,
   },
   kafka_ssl_cert_file: {
     description:
       "PEM file with the certificate that this client shows with SSL and SASL_SSL (mTLS), those of its issuers behind it.",
     expected: "a readable file with certificates in PEM, the first of which is valid now",
     schema: clientCertificate,
+    mayRefer: true,
   },
   kafka_ssl_key_file: {
     description: "PEM file with the private key of KAFKA_SSL_CERT_FILE.",
     expected: "a readable file with a private key in PEM",
     schema: privateKeyFile,
+    mayRefer: true,
   },
   kafka_ssl_key_password: {
     description: "Passphrase of KAFKA_SSL_KEY_FILE, if it is encrypted.",
     expected: "the passphrase of KAFKA_SSL_KEY_FILE",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
 });
 

@@ -3,6 +3,7 @@
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
+import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
@@ -79,6 +80,7 @@ export const MONGODB_SETTINGS = settingsTable({
     expected: "mongodb://host:port or mongodb+srv://host",
     schema: mongoUri,
     isAddress: true,
+    mayRefer: true,
     default: "mongodb://127.0.0.1:27017",
   },
   mongodb_database: {
@@ -264,6 +266,7 @@ export const RUN_SETTINGS = settingsTable({
   ...STATE_SETTINGS,
   ...CHECKPOINT_SETTINGS,
   ...RUNNER_SETTINGS,
+  ...DATAFLOW_SETTINGS,
   ...LOG_SETTINGS,
   ...MISSING_SETTINGS,
 });
@@ -277,6 +280,7 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
   ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
   ["The runner", RUNNER_SETTINGS],
+  ["Google Cloud Dataflow", DATAFLOW_SETTINGS],
 ]);
 
 export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;
@@ -302,6 +306,7 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...namesakes(settings),
   ...checkpointProblems(settings),
   ...runnerProblems(settings),
+  ...dataflowProblems(settings),
 ];
 
 function checkpointProblems(settings: Partial<RunSettings>): Problem[] {

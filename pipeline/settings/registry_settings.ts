@@ -31,12 +31,14 @@ export const REGISTRY_SETTINGS = settingsTable({
     expected: "a password",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   schema_registry_bearer_token: {
     description: "Token for the schema registry, in place of a user and a password.",
     expected: "a token",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   schema_registry_oauth_token_endpoint_url: {
     description:
@@ -55,6 +57,7 @@ export const REGISTRY_SETTINGS = settingsTable({
     expected: "the secret of the client",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   schema_registry_oauth_scope: {
     description: "Scope of the tokens, if that token endpoint wants one.",
@@ -75,22 +78,26 @@ export const REGISTRY_SETTINGS = settingsTable({
     description: "PEM file with the authorities of the schema registry; without it, the system's.",
     expected: "a readable file with certificates in PEM",
     schema: pemFile,
+    mayRefer: true,
   },
   schema_registry_ssl_cert_file: {
     description: "PEM file with the certificate that the schema registry is shown (mTLS).",
     expected: "a readable file with certificates in PEM, the first of which is valid now",
     schema: clientCertificate,
+    mayRefer: true,
   },
   schema_registry_ssl_key_file: {
     description: "PEM file with the private key of SCHEMA_REGISTRY_SSL_CERT_FILE.",
     expected: "a readable file with a private key in PEM",
     schema: privateKeyFile,
+    mayRefer: true,
   },
   schema_registry_ssl_key_password: {
     description: "Passphrase of SCHEMA_REGISTRY_SSL_KEY_FILE, if it is encrypted.",
     expected: "the passphrase of SCHEMA_REGISTRY_SSL_KEY_FILE",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
 });
 

@@ -1,7 +1,7 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
 import { X509Certificate } from "node:crypto";
 import { isCheckpointId } from "@order-payment-stream/beam/direct";
-import { isPlainAddress } from "@order-payment-stream/beam/io";
+import { isPlainAddress, systemClock } from "@order-payment-stream/beam/io";
 import { parseGcsPath } from "@order-payment-stream/gcs";
 import { describeError } from "@order-payment-stream/mongodb";
 import { MongoClient } from "mongodb";
@@ -27,7 +27,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
 /** A schema from a function that gives undefined for wrong text, or throws an error that says why (`whyNot`). */
-function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
+export function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     try {
       const value = parse(text.trim());
@@ -242,7 +242,7 @@ export const pemFile = parsed((path) => {
 export const clientCertificate = parsed((path) => {
   const content = readSmallFile(path);
   const { validFrom, validTo } = certificatesOf(content)[0]!;
-  const now = Date.now();
+  const now = systemClock.now();
   if (Date.parse(validTo) < now) throw new Error(`the certificate in the file has expired on ${validTo}`);
   if (Date.parse(validFrom) > now)
     throw new Error(`the certificate in the file is valid from ${validFrom} on`);

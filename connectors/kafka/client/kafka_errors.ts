@@ -5,7 +5,7 @@
 import { AssertionError } from "node:assert";
 import { KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } from "./kafkajs_internals.js";
 
-import type { LogId } from "./log_identity.js";
+import type { LogId } from "./log_id.js";
 
 /** Any failure of this client. */
 export class KafkaError extends Error {
