@@ -2,3 +2,4 @@
 export const KAFKA_CONNECTION = "kafka";
 export const MONGODB_CONNECTION = "mongodb";
 export const FILES_CONNECTION = "files";
+export const SCHEMA_REGISTRY = "schema_registry";

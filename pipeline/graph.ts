@@ -8,7 +8,12 @@ import { JoinOrdersPayments } from "../transforms/join.js";
 import { type ReadOptions, readOrders, readPayments } from "./read_events.js";
 import { type Collections, type Results, writeToMongo } from "./write_results.js";
 
-export { FILES_CONNECTION, KAFKA_CONNECTION, MONGODB_CONNECTION } from "./connection_names.js";
+export {
+  FILES_CONNECTION,
+  KAFKA_CONNECTION,
+  MONGODB_CONNECTION,
+  SCHEMA_REGISTRY,
+} from "./connection_names.js";
 export type { Results } from "./write_results.js";
 
 export type GraphOptions = ReadOptions & Collections;

@@ -12,7 +12,7 @@ import {
   type PaymentById,
 } from "../transforms/decode.js";
 import { ORDER_FILE_DECODER, PAYMENT_FILE_DECODER } from "../transforms/decode_files.js";
-import { FILES_CONNECTION, KAFKA_CONNECTION } from "./connection_names.js";
+import { FILES_CONNECTION, KAFKA_CONNECTION, SCHEMA_REGISTRY } from "./connection_names.js";
 
 /** Where to go on in Kafka behind the files: a start point of all topics, or offsets by topic and partition. */
 export type Seam =
@@ -42,6 +42,10 @@ export interface ReadOptions {
   readonly maxOutOfOrdernessMs: number;
   /** How far ahead of the clock an event may be; null: as far as it likes. */
   readonly maxAheadOfClockMs: number | null;
+  /** Values may name schemas of a registry. Default: no. */
+  readonly usesSchemaRegistry?: boolean;
+  /** Avro schemas in JSON of other writers of single-object values. */
+  readonly writerSchemas?: readonly string[] | undefined;
 }
 
 interface Read<E> {
@@ -90,8 +94,14 @@ export function readsKafka(options: Pick<ReadOptions, "orderFiles" | "paymentFil
   return orderFiles === undefined || paymentFiles === undefined || seam !== undefined;
 }
 
-function decoderConfig({ timeoutMs, maxAheadOfClockMs }: ReadOptions): EventDecoderConfig {
-  return { timeoutMs, maxAheadOfClockMs };
+function decoderConfig(options: ReadOptions): EventDecoderConfig {
+  const { timeoutMs, maxAheadOfClockMs, usesSchemaRegistry, writerSchemas } = options;
+  return {
+    timeoutMs,
+    maxAheadOfClockMs,
+    ...(usesSchemaRegistry && { schemaRegistry: SCHEMA_REGISTRY }),
+    ...(writerSchemas !== undefined && { writerSchemas }),
+  };
 }
 
 /** In the order that a file has, so that what is late is the same on every runner. */
@@ -102,7 +112,7 @@ function ofFiles(options: ReadOptions, pattern: string) {
     isOrdered: true,
     badFiles: options.badFiles ?? "fail",
     maxOutOfOrdernessMs: options.maxOutOfOrdernessMs,
-    decoderConfig: decoderConfig(options),
+    decoderConfig: { timeoutMs: options.timeoutMs, maxAheadOfClockMs: options.maxAheadOfClockMs },
   } as const;
 }
 

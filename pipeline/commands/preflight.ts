@@ -1,13 +1,19 @@
 /**
- * What is looked at before any record is read: whether Kafka and MongoDB can be reached, and whether the topics exist.
- * Both are tried at once and all that is wrong is told together. Creates the indexes.
+ * What is looked at before any record is read: whether Kafka, the schema registry and MongoDB can be reached, and
+ * whether the topics exist. All are tried at once and all that is wrong is told together. Creates the indexes.
  */
-import { connectKafka, type KafkaClient, TopicNotFoundError } from "@order-payment-stream/kafka";
+import {
+  connectKafka,
+  type KafkaClient,
+  SchemaRegistry,
+  TopicNotFoundError,
+} from "@order-payment-stream/kafka";
 import { type CollectionPlan, connectMongo, prepareCollections } from "@order-payment-stream/mongodb";
-import { CLIENT_ID, kafkaConfig } from "../connections.js";
+import { CLIENT_ID, kafkaConfig, registryConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
 import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { KafkaSettings, MongodbSettings, RunSettings } from "../settings/options.js";
+import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
@@ -17,6 +23,7 @@ const REQUEST_RETRY_MAX_MS = 5_000;
 
 type Checked = Pick<RunSettings, "orders" | "payments" | "then_kafka_from" | "sink"> &
   KafkaSettings &
+  RegistrySettings &
   MongodbSettings;
 
 /**
@@ -26,6 +33,7 @@ type Checked = Pick<RunSettings, "orders" | "payments" | "then_kafka_from" | "si
 export async function checkConnections(settings: Checked, log: Log): Promise<void> {
   const results = await Promise.allSettled([
     needsKafka(settings) ? checkTopics(settings, log) : undefined,
+    needsKafka(settings) ? checkRegistry(settings) : undefined,
     needsMongo(settings) ? checkCollections(settings, log) : undefined,
   ]);
   failTogether(results);
@@ -79,6 +87,17 @@ async function checkTopic(
         `kafka-topics.sh --bootstrap-server ${broker} --create --topic ${topic} --partitions 3`,
     );
   }
+}
+
+/** @throws SchemaRegistryError, TokenRefusedError */
+async function checkRegistry(settings: RegistrySettings): Promise<void> {
+  await briefRegistry(settings)?.check();
+}
+
+/** For a few requests at the keyboard; undefined: there is none. */
+export function briefRegistry(settings: RegistrySettings): SchemaRegistry | undefined {
+  const registry = registryConfig(settings);
+  return registry && new SchemaRegistry({ ...registry, retryMaxMs: REQUEST_RETRY_MAX_MS });
 }
 
 /** @throws MongoUnavailableError, MongoConfigurationError */

@@ -174,6 +174,8 @@ export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipe
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    usesSchemaRegistry: settings.schema_registry_url !== undefined,
+    writerSchemas: settings.avro_writer_schemas,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,

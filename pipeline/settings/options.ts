@@ -7,6 +7,7 @@ import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
 import { FILE_SETTINGS, fileProblems } from "./file_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
+import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
@@ -246,7 +247,6 @@ export const LOG_SETTINGS = settingsTable({
 
 /** Names that are fixed already and of no use yet. */
 const MISSING_SETTINGS = settingsTable({
-  schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
   gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
 });
 
@@ -258,6 +258,8 @@ export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
   ...KAFKA_READ_SETTINGS,
   ...FILE_SETTINGS,
+  ...REGISTRY_SETTINGS,
+  ...WRITER_SCHEMA_SETTINGS,
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
@@ -272,6 +274,7 @@ export const RUN_SETTINGS = settingsTable({
 /** The same by subject, for `.env.example`. */
 export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<string, SettingsTable>([
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
+  ["Schemas", { ...REGISTRY_SETTINGS, ...WRITER_SCHEMA_SETTINGS }],
   ["Files", FILE_SETTINGS],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
@@ -300,6 +303,7 @@ export function withOffsetReset(settings: RunSettings, origins: ReadonlyMap<stri
 
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),
+  ...registryProblems(settings),
   ...namesakes(settings),
   ...checkpointProblems(settings),
   ...fileProblems(settings),

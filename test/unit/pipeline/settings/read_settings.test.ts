@@ -85,7 +85,7 @@ describe("settings", () => {
 
   it("refuse at once what this version does not have", () => {
     const problems = problemsOf({
-      environment: { SCHEMA_REGISTRY_URL: "http://127.0.0.1:8082" },
+      flags: { gcs_log_path: "gs://bucket/logs" },
     });
     assert.equal(problems.length, 1);
     for (const problem of problems) assert.match(problem, /this version/);
