@@ -13,6 +13,8 @@ export class Cell {
   mustClear = false;
   /** What was made of the bytes, if somebody wants it back. */
   decoded: unknown;
+  /** Where the runner has it, encoded; undefined until that is asked for. */
+  stateKey: Buffer | undefined;
   #isAtRunner = false;
 
   get isDirty(): boolean {
