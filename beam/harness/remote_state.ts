@@ -20,7 +20,7 @@ import { Cell, type ChangedTimer, KeyState, type MultimapCells } from "./key_sta
 import { BundleTimers, CellTable, type PresentKey, RemoteMultimap } from "./remote_tables.js";
 import type { StateCache } from "./state_cache.js";
 import type { StateChannel, StateRound } from "./state_channel.js";
-import { CellKey } from "./state_keys.js";
+import { CellKey, NO_BYTES } from "./state_keys.js";
 import type { TimerOutput } from "./timer_output.js";
 
 /** What a bundle brings along. */
@@ -35,6 +35,7 @@ export interface BundleState {
 
 /** More than this is sent and forgotten in the middle of a bundle. */
 const BUNDLE_BYTES_MAX = 64 << 20;
+const NO_MULTIMAPS: readonly MultimapCells[] = [];
 
 export class RemoteState implements RemoteKeys, PresentKey {
   readonly #cells: { readonly key: CellKey; readonly what: string }[] = [];
@@ -115,14 +116,14 @@ export class RemoteState implements RemoteKeys, PresentKey {
   }
 
   isSuperseded(family: string, tag: string): boolean {
-    return this.#present.timers?.has(timerId(family, tag)) ?? false;
+    return this.#present.timer(family, tag) !== undefined;
   }
 
   takeTimerBefore(limit: TimestampMs): TimerToFire | undefined {
     const { timers } = this.#present;
     if (timers === undefined) return undefined;
     let first: ChangedTimer | undefined;
-    for (const timer of timers.values()) {
+    for (const timer of timers) {
       if (!timer.isSet || !timer.isEventTime || timer.fireTimestamp >= limit) continue;
       if (first === undefined || timer.fireTimestamp < first.fireTimestamp) first = timer;
     }
@@ -150,19 +151,12 @@ export class RemoteState implements RemoteKeys, PresentKey {
       this.#writeTimers(state);
       for (let i = 0; i < state.cells.length; i++) {
         const cell = state.cells[i]!;
-        if (!cell.isDirty) continue;
-        cell.stateKey ??= this.#cells[i]!.key.encode(state.window, state.key);
-        send(cell, writes());
+        if (cell.isDirty) send(cell, this.#cells[i]!.key, state, NO_BYTES, writes());
       }
       for (let i = 0; i < state.multimaps.length; i++) {
         for (const [mapKey, cell] of state.multimaps[i]!) {
           if (cell.isDirty) {
-            cell.stateKey ??= this.#multimaps[i]!.values.encode(
-              state.window,
-              state.key,
-              Buffer.from(mapKey, "latin1"),
-            );
-            send(cell, writes());
+            send(cell, this.#multimaps[i]!.values, state, Buffer.from(mapKey, "latin1"), writes());
           }
           if (cell.length === 0) state.multimaps[i]!.delete(mapKey);
         }
@@ -205,8 +199,11 @@ export class RemoteState implements RemoteKeys, PresentKey {
 
   changeTimer(timer: ChangedTimer): void {
     this.#markChanged();
-    this.#present.timers ??= new Map();
-    this.#present.timers.set(timerId(timer.family, timer.tag), timer);
+    const present = this.#present;
+    const known = present.timer(timer.family, timer.tag);
+    if (known !== undefined) Object.assign(known, timer);
+    else if (present.timers === undefined) present.timers = [timer];
+    else present.timers.push(timer);
   }
 
   #markChanged(): void {
@@ -228,16 +225,15 @@ export class RemoteState implements RemoteKeys, PresentKey {
   }
 
   #newKey(id: string, { buffer, length }: ByteWriter): KeyState {
-    const bytes = Buffer.from(buffer.subarray(0, length));
-    let keyLength = length;
-    if (this.windowCoder !== undefined) {
-      this.#reader.reset(bytes);
-      this.keyCoder.decode(this.#reader, "nested");
-      keyLength = this.#reader.position;
-    }
+    const bytes = Buffer.allocUnsafe(length);
+    buffer.copy(bytes, 0, 0, length);
     const cells = this.#cells.map(() => new Cell());
-    const multimaps = this.#multimaps.map((): MultimapCells => new Map());
-    return new KeyState(id, bytes.subarray(0, keyLength), bytes.subarray(keyLength), cells, multimaps);
+    const multimaps = this.#multimaps.length === 0 ? NO_MULTIMAPS : this.#multimaps.map(() => new Map());
+    if (this.windowCoder === undefined) return new KeyState(id, bytes, NO_BYTES, cells, multimaps);
+    this.#reader.reset(bytes);
+    this.keyCoder.decode(this.#reader, "nested");
+    const at = this.#reader.position;
+    return new KeyState(id, bytes.subarray(0, at), bytes.subarray(at), cells, multimaps);
   }
 
   /** All cells in one round, and the values of multimaps in a second. */
@@ -247,15 +243,13 @@ export class RemoteState implements RemoteKeys, PresentKey {
     const multimaps: { state: KeyState; index: number; keys: LoadedBytes }[] = [];
     for (const state of this.#missing.values()) {
       for (let i = 0; i < state.cells.length; i++) {
-        const cell = state.cells[i]!;
         const { key, what } = this.#cells[i]!;
-        cell.stateKey ??= key.encode(state.window, state.key);
-        first.get(cell.stateKey, what, cell);
+        first.get(key, state.window, state.key, NO_BYTES, what, state.cells[i]!);
       }
       for (let index = 0; index < state.multimaps.length; index++) {
         const keys = new LoadedBytes();
-        const place = this.#multimaps[index]!;
-        first.get(place.keys.encode(state.window, state.key), place.what, keys);
+        const { keys: place, what } = this.#multimaps[index]!;
+        first.get(place, state.window, state.key, NO_BYTES, what, keys);
         multimaps.push({ state, index, keys });
       }
     }
@@ -276,8 +270,7 @@ export class RemoteState implements RemoteKeys, PresentKey {
       const mapKey = mapKeys.subarray(from, reader.position);
       const cell = new Cell();
       state.multimaps[index]!.set(mapKey.toString("latin1"), cell);
-      cell.stateKey = values.encode(state.window, state.key, mapKey);
-      round.get(cell.stateKey, what, cell);
+      round.get(values, state.window, state.key, mapKey, what, cell);
     }
   }
 
@@ -292,7 +285,7 @@ export class RemoteState implements RemoteKeys, PresentKey {
 
   #writeTimers(state: KeyState): void {
     if (state.timers === undefined) return;
-    for (const timer of state.timers.values()) {
+    for (const timer of state.timers) {
       this.#timerOutputs.get(timer.family)!.write(state.key, state.window, timer);
     }
     state.timers = undefined;
@@ -318,12 +311,8 @@ class LoadedBytes {
 }
 
 /** Brings the runner's copy of a cell to what it is here. */
-function send(cell: Cell, round: StateRound): void {
-  if (cell.mustClear) round.clear(cell.stateKey!);
-  if (cell.length > cell.sent) round.append(cell.stateKey!, cell.bytes.subarray(cell.sent, cell.length));
+function send(cell: Cell, place: CellKey, { window, key }: KeyState, part: Buffer, round: StateRound): void {
+  if (cell.mustClear) round.clear(place, window, key, part);
+  if (cell.length > cell.sent) round.append(place, window, key, part, cell.bytes, cell.sent, cell.length);
   cell.markSent();
-}
-
-function timerId(family: string, tag: string): string {
-  return tag === "" ? family : `${family}\0${tag}`;
 }

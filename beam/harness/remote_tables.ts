@@ -15,6 +15,9 @@ export interface PresentKey {
 
 /** One cell, of whichever key the bundle is at. */
 export class CellTable implements ChangelogTable {
+  /** An append is one request to the runner, a replacement two. */
+  readonly wholeBelowBytes = 0;
+
   constructor(
     private readonly present: PresentKey,
     private readonly index: number,

@@ -6,8 +6,9 @@
 import { fnApi } from "../model/apache_beam.js";
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import { STATE } from "./fn_methods.js";
-import { FRAME_HEADER_BYTES, GrpcStream } from "./grpc_stream.js";
+import { GrpcStream } from "./grpc_stream.js";
 import { FieldTag, lengthOfBytesField, lengthOfVarint, skipField, writeBytesField } from "./proto_fields.js";
+import { NO_BYTES, type StateKeyKind, WholeStateKey } from "./state_keys.js";
 
 /** What workers have asked of their runners so far; several may add to one. */
 export interface WorkerTraffic {
@@ -38,7 +39,6 @@ const RESPONSE_GET = (1000 << 3) | 2;
 const GET_TOKEN = (1 << 3) | 2;
 const GET_DATA = (2 << 3) | 2;
 
-const NO_BYTES = Buffer.alloc(0);
 /** Requests are written when they come to this, at the latest. */
 const WRITE_BYTES = 128 << 10;
 
@@ -86,11 +86,13 @@ export class StateChannel {
   async get(instructionId: string, stateKey: fnApi.StateKey): Promise<Buffer> {
     let loaded: Buffer = NO_BYTES;
     const round = this.round(instructionId);
-    round.get(Buffer.from(fnApi.StateKey.toBinary(stateKey)), "", {
+    const place = new WholeStateKey(fnApi.StateKey.toBinary(stateKey));
+    const target: StateTarget = {
       load(bytes) {
         loaded = bytes;
       },
-    });
+    };
+    round.get(place, NO_BYTES, NO_BYTES, NO_BYTES, "", target);
     await round.done();
     return loaded;
   }
@@ -100,31 +102,50 @@ export class StateChannel {
     this.#stream.close();
   }
 
-  /** For rounds: sends a request. @param token of a page to go on with */
-  sendGet(instructionId: Buffer, stateKey: Uint8Array, token: Buffer, waiting: Waiting): void {
+  /**
+   * For rounds: asks for the bytes behind a key.
+   * @param token of the page to go on with
+   */
+  sendGet(round: StateRound, place: StateKeyKind, token: Buffer, waiting: PagedRead): void {
+    const { window, key, part } = waiting;
     const length = lengthOfBytesField(CONTINUATION_TOKEN, token);
-    if (!this.#begin(instructionId, stateKey, GET, length, waiting)) return;
+    if (!this.#begin(round.instructionId, place, window, key, part, GET, length, waiting)) return;
     writeBytesField(this.#out, CONTINUATION_TOKEN, token);
     this.#end();
   }
 
   /** For rounds. */
-  sendAppend(instructionId: Buffer, stateKey: Uint8Array, data: Buffer, waiting: Waiting): void {
-    const length = lengthOfBytesField(DATA, data);
-    if (!this.#begin(instructionId, stateKey, APPEND, length, waiting)) return;
-    writeBytesField(this.#out, DATA, data);
+  sendAppend(
+    round: StateRound,
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const count = end - start;
+    const length = DATA.bytes.length + lengthOfVarint(count) + count;
+    if (!this.#begin(round.instructionId, place, window, key, part, APPEND, length, round)) return;
+    DATA.write(this.#out);
+    this.#out.writeVarint(count);
+    this.#out.writeBytes(bytes, start, end);
     this.#end();
   }
 
   /** For rounds. */
-  sendClear(instructionId: Buffer, stateKey: Uint8Array, waiting: Waiting): void {
-    if (this.#begin(instructionId, stateKey, CLEAR, 0, waiting)) this.#end();
+  sendClear(round: StateRound, place: StateKeyKind, window: Buffer, key: Buffer, part: Uint8Array): void {
+    if (this.#begin(round.instructionId, place, window, key, part, CLEAR, 0, round)) this.#end();
   }
 
   /** All of a request but the body of what is asked, of which it writes tag and length. False: nobody can be asked. */
   #begin(
     instructionId: Buffer,
-    stateKey: Uint8Array,
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
     request: FieldTag,
     bodyLength: number,
     waiting: Waiting,
@@ -137,24 +158,28 @@ export class StateChannel {
     this.#waiting.set(number, waiting);
     this.traffic.stateRequests++;
     const digits = digitsOf(number);
-    const out = this.#out;
+    const keyLength = place.length(window, key, part);
     const length =
       ID.bytes.length +
       1 +
       digits +
       lengthOfBytesField(INSTRUCTION_ID, instructionId) +
-      lengthOfBytesField(STATE_KEY, stateKey) +
+      STATE_KEY.bytes.length +
+      lengthOfVarint(keyLength) +
+      keyLength +
       request.bytes.length +
       lengthOfVarint(bodyLength) +
       bodyLength;
-    out.reserve(FRAME_HEADER_BYTES + length);
+    const out = this.#out;
     out.writeByte(0);
     out.writeInt32(length);
     ID.write(out);
     out.writeByte(digits);
     writeDigits(out, number, digits);
     writeBytesField(out, INSTRUCTION_ID, instructionId);
-    writeBytesField(out, STATE_KEY, stateKey);
+    STATE_KEY.write(out);
+    out.writeVarint(keyLength);
+    place.write(out, window, key, part);
     request.write(out);
     out.writeVarint(bodyLength);
     return true;
@@ -226,29 +251,44 @@ export class StateRound implements Waiting {
 
   constructor(
     private readonly channel: StateChannel,
-    private readonly instructionId: Buffer,
+    readonly instructionId: Buffer,
   ) {}
 
   /**
    * Asks for all bytes behind a key. Pages are put together.
-   * @param stateKey a StateKey, encoded; it must not change until the round is done
+   * @param part of the state key: the map key of a multimap
    * @param what is read, for the message of an error
    */
-  get(stateKey: Uint8Array, what: string, target: StateTarget): void {
+  get(
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    what: string,
+    target: StateTarget,
+  ): void {
     this.#left++;
-    const read = new PagedRead(this, this.channel, this.instructionId, stateKey, what, target);
-    this.channel.sendGet(this.instructionId, stateKey, NO_BYTES, read);
+    const read = new PagedRead(this, this.channel, place, window, key, part, what, target);
+    this.channel.sendGet(this, place, NO_BYTES, read);
   }
 
-  /** Adds elements, nested. */
-  append(stateKey: Uint8Array, data: Buffer): void {
+  /** Adds elements, nested: bytes from `start` to `end`. */
+  append(
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
     this.#left++;
-    this.channel.sendAppend(this.instructionId, stateKey, data, this);
+    this.channel.sendAppend(this, place, window, key, part, bytes, start, end);
   }
 
-  clear(stateKey: Uint8Array): void {
+  clear(place: StateKeyKind, window: Buffer, key: Buffer, part: Uint8Array): void {
     this.#left++;
-    this.channel.sendClear(this.instructionId, stateKey, this);
+    this.channel.sendClear(this, place, window, key, part);
   }
 
   /** Settles when all have been answered; rejects with the first error. Undefined: nothing was asked. */
@@ -280,8 +320,10 @@ class PagedRead implements Waiting {
   constructor(
     private readonly round: StateRound,
     private readonly channel: StateChannel,
-    private readonly instructionId: Buffer,
-    private readonly stateKey: Uint8Array,
+    private readonly place: StateKeyKind,
+    readonly window: Buffer,
+    readonly key: Buffer,
+    readonly part: Uint8Array,
     private readonly what: string,
     private readonly target: StateTarget,
   ) {}
@@ -291,7 +333,7 @@ class PagedRead implements Waiting {
     if (token.length > 0) {
       this.#pages ??= [];
       this.#pages.push(page);
-      this.channel.sendGet(this.instructionId, this.stateKey, token, this);
+      this.channel.sendGet(this.round, this.place, token, this);
       return;
     }
     this.target.load(this.#pages === undefined ? page : Buffer.concat([...this.#pages, page]));

@@ -3,15 +3,13 @@
  * message object, since there are some for each key that a bundle touches. Source: beam_fn_api.proto, StateKey.
  */
 import { ByteWriter } from "../model/bytes.js";
-import { FieldTag, lengthOfBytesField, writeBytesField } from "./proto_fields.js";
+import { FieldTag, lengthOfBytesField, lengthOfVarint, writeBytesField } from "./proto_fields.js";
 
 /** Number of the field of StateKey that names a kind of user state. */
 const KIND = { bag: 3, multimapKeys: 6, multimap: 7, orderedList: 9 } as const;
 
 /** OrderedListRange { start: -2^63, end: 2^63 - 1 }: all of a list. */
 const WHOLE_RANGE = Buffer.from("088080808080808080800110ffffffffffffffff7f", "hex");
-const NO_BYTES = Buffer.alloc(0);
-
 /** Fields of BagUserState, MultimapUserState, MultimapKeysUserState and OrderedListUserState, which agree in them. */
 const TRANSFORM_ID = new FieldTag(1);
 const USER_STATE_ID = new FieldTag(2);
@@ -20,38 +18,65 @@ const KEY = new FieldTag(4);
 /** The map key of a multimap, the range of an ordered list. */
 const PART = new FieldTag(5);
 
-/** One cell of a transform, for all keys. */
-export class CellKey {
+/** What a StateKey says beside the window and key that it is of. */
+export interface StateKeyKind {
+  /** Of what `write` writes. */
+  length(window: Buffer, key: Buffer, part: Uint8Array): number;
+  write(out: ByteWriter, window: Buffer, key: Buffer, part: Uint8Array): void;
+}
+
+/** No bytes: the window of the global window, the part of what has none. */
+export const NO_BYTES = Buffer.alloc(0);
+
+/** One cell of a transform, for all keys. The part is, for a multimap, the map key. */
+export class CellKey implements StateKeyKind {
   readonly #kind: FieldTag;
   /** Transform and cell, encoded. */
   readonly #front: Buffer;
-  readonly #part: Buffer;
+  readonly #isList: boolean;
 
   constructor(kind: keyof typeof KIND, transformId: string, userStateId: string) {
     this.#kind = new FieldTag(KIND[kind]);
-    this.#part = kind === "orderedList" ? WHOLE_RANGE : NO_BYTES;
+    this.#isList = kind === "orderedList";
     const front = new ByteWriter(64);
     writeBytesField(front, TRANSFORM_ID, Buffer.from(transformId));
     writeBytesField(front, USER_STATE_ID, Buffer.from(userStateId));
     this.#front = front.toBytes();
   }
 
-  /** @param part for a multimap its map key */
-  encode(window: Buffer, key: Buffer, part: Uint8Array = this.#part): Buffer {
-    const length =
+  length(window: Buffer, key: Buffer, part: Uint8Array): number {
+    const length = this.#bodyLength(window, key, part);
+    return this.#kind.bytes.length + lengthOfVarint(length) + length;
+  }
+
+  write(out: ByteWriter, window: Buffer, key: Buffer, part: Uint8Array): void {
+    this.#kind.write(out);
+    out.writeVarint(this.#bodyLength(window, key, part));
+    out.writeBytes(this.#front);
+    writeBytesField(out, WINDOW, window);
+    writeBytesField(out, KEY, key);
+    writeBytesField(out, PART, this.#isList ? WHOLE_RANGE : part);
+  }
+
+  #bodyLength(window: Buffer, key: Buffer, part: Uint8Array): number {
+    return (
       this.#front.length +
       lengthOfBytesField(WINDOW, window) +
       lengthOfBytesField(KEY, key) +
-      lengthOfBytesField(PART, part);
-    writer.reset();
-    this.#kind.write(writer);
-    writer.writeVarint(length);
-    writer.writeBytes(this.#front);
-    writeBytesField(writer, WINDOW, window);
-    writeBytesField(writer, KEY, key);
-    writeBytesField(writer, PART, part);
-    return writer.toBytes();
+      lengthOfBytesField(PART, this.#isList ? WHOLE_RANGE : part)
+    );
   }
 }
 
-const writer = new ByteWriter(256);
+/** A StateKey that is whole as it is. */
+export class WholeStateKey implements StateKeyKind {
+  constructor(private readonly bytes: Uint8Array) {}
+
+  length(): number {
+    return this.bytes.length;
+  }
+
+  write(out: ByteWriter): void {
+    out.writeBytes(this.bytes);
+  }
+}
