@@ -10,10 +10,11 @@ import {
   type PCollection,
   runnerApi,
 } from "../model/apache_beam.js";
+import { WORKER_CAPABILITIES } from "../model/capabilities.js";
 import type { Coder } from "../model/coders/coder.js";
 import { IterableCoder } from "../model/coders/iterable_coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
-import { ALL_STANDARD_CODER_URNS, coderFromProto } from "../model/coders/registry.js";
+import { coderFromProto } from "../model/coders/registry.js";
 import { GlobalWindowCoder, IntervalWindowCoder } from "../model/coders/window_coders.js";
 import type { KV } from "../model/kv.js";
 import {
@@ -83,23 +84,11 @@ export type SideCollections<D> =
     ? [sides: { readonly [N in keyof S]: S[N] extends View ? Collection<ValueOf<S[N]["coder"]>> : never }]
     : [];
 
-/** What this project's workers can do. Source: beam_runner_api.proto, StandardProtocols. */
-const WORKER_CAPABILITIES = [
-  "beam:protocol:progress_reporting:v1",
-  "beam:protocol:harness_monitoring_infos:v1",
-  "beam:protocol:state_caching:v1",
-  "beam:protocol:multimap_state:v1",
-  "beam:protocol:ordered_list_state:v1",
-  "beam:protocol:worker_status:v1",
-  "beam:protocol:sibling_workers:v1",
-  urns.sdfTruncate,
-] as const;
-
 /** An empty pipeline, and the root that its impulses and sources are put behind. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new BeamPipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
-    environment.capabilities = [...ALL_STANDARD_CODER_URNS, ...WORKER_CAPABILITIES];
+    environment.capabilities = [...WORKER_CAPABILITIES];
   }
   return {
     pipeline: pipeline as unknown as Pipeline,

@@ -129,7 +129,20 @@ function preparePipeline(
   trustedClock?: TrustedClock,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
-  const pipeline = buildPipeline({
+  const pipeline = pipelineOf(settings, mayMissRecords);
+  log.info("reading", {
+    orders: settings.kafka_order_topic,
+    payments: settings.kafka_payment_topic,
+    from: settings.kafka_bootstrap.join(","),
+    start: settings.kafka_start,
+    bounded: settings.bounded,
+  });
+  return pipeline;
+}
+
+/** The graph that these settings describe. */
+export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
+  return buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
     isBounded: settings.bounded,
@@ -139,20 +152,14 @@ function preparePipeline(
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    usesSchemaRegistry: settings.schema_registry_url !== undefined,
+    writerSchemas: settings.avro_writer_schemas,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
   });
-  log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
-    bounded: settings.bounded,
-  });
-  return pipeline;
 }
 
 /** Problems are logged when they begin, change and end. */

@@ -9,6 +9,7 @@ import { z } from "zod";
 
 import { COMPRESSIONS, whyNoCompression } from "../../producers/compression.js";
 import { parseIsoTimestamp } from "../../schemas/iso_timestamp.js";
+import { whyNoWriterSchema } from "../../schemas/writer_schemas.js";
 import { readSmallFile } from "./read_small_file.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -26,7 +27,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
 /** A schema from a function that gives undefined for wrong text, or throws an error that says why (`whyNot`). */
-function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
+export function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     try {
       const value = parse(text.trim());
@@ -175,6 +176,28 @@ export const httpUrl = parsed((value) => {
   if (!/^https?:$/.test(new URL(value).protocol)) return undefined;
   return value.replace(/\/+$/, "");
 });
+
+/** As `httpUrl`, one or more, without a user in them. */
+export const registryUrls = parsed((value): readonly string[] | undefined => {
+  const urls = value.split(",").map((each) => each.trim().replace(/\/+$/, ""));
+  const isPlain = (url: string): boolean => {
+    const { protocol, username, password, search, hash } = new URL(url);
+    if (username || password) throw new Error("the user and the password are settings of their own");
+    return /^https?:$/.test(protocol) && search === "" && hash === "";
+  };
+  return urls.every(isPlain) ? urls : undefined;
+});
+
+/** The contents of files with Avro schemas that orders or payments can be read from. */
+export const avroSchemaFiles = parsed((value): readonly string[] =>
+  value.split(",").map((each) => {
+    const path = each.trim();
+    const schema = readSmallFile(path);
+    const why = whyNoWriterSchema(schema);
+    if (why !== undefined) throw new Error(`${path}: ${why}`);
+    return schema;
+  }),
+);
 
 /** http:// or https://, as it is written. */
 export const tokenEndpoint = parsed((value) => {

@@ -127,6 +127,14 @@ export interface RecordCursor {
   /** Value bytes are buffer[valueStart, valueEnd); valueStart -1 = null value. */
   readonly valueStart: number;
   readonly valueEnd: number;
+  /**
+   * Looks for a header of the record, the last one of that name, as Kafka's own clients do. Its value is then
+   * buffer[headerStart, headerEnd). False: there is none, or it has no value.
+   * @param name in UTF-8
+   */
+  findHeader(name: Uint8Array): boolean;
+  readonly headerStart: number;
+  readonly headerEnd: number;
 }
 
 /** Where a client's words go. */
