@@ -42,8 +42,8 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, origins, texts }) =>
-    (await import("./commands/run.js")).run(withOffsetReset(settings, origins), texts),
+  action: async (read) =>
+    (await import("./commands/run.js")).run(withOffsetReset(read.settings, read.origins), read),
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {

@@ -33,6 +33,7 @@ import {
   type StageProcessor,
   type StageSpec,
 } from "./stage.js";
+import { CommitLoad } from "./stage_load.js";
 import { StageTimers } from "./stage_timers.js";
 import { Turn } from "./turn.js";
 
@@ -117,6 +118,7 @@ export class Engine {
   #idleUntilMs = Number.NEGATIVE_INFINITY;
   #hasPostponed = false;
   commits = 0;
+  readonly commitLoad = new CommitLoad();
 
   /** @param specs in topological order: producers before consumers */
   constructor(
@@ -304,7 +306,11 @@ export class Engine {
 
   #hasWork(stage: Stage): boolean {
     if (stage.isStarting || this.#failure !== undefined) return false;
-    return stage.hasReady || (this.#dueTimers(stage) && !this.#isAheadOfConsumers(stage));
+    const { hasReady } = stage;
+    const hasDue = !hasReady && this.#dueTimers(stage);
+    const isBlocked = hasDue && this.#isAheadOfConsumers(stage);
+    if (isBlocked !== stage.load.isBlocked) stage.load.setBlocked(isBlocked, this.options.clock.elapsed());
+    return hasReady || (hasDue && !isBlocked);
   }
 
   /** Timers that find many things to tell wait until those behind have taken what was told before. */
@@ -379,9 +385,12 @@ export class Engine {
 
   #runSource(stage: Stage, turn: Turn): void {
     if (this.#stop === "keep" || this.#failure !== undefined || stage.isStarting) return;
-    if (this.#turns.length > this.options.turnsOpenMax || this.#hasBacklog()) return;
     const { clock } = this.options;
-    const ready = this.#readyRestrictions(stage, clock.elapsed());
+    const mustWait = this.#turns.length > this.options.turnsOpenMax || this.#hasBacklog();
+    const elapsedMs = clock.elapsed();
+    stage.load.setBlocked(mustWait && this.#hasDue(stage, elapsedMs), elapsedMs);
+    if (mustWait) return;
+    const ready = this.#readyRestrictions(stage, elapsedMs);
     if (ready.length === 0) return;
     const claims = Math.max(1, Math.floor(this.options.bundleSizeMax / ready.length));
     this.#runBundle(stage, turn, (processor) => {
@@ -395,6 +404,11 @@ export class Engine {
     });
   }
 
+  #hasDue(stage: Stage, elapsedMs: number): boolean {
+    for (const restriction of stage.restrictions) if (this.#isDue(restriction, elapsedMs)) return true;
+    return false;
+  }
+
   /** Whether some stage cannot keep up with the sources. */
   #hasBacklog(): boolean {
     return this.stages.some((stage) => stage.readyCount >= this.options.bundleSizeMax);
@@ -406,6 +420,7 @@ export class Engine {
     for (const restriction of stage.restrictions) {
       if (this.#isDue(restriction, elapsedMs)) ready.push(restriction);
     }
+    stage.isAhead = false;
     if (ready.length === 0) return ready;
     let slowest = MAX_TIMESTAMP;
     let slowestIsActive = false;
@@ -426,9 +441,11 @@ export class Engine {
     if (slowest === MIN_TIMESTAMP || elapsedMs - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
     const furthest = slowest + this.options.sourceSkewMaxMs;
     // What stands at the end of time reads no events (it looks for partitions, say), so it is never ahead of others.
-    return ready.filter(
+    const left = ready.filter(
       ({ residual: { watermark } }) => watermark <= furthest || watermark >= GLOBAL_WINDOW_MAX,
     );
+    stage.isAhead = left.length === 0;
+    return left;
   }
 
   #isDue(restriction: Restriction, elapsedMs: number): boolean {
@@ -459,11 +476,13 @@ export class Engine {
     }
     const open = { hold: stage.outputWatermark };
     let isTruncated = false;
+    let flush: { readonly sinceMs: number } | undefined;
     stage.bundleHolds.add(open);
     stage.bundles++;
     turn.bundles++;
     turn.openBundles++;
     const finish = (): void => {
+      if (flush !== undefined) stage.load.endFlush(flush, this.options.clock.elapsed());
       const result = processor.takeResult();
       stage.bundleHolds.delete(open);
       turn.produced.push(...this.#deliver(stage, result.outputs));
@@ -479,13 +498,18 @@ export class Engine {
       turn.openBundles--;
     };
     const work = (): void | Promise<void> => {
-      const { store } = this.options;
+      const { store, clock } = this.options;
+      const startedMs = clock.elapsed();
       store.noteIn(turn.changes);
       // Not before: a drain may begin while the bundle starts, and a restriction is truncated once.
       isTruncated = this.#stop === "expire";
       body(processor);
       store.noteIn(undefined);
-      return processor.finishBundle();
+      const finished = processor.finishBundle();
+      const endedMs = clock.elapsed();
+      stage.load.worked(endedMs - startedMs);
+      if (finished !== undefined) flush = stage.load.beginFlush(endedMs);
+      return finished;
     };
     try {
       const started = processor.startBundle();
@@ -608,7 +632,10 @@ export class Engine {
       changes.push(own);
     }
     this.#hasCommitted = true;
+    const bytes = changes.reduce((sum, list) => sum + list.bytes, 0);
+    this.commitLoad.begin(this.options.clock.elapsed());
     await store.commit(changes);
+    this.commitLoad.end(this.options.clock.elapsed(), bytes);
     for (const { produced } of turns) for (const pending of produced) pending.isCommitted = true;
   }
 

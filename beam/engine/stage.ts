@@ -15,6 +15,7 @@ import type { PaneInfo } from "../model/pane.js";
 import { formatTimestamp, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { ElementBatch } from "./element_batch.js";
+import { StageLoad } from "./stage_load.js";
 import type { DueTimer, StageTimers } from "./stage_timers.js";
 
 /** What a splittable stage leaves undone of an element. */
@@ -151,6 +152,9 @@ export class Stage {
   resumeLimit: TimestampMs = MAX_TIMESTAMP;
   elementsIn = 0;
   bundles = 0;
+  readonly load = new StageLoad();
+  /** It has something to read that is further ahead in event time than the slowest source may be left behind. */
+  isAhead = false;
   #lastId = 0;
 
   constructor(

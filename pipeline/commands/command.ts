@@ -14,7 +14,6 @@ import {
   readEnvFile,
   readSettings,
   SettingsError,
-  warningsOf,
 } from "../settings/read_settings.js";
 import type { SettingsTable } from "../settings/setting.js";
 import { EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
@@ -79,9 +78,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
       settings.push(...misspelt.wrong);
       const sources = { flags: command.opts(), environment: process.env, file };
       const read = readSettings(table, sources, spec.together, { settings, words });
-      for (const line of [...misspelt.doubtful, ...warningsOf(table, read)]) {
-        logOutput.write(`${line}\n`);
-      }
+      for (const line of misspelt.doubtful) logOutput.write(`${line}\n`);
       const { log_level: level } = read.settings as { readonly log_level?: unknown };
       showsStack = level === "debug" || level === "trace";
       const environment = { ...file, ...process.env };

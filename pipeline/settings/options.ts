@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
+import { LOG_FILE_SETTINGS, LOG_SETTINGS, monitorProblems, UI_SETTINGS } from "./monitor_options.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
@@ -232,19 +233,9 @@ export const STATE_SETTINGS = settingsTable({
   },
 });
 
-export const LOG_SETTINGS = settingsTable({
-  log_level: {
-    description: "Least severe messages to log, on stderr: trace, debug, info, warn, error or silent.",
-    expected: "trace, debug, info, warn, error or silent",
-    schema: oneOf("trace", "debug", "info", "warn", "error", "silent"),
-    default: "info",
-  },
-});
-
 /** Names that are fixed already and of no use yet. */
 const MISSING_SETTINGS = settingsTable({
   schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
-  gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
@@ -252,6 +243,8 @@ const MISSING_SETTINGS = settingsTable({
 function missing(what: string) {
   return { description: "", expected: "nothing", schema: text, missing: what } as const;
 }
+
+export { LOG_SETTINGS };
 
 export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
@@ -262,7 +255,9 @@ export const RUN_SETTINGS = settingsTable({
   ...STATE_SETTINGS,
   ...CHECKPOINT_SETTINGS,
   ...RUNNER_SETTINGS,
+  ...UI_SETTINGS,
   ...LOG_SETTINGS,
+  ...LOG_FILE_SETTINGS,
   ...MISSING_SETTINGS,
 });
 
@@ -272,7 +267,9 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
-  ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
+  ["The run", ENGINE_SETTINGS],
+  ["The page, metrics and health", UI_SETTINGS],
+  ["The log", { ...LOG_SETTINGS, ...LOG_FILE_SETTINGS }],
   ["The runner", RUNNER_SETTINGS],
 ]);
 
@@ -298,6 +295,7 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...namesakes(settings),
   ...checkpointProblems(settings),
   ...runnerProblems(settings),
+  ...monitorProblems(settings),
 ];
 
 function checkpointProblems(settings: Partial<RunSettings>): Problem[] {

@@ -65,8 +65,9 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/gcs": { folders: [], packages: [BEAM, "@google-cloud/storage"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
+  monitor: { folders: [], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
   pipeline: {
-    folders: ["schemas", "transforms", "producers", "services"],
+    folders: ["schemas", "transforms", "producers", "services", "monitor"],
     packages: [
       BEAM,
       KAFKA,
@@ -271,6 +272,7 @@ describe("imports", () => {
       ["transforms/join.ts", "../pipeline/graph.js"],
       ["transforms/join.ts", "fs"],
       ["utils/x.ts", "node:fs"],
+      ["monitor/server.ts", "../pipeline/graph.js"],
       ["beam/sdk/graph.ts", "../index.js"],
       ["examples/x.ts", "../beam/sdk/graph.js"],
     ];

@@ -479,6 +479,7 @@ export class PartitionFetcher implements ReaderOwner {
     const now = this.clock.elapsed();
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;
+    reader.lastFailure = cause.message;
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
     reader.retryAtMs = now + backoffMs(reader.failures, this.random);
     if (now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
