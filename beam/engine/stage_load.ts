@@ -15,12 +15,18 @@ export interface LoadTimes {
   readonly openFlushMs: number;
 }
 
+/** A bundle that waits for what it has sent. */
+export interface OpenFlush {
+  /** By `elapsed`. */
+  readonly sinceMs: number;
+}
+
 export class StageLoad {
   #busyMs = 0;
   #flushingMs = 0;
   #blockedMs = 0;
   /** When each bundle that waits began to; by `elapsed`, the oldest first. */
-  readonly #flushes = new Set<{ readonly sinceMs: number }>();
+  readonly #flushes = new Set<OpenFlush>();
   #flushingSinceMs = 0;
   #blockedSinceMs: number | undefined;
 
@@ -29,14 +35,14 @@ export class StageLoad {
   }
 
   /** Returns what ends it. */
-  beginFlush(nowMs: number): { readonly sinceMs: number } {
+  beginFlush(nowMs: number): OpenFlush {
     if (this.#flushes.size === 0) this.#flushingSinceMs = nowMs;
     const flush = { sinceMs: nowMs };
     this.#flushes.add(flush);
     return flush;
   }
 
-  endFlush(flush: { readonly sinceMs: number }, nowMs: number): void {
+  endFlush(flush: OpenFlush, nowMs: number): void {
     if (!this.#flushes.delete(flush) || this.#flushes.size > 0) return;
     this.#flushingMs += nowMs - this.#flushingSinceMs;
   }

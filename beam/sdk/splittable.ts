@@ -5,7 +5,8 @@
  */
 import type { Coder } from "../model/coders/coder.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import { BaseDoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
+import { BaseDoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
+import type { Json } from "./json.js";
 
 /** A restriction in two parts: what the present call keeps, and what somebody else is to do. */
 export interface Split<R> {
@@ -19,6 +20,11 @@ export interface RestrictionTracker<R, P> {
   readonly restriction: R;
   /** True: everything up to `position` is this call's to do. False: stop, and return; it is somebody else's. */
   tryClaim(position: P): boolean;
+  /**
+   * Call it where a claim has brought more than one element: a runner that bounds its bundles by elements counts them.
+   * It has it; a tracker need not.
+   */
+  brought?(elements: number): void;
   /**
    * Keeps the claimed part and `fractionOfRemainder` of the rest, and gives the remaining part away.
    * 0 = keep only what is claimed. Undefined: nothing left to give.

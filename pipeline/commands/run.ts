@@ -1,11 +1,10 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
-
 import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
 import { systemClock, TrustedClock } from "@order-payment-stream/beam/io";
 import { ServerClock } from "@order-payment-stream/mongodb";
 import type { Checkpoint } from "../../monitor/observation.js";
-import { buildPipeline, MONGODB_CONNECTION } from "../graph.js";
+import { buildPipeline, type GraphOptions, MONGODB_CONNECTION, type Results } from "../graph.js";
 import { keepLog } from "../logs/keep_log.js";
 import type { RunWatch } from "../monitoring/run_watch.js";
 import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
@@ -15,9 +14,12 @@ import { Progress } from "../report/progress.js";
 import { OutputClosedError, print } from "../report/standard_output.js";
 import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
+import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
 import { registerConnections } from "../settings/worker_settings.js";
+import { printResults, writeResultFiles, writeToMongo } from "../write_results.js";
 import { explain } from "./command.js";
+import { absolute, FileProgress, inspectFiles } from "./input_files.js";
 import { InterruptedError, unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
 import { recordsMayBeMissing } from "./start_position.js";
@@ -70,7 +72,8 @@ async function runWatched(
   const state = await unlessAborted(signal, openState(settings, health, log, onCheckpoint));
   watch.store = state.store;
   try {
-    watch.starts("connecting to Kafka and MongoDB");
+    watch.starts("looking at what is to be read, and where results go");
+    const files = await unlessAborted(signal, inspectFiles(settings, state.isResumed, log));
     await unlessAborted(signal, checkConnections(settings, log));
     const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
@@ -98,7 +101,15 @@ async function runWatched(
         ? await startPipeline(settings, log, state, health, mayMissRecords)
         : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
     watch.runs(begun);
-    await supervise(begun, { settings, terminal, log, signal, lost: state.lost });
+    const progress = files && new FileProgress(begun.metrics, files);
+    await supervise(begun, {
+      settings,
+      terminal,
+      log,
+      signal,
+      lost: state.lost,
+      ...(progress !== undefined && { more: () => progress.lines(), moreFields: () => progress.fields() }),
+    });
   } finally {
     watch.store = undefined;
     await state.close();
@@ -122,9 +133,11 @@ export async function startPipeline(
     advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
   });
   const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock);
-  const serverClock = new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock);
+  const serverClock = needsMongo(settings)
+    ? new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock)
+    : undefined;
   try {
-    await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
+    if (serverClock !== undefined) await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
     const run = runDirect(pipeline, {
       store: state.store,
       bundleSizeMax: settings.bundle_size,
@@ -134,10 +147,10 @@ export async function startPipeline(
       health,
       trustedClock,
     });
-    run.finished.catch(() => undefined).finally(() => serverClock.stop());
+    run.finished.catch(() => undefined).finally(() => serverClock?.stop());
     return run;
   } catch (error) {
-    serverClock.stop();
+    serverClock?.stop();
     throw error;
   }
 }
@@ -177,9 +190,30 @@ function preparePipeline(
   trustedClock?: TrustedClock,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
-  const pipeline = buildPipeline({
+  const pipeline = pipelineOf(settings, mayMissRecords);
+  const { orders, payments, then_kafka_from: then } = settings;
+  log.info("reading", {
+    orders: orders ?? settings.kafka_order_topic,
+    payments: payments ?? settings.kafka_payment_topic,
+    ...(needsKafka(settings) && {
+      from: settings.kafka_bootstrap.join(","),
+      start: orders === undefined || payments === undefined ? settings.kafka_start : then,
+      ...(then !== undefined && { thenKafkaFrom: then }),
+    }),
+    bounded: settings.bounded,
+  });
+  return pipeline;
+}
+
+/** The graph that these settings describe. */
+export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
+  const options: GraphOptions = {
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
+    orderFiles: settings.orders && absolute(settings.orders),
+    paymentFiles: settings.payments && absolute(settings.payments),
+    seam: settings.then_kafka_from,
+    badFiles: settings.bad_files,
     isBounded: settings.bounded,
     start: settings.kafka_start,
     offsetReset: settings.auto_offset_reset,
@@ -187,20 +221,27 @@ function preparePipeline(
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    usesSchemaRegistry: settings.schema_registry_url !== undefined,
+    writerSchemas: settings.avro_writer_schemas,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
+  };
+  return buildPipeline(options, sinkOf(settings, options));
+}
+
+function sinkOf(settings: RunSettings, options: GraphOptions): (results: Results) => void {
+  const { sink, sink_path: path, sink_codec: codec, sink_interval: intervalMs, bounded } = settings;
+  if (sink === "mongodb") return writeToMongo(options);
+  if (sink === "stdout") return printResults;
+  return writeResultFiles({
+    folder: absolute(path!),
+    format: sink,
+    codec,
+    intervalMs: bounded ? null : intervalMs,
   });
-  log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
-    bounded: settings.bounded,
-  });
-  return pipeline;
 }
 
 /** Problems are logged when they begin, change and end. */
@@ -219,15 +260,16 @@ export interface Supervision {
   readonly signal: AbortSignal;
   /** Ends the run as it is: its state is lost. The reason is what `supervise` throws then. */
   readonly lost: AbortSignal;
-  /** Further lines for the live progress. */
+  /** Further lines for the live progress, and fields for its line in a log. */
   readonly more?: () => readonly string[];
+  readonly moreFields?: () => Readonly<Record<string, number>>;
 }
 
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
-  const { settings, terminal, log, signal, lost, more } = supervision;
-  const startedMs = performance.now();
-  const progress = new Progress(run, terminal, log, more);
+  const { settings, terminal, log, signal, lost, more, moreFields } = supervision;
+  const startedMs = systemClock.elapsed();
+  const progress = new Progress(run, terminal, log, more, moreFields);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain ?? "keep").catch(() => undefined);
@@ -251,17 +293,24 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const earlier = earlierFigures(run.metrics);
   const figures = figuresSince(earlier, total);
   const ofAllRuns = earlier === undefined ? undefined : total;
-  const durationMs = performance.now() - startedMs;
+  const durationMs = systemClock.elapsed() - startedMs;
   // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);
   }
-  await printSummary(
-    settings.summary === "json"
-      ? JSON.stringify(summaryOf(figures, durationMs, ofAllRuns))
-      : summaryText(figures, durationMs, ofAllRuns),
-    log,
-  );
+  if (settings.summary === "json") {
+    await printSummary(JSON.stringify(summaryOf(figures, durationMs, ofAllRuns)), log);
+    return;
+  }
+  const text = summaryText(figures, durationMs, ofAllRuns, placeOf(settings));
+  // Stdout holds the results there.
+  if (settings.sink === "stdout") terminal.write(`${text}\n`);
+  else await printSummary(text, log);
+}
+
+function placeOf({ sink, sink_path: path }: RunSettings): string {
+  if (sink === "mongodb") return "in MongoDB";
+  return sink === "stdout" ? "on stdout" : `in ${path}`;
 }
 
 /** What was done is done, whether somebody reads it or not. */

@@ -60,7 +60,7 @@ function shownSettings({ settings, read }: PageContext): ShownSetting[] {
   return Object.entries<Setting>(RUN_SETTINGS).flatMap(([name, setting]) => {
     const text = read.texts.get(name);
     const origin = read.origins.get(name);
-    if (origin === undefined || setting.missing !== undefined) return [];
+    if (origin === undefined) return [];
     const inEffect = inEffectInstead(name, settings);
     return [
       {

@@ -1,9 +1,12 @@
 /** Brings up what shows a run, before the run itself, and takes it down behind it. */
 import type { Health } from "@order-payment-stream/beam/direct";
+import type { MongoClient } from "mongodb";
+import { BadRequest } from "../../monitor/actions.js";
 import type { Monitor } from "../../monitor/server.js";
 import { CommandError } from "../commands/command.js";
 import { EXIT_WRONG_SETTINGS } from "../commands/exit_codes.js";
 import type { RunLog } from "../report/log.js";
+import { needsMongo } from "../settings/file_settings.js";
 import type { RUN_SETTINGS, RunSettings } from "../settings/options.js";
 import type { ReadSettings } from "../settings/read_settings.js";
 import { RunWatch } from "./run_watch.js";
@@ -32,8 +35,8 @@ export async function startMonitor(
   if (settings.ui_port === null) {
     return { watch: new RunWatch(settings, health, () => []), url: undefined, close: async () => undefined };
   }
-  const probe = new MongoProbe(settings.mongodb_uri);
-  const watch = new RunWatch(settings, health, () => [probe.status]);
+  const probe = needsMongo(settings) ? new MongoProbe(settings.mongodb_uri) : undefined;
+  const watch = new RunWatch(settings, health, () => (probe === undefined ? [] : [probe.status]));
   try {
     const monitor = await serve(settings, read, log, watch, probe);
     log.info("the page of this run", { at: monitor.url });
@@ -42,11 +45,11 @@ export async function startMonitor(
       url: monitor.url,
       close: async () => {
         await monitor.close();
-        await probe.stop();
+        await probe?.stop();
       },
     };
   } catch (error) {
-    await probe.stop();
+    await probe?.stop();
     throw error;
   }
 }
@@ -56,13 +59,13 @@ async function serve(
   read: SettingTexts,
   log: RunLog,
   watch: RunWatch,
-  probe: MongoProbe,
+  probe: MongoProbe | undefined,
 ): Promise<Monitor> {
   // Loaded only here: a run without a page needs none of it.
   const { Monitor } = await import("../../monitor/server.js");
   const { pageActions } = await import("./page_actions.js");
   const { ui_host: host, ui_token: token, ui_port: port } = settings;
-  const actions = pageActions({ settings, read, log, watch, mongo: () => probe.client() });
+  const actions = pageActions({ settings, read, log, watch, mongo: () => clientOf(probe) });
   const options = { host, token, observe: () => watch.observe(), actions };
   try {
     return await Monitor.start({ ...options, port: port! });
@@ -73,6 +76,12 @@ async function serve(
     log.info(`port ${port} is taken: the page of this run is at another one. UI_PORT names one, or off`);
     return Monitor.start({ ...options, port: 0 });
   }
+}
+
+async function clientOf(probe: MongoProbe | undefined): Promise<MongoClient> {
+  if (probe === undefined)
+    throw new BadRequest("this run writes to no MongoDB, so there is nothing to be asked");
+  return probe.client();
 }
 
 function refused(error: Error, { ui_host: host, ui_port: port }: RunSettings): Error {

@@ -1,7 +1,7 @@
 /** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
-
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
 import type { HealthProblem, StageWatermark } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 
 import { deadLetterCount, earlierFigures, type Figures, figuresOf, figuresSince } from "./figures.js";
 import type { Log } from "./log.js";
@@ -28,14 +28,18 @@ export class Progress {
   #previousEvents: number;
   readonly #earlier: Figures | undefined;
 
-  /** @param more further lines for the block */
+  /**
+   * @param more further lines for the block
+   * @param moreFields further fields for the line
+   */
   constructor(
     private readonly run: Watched,
     private readonly terminal: Terminal,
     private readonly log: Log,
     private readonly more: () => readonly string[] = () => [],
+    private readonly moreFields: () => Readonly<Record<string, number>> = () => ({}),
   ) {
-    this.#previousAtMs = performance.now();
+    this.#previousAtMs = systemClock.elapsed();
     this.#earlier = earlierFigures(run.metrics);
     this.#previousEvents = eventsOf(this.#counted());
     const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
@@ -52,7 +56,7 @@ export class Progress {
   #report(): void {
     const figures = this.#figures();
     if (this.terminal.isTty) this.terminal.show([...progressBlock(figures), ...this.more()]);
-    else this.log.info("progress", progressFields(figures));
+    else this.log.info("progress", { ...progressFields(figures), ...this.moreFields() });
   }
 
   #counted(): Figures {
@@ -62,7 +66,7 @@ export class Progress {
   #figures(): ProgressFigures {
     const figures = this.#counted();
     const events = eventsOf(figures);
-    const nowMs = performance.now();
+    const nowMs = systemClock.elapsed();
     const eventsPerSecond =
       (1000 * (events - this.#previousEvents)) / Math.max(1, nowMs - this.#previousAtMs);
     this.#previousAtMs = nowMs;
@@ -70,8 +74,8 @@ export class Progress {
     return {
       ...figures,
       eventsPerSecond,
-      watermarkLagMs: watermarkLagMs(this.run.status(), Date.now()),
-      problems: this.run.health().map((problem) => problemText(problem, Date.now())),
+      watermarkLagMs: watermarkLagMs(this.run.status(), systemClock.now()),
+      problems: this.run.health().map((problem) => problemText(problem, systemClock.now())),
     };
   }
 }

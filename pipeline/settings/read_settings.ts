@@ -6,6 +6,7 @@
 import { maskSecrets, rememberSecret, rememberSecretsOf } from "@order-payment-stream/beam/io";
 import dotenv from "dotenv";
 import { readSmallFile } from "./read_small_file.js";
+import { secretReference } from "./secret_references.js";
 import { nameOf, type Setting, type SettingsOf, type SettingsTable, shown, variableOf } from "./setting.js";
 import { whyNot } from "./setting_values.js";
 
@@ -95,13 +96,16 @@ export function readSettings<Table extends SettingsTable>(
     origins.set(name, origin);
     if (text !== undefined) {
       texts.set(name, text);
+      if (setting.mayRefer && secretReference.test(text)) {
+        // No secret, and its value is not known here.
+        values[name] = text;
+        continue;
+      }
       if (setting.isSecret) rememberSecret(text);
       else if (setting.isAddress) rememberSecretsOf(text);
     }
     if (text === undefined) {
       values[name] = undefined;
-    } else if (setting.missing !== undefined) {
-      problems.push({ name, text: `is set${from(origin)}, but this version ${setting.missing}` });
     } else {
       const result = setting.schema.safeParse(text);
       if (result.success) values[name] = result.data;

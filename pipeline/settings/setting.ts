@@ -17,12 +17,12 @@ export interface Setting<T = unknown> {
   readonly isSecret?: true;
   /** It may have a user and a password in it. */
   readonly isAddress?: true;
+  /** May be the name of a secret in Secret Manager, which is its value then, until a worker resolves it. */
+  readonly mayRefer?: true;
   /** Its flag needs no value. */
   readonly isSwitch?: true;
   /** Has no environment variable. */
   readonly isFlagOnly?: true;
-  /** Its name is taken, but this version cannot do it: what that is. Setting it is an error. */
-  readonly missing?: string;
 }
 
 export type SettingsTable = Readonly<Record<string, Setting>>;

@@ -20,7 +20,6 @@ import { ActiveFaults } from "./active_faults.js";
 import { CHECKERS, type CheckerName, LIVENESS } from "./checkers/all_checkers.js";
 import { type Checker, COLLECTIONS, DATABASE, isOfADoFn, type World } from "./checkers/checker.js";
 import { observedStore, openStore } from "./observed_store.js";
-import { observeStages } from "./observer.js";
 import { type Arrival, calmFromMs, type Fault, type Scenario, START_MS, valueBytes } from "./scenario.js";
 import { EventLoop, WORLD } from "./world/event_loop.js";
 import { randomFor } from "./world/seeded.js";
@@ -67,7 +66,7 @@ const FINDINGS_MAX = 20;
 
 export function simulate(scenario: Scenario, options: SimulationOptions = {}): Promise<SimulationResult> {
   const simulation = new Simulation(scenario, options);
-  return observeStages(simulation, () => simulation.simulate());
+  return simulation.simulate();
 }
 
 class Simulation implements World {
@@ -250,6 +249,7 @@ class Simulation implements World {
       ...scenario.engine,
       clock: process,
       trustedClock,
+      observer: this,
       store: observedStore(store, onCommit, () => {
         for (const checker of this.#checkers) checker.onCommit?.();
       }),

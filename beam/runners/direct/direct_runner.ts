@@ -4,8 +4,9 @@
  */
 import { ElementBatch } from "../../engine/element_batch.js";
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
-import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
+import type { StageObserver } from "../../engine/stage.js";
 import type { CommitTimes, LoadTimes } from "../../engine/stage_load.js";
+import type { ScriptedEvent, StageSpec } from "../../engine/stage_spec.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { coderFromProto } from "../../model/coders/registry.js";
@@ -49,6 +50,8 @@ export interface DirectRunnerOptions {
   readonly health?: Health;
   /** That of this process's connectors: its time is kept in a durable store, and goes on from what that holds. */
   readonly trustedClock?: TrustedClock;
+  /** Looks on at each step of the stages; it slows them down. */
+  readonly observer?: StageObserver;
 }
 
 /** Where a stage stands. */
@@ -196,7 +199,7 @@ export class DirectRun implements PipelineRun {
 
   /** The commits so far: what they took, and how much they wrote. */
   commits(): CommitTimes {
-    return this.#engine.commitLoad.times(this.#clock.elapsed());
+    return this.#engine.commitTimes;
   }
 
   /** When the event-time timers of all stages will fire; those that were moved may be counted twice. */
@@ -236,7 +239,7 @@ export class DirectRun implements PipelineRun {
       outputs,
       needsStableInput: fused.needsStableInput,
       inputCoders: inputs.map((collection) => elementCoderOf(collection, components)),
-      newProcessor: (stage: Stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
+      newProcessor: (stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
     };
   }
 }
