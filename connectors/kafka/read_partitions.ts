@@ -23,6 +23,7 @@ import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
 import {
   EndOfRange,
+  LastBatch,
   type LogPosition,
   type LogRange,
   LogRangeTracker,
@@ -87,10 +88,13 @@ export class ReadPartitions extends SplittableDoFn<
     return undefined;
   }
 
-  /** The last batch in front of the end is not known here, so behind a range that is done the log is known by its ids. */
-  override remainder(_source: PartitionSource, { start, end, log }: LogRange, isDone: boolean): LogRange {
-    if (!isDone) return { ...openRange(start), log };
-    return { ...openRange(end), log: log && { ...log, anchor: undefined } };
+  /** Behind a range that is done the log is marked, too: so a later run notices when it has been cut in the meantime. */
+  override remainder(
+    _source: PartitionSource,
+    { start, log, readUpTo }: LogRange,
+    isDone: boolean,
+  ): LogRange {
+    return { ...openRange(isDone ? (readUpTo ?? start) : start), log };
   }
 
   /** A bounded read ends where the partition ends now. */
@@ -120,7 +124,11 @@ export class ReadPartitions extends SplittableDoFn<
     }
     if (!this.#readRecords(source, tracker, ctx, reader)) return resume();
     if (subscription.position >= end) {
-      // What is between the last record and the end (markers, compacted records) is claimed with the end.
+      // Markers behind the last record, if the last batch is known that holds them; else the next run looks at them again.
+      const { anchor } = subscription;
+      if (anchor?.offset === end - 1 && anchor.offset >= reader.nextOffset) {
+        if (!tracker.tryClaim(new LastBatch(anchor))) return resume();
+      }
       tracker.tryClaim(new EndOfRange(end));
       if (tracker.restriction.end < end) return resume();
       this.#endOf(source);
@@ -153,7 +161,7 @@ export class ReadPartitions extends SplittableDoFn<
     this.metrics.offsets_skipped.inc(skipped);
     this.#kafka.logger.warn(
       `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read goes on at offset ${claim.offset}`,
-      { topic, partition, offset: claim.offset, skipped },
+      { topic, partition, readUpTo: error.wantedOffset, offset: claim.offset, skipped },
     );
     return resume();
   }

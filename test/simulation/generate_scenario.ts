@@ -9,6 +9,9 @@
 import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
 import type { Random } from "../../producers/random.js";
 import type { Order, Payment } from "../../schemas/events.js";
+import { drawHotKey } from "./draw_hot_key.js";
+import { drawLogStory, type LogStory } from "./draw_log_changes.js";
+import { drawRuns, type RunStory } from "./draw_runs.js";
 import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
 import { pick, randomFor } from "./world/seeded.js";
 
@@ -21,6 +24,14 @@ const HOUR_MS = 3_600_000;
 const CLOCK_WRONG_MS = 10_000;
 const FIRST_CLOCK_MS = 200;
 const STALE_SHARE = 0.05;
+/** Shares of the scenarios in which they can be. */
+const LOG_STORIES = 0.2;
+const RUN_STORIES = 0.15;
+const HOT_KEYS = 0.04;
+/** With smaller bundles very many events would take too many steps. */
+const HOT_BUNDLE_SIZE_MIN = 20;
+/** Above what is unpacked, see simulation.ts. */
+const BOMB_BYTES = 100_000;
 
 const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
 const DOCUMENT_CODES = [112, 16500, 50, 11602];
@@ -34,6 +45,10 @@ export interface GenerateOptions {
   readonly isWithinBound?: boolean;
   /** Nothing goes wrong but this machine's clock, and no event is in a transaction. */
   readonly isClockAlone?: boolean;
+  /** A log is changed; what kind of change it is, the seed says. */
+  readonly hasLogChange?: boolean;
+  readonly hasEarlierRuns?: boolean;
+  readonly hasHotKey?: boolean;
 }
 
 export function generateScenario(seed: number, options: GenerateOptions = {}): Scenario {
@@ -55,6 +70,12 @@ class Generator {
   /** When a partition that is added can be written to first. */
   readonly #added: { readonly topic: Topic; readonly partition: number; readonly fromMs: number }[] = [];
   readonly #jsonShare: number;
+  readonly #lingerMs: number;
+  readonly #logStory: LogStory | undefined;
+  readonly #runStory: RunStory | undefined;
+  readonly #hasHotKey: boolean;
+  /** The largest D of all runs. */
+  readonly #longestOutOfOrdernessMs: number;
 
   constructor(
     private readonly seed: number,
@@ -67,13 +88,31 @@ class Generator {
     const isWithinBound = random.chance(0.75);
     this.#mode = options.mode ?? (isBounded ? "bounded" : "streaming");
     this.#store = options.store ?? (isDurable ? "durable" : "memory");
-    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
-    this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
     this.#outOfOrdernessMs = 1_000 + random.skewed(5_000, 2);
     this.#timeoutMs = 1_000 + random.skewed(10_000, 2);
     this.#loadMs = 500 + random.skewed(12_000, 2);
     this.#partitions = { orders: random.between(1, 4), payments: random.between(1, 4) };
     this.#jsonShare = pick(random, [0, 0.1, 0.5]);
+    this.#lingerMs = pick(random, [1, 1, 25]);
+    const isPlain = this.#store === "memory" || options.isClockAlone === true;
+    const hasLogChange = random.chance(LOG_STORIES);
+    const hasEarlierRuns = random.chance(RUN_STORIES);
+    const hasHotKey = random.chance(HOT_KEYS);
+    this.#hasHotKey = options.hasHotKey ?? hasHotKey;
+    if (!isPlain && this.#mode === "streaming" && (options.hasLogChange ?? hasLogChange)) {
+      this.#logStory = drawLogStory(random, this.#loadMs, this.#partitions);
+    }
+    if (!isPlain && (options.hasEarlierRuns ?? hasEarlierRuns)) {
+      this.#runStory = drawRuns(random, this.#loadMs, this.#timeoutMs, this.#outOfOrdernessMs);
+    }
+    const runs = this.#runStory?.runs ?? [];
+    this.#longestOutOfOrdernessMs = Math.max(
+      this.#outOfOrdernessMs,
+      ...runs.map((run) => run.outOfOrdernessMs),
+    );
+    const isExact = this.#logStory?.isReadAgain !== true && this.#runStory?.isExact !== false;
+    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
+    this.#isWithinBound = this.#store === "memory" || (isExact && (options.isWithinBound ?? isWithinBound));
   }
 
   scenario(): Scenario {
@@ -83,6 +122,7 @@ class Generator {
     else this.#drawFaults(brokers);
     this.#drawArrivals();
     const skew = pick(random, [1_000, 5_000, 60_000]);
+    const bundleSizeMax = pick(random, [1, 2, 5, 20, 100, 1_024]);
     return {
       seed: this.seed,
       mode: this.#mode,
@@ -94,8 +134,13 @@ class Generator {
       brokers,
       usesGroup: random.chance(0.3),
       ending: random.chance(0.3) ? "expire" : "keep",
+      ...(this.#runStory !== undefined && { earlierRuns: this.#runStory.runs }),
+      ...(this.#logStory !== undefined && {
+        offsetReset: this.#logStory.offsetReset,
+        offsetResetThen: this.#logStory.offsetResetThen,
+      }),
       engine: {
-        bundleSizeMax: pick(random, [1, 2, 5, 20, 100, 1_024]),
+        bundleSizeMax: this.#hasHotKey ? Math.max(HOT_BUNDLE_SIZE_MIN, bundleSizeMax) : bundleSizeMax,
         bundleTimeMaxMs: pick(random, [1, 50]),
         turnsOpenMax: random.between(1, 4),
         sourceSkewMaxMs: skew,
@@ -104,6 +149,7 @@ class Generator {
         fetchPartitionMaxBytes: pick(random, [100, 1_000, 1 << 20]),
         bufferPartitionMaxBytes: pick(random, [500, 5_000, 2 << 20]),
         retryMaxMs: pick(random, [2_000, 300_000]),
+        topicMissingMaxMs: pick(random, [2_000, 30_000]),
       },
       mongodb: {
         chunkDocumentsMax: pick(random, [1, 3, 999]),
@@ -125,7 +171,8 @@ class Generator {
       orphan: pick(random, [0, 0.05, 0.3]),
       duplicate: pick(random, [0, 0.1, 0.4]),
       conflict: pick(random, [0, 0.05, 0.2]),
-      late: pick(random, [0, 0.05]),
+      // Whether it is late may hang on a record that is lost with its log.
+      late: pick(random, [0, 0.05]) * (this.#logStory === undefined ? 1 : 0),
       bad: pick(random, [0, 0.05, 0.2]),
     };
     for (let i = 0; i < orders; i++) {
@@ -139,7 +186,27 @@ class Generator {
       if (random.chance(shares.bad)) this.#drawBad(id, createdMs);
       if (random.chance(shares.late)) this.#drawLate(i, createdMs);
     }
-    if (this.#mode === "bounded") this.#allBeforeTheStart();
+    if (this.#hasHotKey) this.#drawHotKey();
+    if (this.#mode === "bounded" && this.#runStory === undefined) this.#allBeforeTheStart();
+  }
+
+  #drawHotKey(): void {
+    const order = (id: string, createdMs: number): Order => this.#order(id, START_MS + createdMs);
+    const payment = (id: string, orderId: string, createdMs: number): Payment =>
+      this.#payment(id, orderId, START_MS + createdMs);
+    for (const { createdMs, event } of drawHotKey(
+      this.#random,
+      this.#loadMs,
+      // An original that is lost with its log leaves a repeat behind as the first.
+      this.#logStory === undefined ? this.#timeoutMs / 2 : 0,
+      order,
+      payment,
+    )) {
+      const topic = "payment_id" in event ? "payments" : "orders";
+      const partition = this.#partition(topic, event.order_id, createdMs);
+      const value = { form: "avro", event } as const;
+      this.#arrivals.push({ atMs: createdMs, topic, partition, key: event.order_id, value });
+    }
   }
 
   #drawStory(id: string, createdMs: number): void {
@@ -169,7 +236,9 @@ class Generator {
     if (original === undefined) return;
     const amount = isConflict ? original.amount + this.#random.between(1, 5) : original.amount;
     this.#send("payment_id" in original ? "payments" : "orders", { ...original, amount });
-    if (this.#random.chance(0.3)) this.#sendAgainFarLater({ ...original, amount });
+    // One whose original is lost with its log would be the first, and come too late.
+    if (this.#random.chance(0.3) && this.#logStory === undefined)
+      this.#sendAgainFarLater({ ...original, amount });
   }
 
   /**
@@ -190,6 +259,10 @@ class Generator {
     const common = { atMs, topic, partition: this.#partition(topic, id, atMs), key } as const;
     if (random.chance(0.3)) {
       this.#arrivals.push({ ...common, value: { form: "null" } });
+    } else if (random.chance(0.05)) {
+      this.#arrivals.push({ ...common, value: { form: "bomb", length: BOMB_BYTES } });
+    } else if (random.chance(0.1)) {
+      this.#arrivals.push({ ...common, value: { form: "stumble" } });
     } else if (random.chance(0.02)) {
       const length = (1 << 20) + random.skewed(1 << 20, 2);
       this.#arrivals.push({ ...common, value: { form: "large", length } });
@@ -208,7 +281,7 @@ class Generator {
     const topic = random.chance(0.5) ? "orders" : "payments";
     const witness =
       topic === "orders" ? this.#order(`w${i}`, createdMs) : this.#payment(`w${i}`, `w${i}`, createdMs);
-    const oldMs = createdMs - 2 * (this.#timeoutMs + this.#outOfOrdernessMs);
+    const oldMs = createdMs - 2 * (this.#timeoutMs + this.#longestOutOfOrdernessMs);
     const late = { ...witness, created_at: oldMs };
     if (topic === "orders") (late as Order).order_id = `l${i}`;
     else Object.assign(late, { order_id: `l${i}`, payment_id: `l${i}` });
@@ -247,7 +320,8 @@ class Generator {
     const d = this.#outOfOrdernessMs;
     if (this.#isWithinBound || random.chance(0.7)) {
       const delayMs = random.between(-Math.floor(d * PRODUCER_AHEAD_SHARE), Math.floor(d * DELAY_SHARE));
-      return atMs + delayMs;
+      // A producer waits a little, to send more at a time.
+      return Math.ceil((atMs + delayMs) / this.#lingerMs) * this.#lingerMs;
     }
     return atMs + random.skewed(3 * (d + this.#timeoutMs), 2);
   }
@@ -329,6 +403,7 @@ class Generator {
       () => this.#drawSuspension(),
       () => this.#faults.push({ kind: "stalls", stallMaxMs: random.skewed(500, 2), ...this.#span() }),
     ];
+    if (this.#logStory !== undefined) this.#faults.push(...this.#logStory.faults);
     for (const draw of kinds) {
       const isDrawn = random.chance(share);
       if (isDrawn) draw();

@@ -9,7 +9,9 @@ import type { Stage } from "../../beam/engine/stage.js";
 import { DEFAULT_CLOCK_SKEW_MAX_MS, TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
+import type { KafkaLogger } from "../../connectors/kafka/client/kafka_client.js";
 import { kafkaConnections, registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
+import { PositionRefusedError } from "../../connectors/kafka/position_lost.js";
 import { mongoConnections, registerMongoClient } from "../../connectors/mongodb/mongo_connections.js";
 import { ServerClock } from "../../connectors/mongodb/server_clock.js";
 
@@ -19,9 +21,20 @@ import type { InputRecord } from "../oracle/oracle.js";
 import { ActiveFaults } from "./active_faults.js";
 import { CHECKERS, type CheckerName, LIVENESS } from "./checkers/all_checkers.js";
 import { type Checker, COLLECTIONS, DATABASE, isOfADoFn, type World } from "./checkers/checker.js";
+import { Load } from "./load.js";
 import { observedStore, openStore } from "./observed_store.js";
 import { observeStages } from "./observer.js";
-import { type Arrival, calmFromMs, type Fault, type Scenario, START_MS, valueBytes } from "./scenario.js";
+import { ReadPath, type Telling } from "./read_path.js";
+import {
+  calmFromMs,
+  type EarlierRun,
+  type Fault,
+  logChanges,
+  type OffsetReset,
+  type RunSettings,
+  type Scenario,
+  START_MS,
+} from "./scenario.js";
 import { EventLoop, WORLD } from "./world/event_loop.js";
 import { randomFor } from "./world/seeded.js";
 import { SimulatedDisk } from "./world/simulated_directory.js";
@@ -29,6 +42,7 @@ import { SimulatedKafka } from "./world/simulated_kafka.js";
 import { connectSimulatedKafka } from "./world/simulated_kafka_client.js";
 import { SimulatedMongo, SimulatedMongoClient } from "./world/simulated_mongodb.js";
 import { Machine, SimulatedProcess } from "./world/simulated_process.js";
+import { plantStumblingBlock } from "./world/stumbling_decoder.js";
 
 export interface Finding {
   readonly checker: CheckerName;
@@ -64,10 +78,24 @@ const CALM_MAX_MS = 120_000;
 const SUPERVISOR_DELAY_MS = 500;
 const LOOK_MS = 100;
 const FINDINGS_MAX = 20;
+/** After so many refusals to go on elsewhere, a user says where. */
+const REFUSALS_MAX = 2;
+/** A change of a log that nobody has noticed yet is by then. */
+const NOTICE_MS = 5_000;
+/** So that a bomb for it is small. */
+const UNPACKED_BATCH_MAX_BYTES = 64 << 10;
 
-export function simulate(scenario: Scenario, options: SimulationOptions = {}): Promise<SimulationResult> {
+export async function simulate(
+  scenario: Scenario,
+  options: SimulationOptions = {},
+): Promise<SimulationResult> {
   const simulation = new Simulation(scenario, options);
-  return observeStages(simulation, () => simulation.simulate());
+  const takeOut = plantStumblingBlock();
+  try {
+    return await observeStages(simulation, () => simulation.simulate());
+  } finally {
+    takeOut();
+  }
 }
 
 class Simulation implements World {
@@ -79,6 +107,12 @@ class Simulation implements World {
   readonly isDurable: boolean;
   readonly stages = new Set<Stage>();
   run: DirectRun | undefined;
+  readonly readPath: ReadPath;
+  /** Those that have come to their end. */
+  #runsOver = 0;
+  /** Ends for positions that were lost. */
+  #refusals = 0;
+  #calmAtMs = Number.POSITIVE_INFINITY;
   readonly #faults: ActiveFaults;
   readonly #checkers: readonly Checker[];
   readonly #findings: Finding[] = [];
@@ -102,6 +136,7 @@ class Simulation implements World {
     this.mongodb = new SimulatedMongo(this.loop, randomFor(seed, "mongodb"));
     this.disk = new SimulatedDisk(this.loop, randomFor(seed, "disk"));
     this.machine = new Machine(this.loop, randomFor(seed, "process"));
+    this.readPath = new ReadPath(this.kafka);
     this.isDurable = scenario.store === "durable";
     this.#faults = new ActiveFaults(scenario, this);
     this.#checkers = Object.entries(CHECKERS).map(([name, factory]) =>
@@ -115,29 +150,36 @@ class Simulation implements World {
     return this.loop.nowMs;
   }
 
+  get settings(): RunSettings {
+    return this.scenario.earlierRuns?.[this.#runsOver] ?? this.scenario;
+  }
+
+  get offsetReset(): OffsetReset {
+    const { offsetReset = "none", offsetResetThen = "earliest" } = this.scenario;
+    return offsetReset === "none" && this.#refusals >= REFUSALS_MAX ? offsetResetThen : offsetReset;
+  }
+
   records(): InputRecord[] {
-    return (["orders", "payments"] as const).flatMap((topic) =>
-      this.kafka
-        .partitionsOf(topic)
-        .flatMap(({ partition, visible }) =>
-          visible.map((record): InputRecord => ({ topic, partition, ...record })),
-        ),
-    );
+    return this.readPath.records();
   }
 
   async simulate(): Promise<SimulationResult> {
     const { scenario, loop } = this;
     this.kafka.createTopic("orders", scenario.partitions.orders);
     this.kafka.createTopic("payments", scenario.partitions.payments);
-    for (const arrival of scenario.arrivals) this.#plan(arrival);
+    new Load(loop, this.kafka).plan(scenario);
     loop.after(START_MS - loop.nowMs, WORLD, "begin", () => {
       this.#faults.begin();
       this.#start();
+      this.#endEarlierRuns();
     });
     const calmAtMs = START_MS + calmFromMs(scenario);
     loop.after(calmAtMs - loop.nowMs, WORLD, "calm", () => this.#calm());
-    const { timeoutMs, outOfOrdernessMs } = scenario;
-    const endAtMs = calmAtMs + 20 * (timeoutMs + outOfOrdernessMs) + CALM_MAX_MS;
+    let longestMs = 0;
+    for (const { timeoutMs, outOfOrdernessMs } of [scenario, ...(scenario.earlierRuns ?? [])]) {
+      longestMs = Math.max(longestMs, timeoutMs + outOfOrdernessMs);
+    }
+    const endAtMs = calmAtMs + 20 * longestMs + CALM_MAX_MS;
 
     while (!this.#isOver && this.#findings.length === 0) {
       const went = await loop.step();
@@ -188,8 +230,14 @@ class Simulation implements World {
     mongoConnections.abandon(MONGODB_CONNECTION);
     registerKafkaClient(
       KAFKA_CONNECTION,
-      () => connectSimulatedKafka(this.kafka, process, scenario.kafka, trustedClock),
-      { clock: process, trustedClock },
+      () =>
+        connectSimulatedKafka(
+          this.kafka,
+          process,
+          { unpackedBatchMaxBytes: UNPACKED_BATCH_MAX_BYTES, ...scenario.kafka },
+          trustedClock,
+        ),
+      { clock: process, trustedClock, logger: this.#logger },
     );
     registerMongoClient(
       MONGODB_CONNECTION,
@@ -218,6 +266,9 @@ class Simulation implements World {
       await serverClock.answered;
       const run = this.#runPipeline(process, trustedClock, store);
       this.run = run;
+      this.readPath.beginUnknown(run.store);
+      this.readPath.goOnFrom("orders", run.metrics.counter("positions_lost", "ReadOrders"));
+      this.readPath.goOnFrom("payments", run.metrics.counter("positions_lost", "ReadPayments"));
       for (const checker of this.#checkers) checker.onStart?.();
       await run.finished;
     } finally {
@@ -227,15 +278,16 @@ class Simulation implements World {
   }
 
   #runPipeline(process: SimulatedProcess, trustedClock: TrustedClock, store: Store): DirectRun {
-    const { scenario } = this;
+    const { scenario, settings, offsetReset } = this;
     const pipeline = buildPipeline({
       orderTopic: "orders",
       paymentTopic: "payments",
-      isBounded: scenario.mode === "bounded",
+      isBounded: settings.mode === "bounded",
       start: "earliest",
+      offsetReset,
       groupId: scenario.usesGroup ? "group" : undefined,
-      timeoutMs: scenario.timeoutMs,
-      maxOutOfOrdernessMs: scenario.outOfOrdernessMs,
+      timeoutMs: settings.timeoutMs,
+      maxOutOfOrdernessMs: settings.outOfOrdernessMs,
       maxAheadOfClockMs: 300_000,
       database: DATABASE,
       joinedCollection: COLLECTIONS.joined,
@@ -248,6 +300,8 @@ class Simulation implements World {
     };
     return runDirect(pipeline, {
       ...scenario.engine,
+      // Of the last run, whose state is to be empty then, the ending is that of a streaming one.
+      atEnd: settings === scenario ? "expire" : settings.ending,
       clock: process,
       trustedClock,
       store: observedStore(store, onCommit, () => {
@@ -261,14 +315,37 @@ class Simulation implements World {
     process.die();
     this.disk.killProcess();
     const restartAfterMs = this.#restartAfterMs;
+    const { earlierRuns = [] } = this.scenario;
     if (restartAfterMs !== undefined) this.#restart(restartAfterMs);
+    else if (this.#runsOver < earlierRuns.length) this.#restart(this.#pauseBehind(earlierRuns));
     else this.#isOver = true;
+  }
+
+  /** A bounded run that is the last reads all. */
+  #pauseBehind(earlierRuns: readonly EarlierRun[]): number {
+    const { pauseMs } = earlierRuns[this.#runsOver++]!;
+    this.loop.note(`run ${this.#runsOver} is over`);
+    const isLast = this.#runsOver === earlierRuns.length;
+    if (!isLast || this.scenario.mode === "streaming") return pauseMs;
+    return Math.max(pauseMs, START_MS + calmFromMs(this.scenario) - this.loop.nowMs);
+  }
+
+  /** Streaming runs before the last are told to end when their time has come. */
+  #endEarlierRuns(): void {
+    const settings = this.scenario.earlierRuns?.[this.#runsOver];
+    if (settings === undefined || this.#isOver) return;
+    this.loop.after(LOOK_MS, WORLD, "look whether a run is to end", () => this.#endEarlierRuns());
+    const { mode, ending, endsAtMs } = settings;
+    if (mode === "bounded" || this.loop.nowMs < START_MS + endsAtMs) return;
+    if (!this.#process?.isAlive || this.#restartAfterMs !== undefined) return;
+    this.run?.stop(ending).catch(() => undefined);
   }
 
   #failed(process: SimulatedProcess, error: unknown): void {
     this.loop.note(`${process.name} fails: ${error}`);
     this.#figures.failures++;
     for (const checker of this.#checkers) checker.onFailure?.(error);
+    if (error instanceof PositionRefusedError) this.#refusals++;
     process.die();
     this.disk.killProcess();
     this.#restart(SUPERVISOR_DELAY_MS);
@@ -296,34 +373,10 @@ class Simulation implements World {
     this.loop.after(afterMs, WORLD, "restart", () => this.#start());
   }
 
-  // ── The load, and the end ─────────────────────────────────────────────────────────────────────────────────────────
-
-  #plan(arrival: Arrival): void {
-    const { atMs, topic, partition } = arrival;
-    if (atMs < 0) this.#append(arrival);
-    else
-      this.loop.after(START_MS + atMs - this.loop.nowMs, WORLD, `a record for ${topic}[${partition}]`, () =>
-        this.#append(arrival),
-      );
-  }
-
-  #append({ atMs, topic, partition, key, value, transaction }: Arrival): void {
-    const log = this.kafka.partition(topic, partition);
-    if (log === undefined) return;
-    const timestampMs = START_MS + atMs;
-    const record = { timestampMs, key: key === null ? null : Buffer.from(key), value: valueBytes(value) };
-    // One transaction at a time is open in a partition.
-    if (transaction === undefined || log.openTransactionAt !== undefined) {
-      if (transaction?.outcome !== "abort") log.append(record);
-      return;
-    }
-    const end = log.appendOpen(record);
-    const leftMs = Math.min(0, atMs) + transaction.lastsMs;
-    if (leftMs <= 0) end(transaction.outcome);
-    else this.loop.after(leftMs, WORLD, "a transaction ends", () => end(transaction.outcome));
-  }
+  // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #calm(): void {
+    this.#calmAtMs = this.loop.nowMs;
     this.#faults.calm();
     this.#lookForTheEnd();
   }
@@ -335,13 +388,14 @@ class Simulation implements World {
     const { run, scenario } = this;
     if (run === undefined || !this.#process?.isAlive) return;
     for (const checker of this.#checkers) checker.onLook?.();
-    if (scenario.mode === "bounded") return;
+    if (this.settings !== scenario || scenario.mode === "bounded") return;
     if (this.#restartAfterMs !== undefined || !this.#isAllRead(run)) return;
     if (scenario.ending === "keep" && !this.#isAllExpired(run)) return;
     run.stop(scenario.ending).catch(() => undefined);
   }
 
   #isAllRead(run: DirectRun): boolean {
+    if (logChanges(this.scenario).length > 0 && this.loop.nowMs < this.#calmAtMs + NOTICE_MS) return false;
     const { orders, payments } = figuresOf(run.metrics);
     return orders.read + payments.read >= this.records().length;
   }
@@ -350,6 +404,23 @@ class Simulation implements World {
     for (const [name, size] of run.store.sizes()) if (size > 0 && isOfADoFn(name)) return false;
     return run.status().every(({ pending }) => pending === 0);
   }
+
+  readonly #logger: KafkaLogger = {
+    debug() {},
+    info() {},
+    error() {},
+    warn: (text, fields = {}) => {
+      if (fields.readUpTo === undefined) return;
+      const { topic, partition, readUpTo, offset, skipped } = fields as unknown as Telling;
+      const log = this.kafka.partition(topic, partition);
+      this.loop.note(text);
+      // The topic may be gone again by now: then there is nothing that could have been found.
+      if (log === undefined) return;
+      const telling = { topic, partition, readUpTo, offset, skipped, text, log };
+      for (const checker of this.#checkers) checker.onTelling?.(telling);
+      this.readPath.tell(telling);
+    },
+  };
 
   #report(checker: CheckerName, message: string): void {
     if (this.#findings.length < FINDINGS_MAX) this.#findings.push({ checker, message });
