@@ -149,10 +149,11 @@ export class ReadPartitions extends SplittableDoFn<
   /** Goes on elsewhere, where that is what is asked for, or throws. */
   #fail(
     error: Error,
-    { topic, partition }: PartitionSource,
+    source: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
   ): ProcessContinuation {
     if (!(error instanceof PositionLostError)) throw error;
+    const { topic, partition } = source;
     const { offsetReset } = this.config;
     const { claim, skipped } = newPosition(error, tracker.restriction, offsetReset);
     if (!tracker.tryClaim(claim)) return resume();
@@ -163,7 +164,9 @@ export class ReadPartitions extends SplittableDoFn<
       `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read goes on at offset ${claim.offset}`,
       { topic, partition, readUpTo: error.wantedOffset, offset: claim.offset, skipped },
     );
-    return resume();
+    if (claim.offset < claim.end) return resume();
+    this.#endOf(source);
+    return stop();
   }
 
   #endOf({ topic, partition }: PartitionSource): void {

@@ -1,7 +1,6 @@
 /** Carries out a scenario's faults on the world, and ends them all when it is to be calm. */
 import { changeLogs } from "./log_changes.js";
-import type { Fault, Scenario } from "./scenario.js";
-import { START_MS } from "./scenario.js";
+import { type Fault, isClockAlone, type Scenario, START_MS } from "./scenario.js";
 import { type EventLoop, WORLD } from "./world/event_loop.js";
 import type { SimulatedDisk } from "./world/simulated_directory.js";
 import type { SimulatedKafka } from "./world/simulated_kafka.js";
@@ -66,10 +65,7 @@ export class ActiveFaults {
     this.#isCalm = true;
     for (const fault of this.#active) if (fault.kind !== "refusals") this.#active.delete(fault);
     // The run comes to its end also with this machine's clock wrong, if nothing else has happened.
-    const isClockAlone = this.scenario.faults.every(
-      (fault) => fault.kind === "suspended" || (fault.kind === "clock set" && fault.of !== "mongodb"),
-    );
-    if (!isClockAlone) this.targets.machine.clockOffsetMs = 0;
+    if (!isClockAlone(this.scenario)) this.targets.machine.clockOffsetMs = 0;
     this.targets.mongodb.clockOffsetMs = 0;
     this.#apply();
   }

@@ -19,8 +19,11 @@ export function drawHotKey(
   order: (id: string, createdMs: number) => Order,
   payment: (id: string, orderId: string, createdMs: number) => Payment,
 ): HotEvent[] {
-  const bursts = random.between(1, 4);
-  const perBurst = Math.ceil((200 + random.skewed(1_800, 2)) / bursts);
+  // More than one firing of a timer ends, now and then.
+  const isVeryHot = random.chance(0.2);
+  const bursts = isVeryHot ? 1 : random.between(1, 4);
+  const perBurst = Math.ceil((isVeryHot ? 2_500 : 100 + random.skewed(1_000, 2)) / bursts);
+  const instants = isVeryHot ? 1 : pick(random, [1, 97]);
   const repeats = pick(random, [0, 0.1, 0.5]);
   const conflicts = pick(random, [0, 0.1]);
   const firstMs = random.between(0, loadMs);
@@ -35,7 +38,7 @@ export function drawHotKey(
       const isRepeat = length > 0 && random.chance(repeats);
       const event = isRepeat
         ? payments[random.between(0, length - 1)]!
-        : payment(`hot-${length}`, HOT_ORDER, createdMs + (length % 97));
+        : payment(`hot-${length}`, HOT_ORDER, createdMs + (length % instants));
       if (!isRepeat) payments.push(event);
       const isConflict = isRepeat && random.chance(conflicts);
       events.push({ createdMs, event: isConflict ? { ...event, amount: event.amount + 1 } : event });

@@ -9,34 +9,26 @@
 import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
 import type { Random } from "../../producers/random.js";
 import type { Order, Payment } from "../../schemas/events.js";
+import { FaultDraw } from "./draw_faults.js";
 import { drawHotKey } from "./draw_hot_key.js";
 import { drawLogStory, type LogStory } from "./draw_log_changes.js";
 import { drawRuns, type RunStory } from "./draw_runs.js";
-import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
+import { type Arrival, type Scenario, START_MS, type Topic } from "./scenario.js";
 import { pick, randomFor } from "./world/seeded.js";
 
 /** Shares of D, for runs within the bound. */
 const DELAY_SHARE = 0.35;
 const PRODUCER_AHEAD_SHARE = 0.05;
 const CLOCK_SKEW_SHARE = 0.1;
-const HOUR_MS = 3_600_000;
-/** How long a clock stays wrong, where nothing else goes wrong, after everything should have expired. */
-const CLOCK_WRONG_MS = 10_000;
-const FIRST_CLOCK_MS = 200;
-const STALE_SHARE = 0.05;
 /** Shares of the scenarios in which they can be. */
 const LOG_STORIES = 0.2;
 const RUN_STORIES = 0.15;
 const HOT_KEYS = 0.04;
+const CLOCK_STORIES = 0.03;
 /** With smaller bundles very many events would take too many steps. */
 const HOT_BUNDLE_SIZE_MIN = 20;
 /** Above what is unpacked, see simulation.ts. */
 const BOMB_BYTES = 100_000;
-
-const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
-const DOCUMENT_CODES = [112, 16500, 50, 11602];
-const UNPROVEN_CODES = [64, 91, 189];
-const CONFIGURATION_CODES = [13, 18, 72];
 
 export interface GenerateOptions {
   /** Given: not left to the seed. */
@@ -65,21 +57,20 @@ class Generator {
   readonly #loadMs: number;
   readonly #partitions: Record<Topic, number>;
   readonly #arrivals: Arrival[] = [];
-  readonly #faults: Fault[] = [];
+  readonly #faults: FaultDraw;
   readonly #partitionOf = new Map<string, number>();
-  /** When a partition that is added can be written to first. */
-  readonly #added: { readonly topic: Topic; readonly partition: number; readonly fromMs: number }[] = [];
   readonly #jsonShare: number;
   readonly #lingerMs: number;
   readonly #logStory: LogStory | undefined;
   readonly #runStory: RunStory | undefined;
   readonly #hasHotKey: boolean;
+  readonly #isClockAlone: boolean;
   /** The largest D of all runs. */
   readonly #longestOutOfOrdernessMs: number;
 
   constructor(
     private readonly seed: number,
-    private readonly options: GenerateOptions,
+    options: GenerateOptions,
   ) {
     const random = randomFor(seed, "scenario");
     this.#random = random;
@@ -94,7 +85,9 @@ class Generator {
     this.#partitions = { orders: random.between(1, 4), payments: random.between(1, 4) };
     this.#jsonShare = pick(random, [0, 0.1, 0.5]);
     this.#lingerMs = pick(random, [1, 1, 25]);
-    const isPlain = this.#store === "memory" || options.isClockAlone === true;
+    const isClockAlone = random.chance(CLOCK_STORIES);
+    this.#isClockAlone = options.isClockAlone ?? isClockAlone;
+    const isPlain = this.#store === "memory" || this.#isClockAlone;
     const hasLogChange = random.chance(LOG_STORIES);
     const hasEarlierRuns = random.chance(RUN_STORIES);
     const hasHotKey = random.chance(HOT_KEYS);
@@ -113,13 +106,22 @@ class Generator {
     const isExact = this.#logStory?.isReadAgain !== true && this.#runStory?.isExact !== false;
     // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
     this.#isWithinBound = this.#store === "memory" || (isExact && (options.isWithinBound ?? isWithinBound));
+    this.#faults = new FaultDraw(random, {
+      mode: this.#mode,
+      store: this.#store,
+      isWithinBound: this.#isWithinBound,
+      timeoutMs: this.#timeoutMs,
+      outOfOrdernessMs: this.#outOfOrdernessMs,
+      partitions: this.#partitions,
+      loadMs: this.#loadMs,
+    });
   }
 
   scenario(): Scenario {
     const random = this.#random;
     const brokers = random.between(1, 3);
-    if (this.options.isClockAlone) this.#drawClockAlone();
-    else this.#drawFaults(brokers);
+    if (this.#isClockAlone) this.#faults.drawClockAlone();
+    else this.#faults.draw(brokers);
     this.#drawArrivals();
     const skew = pick(random, [1_000, 5_000, 60_000]);
     const bundleSizeMax = pick(random, [1, 2, 5, 20, 100, 1_024]);
@@ -158,7 +160,7 @@ class Generator {
       },
       clockSkewMaxMs: Math.floor(this.#outOfOrdernessMs * pick(random, [0.02, CLOCK_SKEW_SHARE])),
       arrivals: this.#arrivals.sort((a, b) => a.atMs - b.atMs),
-      faults: this.#faults,
+      faults: [...(this.#logStory?.faults ?? []), ...this.#faults.faults],
     };
   }
 
@@ -304,12 +306,12 @@ class Generator {
     // Also far longer than anything may be late: the partition stands still meanwhile, and nobody is overtaken.
     const longestMs = random.chance(0.2) ? 4 * this.#timeoutMs : this.#outOfOrdernessMs;
     const lastsMs = random.between(0, longestMs);
-    if (!this.options.isClockAlone && random.chance(0.05)) {
+    if (!this.#isClockAlone && random.chance(0.05)) {
       const ghost = { ...event, amount: event.amount + 1_000 };
       const transaction = { lastsMs, outcome: "abort" } as const;
       this.#arrivals.push({ ...common, value: { form, event: ghost }, transaction });
     }
-    const isInTransaction = !this.options.isClockAlone && random.chance(0.05);
+    const isInTransaction = !this.#isClockAlone && random.chance(0.05);
     const inTransaction = isInTransaction ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
     this.#arrivals.push({ ...common, value: { form, event }, ...inTransaction });
   }
@@ -335,7 +337,7 @@ class Generator {
     const count = this.#partitions[topic];
     // Very unequal: most go to the first, and some partitions stay silent.
     let partition = random.skewed(count - 1, 3);
-    const added = this.#added.filter((one) => one.topic === topic && one.fromMs <= atMs);
+    const added = this.#faults.added.filter((one) => one.topic === topic && one.fromMs <= atMs);
     if (added.length > 0 && random.chance(0.5)) partition = pick(random, added).partition;
     this.#partitionOf.set(key, partition);
     return partition;
@@ -363,162 +365,6 @@ class Generator {
 
   #payment(payment_id: string, order_id: string, created_at: number): Payment {
     return { payment_id, order_id, payment_date: created_at - 5_000, created_at, amount: 100 };
-  }
-
-  // ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #drawFaults(brokers: number): void {
-    const random = this.#random;
-    // Some runs have few kinds of faults and much of them: what hides behind others shows there.
-    const share = pick(random, [0.05, 0.2, 0.5]);
-    const kinds: readonly (() => void)[] = [
-      () => this.#drawCrash(),
-      () => this.#drawCrash(),
-      () => this.#faults.push({ kind: "stop", atMs: this.#time(), downMs: random.between(10, 3_000) }),
-      () => this.#faults.push({ kind: "broker down", broker: random.between(1, brokers), ...this.#span() }),
-      () =>
-        this.#faults.push({
-          kind: "kafka noise",
-          latencyMaxMs: random.skewed(200, 2),
-          lostRequests: random.skewed(4, 2) / 10,
-          lostAnswers: random.skewed(4, 2) / 10,
-          ...this.#span(),
-        }),
-      () => this.#drawLeaderMove(),
-      () => this.#drawNewPartition(),
-      () => this.#faults.push({ kind: "mongodb down", ...this.#span() }),
-      () => this.#faults.push({ kind: "mongodb frozen", ...this.#span() }),
-      () => this.#drawMongoNoise(),
-      () => this.#drawMongoNoise(),
-      () => this.#drawRefusals(),
-      () => this.#faults.push({ kind: "disk full", ...this.#span() }),
-      () =>
-        this.#faults.push({
-          kind: "disk noise",
-          errors: pick(random, [0, 0.01, 0.1]),
-          latencyMaxMs: random.skewed(100, 2),
-          ...this.#span(),
-        }),
-      () => this.#drawClock(),
-      () => this.#drawSuspension(),
-      () => this.#faults.push({ kind: "stalls", stallMaxMs: random.skewed(500, 2), ...this.#span() }),
-    ];
-    if (this.#logStory !== undefined) this.#faults.push(...this.#logStory.faults);
-    for (const draw of kinds) {
-      const isDrawn = random.chance(share);
-      if (isDrawn) draw();
-    }
-  }
-
-  #drawCrash(): void {
-    const random = this.#random;
-    const crash = {
-      kind: "crash",
-      losesPower: random.chance(0.5),
-      downMs: random.between(10, 3_000),
-    } as const;
-    const moments: readonly Moment[] = [
-      { when: "time", atMs: this.#time() },
-      { when: "disk operation", count: random.skewed(100, 2) + 1 },
-      { when: "commit", count: random.skewed(60, 2) + 1 },
-      { when: "insert", count: random.skewed(30, 2) + 1 },
-    ];
-    const repeats = random.chance(0.2) ? random.between(2, 5) : 1;
-    for (let i = 0; i < repeats; i++) this.#faults.push({ ...crash, ...pick(random, moments) });
-  }
-
-  #drawLeaderMove(): void {
-    const random = this.#random;
-    const topic = random.chance(0.5) ? "orders" : "payments";
-    this.#faults.push({
-      kind: "leader moves",
-      atMs: this.#time(),
-      topic,
-      partition: random.between(0, this.#partitions[topic] - 1),
-      electionMs: random.between(0, 1_000),
-      staleMs: random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE)),
-    });
-  }
-
-  #drawNewPartition(): void {
-    const random = this.#random;
-    const atMs = this.#time();
-    if (this.#mode === "bounded") return;
-    // Looks come no closer than 500 ms, which is too large a part of a small D.
-    if (this.#isWithinBound && this.#outOfOrdernessMs < 2_000) return;
-    const topic = random.chance(0.5) ? "orders" : "payments";
-    this.#faults.push({ kind: "new partition", atMs, topic });
-    this.#added.push({ topic, partition: this.#partitions[topic], fromMs: atMs });
-  }
-
-  #drawMongoNoise(): void {
-    const random = this.#random;
-    const share = pick(random, [0.1, 0.5]);
-    const isMisconfigured = random.chance(0.15);
-    const conditions = pick(random, [
-      { lostRequests: share },
-      { lostAnswers: share },
-      { halfDone: share },
-      { unanswered: share },
-      {
-        refused: share,
-        refusalCodes: isMisconfigured ? CONFIGURATION_CODES : TRANSIENT_CODES,
-      },
-      { unproven: share, unprovenCodes: UNPROVEN_CODES },
-      { documentErrors: share, documentCodes: DOCUMENT_CODES },
-      { namesNoIndex: true, lostAnswers: share },
-      { latencyMaxMs: random.between(10, 2_000) },
-    ]);
-    this.#faults.push({ kind: "mongodb noise", conditions, ...this.#span() });
-  }
-
-  #drawRefusals(): void {
-    const random = this.#random;
-    const orderIds = Array.from({ length: random.between(1, 5) }, () => `o${random.skewed(50, 2)}`);
-    const how = pick(random, [
-      "validator",
-      "spoils the insert",
-      "unique index",
-      "another's document",
-    ] as const);
-    this.#faults.push({ kind: "refusals", orderIds: [...new Set(orderIds)], how });
-  }
-
-  /** By fractions, seconds and hours. Of two clocks one is right, or nobody could tell. */
-  #drawClock(of: "machine" | "mongodb" = this.#random.chance(0.7) ? "machine" : "mongodb"): void {
-    const random = this.#random;
-    const times = random.between(1, 3);
-    for (let i = 0; i < times; i++) {
-      const byMs = pick(random, [2, 1_100, 60_000, 3 * HOUR_MS]);
-      const offsetMs = random.between(-byMs, byMs) + pick(random, [0, 0.25, 0.7]);
-      // The clock at the start has nothing before it to be compared with.
-      const atMs = FIRST_CLOCK_MS + this.#time();
-      this.#faults.push({ kind: "clock set", atMs, offsetMs, of });
-    }
-  }
-
-  /** It stays wrong until what waits should have expired, and is then set right. */
-  #drawClockAlone(): void {
-    this.#drawClock("machine");
-    const atMs = this.#loadMs + 2 * (this.#timeoutMs + this.#outOfOrdernessMs) + CLOCK_WRONG_MS;
-    this.#faults.push({ kind: "clock set", atMs, offsetMs: 0, of: "machine" });
-  }
-
-  #drawSuspension(): void {
-    const random = this.#random;
-    const fromMs = this.#time();
-    const forMs = random.chance(0.1) ? 600_000 : random.skewed(10_000, 2);
-    this.#faults.push({ kind: "suspended", fromMs, toMs: fromMs + forMs, isCounted: random.chance(0.5) });
-  }
-
-  /** When a fault begins. A bounded run is over soon. */
-  #time(): number {
-    return this.#random.skewed(this.#mode === "bounded" ? 2_000 : this.#loadMs + this.#timeoutMs, 1);
-  }
-
-  #span(): { fromMs: number; toMs: number } {
-    const fromMs = this.#time();
-    return { fromMs, toMs: fromMs + this.#random.skewed(8_000, 2) };
   }
 }
 

@@ -1,5 +1,5 @@
 /** What happens to other people's logs: what was read, or was to be read, is not there any more, or something else is. */
-import type { LogChange } from "./scenario.js";
+import { type LogChange, START_MS } from "./scenario.js";
 import { type EventLoop, WORLD } from "./world/event_loop.js";
 import type { SimulatedKafka } from "./world/simulated_kafka.js";
 import type { SimulatedPartition } from "./world/simulated_partition.js";
@@ -35,7 +35,7 @@ export function changeLogs(
     }
     case "log restored":
       whileAway(fault.goneMs, () => {
-        for (const log of kafka.partitionsOf(fault.topic)) log.cut(log.lengthAt(fault.copiedAtMs));
+        for (const log of kafka.partitionsOf(fault.topic)) log.cut(log.lengthAt(START_MS + fault.copiedAtMs));
       });
       return;
     case "retention": {

@@ -78,6 +78,18 @@ export class ReadPath {
     return found;
   }
 
+  /** As the `_id`s of dead letters begin: the records of one log that were read twice. */
+  readAgain(): string[] {
+    const places = new Set<string>();
+    const again: string[] = [];
+    for (const { topic, partition, offset } of this.records()) {
+      const place = `${topic}:${partition}:${offset}`;
+      if (places.has(place)) again.push(place);
+      places.add(place);
+    }
+    return again;
+  }
+
   /** The offset of a dead letter's record as `records` has it. */
   offsetOf(topic: Topic, partition: number, offset: number, timestampMs: number, logId: string): number {
     const log = this.kafka.partition(topic, partition);

@@ -213,6 +213,16 @@ export function logChanges({ faults }: Pick<Scenario, "faults">): LogChange[] {
   return faults.filter((fault): fault is LogChange => LOG_CHANGES.includes(fault.kind));
 }
 
+/** Nothing goes wrong but this machine's clock, if anything does; the process may rest meanwhile. */
+export function isClockAlone({ faults }: Scenario): boolean {
+  return faults.every(
+    (fault) =>
+      fault.kind === "suspended" ||
+      fault.kind === "stop" ||
+      (fault.kind === "clock set" && fault.of !== "mongodb"),
+  );
+}
+
 /** By the clock, or in the middle of the n-th operation of a kind: a commit is hit more often so. */
 export type Moment =
   | { readonly when: "time"; readonly atMs: number }

@@ -3,19 +3,16 @@
  * simulated. A safety phase, in which things go wrong and nothing may become wrong; then a liveness phase, in which all
  * works again and the run has to come to its end.
  */
-import type { MongoClient } from "mongodb";
 import type { ElementBatch } from "../../beam/engine/element_batch.js";
 import type { Stage } from "../../beam/engine/stage.js";
 import { DEFAULT_CLOCK_SKEW_MAX_MS, TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
 import type { KafkaLogger } from "../../connectors/kafka/client/kafka_client.js";
-import { kafkaConnections, registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
 import { PositionRefusedError } from "../../connectors/kafka/position_lost.js";
-import { mongoConnections, registerMongoClient } from "../../connectors/mongodb/mongo_connections.js";
 import { ServerClock } from "../../connectors/mongodb/server_clock.js";
 
-import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
+import { buildPipeline, MONGODB_CONNECTION } from "../../pipeline/graph.js";
 import { figuresOf } from "../../pipeline/report/figures.js";
 import type { InputRecord } from "../oracle/oracle.js";
 import { ActiveFaults } from "./active_faults.js";
@@ -25,6 +22,7 @@ import { Load } from "./load.js";
 import { observedStore, openStore } from "./observed_store.js";
 import { observeStages } from "./observer.js";
 import { ReadPath, type Telling } from "./read_path.js";
+import { registerConnections } from "./register_connections.js";
 import {
   calmFromMs,
   type EarlierRun,
@@ -39,8 +37,7 @@ import { EventLoop, WORLD } from "./world/event_loop.js";
 import { randomFor } from "./world/seeded.js";
 import { SimulatedDisk } from "./world/simulated_directory.js";
 import { SimulatedKafka } from "./world/simulated_kafka.js";
-import { connectSimulatedKafka } from "./world/simulated_kafka_client.js";
-import { SimulatedMongo, SimulatedMongoClient } from "./world/simulated_mongodb.js";
+import { SimulatedMongo } from "./world/simulated_mongodb.js";
 import { Machine, SimulatedProcess } from "./world/simulated_process.js";
 import { plantStumblingBlock } from "./world/stumbling_decoder.js";
 
@@ -82,8 +79,6 @@ const FINDINGS_MAX = 20;
 const REFUSALS_MAX = 2;
 /** A change of a log that nobody has noticed yet is by then. */
 const NOTICE_MS = 5_000;
-/** So that a bomb for it is small. */
-const UNPACKED_BATCH_MAX_BYTES = 64 << 10;
 
 export async function simulate(
   scenario: Scenario,
@@ -221,36 +216,11 @@ class Simulation implements World {
     this.loop.note(`${process.name} starts`);
     this.stages.clear();
     this.run = undefined;
-    const { scenario, loop } = this;
+    const { scenario } = this;
     const trustedClock = new TrustedClock(process, {
       skewMaxMs: scenario.clockSkewMaxMs ?? DEFAULT_CLOCK_SKEW_MAX_MS,
     });
-    // Those that the process before had open went with it.
-    kafkaConnections.abandon(KAFKA_CONNECTION);
-    mongoConnections.abandon(MONGODB_CONNECTION);
-    registerKafkaClient(
-      KAFKA_CONNECTION,
-      () =>
-        connectSimulatedKafka(
-          this.kafka,
-          process,
-          { unpackedBatchMaxBytes: UNPACKED_BATCH_MAX_BYTES, ...scenario.kafka },
-          trustedClock,
-        ),
-      { clock: process, trustedClock, logger: this.#logger },
-    );
-    registerMongoClient(
-      MONGODB_CONNECTION,
-      async () => new SimulatedMongoClient(this.mongodb, process) as unknown as MongoClient,
-      {
-        ...scenario.mongodb,
-        // All of them: what a sample leaves out would be lost, as it may be.
-        comparedMax: 1_000,
-        sleep: (ms) => loop.wait(ms, process, "backoff"),
-        now: () => loop.nowMs,
-        random: () => this.machine.random.uniform(),
-      },
-    );
+    registerConnections(this, process, trustedClock, this.#logger);
     this.#live(process, trustedClock).then(
       () => this.#ended(process),
       (error) => this.#failed(process, error),

@@ -42,11 +42,10 @@ export const failuresHaveACause: CheckerFactory = (world, report): Checker => ({
 });
 
 /** A read that has an end waits for open transactions, but not for ever. */
-function mayTryPatience({ mode, arrivals, kafka, earlierRuns = [] }: Scenario): boolean {
-  return (
-    [mode, ...earlierRuns.map((run) => run.mode)].includes("bounded") &&
-    arrivals.some(({ transaction }) => transaction !== undefined && transaction.lastsMs > kafka.retryMaxMs)
-  );
+function mayTryPatience({ mode, arrivals, faults, kafka, earlierRuns = [] }: Scenario): boolean {
+  if (![mode, ...earlierRuns.map((run) => run.mode)].includes("bounded")) return false;
+  const longestMs = Math.max(0, ...arrivals.map(({ transaction }) => transaction?.lastsMs ?? 0));
+  return longestMs > kafka.retryMaxMs || (longestMs > 0 && faults.some(({ kind }) => kind === "suspended"));
 }
 
 function describe(error: unknown): string {
