@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local producers services services-down bench bench-portable bench-hot-key bench-codecs clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local submit push-image run-dataflow-local producers services services-down bench bench-portable bench-hot-key bench-codecs clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -58,6 +58,9 @@ e2e: build ## Producers, pipeline and MongoDB together, against an independent o
 
 run-local: build ## Bring up what is missing, offer load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
 	@$(PROGRAM) run-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
+
+submit: build ## Submit to Google Cloud Dataflow, and follow the job [ARGS="--dry_run", settings as in .env.example]
+	@$(PROGRAM) run --runner=dataflow $(ARGS)
 
 producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)

@@ -89,7 +89,6 @@ export {
   type DoFnClass,
   type ElementContext,
   type Emitters,
-  type Json,
   type OutputSpecs,
   type SideInputContext,
   SideInputDoFn,
@@ -98,6 +97,7 @@ export {
   type TimerContext,
   type ValueOf,
 } from "./sdk/do_fn.js";
+export type { Json } from "./sdk/json.js";
 export {
   Counter,
   counter,

@@ -3,4 +3,9 @@ import "./only_copy.js";
 
 export type { WorkerEnvironment } from "./runners/portable/environments.js";
 export type { PipelineOptions } from "./runners/portable/pipeline_options.js";
-export { PortableRun, runPortable, StopUnsupportedError } from "./runners/portable/portable_run.js";
+export {
+  PortableRun,
+  runPortable,
+  runSerialized,
+  StopUnsupportedError,
+} from "./runners/portable/portable_run.js";

@@ -15,6 +15,7 @@ import { WriteDeadLetters, WriteJoined, WriteUnmatched } from "../transforms/wri
 /** Names under which a process registers its connections before it runs the graph. */
 export const KAFKA_CONNECTION = "kafka";
 export const MONGODB_CONNECTION = "mongodb";
+export const SCHEMA_REGISTRY = "schema_registry";
 
 export interface GraphOptions {
   readonly orderTopic: string;
@@ -30,6 +31,10 @@ export interface GraphOptions {
   readonly maxOutOfOrdernessMs: number;
   /** How far ahead of the clock an event may be; null: as far as it likes. */
   readonly maxAheadOfClockMs: number | null;
+  /** Values may name schemas of a registry. Default: no. */
+  readonly usesSchemaRegistry?: boolean;
+  /** Avro schemas in JSON of other writers of single-object values. */
+  readonly writerSchemas?: readonly string[] | undefined;
   readonly database: string;
   readonly joinedCollection: string;
   readonly unmatchedCollection: string;
@@ -52,7 +57,13 @@ export function buildPipeline(
 ): Pipeline {
   const { pipeline, root } = createPipeline();
   const { timeoutMs, maxOutOfOrdernessMs, isBounded, start, offsetReset = "none", groupId } = options;
-  const decoderConfig = { timeoutMs, maxAheadOfClockMs: options.maxAheadOfClockMs };
+  const { maxAheadOfClockMs, usesSchemaRegistry, writerSchemas } = options;
+  const decoderConfig = {
+    timeoutMs,
+    maxAheadOfClockMs,
+    ...(usesSchemaRegistry && { schemaRegistry: SCHEMA_REGISTRY }),
+    ...(writerSchemas !== undefined && { writerSchemas }),
+  };
   const common = {
     connection: KAFKA_CONNECTION,
     isBounded,

@@ -8,6 +8,8 @@ import {
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
+  JOBS_CHOICES,
+  JOBS_SETTINGS,
   PRODUCE_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
@@ -42,8 +44,13 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings, origins, texts }) =>
-    (await import("./commands/run.js")).run(withOffsetReset(settings, origins), texts),
+  action: async ({ settings: read, origins, texts }) => {
+    const settings = withOffsetReset(read, origins);
+    if (settings.runner === "dataflow") {
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, texts);
+    }
+    return (await import("./commands/run.js")).run(settings, texts);
+  },
 });
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {
@@ -82,6 +89,13 @@ define(
       (await import("./commands/state_commands.js")).state(settings, what),
   },
 );
+
+define(program.command("jobs").description("show, drain and cancel jobs on Google Cloud Dataflow"), {
+  table: JOBS_SETTINGS,
+  choices: JOBS_CHOICES,
+  operand: "job",
+  action: async ({ settings }, what, job) => (await import("./commands/jobs.js")).jobs(settings, what, job),
+});
 
 define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {
   table: {},

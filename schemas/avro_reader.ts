@@ -123,7 +123,55 @@ export class AvroReader {
     return "";
   }
 
-  private fail(field: string, what: string): number {
+  /** All 64 bits. Slow: for what a double cannot hold. 0 after a fault. */
+  bigLong(field: string): bigint {
+    const start = this.at;
+    if (Number.isNaN(this.long(field))) return 0n;
+    let bits = 0n;
+    for (let i = this.at - 1; i >= start; i--) bits = (bits << 7n) | BigInt(this.buffer[i]! & 0x7f);
+    return BigInt.asIntN(64, (bits >> 1n) ^ -(bits & 1n));
+  }
+
+  /** Steps over a value of `length` bytes. */
+  skip(field: string, length: number): void {
+    if (length >= 0 && length <= this.end - this.at) this.at += length;
+    else this.fail(field, `has an impossible length, ${length}`);
+  }
+
+  /** Steps over a string or bytes. */
+  skipBytes(field: string): void {
+    this.skip(field, this.long(field));
+  }
+
+  /** Which branch of a union follows; -1 after a fault. */
+  branch(field: string, count: number): number {
+    const index = this.long(field);
+    if (index >= 0 && index < count) return index;
+    this.fail(field, `is of branch ${index} of a union that has ${count}`);
+    return -1;
+  }
+
+  /** Steps over the blocks of an array or a map, whose entries `skipEntry` steps over. */
+  skipBlocks(field: string, skipEntry: () => void): void {
+    while (this.fault === undefined) {
+      const count = this.long(field);
+      if (count === 0) return;
+      if (count < 0) {
+        // The bytes of the block are told.
+        this.skipBytes(field);
+        continue;
+      }
+      for (let i = 0; i < count && this.fault === undefined; i++) {
+        const before = this.at;
+        skipEntry();
+        // Entries of no bytes, however many, need no steps.
+        if (this.at === before) break;
+      }
+    }
+  }
+
+  /** Keeps the first one. */
+  fail(field: string, what: string): number {
     this.fault ??= undecodable(`Avro field ${field} ${what}`);
     return Number.NaN;
   }

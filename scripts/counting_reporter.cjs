@@ -1,7 +1,9 @@
-// Mocha's spec reporter that also leaves its counts, and the skipped tests with their reasons, in a JSON file for
+// Mocha's spec reporter that also leaves its counts, what failed, and the skipped tests with their reasons, in a JSON file for
 // run_tests.mjs. A test skips with a reason through test/fixtures/skip.ts.
 const { writeFileSync } = require("node:fs");
 const Mocha = require("mocha");
+
+const LINES_OF_A_MESSAGE = 5;
 
 class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner, options) {
@@ -9,11 +11,21 @@ class CountingReporter extends Mocha.reporters.Spec {
     const skipped = [];
     runner.on("pending", (test) => skipped.push({ title: test.fullTitle(), reason: reasonOf(test) }));
     runner.once("end", () => {
-      const { passes, failures } = this.stats;
-      const counts = { passed: passes, failed: failures, skipped };
+      const failed = this.failures.map((test) => ({
+        title: test.fullTitle(),
+        message: firstLines(test.err),
+      }));
+      const counts = { passed: this.stats.passes, failed, skipped };
       writeFileSync(process.env.TEST_COUNTS_FILE, JSON.stringify(counts));
     });
   }
+}
+
+function firstLines(error) {
+  return String(error?.message ?? error)
+    .split("\n")
+    .slice(0, LINES_OF_A_MESSAGE)
+    .join("\n");
 }
 
 function reasonOf(test) {

@@ -22,13 +22,13 @@ for (const group of wanted) {
 
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-const total = { passed: 0, failed: 0, skipped: [] };
+const total = { passed: 0, failed: [], skipped: [] };
 for (const group of wanted.length > 0 ? wanted : GROUPS) {
   if (!hasTests(join("test", group))) continue;
   console.log(`\n── ${group} ${"─".repeat(60 - group.length)}`);
   const { passed, failed, skipped } = await runGroup(group);
   total.passed += passed;
-  total.failed += failed;
+  total.failed.push(...failed);
   total.skipped.push(...skipped);
 }
 
@@ -36,9 +36,11 @@ for (const reason of new Set(total.skipped.map((test) => test.reason))) {
   console.log(`\nSkipped (${reason}):`);
   for (const test of total.skipped) if (test.reason === reason) console.log(`  ${test.title}`);
 }
-if (total.passed + total.failed === 0) console.log("\nNo test ran.");
-console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+for (const { title, message } of total.failed)
+  console.log(`\nFailed: ${title}\n  ${message.replaceAll("\n", "\n  ")}`);
+if (total.passed + total.failed.length === 0) console.log("\nNo test ran.");
+console.log(`\n${total.passed} passed, ${total.failed.length} failed, ${total.skipped.length} skipped`);
+process.exitCode = total.failed.length > 0 || total.passed === 0 ? 1 : 0;
 
 function hasTests(path) {
   return existsSync(path) && readdirSync(path, { recursive: true }).some((file) => file.endsWith(".test.ts"));
@@ -50,10 +52,9 @@ async function runGroup(group) {
   const problem = await runMocha(group, countsFile);
   const counts = existsSync(countsFile)
     ? JSON.parse(readFileSync(countsFile, "utf8"))
-    : { passed: 0, failed: 0, skipped: [] };
-  if (problem !== undefined && counts.failed === 0) {
-    console.log(`\n${group}: ${problem}`);
-    counts.failed = 1;
+    : { passed: 0, failed: [], skipped: [] };
+  if (problem !== undefined && counts.failed.length === 0) {
+    counts.failed.push({ title: group, message: problem });
   }
   return counts;
 }

@@ -6,21 +6,10 @@
  */
 import { createHash } from "node:crypto";
 import type { Order, Payment } from "../schemas/events.js";
-import type { Conflict, DeadLetter, StoredDocument } from "./dead_letter.js";
+import type { Conflict, Cut, Cuts, DeadLetter, StoredDocument } from "./dead_letter.js";
 
 /** Kept of bytes, and of a text in UTF-8. A dead letter has at most ten parts of this size: 16 MiB hold it. */
 export const KEPT_BYTES_MAX = 1024 * 1024;
-
-/** What was cut away from: a text counts in the bytes of its UTF-8. */
-export interface Cut {
-  /** Bytes of the whole. */
-  readonly length: number;
-  /** Of the whole, in hexadecimal. */
-  readonly sha256: string;
-}
-
-/** By the names of the parts, such as "value" and "first.customer_id". */
-export type Cuts = Readonly<Record<string, Cut>>;
 
 /** The dead letter itself where nothing is too large. Bytes are not copied. */
 export function cutDeadLetter<L extends DeadLetter>(letter: L): L {

@@ -9,18 +9,17 @@ import {
 } from "@order-payment-stream/mongodb";
 import type { Db, Document } from "mongodb";
 
+import type { DeadLetter, StoredDocument } from "./dead_letter.js";
+import { deadLetterCoder } from "./dead_letter_coder.js";
+import { leastDocument } from "./dead_letter_cuts.js";
 import {
-  type DeadLetter,
   deadLetterDocument,
   deadLetterId,
   digestOf,
   IDENTITY_FIELDS,
-  type StoredDocument,
   sinkDeadLetter,
   unmadeDocument,
-} from "./dead_letter.js";
-import { deadLetterCoder } from "./dead_letter_coder.js";
-import { leastDocument } from "./dead_letter_cuts.js";
+} from "./dead_letter_document.js";
 import {
   isPairOf,
   type JoinedDocument,

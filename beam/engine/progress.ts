@@ -80,9 +80,7 @@ export class Progress {
     this.#key.writeString(stage.spec.name);
     const value = new ByteReader();
     if (!this.#watermarks.get(this.#key, value)) return false;
-    const { input, output } = readWatermarks(value);
-    stage.inputWatermark = input;
-    stage.outputWatermark = output;
+    stage.resumeAt(readWatermarks(value));
     for (const { id, input, bytes } of this.#recordsOf(this.#pending, stage)) {
       const pending = stage.enqueue(input, readBatch(bytes, coderOf(stage, input)), id);
       pending.isStored = true;

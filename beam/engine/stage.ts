@@ -1,6 +1,6 @@
 /**
- * A stage: steps that run together, one bundle at a time. This file is what the engine asks of a stage, and what it
- * remembers of one: pending elements, unfinished restrictions, timers and watermarks.
+ * A stage: steps that run together, one bundle at a time. This file is what the engine remembers of one: pending
+ * elements, unfinished restrictions, timers and watermarks, and the few ways in which they change.
  *
  * Invariants
  * - Input and output watermark never go back, and output ≤ input.
@@ -10,85 +10,10 @@
  *   What is left for a later run holds it too, where the run keeps what waits.
  * - An element is in exactly one place: pending, in a bundle, or behind.
  */
-import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
-import type { PaneInfo } from "../model/pane.js";
 import { formatTimestamp, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
-import type { BoundedWindow } from "../model/windows.js";
 import type { ElementBatch } from "./element_batch.js";
-import type { DueTimer, StageTimers } from "./stage_timers.js";
-
-/** What a splittable stage leaves undone of an element. */
-export interface Residual {
-  readonly value: unknown;
-  readonly timestamp: TimestampMs;
-  readonly windows: readonly BoundedWindow[];
-  readonly pane: PaneInfo;
-  readonly watermark: TimestampMs;
-  readonly delayMs: number;
-  readonly onReady: ((wake: () => void) => () => void) | undefined;
-}
-
-export interface BundleResult {
-  /** One batch for each output of the stage, in their order. */
-  readonly outputs: readonly ElementBatch[];
-  readonly residuals: readonly Residual[];
-  /** What a later run on the same state is to do. */
-  readonly parked?: readonly Residual[];
-  readonly finalizers: readonly (() => void | Promise<void>)[];
-  /** What the bundle counted, for the ledger (see EngineOptions). */
-  readonly report?: unknown;
-}
-
-/**
- * Why a restriction is processed, if it is neither new nor a residual of this run: it is drained, so that only what its
- * DoFn does not truncate is still to be done; or an earlier run has left it.
- */
-export type RestrictionOrigin = "drained" | "resumed" | undefined;
-
-/** Runs the bundles of a stage, one at a time. */
-export interface StageProcessor {
-  setup(): Promise<void>;
-  startBundle(): void | Promise<void>;
-  /** Element `index` of a batch, into input `input` of the stage. */
-  process(input: number, batch: ElementBatch, index: number): void;
-  /** A piece of a splittable element; may claim so much and until then, by `elapsed`. */
-  processRestriction(
-    residual: Residual,
-    claims: number,
-    deadlineMs: TimestampMs,
-    origin: RestrictionOrigin,
-  ): void;
-  onTimer(transformId: string, family: string, timer: DueTimer): void;
-  finishBundle(): void | Promise<void>;
-  /** What the bundle gave; it ends with this. */
-  takeResult(): BundleResult;
-  teardown(): Promise<void>;
-}
-
-/** A step of a scripted source. */
-export type ScriptedEvent =
-  | { readonly kind: "elements"; readonly elements: ElementBatch }
-  | { readonly kind: "watermark"; readonly watermark: TimestampMs }
-  | { readonly kind: "processing-time"; readonly advanceByMs: number };
-
-export interface StageSpec {
-  readonly name: string;
-  /** Names of the collections read; a stage that is fed by nothing but an impulse or a script reads its own. */
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  /** "splittable": its input elements are restrictions, and bundles leave residuals. */
-  readonly kind: "ordinary" | "splittable" | "scripted";
-  /** Coders of the inputs, for what waits when the process ends; only a durable store asks for them. */
-  readonly inputCoders?: readonly ElementCoder<unknown>[];
-  /**
-   * What its bundles do outside of the run cannot be undone, so they take only elements whose coming is committed: a
-   * restart brings the very same ones again. Of no meaning without a durable store.
-   */
-  readonly needsStableInput?: boolean;
-  /** For a scripted stage; goes to its only output. */
-  readonly script?: readonly ScriptedEvent[];
-  newProcessor(stage: Stage): StageProcessor;
-}
+import type { Residual, ScriptedEvent, StageProcessor, StageSpec, StageView } from "./stage_spec.js";
+import type { StageTimers } from "./stage_timers.js";
 
 /** A restriction that waits for its turn. */
 export interface Restriction {
@@ -129,38 +54,102 @@ export interface StageWatermarks {
   readonly output: TimestampMs;
 }
 
-export class Stage {
-  readonly pending: PendingBatch[] = [];
-  readonly restrictions = new Set<Restriction>();
-  /** What a later run is to do. */
-  readonly parked = new Set<Restriction>();
+/** What a turn remembers of what it took from stages, and left with them. */
+export interface TakenByTurn {
+  /** Elements that were taken: all of the batch before `next`. */
+  readonly consumed: { readonly pending: PendingBatch; readonly next: number }[];
+  readonly taken: Restriction[];
+  readonly left: Restriction[];
+}
+
+/** A bundle that has begun and not ended: the output watermark stays where it was. */
+export interface OpenBundle {
+  readonly hold: TimestampMs;
+}
+
+/** Looks on while an engine runs, for tests and pages; the engine goes on when it returns. */
+export interface StageObserver {
+  /** Watermarks, holds and pending elements may have changed. */
+  onStage(stage: Stage): void;
+  /** `producer` is undefined for what comes from outside: an impulse, or what a restart left. */
+  onDelivery(producer: Stage | undefined, consumer: Stage, input: number, batch: ElementBatch): void;
+}
+
+export class Stage implements StageView {
+  /** Stages that make what this one reads. */
+  readonly upstream: Stage[] = [];
   /** Whether what a later run is to do holds the watermark in this one. */
   parkedHold = false;
-  /** Output watermark at the start of each bundle that has not ended. */
-  readonly bundleHolds = new Set<{ readonly hold: TimestampMs }>();
-  readonly idleProcessors: StageProcessor[] = [];
-  processorCount = 0;
-  /** While an asynchronous startBundle or setup is under way. */
-  isStarting = false;
-  upstream: Stage[] = [];
-  scriptPosition = 0;
-  scriptWatermark: TimestampMs = MIN_TIMESTAMP;
-  inputWatermark: TimestampMs = MIN_TIMESTAMP;
-  outputWatermark: TimestampMs = MIN_TIMESTAMP;
-  /** How far the restrictions that the last restart went on with let the output watermark be. */
-  resumeLimit: TimestampMs = MAX_TIMESTAMP;
-  elementsIn = 0;
-  bundles = 0;
+  readonly #pending: PendingBatch[] = [];
+  readonly #restrictions = new Set<Restriction>();
+  /** What a later run is to do. */
+  readonly #parked = new Set<Restriction>();
+  readonly #openBundles = new Set<OpenBundle>();
+  #scriptPosition = 0;
+  #scriptWatermark: TimestampMs = MIN_TIMESTAMP;
+  #inputWatermark: TimestampMs = MIN_TIMESTAMP;
+  #outputWatermark: TimestampMs = MIN_TIMESTAMP;
+  #resumeLimit: TimestampMs = MAX_TIMESTAMP;
+  #elementsIn = 0;
+  #bundles = 0;
   #lastId = 0;
 
   constructor(
     readonly spec: StageSpec,
     readonly timers: StageTimers,
+    private readonly observer?: StageObserver,
   ) {}
+
+  /** In the order of arrival. */
+  get pending(): readonly PendingBatch[] {
+    return this.#pending;
+  }
+  get restrictions(): ReadonlySet<Restriction> {
+    return this.#restrictions;
+  }
+  get inputWatermark(): TimestampMs {
+    return this.#inputWatermark;
+  }
+  get outputWatermark(): TimestampMs {
+    return this.#outputWatermark;
+  }
+  get watermarks(): StageWatermarks {
+    return { input: this.#inputWatermark, output: this.#outputWatermark };
+  }
+  /** How far the restrictions that the last restart went on with let the output watermark be. */
+  get resumeLimit(): TimestampMs {
+    return this.#resumeLimit;
+  }
+  /** Elements taken so far. */
+  get elementsIn(): number {
+    return this.#elementsIn;
+  }
+  /** Bundles begun so far. */
+  get bundles(): number {
+    return this.#bundles;
+  }
+  /** Bundles that have begun and not ended. */
+  get openBundles(): number {
+    return this.#openBundles.size;
+  }
+  /** A restriction is watched by whoever has its data, and may become ready at any time. */
+  get isWatching(): boolean {
+    for (const { endWatch } of this.#restrictions) if (endWatch !== undefined) return true;
+    return false;
+  }
+
+  inputWatermarkOf(collection: string): TimestampMs {
+    const producer = this.upstream.find(({ spec }) => spec.outputs.includes(collection));
+    let watermark = producer === undefined ? MAX_TIMESTAMP : producer.#outputWatermark;
+    for (const { input, batch } of this.#pending) {
+      if (this.spec.inputs[input] === collection) watermark = Math.min(watermark, batch.minTimestamp);
+    }
+    return watermark;
+  }
 
   get pendingCount(): number {
     let count = 0;
-    for (const { batch, next } of this.pending) count += batch.length - next;
+    for (const { batch, next } of this.#pending) count += batch.length - next;
     return count;
   }
 
@@ -168,18 +157,23 @@ export class Stage {
   get readyCount(): number {
     if (this.spec.needsStableInput !== true) return this.pendingCount;
     let count = 0;
-    for (const { batch, next, isCommitted } of this.pending) if (isCommitted) count += batch.length - next;
+    for (const { batch, next, isCommitted } of this.#pending) if (isCommitted) count += batch.length - next;
     return count;
   }
 
   get hasReady(): boolean {
-    const head = this.pending[0];
+    const head = this.#pending[0];
     return head !== undefined && (head.isCommitted || this.spec.needsStableInput !== true);
   }
 
   /** @param id of a batch that a commit knows; a new one by default. Ids grow in the order of arrival. */
   enqueue(input: number, batch: ElementBatch, id = this.#lastId + 1): PendingBatch {
     this.#lastId = Math.max(this.#lastId, id);
+    if (this.observer !== undefined && batch.length > 0) {
+      const collection = this.spec.inputs[input]!;
+      const producer = this.upstream.find(({ spec }) => spec.outputs.includes(collection));
+      this.observer.onDelivery(producer, this, input, batch);
+    }
     const pending: PendingBatch = {
       stage: this,
       id,
@@ -190,22 +184,68 @@ export class Stage {
       isCommitted: false,
       isStored: false,
     };
-    this.pending.push(pending);
+    this.#pending.push(pending);
     return pending;
+  }
+
+  /** Hands ready elements to a bundle, `countMax` at most. Returns how many. */
+  takeElements(countMax: number, processor: StageProcessor, turn: TakenByTurn): number {
+    let left = countMax;
+    while (left > 0 && this.hasReady) {
+      const head = this.#pending[0]!;
+      const { batch, input } = head;
+      const end = Math.min(batch.length, head.next + left);
+      left -= end - head.next;
+      this.#elementsIn += end - head.next;
+      for (let index = head.next; index < end; index++) processor.process(input, batch, index);
+      head.next = end;
+      turn.consumed.push({ pending: head, next: end });
+      if (end === batch.length) this.#pending.shift();
+    }
+    return countMax - left;
+  }
+
+  /** Pending elements of a splittable stage are restrictions that have not begun. */
+  beginRestrictions(turn: TakenByTurn): void {
+    for (const pending of this.#pending) {
+      const { batch, next } = pending;
+      for (let i = next; i < batch.length; i++) {
+        this.#elementsIn++;
+        const residual: Residual = {
+          value: batch.values[i],
+          timestamp: batch.timestamps[i]!,
+          windows: batch.windowsAt(i),
+          pane: batch.paneAt(i),
+          watermark: batch.timestamps[i]!,
+          delayMs: 0,
+          onReady: undefined,
+        };
+        turn.left.push(this.addRestriction(residual, Number.NEGATIVE_INFINITY));
+      }
+      turn.consumed.push({ pending, next: batch.length });
+    }
+    this.#pending.length = 0;
   }
 
   /** @param id of one that a commit knows; a new one by default */
   addRestriction(residual: Residual, resumeAtMs: number, id = this.#lastId + 1): Restriction {
     this.#lastId = Math.max(this.#lastId, id);
     const restriction = this.#newRestriction(residual, resumeAtMs, id);
-    this.restrictions.add(restriction);
+    this.#restrictions.add(restriction);
     return restriction;
+  }
+
+  /** Hands a restriction to a bundle, which leaves what it does not do as others. */
+  takeRestriction(restriction: Restriction, turn: TakenByTurn): void {
+    restriction.endWatch?.();
+    this.#restrictions.delete(restriction);
+    turn.taken.push(restriction);
   }
 
   /** What a later run is to do: nobody touches it any more. */
   park(residual: Residual): Restriction {
     const restriction = this.#newRestriction(residual, Number.POSITIVE_INFINITY, ++this.#lastId);
-    this.parked.add(restriction);
+    this.#parked.add(restriction);
     return restriction;
   }
 
@@ -224,8 +264,40 @@ export class Stage {
     };
   }
 
-  get watermarks(): StageWatermarks {
-    return { input: this.inputWatermark, output: this.outputWatermark };
+  /** Nobody is to be told any more that a restriction has become ready. */
+  endWatches(): void {
+    for (const { endWatch } of this.#restrictions) endWatch?.();
+  }
+
+  openBundle(): OpenBundle {
+    const open = { hold: this.#outputWatermark };
+    this.#openBundles.add(open);
+    this.#bundles++;
+    return open;
+  }
+
+  closeBundle(open: OpenBundle): void {
+    this.#openBundles.delete(open);
+  }
+
+  /**
+   * The next step of a scripted stage, which moves its watermark when that is what the step says.
+   * Undefined: the script is over, or there is none.
+   */
+  nextScripted(): ScriptedEvent | undefined {
+    const { script } = this.spec;
+    const event = script?.[this.#scriptPosition];
+    if (event === undefined) return undefined;
+    this.#scriptPosition++;
+    if (event.kind === "watermark") this.#scriptWatermark = event.watermark;
+    if (this.#scriptPosition === script!.length) this.#scriptWatermark = MAX_TIMESTAMP;
+    return event;
+  }
+
+  /** Before the run begins: where a commit has left it. */
+  resumeAt({ input, output }: StageWatermarks): void {
+    this.#inputWatermark = input;
+    this.#outputWatermark = output;
   }
 
   /**
@@ -235,35 +307,38 @@ export class Stage {
   limitWatermarks(): void {
     let limit = MAX_TIMESTAMP;
     for (const { resumeLimit } of this.upstream) limit = Math.min(limit, resumeLimit);
-    this.inputWatermark = Math.min(this.inputWatermark, limit);
-    for (const { residual } of this.restrictions) limit = Math.min(limit, residual.watermark);
-    this.outputWatermark = Math.min(this.outputWatermark, limit);
-    this.resumeLimit = limit;
+    this.#inputWatermark = Math.min(this.#inputWatermark, limit);
+    for (const { residual } of this.#restrictions) limit = Math.min(limit, residual.watermark);
+    this.#outputWatermark = Math.min(this.#outputWatermark, limit);
+    this.#resumeLimit = limit;
   }
 
   /** Recomputes both watermarks from what is upstream, pending and held. */
   refreshWatermarks(): void {
     let input = MAX_TIMESTAMP;
-    for (const stage of this.upstream) input = Math.min(input, stage.outputWatermark);
-    if (this.spec.kind === "scripted") input = Math.min(input, this.scriptWatermark);
-    for (const { batch } of this.pending) input = Math.min(input, batch.minTimestamp);
-    if (input > this.inputWatermark) this.inputWatermark = input;
+    for (const stage of this.upstream) input = Math.min(input, stage.#outputWatermark);
+    if (this.spec.kind === "scripted") input = Math.min(input, this.#scriptWatermark);
+    for (const { batch } of this.#pending) input = Math.min(input, batch.minTimestamp);
+    if (input > this.#inputWatermark) this.#inputWatermark = input;
 
-    let output = this.timers.earliestUpTo("event", this.inputWatermark);
+    let output = this.timers.earliestUpTo("event", this.#inputWatermark);
     if (this.timers.holds.size > 0) output = Math.min(output, this.timers.holds.min());
-    for (const { residual } of this.restrictions) output = Math.min(output, residual.watermark);
-    if (this.parkedHold) output = Math.min(output, parkedWatermark(this));
-    for (const { hold } of this.bundleHolds) output = Math.min(output, hold);
-    if (output > this.outputWatermark) this.outputWatermark = output;
+    for (const { residual } of this.#restrictions) output = Math.min(output, residual.watermark);
+    if (this.parkedHold) {
+      for (const { residual } of this.#parked) output = Math.min(output, residual.watermark);
+    }
+    for (const { hold } of this.#openBundles) output = Math.min(output, hold);
+    if (output > this.#outputWatermark) this.#outputWatermark = output;
+    this.observer?.onStage(this);
   }
 
   /** Nothing is left to do, now or later. */
   get isDone(): boolean {
     return (
-      this.outputWatermark >= MAX_TIMESTAMP &&
-      this.pending.length === 0 &&
-      this.restrictions.size === 0 &&
-      this.bundleHolds.size === 0 &&
+      this.#outputWatermark >= MAX_TIMESTAMP &&
+      this.#pending.length === 0 &&
+      this.#restrictions.size === 0 &&
+      this.#openBundles.size === 0 &&
       this.timers.count("processing") === 0
     );
   }
@@ -271,22 +346,16 @@ export class Stage {
   describe(): string {
     const held = this.timers.holds.min();
     const parts = [
-      `input ${formatTimestamp(this.inputWatermark)}`,
-      `output ${formatTimestamp(this.outputWatermark)}`,
+      `input ${formatTimestamp(this.#inputWatermark)}`,
+      `output ${formatTimestamp(this.#outputWatermark)}`,
       `pending ${this.pendingCount}`,
-      `restrictions ${this.restrictions.size}`,
-      ...(this.parked.size > 0 ? [`left for the next run ${this.parked.size}`] : []),
-      `open bundles ${this.bundleHolds.size}`,
+      `restrictions ${this.#restrictions.size}`,
+      ...(this.#parked.size > 0 ? [`left for the next run ${this.#parked.size}`] : []),
+      `open bundles ${this.#openBundles.size}`,
       `event timers ${this.timers.count("event")}`,
       `processing timers ${this.timers.count("processing")}`,
       held === MAX_TIMESTAMP ? "no holds" : `held at ${formatTimestamp(held)}`,
     ];
     return `${this.spec.name}: ${parts.join(", ")}`;
   }
-}
-
-function parkedWatermark({ parked }: Stage): TimestampMs {
-  let watermark = MAX_TIMESTAMP;
-  for (const { residual } of parked) watermark = Math.min(watermark, residual.watermark);
-  return watermark;
 }

@@ -2,26 +2,35 @@
  * A turn: bundles that commit together. It remembers what they took from the stages and what they gave them, so that
  * its commit can say where the run stands behind it while later turns are under way already.
  */
-import type { Changes } from "../store/store.js";
-import type { PendingBatch, Restriction, StageWatermarks } from "./stage.js";
+import type { Changes } from "../store/changes.js";
+import type { PendingBatch, Restriction, Stage, StageWatermarks, TakenByTurn } from "./stage.js";
 
-export class Turn {
+export class Turn implements TakenByTurn {
   bundles = 0;
   openBundles = 0;
-  isClosed = false;
   readonly finalizers: (() => void | Promise<void>)[] = [];
   /** What the bundles counted; the engine never looks inside. */
   readonly reports: unknown[] = [];
-  /** Elements that were taken: all of the batch before `next`. */
   readonly consumed: { readonly pending: PendingBatch; readonly next: number }[] = [];
   readonly produced: PendingBatch[] = [];
   readonly taken: Restriction[] = [];
   readonly left: Restriction[] = [];
-  /** Of all stages, when the turn was closed. */
-  watermarks: readonly StageWatermarks[] = [];
+  #isClosed = false;
+  #watermarks: readonly StageWatermarks[] = [];
 
   /** @param changes what its bundles do to state and timers */
   constructor(readonly changes: Changes) {}
+
+  /** Nothing more begins in it. @param stages all stages, in the order of the engine's */
+  close(stages: readonly Stage[]): void {
+    this.#isClosed = true;
+    this.#watermarks = stages.map((stage) => stage.watermarks);
+  }
+
+  /** Of all stages, when the turn was closed. */
+  get watermarks(): readonly StageWatermarks[] {
+    return this.#watermarks;
+  }
 
   /** Nothing happened in it. */
   get isEmpty(): boolean {
@@ -34,6 +43,6 @@ export class Turn {
   }
 
   get isFinished(): boolean {
-    return this.isClosed && this.openBundles === 0;
+    return this.#isClosed && this.openBundles === 0;
   }
 }

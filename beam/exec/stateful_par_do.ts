@@ -17,7 +17,8 @@ import { ElementContextCell } from "./element_context.js";
 import type { FiredTimer, OperatorContext, Windowing } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
 import type { ExecServices, RemoteKeys, TimerTable, TimerToFire } from "./services.js";
-import { createCell, type StateCell } from "./user_state.js";
+import { createCell } from "./state_cells/create_cell.js";
+import type { StateCell } from "./state_cells/state_cell.js";
 import { TimerHandle } from "./user_timers.js";
 
 /** Family of the operator's own timers that drop the state of expired windows. No declared name can contain "~". */

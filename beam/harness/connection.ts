@@ -11,6 +11,7 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { systemClock } from "../platform/clock.js";
 
 /** A message type of protobuf-ts, as far as it is needed here. */
 export interface Message<T> {
@@ -89,7 +90,7 @@ export class Connection {
   /** Resolves when the endpoint has answered; rejects with a RunnerUnreachableError after the time given. */
   reach(what: string, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
+      this.#client.waitForReady(systemClock.now() + timeoutMs, (error) => {
         if (error === undefined) resolve();
         else {
           const inTime = `within ${timeoutMs / 1000} s`;
@@ -118,7 +119,7 @@ export class Connection {
         deserializer(method.response),
         request,
         this.#metadata,
-        { deadline: Date.now() + UNARY_TIMEOUT_MS },
+        { deadline: systemClock.now() + UNARY_TIMEOUT_MS },
         (error, response) => {
           if (error === null) resolve(response!);
           else reject(callError(method.path, this.url, error));

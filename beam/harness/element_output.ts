@@ -4,7 +4,7 @@ import { ByteWriter } from "../model/bytes.js";
 import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import type { Outputs } from "./outputs.js";
+import { PIECE_BYTES } from "./piece_bytes.js";
 
 export class ElementOutput implements Receiver {
   readonly writer = new ByteWriter();
@@ -14,11 +14,11 @@ export class ElementOutput implements Receiver {
     /** Of the data endpoint. */
     readonly url: string,
     private readonly coder: ElementCoder<unknown>,
-    private readonly outputs: Outputs,
+    private readonly sendPiece: (output: ElementOutput) => void,
   ) {}
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
     this.coder.encodeParts(value, timestamp, windows, pane, this.writer, "nested");
-    if (this.writer.length >= this.outputs.pieceBytes) this.outputs.sendElements(this);
+    if (this.writer.length >= PIECE_BYTES) this.sendPiece(this);
   }
 }

@@ -163,7 +163,7 @@ export class HarnessProcessor implements ExecServices {
 
   timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
     const url = urlOf(this.descriptor.timerApiServiceDescriptor, `timers of ${transformId}`);
-    const output = new TimerOutput(transformId, family, url, this.outputs);
+    const output = new TimerOutput(transformId, family, url, (piece) => this.outputs.sendTimers(piece));
     this.outputs.addTimers(output);
     return this.#state(transformId).timers(family, timeDomain, output);
   }
@@ -180,7 +180,7 @@ export class HarnessProcessor implements ExecServices {
 
   openSink(transformId: string): Receiver {
     const { port, coder } = this.#port(this.descriptor.transforms[transformId]!);
-    const output = new ElementOutput(transformId, port, coder, this.outputs);
+    const output = new ElementOutput(transformId, port, coder, (piece) => this.outputs.sendElements(piece));
     this.outputs.addElements(output);
     return output;
   }

@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { fnApi } from "../model/apache_beam.js";
+import { systemClock } from "../platform/clock.js";
 import { Connection } from "./connection.js";
 import { LOGGING } from "./fn_methods.js";
 import { lineOf, stderrLog, type WorkerLog } from "./worker_log.js";
@@ -69,11 +70,11 @@ export class LoggingChannel implements WorkerLog {
     message: string,
     fields: Record<string, unknown> | undefined,
   ): void {
-    const now = Date.now();
-    if (this.#isClosed || now < this.#notBeforeMs || this.#entries.length >= ENTRIES_MAX) {
+    if (this.#isClosed || systemClock.elapsed() < this.#notBeforeMs || this.#entries.length >= ENTRIES_MAX) {
       if (severity >= WARN) stderrLog.warn(message, fields);
       return;
     }
+    const now = systemClock.now();
     const bundle = currentBundle.getStore();
     const entry = fnApi.LogEntry.create({
       severity,
@@ -103,7 +104,7 @@ export class LoggingChannel implements WorkerLog {
     const onEnd = (): void => {
       if (this.#stream !== stream) return;
       this.#stream = undefined;
-      this.#notBeforeMs = Date.now() + RECONNECT_MS;
+      this.#notBeforeMs = systemClock.elapsed() + RECONNECT_MS;
       for (const { message, severity } of this.#entries.splice(0)) {
         if (severity >= WARN) stderrLog.warn(message);
       }

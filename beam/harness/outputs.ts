@@ -5,12 +5,12 @@
  */
 import type { fnApi } from "../model/apache_beam.js";
 import type { ByteWriter } from "../model/bytes.js";
+import { systemClock } from "../platform/clock.js";
 import type { DataChannel } from "./data_channel.js";
 import type { ElementOutput } from "./element_output.js";
+import { PIECE_BYTES } from "./piece_bytes.js";
 import type { TimerOutput } from "./timer_output.js";
 
-/** One piece of an output. */
-const PIECE_BYTES = 1 << 20;
 /** What waits longer than this in an open bundle is sent, so that the runner has something to do meanwhile. */
 const PIECE_AGE_MS = 500;
 /** A writer that grew beyond this is not kept. */
@@ -19,7 +19,6 @@ const KEPT_CAPACITY_MAX = 2 * PIECE_BYTES;
 const NO_BYTES = new Uint8Array(0);
 
 export class Outputs {
-  readonly pieceBytes = PIECE_BYTES;
   readonly #elements: ElementOutput[] = [];
   readonly #timers: TimerOutput[] = [];
   readonly #urls = new Set<string>();
@@ -42,7 +41,7 @@ export class Outputs {
   begin(instructionId: string, channelOf: (url: string) => DataChannel): void {
     this.#instructionId = instructionId;
     this.#channelOf = channelOf;
-    this.#lastSentMs = Date.now();
+    this.#lastSentMs = systemClock.elapsed();
     this.isFull = false;
     for (const { writer } of this.#elements) writer.reset();
     for (const { writer } of this.#timers) writer.reset();
@@ -98,7 +97,7 @@ export class Outputs {
     const channel = this.#channelOf(url);
     channel.write(elements);
     this.isFull ||= channel.drained() !== undefined;
-    this.#lastSentMs = Date.now();
+    this.#lastSentMs = systemClock.elapsed();
   }
 
   #segment({ transformId, writer }: ElementOutput): fnApi.Elements_Data {

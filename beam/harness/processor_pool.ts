@@ -1,6 +1,7 @@
 /**
  * Processors that no bundle uses, by descriptor: making one runs the DoFns' setup. Those that stay idle are torn down.
  */
+import { systemClock } from "../platform/clock.js";
 import type { HarnessProcessor } from "./harness_processor.js";
 
 const IDLE_MAX_MS = 60_000;
@@ -16,7 +17,10 @@ export class ProcessorPool {
 
   /** @param onTeardownError a teardown that fails changes nothing for any bundle */
   constructor(private readonly onTeardownError: (error: Error) => void) {
-    this.#sweep = setInterval(() => void this.#closeIdle(Date.now() - IDLE_MAX_MS), IDLE_MAX_MS / 2);
+    this.#sweep = setInterval(
+      () => void this.#closeIdle(systemClock.elapsed() - IDLE_MAX_MS),
+      IDLE_MAX_MS / 2,
+    );
     this.#sweep.unref();
   }
 
@@ -37,7 +41,7 @@ export class ProcessorPool {
   giveBack(harness: HarnessProcessor): void {
     const { id } = harness.descriptor;
     const idle = this.#idle.get(id);
-    const entry = { harness, sinceMs: Date.now() };
+    const entry = { harness, sinceMs: systemClock.elapsed() };
     if (idle === undefined) this.#idle.set(id, [entry]);
     else idle.push(entry);
   }

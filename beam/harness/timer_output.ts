@@ -10,7 +10,7 @@ import { ByteWriter } from "../model/bytes.js";
 import { writeInstant } from "../model/coders/instant.js";
 import { NO_FIRING_BYTE } from "../model/coders/pane_info.js";
 import type { ChangedTimer } from "./key_state.js";
-import type { Outputs } from "./outputs.js";
+import { PIECE_BYTES } from "./piece_bytes.js";
 
 export class TimerOutput {
   readonly writer = new ByteWriter();
@@ -20,7 +20,7 @@ export class TimerOutput {
     readonly family: string,
     /** Of the timers' endpoint. */
     readonly url: string,
-    private readonly outputs: Outputs,
+    private readonly sendPiece: (output: TimerOutput) => void,
   ) {}
 
   write(key: Buffer, window: Buffer, timer: ChangedTimer): void {
@@ -35,6 +35,6 @@ export class TimerOutput {
       writeInstant(timer.outputTimestamp, writer);
       writer.writeByte(NO_FIRING_BYTE);
     }
-    if (writer.length >= this.outputs.pieceBytes) this.outputs.sendTimers(this);
+    if (writer.length >= PIECE_BYTES) this.sendPiece(this);
   }
 }

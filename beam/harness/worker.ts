@@ -152,8 +152,8 @@ export class Worker {
     for (const channel of this.#stateChannels.values()) channel.close();
     this.#stream?.end();
     this.#endStatus();
-    const deadline = Date.now() + END_TIMEOUT_MS;
-    while (this.#running.size > 0 && Date.now() < deadline) {
+    const deadline = systemClock.elapsed() + END_TIMEOUT_MS;
+    while (this.#running.size > 0 && systemClock.elapsed() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     await this.#pool.close();

@@ -6,9 +6,11 @@ import type { KV } from "../model/kv.js";
 import { urns } from "../model/urns.js";
 import { collectionOf, pcollectionOf } from "./collection.js";
 import { type AnyCombineFn, type CombineFn, combineAll } from "./combine_fn.js";
-import { DoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
-import { applyParDo, type Collection, coderOf, combineFnProto, composite, groupByKey } from "./graph.js";
+import { DoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
+import { applyParDo, type Collection, coderOf, composite, groupByKey } from "./graph.js";
+import type { Json } from "./json.js";
 import { instantiateCombineFn, registerDoFn } from "./registry.js";
+import { combineFnProto } from "./state_proto.js";
 import { applyNamed } from "./step.js";
 
 /**

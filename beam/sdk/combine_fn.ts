@@ -4,7 +4,7 @@
  * together. Like a DoFn, a CombineFn is a class with a stable URN and a JSON configuration.
  */
 import type { Coder } from "../model/coders/coder.js";
-import type { Json } from "./do_fn.js";
+import type { Json } from "./json.js";
 
 /**
  * Inputs `I`, accumulators `A`, outputs `O`. Accumulators that a method is given are its own: it may change them and

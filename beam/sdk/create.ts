@@ -2,8 +2,9 @@
 
 import type { Coder } from "../model/coders/coder.js";
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
-import { DoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
+import { DoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
 import { applyParDo, type Collection, impulse, type Root } from "./graph.js";
+import type { Json } from "./json.js";
 import { registerDoFn } from "./registry.js";
 
 interface CreateConfig {

@@ -25,12 +25,12 @@ import {
   type BundleContext,
   DoFn,
   type ElementContext,
-  type Json,
   type OutputSpecs,
   type StatefulContext,
   StatefulDoFn,
   type TimerContext,
 } from "./do_fn.js";
+import type { Json } from "./json.js";
 import type { MetricCells } from "./metrics.js";
 import { registerDoFn } from "./registry.js";
 import type { StateSpecs } from "./state.js";

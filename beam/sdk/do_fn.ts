@@ -10,19 +10,11 @@ import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { Clock } from "../platform/clock.js";
+import type { Json } from "./json.js";
 import type { MetricCells } from "./metrics.js";
 import type { SideInputs, Views } from "./side_input.js";
 import type { StateCells, StateSpecs } from "./state.js";
 import type { TimerSpecs, Timers } from "./timer.js";
-
-/** A value that JSON can carry: what a DoFn's configuration is made of. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [name: string]: Json | undefined };
 
 /** The outputs of a DoFn: a name and a coder each. */
 export type OutputSpecs = Readonly<Record<string, Coder<any>>>;

@@ -10,12 +10,11 @@ import {
   type PCollection,
   runnerApi,
 } from "../model/apache_beam.js";
+import { WORKER_CAPABILITIES } from "../model/capabilities.js";
 import type { Coder } from "../model/coders/coder.js";
 import { IterableCoder } from "../model/coders/iterable_coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
-import { LengthPrefixCoder } from "../model/coders/length_prefix_coder.js";
-import { ALL_STANDARD_CODER_URNS, coderFromProto } from "../model/coders/registry.js";
-import { CoderUrn } from "../model/coders/urns.js";
+import { coderFromProto } from "../model/coders/registry.js";
 import { GlobalWindowCoder, IntervalWindowCoder } from "../model/coders/window_coders.js";
 import type { KV } from "../model/kv.js";
 import {
@@ -35,7 +34,6 @@ import {
   pcollectionOf,
   type Root,
 } from "./collection.js";
-import type { AnyCombineFn } from "./combine_fn.js";
 import {
   type AnyDoFn,
   type DoFn,
@@ -44,11 +42,11 @@ import {
   StatefulDoFn,
   type ValueOf,
 } from "./do_fn.js";
-import { combineUrnOf, urnOf } from "./registry.js";
+import { urnOf } from "./registry.js";
 import { RestrictionCoder } from "./restriction_coder.js";
 import { sideInputProto, type View } from "./side_input.js";
 import { SplittableDoFn } from "./splittable.js";
-import type { StateSpec } from "./state.js";
+import { addRequirement, declareState } from "./state_proto.js";
 import { applyNamed } from "./step.js";
 
 export type { Collection, Pipeline, Root };
@@ -86,23 +84,11 @@ export type SideCollections<D> =
     ? [sides: { readonly [N in keyof S]: S[N] extends View ? Collection<ValueOf<S[N]["coder"]>> : never }]
     : [];
 
-/** What this project's workers can do. Source: beam_runner_api.proto, StandardProtocols. */
-const WORKER_CAPABILITIES = [
-  "beam:protocol:progress_reporting:v1",
-  "beam:protocol:harness_monitoring_infos:v1",
-  "beam:protocol:state_caching:v1",
-  "beam:protocol:multimap_state:v1",
-  "beam:protocol:ordered_list_state:v1",
-  "beam:protocol:worker_status:v1",
-  "beam:protocol:sibling_workers:v1",
-  urns.sdfTruncate,
-] as const;
-
 /** An empty pipeline, and the root that its impulses and sources are put behind. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new BeamPipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
-    environment.capabilities = [...ALL_STANDARD_CODER_URNS, ...WORKER_CAPABILITIES];
+    environment.capabilities = [...WORKER_CAPABILITIES];
   }
   return {
     pipeline: pipeline as unknown as Pipeline,
@@ -148,10 +134,10 @@ export function applyParDo(
       if (doFn instanceof StatefulDoFn) declareState(pipeline, source, payload, doFn);
       if (doFn instanceof SplittableDoFn) {
         payload.restrictionCoderId = pipeline.getCoderId(new RestrictionCoder(doFn.restrictionCoder) as any);
-        require(pipeline, urns.requirementSplittable);
+        addRequirement(pipeline, urns.requirementSplittable);
       }
       if (doFn instanceof SideInputDoFn) declareSideInputs(name, payload, transform, doFn, sides);
-      if (doFn.requestsFinalization) require(pipeline, urns.requirementFinalization);
+      if (doFn.requestsFinalization) addRequirement(pipeline, urns.requirementFinalization);
       if (doFn.needsStableInput) transform.annotations[STABLE_INPUT] = new Uint8Array();
       transform.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
       const isUnbounded =
@@ -275,11 +261,6 @@ export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Col
   ) as unknown as Collection<KV<K, Iterable<V>>>;
 }
 
-/** What a worker makes its own instance of a CombineFn from. */
-export function combineFnProto(combineFn: AnyCombineFn): runnerApi.FunctionSpec {
-  return { urn: combineUrnOf(combineFn), payload: Buffer.from(JSON.stringify(combineFn.config ?? null)) };
-}
-
 /** A named group of steps. */
 export function composite<I extends Record<string, Collection<any>>, O>(
   name: string,
@@ -298,98 +279,6 @@ export function coderOf(collection: Collection<any>): Coder<any> {
   const pcollection = pcollectionOf(collection);
   const components = pcollection.pipeline.getProto().components!;
   return coderFromProto(components.pcollections[pcollection.getId()]!.coderId, components.coders);
-}
-
-function declareState(
-  pipeline: BeamPipeline,
-  input: PCollection<any>,
-  payload: runnerApi.ParDoPayload,
-  doFn: StatefulDoFn<any, any, any, any, any, any>,
-): void {
-  const components = pipeline.getProto().components!;
-  const from = components.pcollections[input.getId()]!;
-  const inputCoder = components.coders[from.coderId]!;
-  const keyCoderId = inputCoder.componentCoderIds[0];
-  if (keyCoderId === undefined) throw new TypeError(`${doFn.constructor.name} needs a collection of KVs`);
-  for (const [name, spec] of Object.entries(doFn.state)) {
-    payload.stateSpecs[name] = stateSpecProto(pipeline, spec as StateSpec);
-  }
-  const windowCoderId = components.windowingStrategies[from.windowingStrategyId]!.windowCoderId;
-  for (const [name, spec] of Object.entries(doFn.timers)) {
-    const isEventTime = (spec as { timeDomain: string }).timeDomain === "event";
-    payload.timerFamilySpecs[name] = {
-      timeDomain: isEventTime
-        ? runnerApi.TimeDomain_Enum.EVENT_TIME
-        : runnerApi.TimeDomain_Enum.PROCESSING_TIME,
-      timerFamilyCoderId: pipeline.getCoderId({
-        toProto: () => ({
-          spec: { urn: CoderUrn.TIMER, payload: new Uint8Array() },
-          componentCoderIds: [keyCoderId, windowCoderId],
-        }),
-      } as any),
-    };
-  }
-  require(pipeline, urns.requirementStateful);
-}
-
-/** Pieces of a changelog: of the coder of the whole value and that of its changes. No runner looks inside. */
-export const CHANGELOG_URN = "beam:coder:ts:changelog:v1";
-
-/**
- * Multimaps and ordered lists are kinds of their own on the wire. Every other cell is a bag: a value or an accumulator
- * is a bag of one, a map a bag of its entries, a changelog a bag of its pieces.
- */
-function stateSpecProto(pipeline: BeamPipeline, spec: StateSpec): runnerApi.StateSpec {
-  const protocol = { urn: urns.bagUserState, payload: new Uint8Array() };
-  switch (spec.kind) {
-    case "value": {
-      const coderId = pipeline.getCoderId(spec.coder as any);
-      return { protocol, spec: { oneofKind: "readModifyWriteSpec", readModifyWriteSpec: { coderId } } };
-    }
-    case "bag": {
-      const elementCoderId = pipeline.getCoderId(spec.coder as any);
-      return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
-    }
-    case "map": {
-      const elementCoderId = pipeline.getCoderId(new KVCoder(spec.keyCoder, spec.valueCoder) as any);
-      return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
-    }
-    case "changelog": {
-      const { coder, changeCoder } = spec.log;
-      const componentCoderIds = [coder, changeCoder].map((part) => pipeline.getCoderId(part as any));
-      const elementCoderId = pipeline.getCoderId({
-        toProto: () => ({ spec: { urn: CHANGELOG_URN, payload: new Uint8Array() }, componentCoderIds }),
-      } as any);
-      return { protocol, spec: { oneofKind: "bagSpec", bagSpec: { elementCoderId } } };
-    }
-    case "combining": {
-      const { combineFn } = spec;
-      const accumulatorCoderId = pipeline.getCoderId(combineFn.accumulatorCoder as any);
-      const combiningSpec = { accumulatorCoderId, combineFn: combineFnProto(combineFn) };
-      return { protocol, spec: { oneofKind: "combiningSpec", combiningSpec } };
-    }
-    case "multimap": {
-      const keyCoderId = pipeline.getCoderId(spec.keyCoder as any);
-      const valueCoderId = pipeline.getCoderId(spec.valueCoder as any);
-      return {
-        protocol: { urn: urns.multimapUserState, payload: new Uint8Array() },
-        spec: { oneofKind: "mapSpec", mapSpec: { keyCoderId, valueCoderId } },
-      };
-    }
-    case "orderedList": {
-      // The runner has to find the borders between values, and knows few coders.
-      const elementCoderId = pipeline.getCoderId(new LengthPrefixCoder(spec.coder) as any);
-      return {
-        protocol: { urn: urns.orderedListUserState, payload: new Uint8Array() },
-        spec: { oneofKind: "orderedListSpec", orderedListSpec: { elementCoderId } },
-      };
-    }
-  }
-}
-
-function require(pipeline: BeamPipeline, requirement: string): void {
-  const { requirements } = pipeline.getProto();
-  if (!requirements.includes(requirement)) requirements.push(requirement);
 }
 
 function isUnboundedCollection(collection: PCollection<any>): boolean {

@@ -5,7 +5,8 @@
  */
 import type { Coder } from "../model/coders/coder.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import { BaseDoFn, type ElementContext, type Json, type OutputSpecs } from "./do_fn.js";
+import { BaseDoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
+import type { Json } from "./json.js";
 
 /** A restriction in two parts: what the present call keeps, and what somebody else is to do. */
 export interface Split<R> {

@@ -14,6 +14,7 @@ import { randomUUID } from "node:crypto";
 import { ByteWriter } from "../model/bytes.js";
 import { type Clock, systemClock } from "../platform/clock.js";
 import type { ByteTable } from "./byte_table.js";
+import type { Changes } from "./changes.js";
 import type { CheckpointSource, PinnedFile, PinnedFiles } from "./checkpoint/checkpoint_source.js";
 import { type AppendFile, type Directory, DirectoryInUseError, DirectoryLostError } from "./directory.js";
 import { appendFrame, fileHeader } from "./frames.js";
@@ -29,7 +30,7 @@ import {
   type TornTail,
 } from "./recovery.js";
 import { writeSnapshot } from "./snapshot.js";
-import type { Changes, Store } from "./store.js";
+import type { Store } from "./store.js";
 import { StoreError, StoreWriteError, UnusableDirectoryError } from "./store_errors.js";
 import { Tables } from "./tables.js";
 

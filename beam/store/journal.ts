@@ -11,7 +11,7 @@
  * a value that moves in memory is written as a whole.
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
-import type { Changes } from "./store.js";
+import type { Changes } from "./changes.js";
 
 const PUT = 1;
 const APPEND = 2;

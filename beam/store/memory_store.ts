@@ -1,6 +1,7 @@
 /** A store that ends with the process. */
 import type { ByteTable } from "./byte_table.js";
-import type { Changes, Store } from "./store.js";
+import type { Changes } from "./changes.js";
+import type { Store } from "./store.js";
 import { Tables } from "./tables.js";
 
 /** Nobody will ask for them again. */

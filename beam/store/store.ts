@@ -4,12 +4,7 @@
  * process.
  */
 import type { ByteTable } from "./byte_table.js";
-
-/** What one turn changed, in order. Made by `newChanges`, and of no use after it was committed. */
-export interface Changes {
-  /** What writing them takes. */
-  readonly bytes: number;
-}
+import type { Changes } from "./changes.js";
 
 /** State behind one interface: tables of bytes that commit together. */
 export interface Store {

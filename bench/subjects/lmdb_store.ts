@@ -5,6 +5,7 @@
 import { open, type RootDatabase } from "lmdb";
 import { ByteReader, type ByteWriter } from "../../beam/model/bytes.js";
 import type { ByteTable } from "../../beam/store/byte_table.js";
+import type { Changes } from "../../beam/store/changes.js";
 import {
   type ChangeList,
   Journal,
@@ -12,7 +13,7 @@ import {
   type ReplayTarget,
   replay,
 } from "../../beam/store/journal.js";
-import type { Changes, Store } from "../../beam/store/store.js";
+import type { Store } from "../../beam/store/store.js";
 import { Tables } from "../../beam/store/tables.js";
 
 export abstract class LmdbStore<Key extends Buffer | number> implements Store {

@@ -101,6 +101,16 @@ export class GcsObjectStore implements ObjectStore {
     return { info, bytes: this.#bytes(info) };
   }
 
+  /**
+   * A part of an object as it was at one generation: from `start` up to `end`, or to where it ends.
+   * Throws an ObjectNotFoundError when it is deleted or replaced meanwhile.
+   */
+  async read(info: ObjectInfo, start: number, end: number): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.#bytes(info, start, Math.min(end, info.length))) chunks.push(chunk);
+    return chunks.length === 1 ? Buffer.from(chunks[0]!) : Buffer.concat(chunks);
+  }
+
   async *list(prefix = ""): AsyncIterable<ObjectInfo> {
     for (let pageToken: string | undefined; ; ) {
       const { files, next } = await this.#page({
@@ -120,11 +130,20 @@ export class GcsObjectStore implements ObjectStore {
   }
 
   /** Goes on where a broken connection left off, in the same generation. */
-  async *#bytes({ name, length, generation }: ObjectInfo): AsyncIterable<Uint8Array> {
+  async *#bytes(
+    { name, length, generation }: ObjectInfo,
+    start = 0,
+    end = length,
+  ): AsyncIterable<Uint8Array> {
     const file = this.#bucket.file(this.#folder + name, { generation });
-    let position = 0;
-    for (let failures = 0; position < length; ) {
-      const download = file.createReadStream({ start: position, validation: false, decompress: false });
+    let position = start;
+    for (let failures = 0; position < end; ) {
+      const download = file.createReadStream({
+        start: position,
+        ...(end < length && { end: end - 1 }),
+        validation: false,
+        decompress: false,
+      });
       // The client does not notice a connection that breaks inside of an answer; it would wait for ever.
       const watch = this.#watch((error) => download.destroy(error), this.#stallMs / 4);
       try {
@@ -133,7 +152,7 @@ export class GcsObjectStore implements ObjectStore {
           position += chunk.length;
           yield chunk;
         }
-        if (position < length) throw new StalledError("the connection ended too soon");
+        if (position < end) throw new StalledError("the connection ended too soon");
       } catch (error) {
         if (!(await mayRetry(this.#clock, error, ++failures))) throw this.#explained(error, name, true);
       } finally {

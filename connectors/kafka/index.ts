@@ -10,6 +10,7 @@ export { type OAuthClient, oauthTokens, type TokenSource } from "./oauth_tokens.
 export type { OffsetReset, StartPoint } from "./read_config.js";
 export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";
 export {
+  NotReady,
   type RecordDecoder,
   type RecordDecoderFactory,
   type RecordDecoderName,
@@ -17,4 +18,20 @@ export {
   registerRecordDecoder,
   type TopicPartition,
 } from "./record_decoder.js";
+export {
+  NoRegistryError,
+  RegistryRefusedError,
+  RegistryUnreachableError,
+  SchemaRefusedError,
+  SchemaRegistryError,
+} from "./schema_registry/registry_errors.js";
+export type { RegistryAddress, RegistryLogin } from "./schema_registry/registry_http.js";
+export { registerSchemaRegistry, schemaRegistries } from "./schema_registry/schema_registries.js";
+export {
+  type RegisteredSchema,
+  type SchemaLookup,
+  SchemaRegistry,
+  type SchemaRegistryConfig,
+  UnknownSchema,
+} from "./schema_registry/schema_registry.js";
 export type { Untimely } from "./untimely_records.js";

@@ -14,7 +14,8 @@ import {
   type Split,
 } from "@order-payment-stream/beam";
 
-import type { Anchor, BatchMark, LogId, LogMark } from "./client/log_identity.js";
+import type { LogId } from "./client/log_id.js";
+import type { Anchor, BatchMark, LogMark } from "./client/log_identity.js";
 
 /** Offsets of one log. */
 export interface LogRange extends OffsetRange {

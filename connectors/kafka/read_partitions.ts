@@ -34,10 +34,13 @@ import type { PartitionSource } from "./partition_source.js";
 import { watermarkAfterEvent, watermarkWhenCaughtUp } from "./partition_watermark.js";
 import { lossText, newPosition } from "./position_lost.js";
 import type { ReadConfig } from "./read_config.js";
-import { Rejected, recordDecoder, type TopicPartition } from "./record_decoder.js";
+import { NotReady, Rejected, recordDecoder, type TopicPartition } from "./record_decoder.js";
 
 /** How long a quiet partition is left alone where nobody tells of news: other runners resume in whole seconds. */
 const QUIET_DELAY_MS = 1_000;
+
+/** What became of the records at hand: all are read, the runner took the rest back, or one cannot be decoded yet. */
+type Reading = "read" | "taken back" | NotReady;
 
 /** PartitionSource → values, and reports of what was none */
 export class ReadPartitions extends SplittableDoFn<
@@ -65,10 +68,12 @@ export class ReadPartitions extends SplittableDoFn<
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
+    await this.#decoder.setup?.();
   }
 
-  override teardown(): Promise<void> {
-    return kafkaConnections.release(this.config.connection);
+  override async teardown(): Promise<void> {
+    await this.#decoder.teardown?.();
+    await kafkaConnections.release(this.config.connection);
   }
 
   initialRestriction({ range }: PartitionSource): LogRange {
@@ -122,7 +127,9 @@ export class ReadPartitions extends SplittableDoFn<
       // State from before the log was kept: the one that there is now counts as the one meant.
       if (!tracker.tryClaim(new OtherLog(subscription.log, start, end))) return resume();
     }
-    if (!this.#readRecords(source, tracker, ctx, reader)) return resume();
+    const reading = this.#readRecords(source, tracker, ctx, reader);
+    if (reading === "taken back") return resume();
+    if (reading instanceof NotReady) return resume(QUIET_DELAY_MS, reading.onReady);
     if (subscription.position >= end) {
       // Markers behind the last record, if the last batch is known that holds them; else the next run looks at them again.
       const { anchor } = subscription;
@@ -174,20 +181,20 @@ export class ReadPartitions extends SplittableDoFn<
     this.#kafka.untimely.end(topic, partition);
   }
 
-  /** Everything that is at hand. False when the runner took the rest back. */
+  /** Everything that is at hand. */
   #readRecords(
     { topic, partition }: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
     reader: LastingSubscription,
-  ): boolean {
+  ): Reading {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
     const now: TimestampMs = this.#kafka.trustedClock.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
     let watermark = ctx.watermark.current;
-    let wasClaimed = true;
+    let reading: Reading = "read";
     let count = 0;
     let late = 0;
     let future = 0;
@@ -206,7 +213,7 @@ export class ReadPartitions extends SplittableDoFn<
         }
         if (error.firstOffset >= end) break;
         if (!tracker.tryClaim(new EndOfRange(Math.min(error.lastOffset, end - 1)))) {
-          wasClaimed = false;
+          reading = "taken back";
           break;
         }
         count++;
@@ -221,14 +228,26 @@ export class ReadPartitions extends SplittableDoFn<
         records.unread();
         break;
       }
+      // What cannot be decoded yet is not claimed, so that it is read again.
+      let result: unknown;
+      try {
+        result = decoder.decode(records, from, watermark, now);
+      } catch (error) {
+        records.unread();
+        throw error;
+      }
+      if (result instanceof NotReady) {
+        records.unread();
+        reading = result;
+        break;
+      }
       if (!tracker.tryClaim(records)) {
         records.unread();
-        wasClaimed = false;
+        reading = "taken back";
         break;
       }
       count++;
       reader.nextOffset = records.offset + 1;
-      const result = decoder.decode(records, from, watermark, now);
       if (result instanceof Rejected) {
         this.metrics.rejected.inc();
         if (result.untimely === "late") late++;
@@ -248,7 +267,7 @@ export class ReadPartitions extends SplittableDoFn<
       const committer = this.#kafka.committer(groupId);
       ctx.onFinalize(() => committer.note(topic, partition, nextOffset));
     }
-    return wasClaimed;
+    return reading;
   }
 }
 registerDoFn(ReadPartitions);

@@ -3,8 +3,7 @@
  * Documents carry deterministic `_id`s and never change, so an insert that meets its own `_id` has been done
  * before: that is success.
  */
-
-import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+import { type HealthReporter, systemClock, unheard } from "@order-payment-stream/beam/io";
 import { BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
 import { Chunk, cutIntoChunks, DOCUMENT_BYTES_MAX } from "./chunks.js";
 import { type Duplicates, findDuplicates } from "./duplicates.js";
@@ -159,7 +158,7 @@ export class MongoWriter {
     this.logger = options.logger;
     this.health = options.health ?? unheard;
     this.sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
-    this.now = options.now ?? (() => performance.now());
+    this.now = options.now ?? (() => systemClock.elapsed());
     this.random = options.random ?? Math.random;
     if (this.chunkDocumentsMax < 1 || this.chunksInFlightMax < 1) {
       throw new RangeError("chunkDocumentsMax and chunksInFlightMax must be at least 1");

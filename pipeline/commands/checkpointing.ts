@@ -27,9 +27,9 @@ export async function restoreState(settings: RunSettings, directory: Directory, 
   await directory.lock();
   try {
     const objects = await openCheckpointPlace(path, settings);
-    const startedMs = performance.now();
+    const startedMs = systemClock.elapsed();
     const manifest = await restoreCheckpoint(new CheckpointRepository(objects), restore, directory);
-    const durationMs = Math.round(performance.now() - startedMs);
+    const durationMs = Math.round(systemClock.elapsed() - startedMs);
     log.info("restored", { ...fieldsOf(manifest), from: objects.path, to: directory.path, durationMs });
   } finally {
     // The store takes it anew.

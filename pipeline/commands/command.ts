@@ -48,8 +48,10 @@ export interface CommandSpec<Table extends SettingsTable, Choice extends string>
   readonly together?: CombinationCheck;
   /** Positional arguments, by the values that they may have. */
   readonly choices?: readonly Choice[];
+  /** What may stand behind the choice, for `--help`. */
+  readonly operand?: string;
   /** Resolves with the exit code. */
-  readonly action: (invocation: Invocation<Table>, choice: Choice) => Promise<number>;
+  readonly action: (invocation: Invocation<Table>, choice: Choice, operand?: string) => Promise<number>;
 }
 
 /** Gives a command its flags and its action. */
@@ -57,7 +59,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
   command: Command,
   spec: CommandSpec<Table, Choice>,
 ): void {
-  const { table, choices } = spec;
+  const { table, choices, operand } = spec;
   for (const [name, setting] of Object.entries(table)) {
     const flags = setting.isSwitch ? `--${name} [yes_or_no]` : `--${name} <value>`;
     const description =
@@ -66,6 +68,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
     command.addOption(setting.isSwitch ? option.preset("true") : option);
   }
   if (choices !== undefined) command.argument(`[${choices.join("|")}]`);
+  if (operand !== undefined) command.argument(`[${operand}]`);
   // Wrong arguments are reported together with wrong values.
   command.allowUnknownOption().allowExcessArguments();
   command.action(async () => {
@@ -73,7 +76,9 @@ export function define<Table extends SettingsTable, Choice extends string>(
     try {
       const settings: string[] = [];
       const words: string[] = [];
-      const choice = checkArguments(command.args, Object.keys(table), choices, settings, words);
+      const taken = operand === undefined ? undefined : operandOf(command.args);
+      const left = command.args.filter((_, i) => i !== taken);
+      const choice = checkArguments(left, Object.keys(table), choices, settings, words);
       const file = readEnvFile();
       const misspelt = misspeltVariables(ALL_SETTINGS, file, process.env);
       settings.push(...misspelt.wrong);
@@ -85,7 +90,8 @@ export function define<Table extends SettingsTable, Choice extends string>(
       const { log_level: level } = read.settings as { readonly log_level?: unknown };
       showsStack = level === "debug" || level === "trace";
       const environment = { ...file, ...process.env };
-      process.exitCode = await spec.action({ ...read, environment }, choice);
+      const named = taken === undefined ? undefined : command.args[taken];
+      process.exitCode = await spec.action({ ...read, environment }, choice, named);
     } catch (error) {
       process.exitCode = exitCodeOf(error);
       // Whoever has had enough of the output needs no word.
@@ -96,6 +102,12 @@ export function define<Table extends SettingsTable, Choice extends string>(
       }
     }
   });
+}
+
+/** The second word of what commander left over, which stands behind the choice. */
+function operandOf(words: readonly string[]): number | undefined {
+  const places = words.flatMap((word, place) => (word.startsWith("-") ? [] : [place]));
+  return places[1];
 }
 
 /** What commander left over: the positional argument, unknown flags (with their values), and what is too much. */

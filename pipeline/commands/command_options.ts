@@ -2,6 +2,7 @@
 import { COMPRESSIONS } from "../../producers/compression.js";
 import { DEFAULT_SHARES, type Shares } from "../../producers/shares.js";
 import { REASONS } from "../report/figures.js";
+import { DATAFLOW_PLACE_SETTINGS } from "../settings/dataflow_settings.js";
 import {
   CHECKPOINT_PLACE_SETTINGS,
   KAFKA_SETTINGS,
@@ -155,6 +156,19 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
 
 export const CHECKPOINTS_SETTINGS = settingsTable({ ...CHECKPOINT_PLACE_SETTINGS, ...LOG_SETTINGS });
 
+export const JOBS_SETTINGS = settingsTable({
+  ...DATAFLOW_PLACE_SETTINGS,
+  status: {
+    description: "Which jobs `list` shows: active, terminated or all.",
+    expected: "active, terminated or all",
+    schema: oneOf("active", "terminated", "all"),
+    default: "active",
+    isFlagOnly: true,
+  },
+  ...LOG_SETTINGS,
+});
+
+export const JOBS_CHOICES = ["list", "show", "metrics", "drain", "cancel"] as const;
 export const CHECKPOINTS_CHOICES = ["list"] as const;
 export const DEAD_LETTER_CHOICES = ["list", "count"] as const;
 export const SERVICE_CHOICES = ["up", "down", "status"] as const;

@@ -1,12 +1,18 @@
 /**
- * What is looked at before any record is read: whether Kafka and MongoDB can be reached, and whether the topics exist.
- * Both are tried at once and all that is wrong is told together. Creates the indexes.
+ * What is looked at before any record is read: whether Kafka, the schema registry and MongoDB can be reached, and
+ * whether the topics exist. All are tried at once and all that is wrong is told together. Creates the indexes.
  */
-import { connectKafka, type KafkaClient, TopicNotFoundError } from "@order-payment-stream/kafka";
+import {
+  connectKafka,
+  type KafkaClient,
+  SchemaRegistry,
+  TopicNotFoundError,
+} from "@order-payment-stream/kafka";
 import { type CollectionPlan, connectMongo, prepareCollections } from "@order-payment-stream/mongodb";
-import { CLIENT_ID, kafkaConfig } from "../connections.js";
+import { CLIENT_ID, kafkaConfig, registryConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
 import type { KafkaSettings, MongodbSettings } from "../settings/options.js";
+import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
@@ -15,8 +21,15 @@ const CONNECT_TIMEOUT_MS = 6_000;
 const REQUEST_RETRY_MAX_MS = 5_000;
 
 /** @throws CommandError within some ten seconds */
-export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
-  const results = await Promise.allSettled([checkTopics(settings, log), checkCollections(settings, log)]);
+export async function checkConnections(
+  settings: KafkaSettings & RegistrySettings & MongodbSettings,
+  log: Log,
+): Promise<void> {
+  const results = await Promise.allSettled([
+    checkTopics(settings, log),
+    checkRegistry(settings),
+    checkCollections(settings, log),
+  ]);
   failTogether(results);
 }
 
@@ -57,6 +70,17 @@ async function checkTopic(
         `kafka-topics.sh --bootstrap-server ${broker} --create --topic ${topic} --partitions 3`,
     );
   }
+}
+
+/** @throws SchemaRegistryError, TokenRefusedError */
+async function checkRegistry(settings: RegistrySettings): Promise<void> {
+  await briefRegistry(settings)?.check();
+}
+
+/** For a few requests at the keyboard; undefined: there is none. */
+export function briefRegistry(settings: RegistrySettings): SchemaRegistry | undefined {
+  const registry = registryConfig(settings);
+  return registry && new SchemaRegistry({ ...registry, retryMaxMs: REQUEST_RETRY_MAX_MS });
 }
 
 /** @throws MongoUnavailableError, MongoConfigurationError */

@@ -1,5 +1,4 @@
 /** `run`: checks everything, runs the pipeline until its input or the user ends it, and says what became of it. */
-
 import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
 import { systemClock, TrustedClock } from "@order-payment-stream/beam/io";
@@ -130,7 +129,20 @@ function preparePipeline(
   trustedClock?: TrustedClock,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
-  const pipeline = buildPipeline({
+  const pipeline = pipelineOf(settings, mayMissRecords);
+  log.info("reading", {
+    orders: settings.kafka_order_topic,
+    payments: settings.kafka_payment_topic,
+    from: settings.kafka_bootstrap.join(","),
+    start: settings.kafka_start,
+    bounded: settings.bounded,
+  });
+  return pipeline;
+}
+
+/** The graph that these settings describe. */
+export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
+  return buildPipeline({
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
     isBounded: settings.bounded,
@@ -140,20 +152,14 @@ function preparePipeline(
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    usesSchemaRegistry: settings.schema_registry_url !== undefined,
+    writerSchemas: settings.avro_writer_schemas,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
   });
-  log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
-    bounded: settings.bounded,
-  });
-  return pipeline;
 }
 
 /** Problems are logged when they begin, change and end. */
@@ -179,7 +185,7 @@ export interface Supervision {
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
   const { settings, terminal, log, signal, lost, more } = supervision;
-  const startedMs = performance.now();
+  const startedMs = systemClock.elapsed();
   const progress = new Progress(run, terminal, log, more);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
@@ -204,7 +210,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const earlier = earlierFigures(run.metrics);
   const figures = figuresSince(earlier, total);
   const ofAllRuns = earlier === undefined ? undefined : total;
-  const durationMs = performance.now() - startedMs;
+  const durationMs = systemClock.elapsed() - startedMs;
   // Other runners take stock of each step by itself, and forget what was counted before they restarted it.
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);

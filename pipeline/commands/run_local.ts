@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectRun } from "@order-payment-stream/beam/direct";
-import { maskAddress } from "@order-payment-stream/beam/io";
+import { maskAddress, systemClock } from "@order-payment-stream/beam/io";
 
 import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../../services/index.js";
@@ -167,14 +167,14 @@ async function runUnderLoad(
 
 /** From then on the read misses nothing that is sent, also when it starts from "latest". */
 async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
-  const deadline = performance.now() + FIND_PARTITIONS_MAX_MS;
+  const deadline = systemClock.elapsed() + FIND_PARTITIONS_MAX_MS;
   const areFound = (): boolean =>
     direct
       .status()
       .filter(({ name }) => name.endsWith("/ReadPartitions/process"))
       .every(({ elementsIn }) => elementsIn > 0);
   while (!areFound()) {
-    if (performance.now() > deadline) {
+    if (systemClock.elapsed() > deadline) {
       throw new Error(`no partitions were found within ${FIND_PARTITIONS_MAX_MS / 1000} s`);
     }
     await sleep(POLL_MS);
@@ -183,8 +183,8 @@ async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
 
 /** Or until it takes too long: others may write to these topics too, or the pipeline may be behind. */
 async function untilRead(direct: DirectRun, before: Figures, sent: ProduceSummary): Promise<void> {
-  const deadline = performance.now() + CATCH_UP_MAX_MS;
-  while (performance.now() < deadline) {
+  const deadline = systemClock.elapsed() + CATCH_UP_MAX_MS;
+  while (systemClock.elapsed() < deadline) {
     const { orders, payments } = figuresOf(direct.metrics);
     const isRead =
       orders.read - before.orders.read >= sent.orders &&

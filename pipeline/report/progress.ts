@@ -1,7 +1,7 @@
 /** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
-
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
 import type { HealthProblem, StageWatermark } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 
 import { deadLetterCount, earlierFigures, type Figures, figuresOf, figuresSince } from "./figures.js";
 import type { Log } from "./log.js";
@@ -35,7 +35,7 @@ export class Progress {
     private readonly log: Log,
     private readonly more: () => readonly string[] = () => [],
   ) {
-    this.#previousAtMs = performance.now();
+    this.#previousAtMs = systemClock.elapsed();
     this.#earlier = earlierFigures(run.metrics);
     this.#previousEvents = eventsOf(this.#counted());
     const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
@@ -62,7 +62,7 @@ export class Progress {
   #figures(): ProgressFigures {
     const figures = this.#counted();
     const events = eventsOf(figures);
-    const nowMs = performance.now();
+    const nowMs = systemClock.elapsed();
     const eventsPerSecond =
       (1000 * (events - this.#previousEvents)) / Math.max(1, nowMs - this.#previousAtMs);
     this.#previousAtMs = nowMs;
@@ -70,8 +70,8 @@ export class Progress {
     return {
       ...figures,
       eventsPerSecond,
-      watermarkLagMs: watermarkLagMs(this.run.status(), Date.now()),
-      problems: this.run.health().map((problem) => problemText(problem, Date.now())),
+      watermarkLagMs: watermarkLagMs(this.run.status(), systemClock.now()),
+      problems: this.run.health().map((problem) => problemText(problem, systemClock.now())),
     };
   }
 }

@@ -3,12 +3,19 @@
  * writes waits for the reader. Stderr holds the log, which may stop nothing: what is not read in time is dropped and
  * counted, and without a reader the program goes on.
  */
-import type { TerminalStream } from "./terminal.js";
+import { systemClock } from "@order-payment-stream/beam/io";
 
 /** Characters of the log that wait for their reader, at most. */
 const LOG_WAITING_MAX = 1 << 20;
 /** How long the end of the program waits for whoever reads the log. */
 const FLUSH_MAX_MS = 1_000;
+
+/** What both the log and the live progress write to. */
+export interface TerminalStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
 
 /** The part of a stream that is needed; process.stderr fits. */
 export interface OutputStream {
@@ -72,7 +79,7 @@ export class LogOutput implements TerminalStream {
   #gapText(): string {
     const message = `${this.#dropped} messages were dropped here: nobody read the log in time`;
     if (this.isTTY) return `${message}\n`;
-    return `${JSON.stringify({ level: 40, time: Date.now(), dropped: this.#dropped, msg: message })}\n`;
+    return `${JSON.stringify({ level: 40, time: systemClock.now(), dropped: this.#dropped, msg: message })}\n`;
   }
 }
 

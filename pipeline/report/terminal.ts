@@ -2,15 +2,7 @@
  * Stderr as something that both the log and the live progress write to: on a terminal the progress is one block that
  * stays below the log and is rewritten in place.
  */
-
-import { logOutput } from "./standard_output.js";
-
-/** The part of a stream that is needed; process.stderr fits. */
-export interface TerminalStream {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  write(text: string): unknown;
-}
+import { logOutput, type TerminalStream } from "./standard_output.js";
 
 /** Where the stream does not know, or says 0. */
 const COLUMNS_DEFAULT = 80;

@@ -1,5 +1,5 @@
 /** The settings of how Kafka is reached and logged in to, and what they must be together. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { type CertificateNames, clientCertificateProblems } from "./client_certificate.js";
 import type { Problem } from "./read_settings.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
 import {
@@ -37,6 +37,7 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     expected: "a password",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   kafka_sasl_oauthbearer_token_endpoint_url: {
     description: "Where OAUTHBEARER gets its tokens, by the client-credentials grant of OpenID Connect.",
@@ -54,6 +55,7 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     expected: "the secret of the client",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
   kafka_sasl_oauthbearer_scope: {
     description: "Scope of the tokens, if the token endpoint wants one.",
@@ -70,23 +72,27 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     description: "PEM file with the certificate authorities for SSL and SASL_SSL; without it, the system's.",
     expected: "a readable file with certificates in PEM",
     schema: pemFile,
+    mayRefer: true,
   },
   kafka_ssl_cert_file: {
     description:
       "PEM file with the certificate that this client shows with SSL and SASL_SSL (mTLS), those of its issuers behind it.",
     expected: "a readable file with certificates in PEM, the first of which is valid now",
     schema: clientCertificate,
+    mayRefer: true,
   },
   kafka_ssl_key_file: {
     description: "PEM file with the private key of KAFKA_SSL_CERT_FILE.",
     expected: "a readable file with a private key in PEM",
     schema: privateKeyFile,
+    mayRefer: true,
   },
   kafka_ssl_key_password: {
     description: "Passphrase of KAFKA_SSL_KEY_FILE, if it is encrypted.",
     expected: "the passphrase of KAFKA_SSL_KEY_FILE",
     schema: secret,
     isSecret: true,
+    mayRefer: true,
   },
 });
 
@@ -97,7 +103,7 @@ type Name = keyof KafkaLoginSettings;
 
 /** What a login lacks, and which of its parts do not fit together. Settings that are wrong by themselves are absent. */
 export function loginProblems(settings: Given): Problem[] {
-  return [...saslProblems(settings), ...clientCertificateProblems(settings)];
+  return [...saslProblems(settings), ...certificateProblems(settings)];
 }
 
 const NEEDED_BY_PASSWORD = ["kafka_sasl_username", "kafka_sasl_password"] as const;
@@ -116,45 +122,17 @@ function saslProblems(settings: Given): Problem[] {
     : missing(settings, NEEDED_BY_PASSWORD, `because KAFKA_SECURITY_PROTOCOL is ${protocol}`);
 }
 
-/** A certificate takes the key that it was made for, and the key its passphrase. */
-function clientCertificateProblems(settings: Given): Problem[] {
-  const { kafka_security_protocol: protocol } = settings;
-  const { kafka_ssl_cert_file: certificate, kafka_ssl_key_file: key, kafka_ssl_key_password } = settings;
-  if (protocol !== "SSL" && protocol !== "SASL_SSL") return [];
-  const problems = [
-    ...(certificate === undefined
-      ? []
-      : missing(settings, ["kafka_ssl_key_file"], "beside KAFKA_SSL_CERT_FILE")),
-    ...(key === undefined ? [] : missing(settings, ["kafka_ssl_cert_file"], "beside KAFKA_SSL_KEY_FILE")),
-  ];
-  if (key === undefined || !("kafka_ssl_key_password" in settings)) return problems;
-  let privateKey: KeyObject;
-  try {
-    privateKey = createPrivateKey({ key, passphrase: kafka_ssl_key_password ?? "" });
-  } catch {
-    return [...problems, keyProblem(key, kafka_ssl_key_password !== undefined)];
-  }
-  if (certificate !== undefined && !new X509Certificate(certificate).checkPrivateKey(privateKey)) {
-    problems.push({
-      name: "kafka_ssl_key_file",
-      text: "holds another key than the one that the certificate in KAFKA_SSL_CERT_FILE was made for",
-    });
-  }
-  return problems;
-}
+const CERTIFICATE: CertificateNames = {
+  certificate: "kafka_ssl_cert_file",
+  key: "kafka_ssl_key_file",
+  passphrase: "kafka_ssl_key_password",
+  expected: (name) => KAFKA_LOGIN_SETTINGS[name as Name].expected,
+};
 
-function keyProblem(key: string, hasPassphrase: boolean): Problem {
-  if (!key.includes("ENCRYPTED")) {
-    return {
-      name: "kafka_ssl_key_file",
-      text: "holds a private key that cannot be read: expected one in PEM",
-    };
-  }
-  const what = hasPassphrase ? "does not open" : "is not set: expected the passphrase of";
-  return {
-    name: "kafka_ssl_key_password",
-    text: `${what} the key in KAFKA_SSL_KEY_FILE, which is encrypted`,
-  };
+function certificateProblems(settings: Given): Problem[] {
+  const { kafka_security_protocol: protocol } = settings;
+  const usesTls = protocol === "SSL" || protocol === "SASL_SSL";
+  return usesTls ? clientCertificateProblems(settings, CERTIFICATE) : [];
 }
 
 function missing(settings: Given, names: readonly Name[], because: string): Problem[] {

@@ -3,8 +3,10 @@
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
+import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
+import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
@@ -78,6 +80,7 @@ export const MONGODB_SETTINGS = settingsTable({
     expected: "mongodb://host:port or mongodb+srv://host",
     schema: mongoUri,
     isAddress: true,
+    mayRefer: true,
     default: "mongodb://127.0.0.1:27017",
   },
   mongodb_database: {
@@ -243,7 +246,6 @@ export const LOG_SETTINGS = settingsTable({
 
 /** Names that are fixed already and of no use yet. */
 const MISSING_SETTINGS = settingsTable({
-  schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
   gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
   orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
   payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
@@ -256,12 +258,15 @@ function missing(what: string) {
 export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
   ...KAFKA_READ_SETTINGS,
+  ...REGISTRY_SETTINGS,
+  ...WRITER_SCHEMA_SETTINGS,
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
   ...STATE_SETTINGS,
   ...CHECKPOINT_SETTINGS,
   ...RUNNER_SETTINGS,
+  ...DATAFLOW_SETTINGS,
   ...LOG_SETTINGS,
   ...MISSING_SETTINGS,
 });
@@ -269,11 +274,13 @@ export const RUN_SETTINGS = settingsTable({
 /** The same by subject, for `.env.example`. */
 export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<string, SettingsTable>([
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
+  ["Schemas", { ...REGISTRY_SETTINGS, ...WRITER_SCHEMA_SETTINGS }],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
   ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
   ["The runner", RUNNER_SETTINGS],
+  ["Google Cloud Dataflow", DATAFLOW_SETTINGS],
 ]);
 
 export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;
@@ -295,9 +302,11 @@ export function withOffsetReset(settings: RunSettings, origins: ReadonlyMap<stri
 
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),
+  ...registryProblems(settings),
   ...namesakes(settings),
   ...checkpointProblems(settings),
   ...runnerProblems(settings),
+  ...dataflowProblems(settings),
 ];
 
 function checkpointProblems(settings: Partial<RunSettings>): Problem[] {

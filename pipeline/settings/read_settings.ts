@@ -6,6 +6,7 @@
 import { maskSecrets, rememberSecret, rememberSecretsOf } from "@order-payment-stream/beam/io";
 import dotenv from "dotenv";
 import { readSmallFile } from "./read_small_file.js";
+import { secretReference } from "./secret_references.js";
 import { nameOf, type Setting, type SettingsOf, type SettingsTable, shown, variableOf } from "./setting.js";
 import { whyNot } from "./setting_values.js";
 
@@ -95,6 +96,11 @@ export function readSettings<Table extends SettingsTable>(
     origins.set(name, origin);
     if (text !== undefined) {
       texts.set(name, text);
+      if (setting.mayRefer && secretReference.test(text)) {
+        // No secret, and its value is not known here.
+        values[name] = text;
+        continue;
+      }
       if (setting.isSecret) rememberSecret(text);
       else if (setting.isAddress) rememberSecretsOf(text);
     }

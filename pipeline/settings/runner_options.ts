@@ -1,16 +1,23 @@
 /** The settings of the runners that are not in this process, by the names that Beam has for them. */
 import type { Problem } from "./read_settings.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
-import { address, hosts, oneOf, secretOf, text, wholeNumber } from "./setting_values.js";
+import { address, hosts, oneOf, parsed, secretOf, text, wholeNumber } from "./setting_values.js";
 
 const INT_MAX = 2 ** 31 - 1;
+const RUNNERS = ["direct", "prism", "flink", "portable", "dataflow"] as const;
+
+/** Also as Beam has them: DirectRunner, DataflowRunner, … */
+const runnerName = parsed((value) => {
+  const name = value.toLowerCase().replace(/runner$/, "");
+  return RUNNERS.find((known) => known === name);
+});
 
 export const RUNNER_SETTINGS = settingsTable({
   runner: {
     description:
-      "Where the pipeline runs: direct, in this process; prism or flink, started for this run unless JOB_ENDPOINT names one; or portable, any other runner of Beam's.",
-    expected: "direct, prism, flink or portable",
-    schema: oneOf("direct", "prism", "flink", "portable"),
+      "Where the pipeline runs: direct, in this process; prism or flink, started for this run unless JOB_ENDPOINT names one; portable, any other runner of Beam's; or dataflow, Google Cloud Dataflow.",
+    expected: "direct, prism, flink, portable or dataflow",
+    schema: runnerName,
     default: "direct",
   },
   job_endpoint: {
@@ -122,6 +129,15 @@ export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRu
   for (const name of ["state_dir", "gcs_checkpoint_path"] as const) {
     if (settings[name] === undefined) continue;
     problem(name, `is set, but RUNNER is ${runner}, which keeps state in its own way: expected direct`);
+  }
+  if (runner === "dataflow") {
+    problems.push(
+      ...misplaced(
+        [...OF_EVERY_RUNNER, ...OF_FLINK],
+        "RUNNER is dataflow: expected prism, flink or portable",
+      ),
+    );
+    return problems;
   }
   if (runner === "prism") problems.push(...misplaced(OF_FLINK, "RUNNER is prism: expected flink"));
   if (runner === "portable" && endpoint === undefined) {

@@ -17,6 +17,8 @@ export interface Setting<T = unknown> {
   readonly isSecret?: true;
   /** It may have a user and a password in it. */
   readonly isAddress?: true;
+  /** May be the name of a secret in Secret Manager, which is its value then, until a worker resolves it. */
+  readonly mayRefer?: true;
   /** Its flag needs no value. */
   readonly isSwitch?: true;
   /** Has no environment variable. */

@@ -1,7 +1,7 @@
 /** How the text of a setting becomes a value. Each schema fails on wrong text; the setting says what is expected. */
 import { X509Certificate } from "node:crypto";
 import { isCheckpointId } from "@order-payment-stream/beam/direct";
-import { isPlainAddress } from "@order-payment-stream/beam/io";
+import { isPlainAddress, systemClock } from "@order-payment-stream/beam/io";
 import { parseGcsPath } from "@order-payment-stream/gcs";
 import { describeError } from "@order-payment-stream/mongodb";
 import { MongoClient } from "mongodb";
@@ -9,6 +9,7 @@ import { z } from "zod";
 
 import { COMPRESSIONS, whyNoCompression } from "../../producers/compression.js";
 import { parseIsoTimestamp } from "../../schemas/iso_timestamp.js";
+import { whyNoWriterSchema } from "../../schemas/writer_schemas.js";
 import { readSmallFile } from "./read_small_file.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -26,7 +27,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
 /** A schema from a function that gives undefined for wrong text, or throws an error that says why (`whyNot`). */
-function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
+export function parsed<T>(parse: (text: string) => T | undefined): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     try {
       const value = parse(text.trim());
@@ -176,6 +177,28 @@ export const httpUrl = parsed((value) => {
   return value.replace(/\/+$/, "");
 });
 
+/** As `httpUrl`, one or more, without a user in them. */
+export const registryUrls = parsed((value): readonly string[] | undefined => {
+  const urls = value.split(",").map((each) => each.trim().replace(/\/+$/, ""));
+  const isPlain = (url: string): boolean => {
+    const { protocol, username, password, search, hash } = new URL(url);
+    if (username || password) throw new Error("the user and the password are settings of their own");
+    return /^https?:$/.test(protocol) && search === "" && hash === "";
+  };
+  return urls.every(isPlain) ? urls : undefined;
+});
+
+/** The contents of files with Avro schemas that orders or payments can be read from. */
+export const avroSchemaFiles = parsed((value): readonly string[] =>
+  value.split(",").map((each) => {
+    const path = each.trim();
+    const schema = readSmallFile(path);
+    const why = whyNoWriterSchema(schema);
+    if (why !== undefined) throw new Error(`${path}: ${why}`);
+    return schema;
+  }),
+);
+
 /** http:// or https://, as it is written. */
 export const tokenEndpoint = parsed((value) => {
   const { protocol, username, password, hash } = new URL(value);
@@ -219,7 +242,7 @@ export const pemFile = parsed((path) => {
 export const clientCertificate = parsed((path) => {
   const content = readSmallFile(path);
   const { validFrom, validTo } = certificatesOf(content)[0]!;
-  const now = Date.now();
+  const now = systemClock.now();
   if (Date.parse(validTo) < now) throw new Error(`the certificate in the file has expired on ${validTo}`);
   if (Date.parse(validFrom) > now)
     throw new Error(`the certificate in the file is valid from ${validFrom} on`);

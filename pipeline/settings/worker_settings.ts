@@ -5,22 +5,26 @@
 
 import { type HealthReporter, type TrustedClock, unheard } from "@order-payment-stream/beam/io";
 import type { PoolAdmission } from "@order-payment-stream/beam/worker";
-import { registerKafkaConnection } from "@order-payment-stream/kafka";
+import { registerKafkaConnection, registerSchemaRegistry } from "@order-payment-stream/kafka";
 import { registerMongoConnection } from "@order-payment-stream/mongodb";
 
-import { kafkaConfig } from "../connections.js";
-import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "../graph.js";
+import { kafkaConfig, registryConfig } from "../connections.js";
+import { KAFKA_CONNECTION, MONGODB_CONNECTION, SCHEMA_REGISTRY } from "../graph.js";
 import type { Log } from "../report/log.js";
+import { REFERABLE } from "./dataflow_settings.js";
 import { loginProblems } from "./kafka_login.js";
 import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
 import { readEnvFile, readSettings, settingsError } from "./read_settings.js";
+import { REGISTRY_SETTINGS, registryProblems } from "./registry_settings.js";
 import { RUNNER_SETTINGS } from "./runner_options.js";
+import { secretReference } from "./secret_references.js";
 import { SERVERS_OF_SECRETS, secretProblems } from "./secret_scope.js";
 import { type Setting, type SettingsOf, settingsTable, variableOf } from "./setting.js";
 import { mayHoldSecret } from "./setting_values.js";
 
 export const WORKER_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
+  ...REGISTRY_SETTINGS,
   mongodb_uri: MONGODB_SETTINGS.mongodb_uri,
   ...LOG_SETTINGS,
   outage_max: ENGINE_SETTINGS.outage_max,
@@ -67,12 +71,23 @@ export function readWorkerSettings(
   const sources = { environment, file: readEnvFile() };
   const own = readSettings(WORKER_SETTINGS, { flags: {}, ...sources });
   const read = readSettings(WORKER_SETTINGS, { flags, ...sources });
-  const problems = [...loginProblems(read.settings), ...secretProblems(read, own)];
+  const problems = [
+    ...loginProblems(read.settings),
+    ...registryProblems(read.settings),
+    ...secretProblems(read, own),
+  ];
   // A submitter leaves out the URI only where it holds a password.
   if ("kafka_bootstrap" in flags && read.origins.get("mongodb_uri") === "default") {
     problems.push({
       name: "mongodb_uri",
       text: "is not set in the worker's environment: expected the one that the job was submitted with, for it holds a password and did not travel",
+    });
+  }
+  for (const name of REFERABLE) {
+    if (!secretReference.test(String((read.settings as Record<string, unknown>)[name]))) continue;
+    problems.push({
+      name,
+      text: "is a reference to Secret Manager: expected the value itself, for only a worker in a container of its own resolves it",
     });
   }
   if (problems.length > 0) throw settingsError(WORKER_SETTINGS, problems);
@@ -121,6 +136,8 @@ export function registerConnections(
     limits: { retryMaxMs, requestRetryMaxMs: retryMaxMs },
     ...(trustedClock !== undefined && { trustedClock }),
   });
+  const registry = registryConfig(settings);
+  if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, retryMaxMs });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
   registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }
@@ -137,6 +154,8 @@ function textsOf(
   return wanted;
 }
 
-function isKept(text: string, { isSecret, isAddress }: Setting): boolean {
+function isKept(text: string, { isSecret, isAddress, mayRefer }: Setting): boolean {
+  // The name of a secret is none.
+  if (mayRefer && secretReference.test(text)) return false;
   return isSecret === true || (isAddress === true && mayHoldSecret(text));
 }

@@ -14,6 +14,8 @@ testRunner(
       takesStreams: false,
       stepPauseMs: 100,
       deadlineMs: 20_000,
+      // It tells of its own failure to close the worker, when the worker is faster to go.
+      lostReason: /Error closing worker_handler/,
       launch: startPythonJobService,
     }),
   START_UP_MS,

@@ -66,7 +66,10 @@ async function run(
   Object.assign(protoOf(graph.pipeline), proto);
   const options = { name: feature, needsCommits, durationMs: graph.durationMs };
   if (ends === "failing") {
-    await expectFailure(() => runner.start(graph.pipeline, options), failsWith!);
+    await expectFailure(
+      () => runner.start(graph.pipeline, options),
+      [failsWith!, ...(runner.lostReason === undefined ? [] : [runner.lostReason])],
+    );
     return;
   }
   const job = await runner.start(graph.pipeline, options);
@@ -104,16 +107,16 @@ async function end(
   await job.finished;
 }
 
-async function expectFailure(start: () => Promise<JobUnderTest>, failsWith: RegExp): Promise<void> {
+async function expectFailure(start: () => Promise<JobUnderTest>, messages: readonly RegExp[]): Promise<void> {
   try {
     const job = await start();
     await job.finished;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (failsWith.test(message)) return;
-    throw new Error(`it failed, but not with ${failsWith}: ${message}`);
+    if (messages.some((expected) => expected.test(message))) return;
+    throw new Error(`it failed, but not with ${messages[0]}: ${message}`);
   }
-  throw new Error(`it did not fail, as it should with ${failsWith}`);
+  throw new Error(`it did not fail, as it should with ${messages[0]}`);
 }
 
 async function passes(graph: Expectations): Promise<boolean> {

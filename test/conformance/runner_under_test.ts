@@ -13,6 +13,8 @@ export interface RunnerUnderTest {
   readonly stepPauseMs: number;
   /** What the longest pipeline of the suite may take, its start included. */
   readonly deadlineMs: number;
+  /** What it says of a failed job instead of the reason, when it loses the reason on the way. */
+  readonly lostReason?: RegExp | undefined;
   /** Throws when the runner refuses the pipeline. */
   start(pipeline: Pipeline, options: RunOptions): Promise<JobUnderTest>;
   /** After a run that did not end in time: whatever hangs is ended, and the next run finds a fresh runner. */

@@ -8,7 +8,7 @@ import { MongoUnavailableError } from "../../connectors/mongodb/errors.js";
 import type { MongoWriter, MongoWriterOptions } from "../../connectors/mongodb/writer.js";
 import { encodeOrderAvro, encodePaymentJson } from "../../schemas/encode.js";
 import type { Order, Payment } from "../../schemas/events.js";
-import { deadLetterDocument } from "../../transforms/dead_letter.js";
+import { deadLetterDocument } from "../../transforms/dead_letter_document.js";
 import { joinedDocument, unmatchedDocument } from "../../transforms/documents.js";
 import { compareWithMongo } from "../oracle/compare_with_mongo.js";
 import { type InputRecord, oracle } from "../oracle/oracle.js";

@@ -24,7 +24,7 @@ import { kafkaFixture, mongodbFixture, uniqueName } from "../fixtures/services.j
 
 const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
-const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"];
+const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs", "connectors/files"];
 const OTHER_NODES = ["22", "24"];
 const INSTALL_TIMEOUT_MS = 600_000;
 

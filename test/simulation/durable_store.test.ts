@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { ByteReader, ByteWriter } from "../../beam/model/bytes.js";
+import type { Changes } from "../../beam/store/changes.js";
 import { DurableStore } from "../../beam/store/durable_store.js";
-import type { Changes } from "../../beam/store/store.js";
 import type { Random } from "../../producers/random.js";
 import { START_MS } from "./scenario.js";
 import { EventLoop } from "./world/event_loop.js";

@@ -3,7 +3,7 @@
  * outside, by replacing a method, and names the checkers of which one must be the first to tell.
  */
 import type { MongoBulkWriteError } from "mongodb";
-import { Stage } from "../../beam/engine/stage.js";
+import { Stage, type StageObserver } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
 import { ByteWriter } from "../../beam/model/bytes.js";
 import type { Clock } from "../../beam/platform/clock.js";
@@ -167,8 +167,9 @@ export const PLANTED_BUGS = {
         return function (this: Stage) {
           refreshWatermarks.call(this);
           if (++count % 500 !== 0) return;
-          this.inputWatermark -= 1_000;
-          this.outputWatermark = Math.min(this.outputWatermark, this.inputWatermark);
+          const { input, output } = this.watermarks;
+          this.resumeAt({ input: input - 1_000, output: Math.min(output, input - 1_000) });
+          (this as unknown as { readonly observer: StageObserver }).observer.onStage(this);
         };
       });
     },

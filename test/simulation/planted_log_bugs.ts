@@ -177,24 +177,11 @@ export const PLANTED_LOG_BUGS = {
         recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: 1 }),
       );
       return replace(inner(prototype), "decode", (decode) => {
-        return function (this: { decodeBytes: unknown }, record, ...more) {
-          const { decodeBytes } = this as { decodeBytes(...args: unknown[]): unknown };
-          let thrown: unknown;
-          this.decodeBytes = (...args: unknown[]) => {
-            try {
-              return decodeBytes(...args);
-            } catch (error) {
-              thrown = error;
-              throw error;
-            }
-          };
-          try {
-            const result = decode.call(this, record, ...more);
-            if (thrown !== undefined) throw thrown;
-            return result;
-          } finally {
-            this.decodeBytes = decodeBytes;
-          }
+        return function (this: unknown, ...args) {
+          const result = decode.apply(this, args);
+          const message = String(result?.report?.message);
+          if (message.startsWith("the decoder failed unexpectedly")) throw new TypeError(message);
+          return result;
         };
       });
     },

@@ -1,6 +1,6 @@
 /** Bugs of what keeps a run and brings it back: those that need a durable store. See planted_bugs.ts. */
 import { Progress } from "../../beam/engine/progress.js";
-import { Stage } from "../../beam/engine/stage.js";
+import { type PendingBatch, Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
 import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
 import type { ByteTable } from "../../beam/store/byte_table.js";
@@ -74,7 +74,7 @@ export const PLANTED_RECOVERY_BUGS = {
       replace(Progress.prototype, "restore", (restore) => {
         return function (this: Progress, stage) {
           const isKnown = restore.call(this, stage);
-          stage.pending.pop();
+          (stage.pending as PendingBatch[]).pop();
           return isKnown;
         };
       }),

@@ -20,7 +20,6 @@ import { CHECKERS, type CheckerName, LIVENESS } from "./checkers/all_checkers.js
 import { type Checker, COLLECTIONS, DATABASE, isOfADoFn, type World } from "./checkers/checker.js";
 import { Load } from "./load.js";
 import { observedStore, openStore } from "./observed_store.js";
-import { observeStages } from "./observer.js";
 import { ReadPath, type Telling } from "./read_path.js";
 import { registerConnections } from "./register_connections.js";
 import {
@@ -87,7 +86,7 @@ export async function simulate(
   const simulation = new Simulation(scenario, options);
   const takeOut = plantStumblingBlock();
   try {
-    return await observeStages(simulation, () => simulation.simulate());
+    return await simulation.simulate();
   } finally {
     takeOut();
   }
@@ -274,6 +273,7 @@ class Simulation implements World {
       atEnd: settings === scenario ? "expire" : settings.ending,
       clock: process,
       trustedClock,
+      observer: this,
       store: observedStore(store, onCommit, () => {
         for (const checker of this.#checkers) checker.onCommit?.();
       }),

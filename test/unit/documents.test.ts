@@ -13,6 +13,7 @@ const FOLDERS = [
   "connectors/kafka",
   "connectors/mongodb",
   "connectors/gcs",
+  "connectors/files",
 ];
 
 function documents(): string[] {

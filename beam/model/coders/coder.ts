@@ -26,3 +26,6 @@ export interface Coder<T> {
    */
   readonly isDeterministic: boolean;
 }
+
+/** A coder without a place in the pipeline proto: of a field inside of a row. */
+export type FieldCodec<T> = Omit<Coder<T>, "toProto">;

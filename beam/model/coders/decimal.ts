@@ -1,5 +1,5 @@
 import { type ByteReader, type ByteWriter, CorruptBytesError } from "../bytes.js";
-import type { FieldCodec } from "./field_codec.js";
+import type { FieldCodec } from "./coder.js";
 import { wrongType } from "./wrong_type.js";
 
 /** `unscaled` × 10^-`scale`, exactly. 1.0 and 1.00 are different values. `scale`: 32 bits, signed. */

@@ -15,7 +15,7 @@
 import { type ByteReader, type ByteWriter, CorruptBytesError } from "../bytes.js";
 import { BoolCoder } from "./bool_coder.js";
 import { BytesCoder } from "./bytes_coder.js";
-import type { Coder, Context } from "./coder.js";
+import type { Context, FieldCodec } from "./coder.js";
 import { DoubleCoder } from "./double_coder.js";
 import { logicalTypeCodec } from "./logical_types.js";
 import type { AtomicKind, FieldType, Schema } from "./schema.js";
@@ -23,9 +23,6 @@ import { readSequence, writeSequence } from "./sequence.js";
 import { StringUtf8Coder } from "./string_utf8_coder.js";
 import { Varint64Coder } from "./varint_coder.js";
 import { wrongType } from "./wrong_type.js";
-
-/** A coder without a place in the pipeline proto. */
-export type FieldCodec<T> = Omit<Coder<T>, "toProto">;
 
 /** The codec of a field's values that are not null. `rowCodec` makes that of a nested row. */
 export function fieldCodec(type: FieldType, rowCodec: (schema: Schema) => FieldCodec<any>): FieldCodec<any> {

@@ -12,8 +12,8 @@
  */
 import { type ByteReader, type ByteWriter, CorruptBytesError } from "../bytes.js";
 import type { TimestampMs } from "../timestamps.js";
+import type { FieldCodec } from "./coder.js";
 import { DecimalCodec } from "./decimal.js";
-import type { FieldCodec } from "./field_codec.js";
 import { readInstant, writeInstant } from "./instant.js";
 import type { LogicalFieldType } from "./schema.js";
 import { wrongType } from "./wrong_type.js";

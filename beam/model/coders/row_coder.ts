@@ -9,9 +9,9 @@
  * Source: beam_runner_api.proto, StandardCoders ROW.
  */
 import { type ByteReader, type ByteWriter, CorruptBytesError } from "../bytes.js";
-import type { Coder, CoderIds, Context } from "./coder.js";
+import type { Coder, CoderIds, Context, FieldCodec } from "./coder.js";
 import { coderProto } from "./coder_proto.js";
-import { type FieldCodec, fieldCodec } from "./field_codec.js";
+import { fieldCodec } from "./field_codec.js";
 import { type Field, type Schema, schemaFromBytes, schemaToBytes } from "./schema.js";
 import { CoderUrn } from "./urns.js";
 import { wrongType } from "./wrong_type.js";

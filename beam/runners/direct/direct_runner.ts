@@ -4,7 +4,8 @@
  */
 import { ElementBatch } from "../../engine/element_batch.js";
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
-import type { ScriptedEvent, Stage, StageSpec } from "../../engine/stage.js";
+import type { StageObserver } from "../../engine/stage.js";
+import type { ScriptedEvent, StageSpec } from "../../engine/stage_spec.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
 import { coderFromProto } from "../../model/coders/registry.js";
@@ -48,6 +49,8 @@ export interface DirectRunnerOptions {
   readonly health?: Health;
   /** That of this process's connectors: its time is kept in a durable store, and goes on from what that holds. */
   readonly trustedClock?: TrustedClock;
+  /** Looks on at each step of the stages; it slows them down. */
+  readonly observer?: StageObserver;
 }
 
 /** Where a stage stands. */
@@ -187,7 +190,7 @@ export class DirectRun implements PipelineRun {
       outputs,
       needsStableInput: fused.needsStableInput,
       inputCoders: inputs.map((collection) => elementCoderOf(collection, components)),
-      newProcessor: (stage: Stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
+      newProcessor: (stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
     };
   }
 }

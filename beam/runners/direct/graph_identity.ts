@@ -9,7 +9,7 @@ import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { oldestReadable } from "../../model/coders/registry.js";
 import { urns } from "../../model/urns.js";
-import { CHANGELOG_URN } from "../../sdk/graph.js";
+import { CHANGELOG_URN } from "../../sdk/state_proto.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
 import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js";

@@ -2,7 +2,7 @@
  * What the bundles of a run counted, by transform and name. A bundle's report is taken over when the bundle commits, so
  * the figures never speak of what a crash would undo; on a durable store they go on from the last commit.
  */
-import type { Ledger } from "../../engine/engine.js";
+import type { Ledger } from "../../engine/commits.js";
 import type { TransformMetric } from "../../exec/bundle_processor.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { Counter, Distribution, type DistributionValue } from "../../sdk/metrics.js";

@@ -1,6 +1,12 @@
 /** Between engine and exec: runs a fused stage's bundles through a BundleProcessor, and serves it from the store. */
 import { ElementBatch } from "../../engine/element_batch.js";
-import type { BundleResult, Residual, RestrictionOrigin, Stage, StageProcessor } from "../../engine/stage.js";
+import type {
+  BundleResult,
+  Residual,
+  RestrictionOrigin,
+  StageProcessor,
+  StageView,
+} from "../../engine/stage_spec.js";
 import type { DueTimer } from "../../engine/stage_timers.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
 import type { Receiver } from "../../exec/receiver.js";
@@ -19,7 +25,7 @@ import type {
 } from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
 import { ByteWriter } from "../../model/bytes.js";
-import { MAX_TIMESTAMP, type TimestampMs } from "../../model/timestamps.js";
+import type { TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import type { Clock } from "../../platform/clock.js";
 import type { Store } from "../../store/store.js";
@@ -48,7 +54,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   readonly #splittable: string | undefined;
 
   constructor(
-    private readonly stage: Stage,
+    private readonly stage: StageView,
     descriptor: BundleDescriptor,
     readonly clock: Clock,
     private readonly store: Store,
@@ -167,13 +173,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
   }
 
   collectionWatermark(pcollectionId: string): TimestampMs {
-    const { upstream, pending, spec } = this.stage;
-    const producer = upstream.find((stage) => stage.spec.outputs.includes(pcollectionId));
-    let watermark = producer?.outputWatermark ?? MAX_TIMESTAMP;
-    for (const { input, batch } of pending) {
-      if (spec.inputs[input] === pcollectionId) watermark = Math.min(watermark, batch.minTimestamp);
-    }
-    return watermark;
+    return this.stage.inputWatermarkOf(pcollectionId);
   }
 
   openSink(transformId: string): Receiver {

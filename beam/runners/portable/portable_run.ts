@@ -4,6 +4,8 @@
  * seconds, so a runner that went away without a word is noticed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { runnerApi } from "../../model/apache_beam.js";
+import { systemClock } from "../../platform/clock.js";
 import type { Pipeline } from "../../sdk/collection.js";
 import { protoOf } from "../../sdk/collection.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
@@ -59,12 +61,21 @@ const { DONE, FAILED, CANCELLED, UPDATED, DRAINED } = jobApi.JobState_Enum;
 const TERMINAL: ReadonlySet<jobApi.JobState_Enum> = new Set([DONE, FAILED, CANCELLED, UPDATED, DRAINED]);
 
 /** Submits a pipeline. Rejects, in bounded time, when the runner cannot be reached or does not take it. */
-export async function runPortable(pipeline: Pipeline, options: PortableRunnerOptions): Promise<PortableRun> {
+export function runPortable(pipeline: Pipeline, options: PortableRunnerOptions): Promise<PortableRun> {
+  return runProto(protoOf(pipeline), options);
+}
+
+/** As `runPortable`, for a pipeline as bytes, whichever SDK made it. Its environments give way to the one of the options. */
+export function runSerialized(pipeline: Uint8Array, options: PortableRunnerOptions): Promise<PortableRun> {
+  return runProto(runnerApi.Pipeline.fromBinary(pipeline), options);
+}
+
+async function runProto(pipeline: runnerApi.Pipeline, options: PortableRunnerOptions): Promise<PortableRun> {
   const { jobEndpoint, jobName, environment, pipelineOptions = {} } = options;
   const service = new JobService(jobEndpoint);
   try {
     await service.reach();
-    const proto = withEnvironment(protoOf(pipeline), environment);
+    const proto = withEnvironment(pipeline, environment);
     const prepared = await service.prepare(
       proto,
       optionsToStruct({ job_name: jobName, ...pipelineOptions }),
@@ -221,13 +232,13 @@ export class PortableRun implements PipelineRun {
   }
 
   async #askState(): Promise<jobApi.JobState_Enum> {
-    const deadline = Date.now() + RECONNECT_MAX_MS;
+    const deadline = systemClock.elapsed() + RECONNECT_MAX_MS;
     for (;;) {
       try {
         return await this.service.state(this.jobId);
       } catch (error) {
         const isUnanswered = error instanceof RunnerCallError && error.isUnanswered;
-        if (!isUnanswered || this.#over.signal.aborted || Date.now() > deadline)
+        if (!isUnanswered || this.#over.signal.aborted || systemClock.elapsed() > deadline)
           throw this.#gone(error as Error);
         await sleep(RECONNECT_MS);
       }

@@ -3,6 +3,7 @@
  * that tell an endpoint where nobody answers from a runner that refuses.
  */
 import { type ClientOptions, status as GrpcStatus, type ServiceError } from "@grpc/grpc-js";
+import { systemClock } from "../../platform/clock.js";
 
 export const CHANNEL_OPTIONS: ClientOptions = {
   "grpc.max_receive_message_length": -1,
@@ -35,7 +36,7 @@ export class RunnerCallError extends Error {
 }
 
 export function deadlineIn(timeoutMs: number): Date {
-  return new Date(Date.now() + timeoutMs);
+  return new Date(systemClock.now() + timeoutMs);
 }
 
 type UnaryCall<Response> = (

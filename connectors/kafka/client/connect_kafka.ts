@@ -16,7 +16,8 @@ import {
 } from "./kafka_client.js";
 import { KafkaAuthorizationError, TopicNotFoundError } from "./kafka_errors.js";
 import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
-import type { LogId, LogMark } from "./log_identity.js";
+import type { LogId } from "./log_id.js";
+import type { LogMark } from "./log_identity.js";
 import { PartitionFetcher } from "./partition_fetcher.js";
 import { describeProducersCall, transactionalIdsCall } from "./transaction_protocol.js";
 

@@ -8,7 +8,8 @@ import type { Clock, HealthReporter, TrustedClock } from "@order-payment-stream/
 
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { LoginProvider } from "./kafkajs_internals.js";
-import type { Anchor, BatchMark, LogId, LogMark } from "./log_identity.js";
+import type { LogId } from "./log_id.js";
+import type { Anchor, BatchMark, LogMark } from "./log_identity.js";
 
 /** What a Kafka read needs of a cluster. */
 export interface KafkaClient {
@@ -128,6 +129,14 @@ export interface RecordCursor {
   /** Value bytes are buffer[valueStart, valueEnd); valueStart -1 = null value. */
   readonly valueStart: number;
   readonly valueEnd: number;
+  /**
+   * Looks for a header of the record, the last one of that name, as Kafka's own clients do. Its value is then
+   * buffer[headerStart, headerEnd). False: there is none, or it has no value.
+   * @param name in UTF-8
+   */
+  findHeader(name: Uint8Array): boolean;
+  readonly headerStart: number;
+  readonly headerEnd: number;
 }
 
 /** Where a client's words go. */

@@ -4,13 +4,7 @@
  * with a mark of the last batch that was read. Whoever goes on from it fetches that batch once more and compares.
  */
 import { RecordFormatError } from "./kafka_errors.js";
-
-export interface LogId {
-  /** Empty: the brokers do not tell. */
-  readonly clusterId: string;
-  /** As Kafka's tools show it. Empty: not told by brokers before 2.8. */
-  readonly topicId: string;
-}
+import type { LogId } from "./log_id.js";
 
 /** A record batch, told apart from any other that was ever at the same place. */
 export interface BatchMark {

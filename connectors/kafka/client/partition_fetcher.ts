@@ -5,63 +5,24 @@
  */
 import { type Clock, type HealthReporter, TrustedClock, unheard } from "@order-payment-stream/beam/io";
 
-import { backoffMs } from "./backoff.js";
 import { RetriableCodeError } from "./cluster.js";
-import type { FetchAnswer, FetchedPartition, FetchRequest } from "./fetch_protocol.js";
+import { FetchFailures } from "./fetch_failures.js";
+import type { FetchedPartition, FetchRequest } from "./fetch_protocol.js";
+import type { FetchTransport } from "./fetch_transport.js";
 import type { KafkaLimits, KafkaLogger } from "./kafka_client.js";
-import {
-  KafkaAuthenticationError,
-  KafkaAuthorizationError,
-  type KafkaError,
-  KafkaProgramError,
-  KafkaRequestError,
-  LogChangedError,
-  OffsetOutOfRangeError,
-  RecordFormatError,
-  TokenRefusedError,
-  TopicNotFoundError,
-} from "./kafka_errors.js";
-import { errorName, type MetadataAnswer } from "./kafkajs_internals.js";
-import {
-  type Anchor,
-  type BatchHeader,
-  type BatchMark,
-  holdsAnchor,
-  isSameLog,
-  type LogId,
-  type LogMark,
-} from "./log_identity.js";
+import { KafkaRequestError, RecordFormatError } from "./kafka_errors.js";
+import { contradiction, LogCheck, otherIds } from "./log_check.js";
+import { holdsAnchor, type LogMark } from "./log_identity.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
 import { readBatchHeader, readRecordSet } from "./record_batch.js";
-import { type TransactionSource, TransactionWatch } from "./transaction_watch.js";
+import { TransactionWatch } from "./transaction_watch.js";
 import { UnpackedBatches } from "./unpacked_batches.js";
-
-/** What the fetcher asks of the cluster. Each call is one attempt, and rejects when it fails. */
-export interface FetchTransport extends TransactionSource {
-  readonly brokers: readonly string[];
-  metadata(topics: readonly string[]): Promise<MetadataAnswer>;
-  fetch(nodeId: number, request: FetchRequest): Promise<FetchAnswer>;
-  /** First offset, and one more than the last, whether visible under read_committed or not. */
-  offsetRange(
-    nodeId: number,
-    topic: string,
-    partition: number,
-  ): Promise<{ earliest: number; latest: number }>;
-  /** The next request to this node goes by a new connection. */
-  disconnect(nodeId: number): void;
-  /** A rejection, as one of our errors. */
-  toKafkaError(error: unknown): KafkaError;
-}
 
 const NO_ERROR = 0;
 const OFFSET_OUT_OF_RANGE = 1;
 const CORRUPT_MESSAGE = 2;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
-const INVALID_FETCH_SIZE = 4;
 const LEADER_NOT_AVAILABLE = 5;
-const INVALID_TOPIC = 17;
-const TOPIC_AUTHORIZATION_FAILED = 29;
-const UNSUPPORTED_VERSION = 35;
 
 /**
  * A broker answers the fetches of one connection in turn, so a partition that gets room, or is subscribed, while a
@@ -70,22 +31,12 @@ const UNSUPPORTED_VERSION = 35;
 const SHORT_WAIT_MS = 10;
 const SETTLING_MS = 1_000;
 
-/** Answers with the same batch damaged, each by a connection of its own, before it counts as damaged on the disk. */
-const DAMAGED_MAX = 6;
-
-const HEALTH_KAFKA = "Kafka";
 const HEALTH_CLOCK = "clock";
-/** A change of leader, which is no problem, is over sooner. */
-const HEALTH_AFTER_MS = 1_000;
-/** Beyond the time that a broker may hold an answer back. */
-const HEALTH_SLOW_MS = 5_000;
-
-/** After a gap of this length between fetches, of a buffer that was full or a process that stood still, a topic may have
- * been made again unseen. */
+/**
+ * After a gap of this length between fetches, of a buffer that was full or a process that stood still, a topic may have
+ * been made again unseen.
+ */
 const DOUBT_AFTER_MS = 1_000;
-
-/** What waiting does not mend. */
-const FATAL = [KafkaAuthenticationError, TokenRefusedError, KafkaProgramError];
 
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
@@ -101,19 +52,21 @@ export class PartitionFetcher implements ReaderOwner {
   #isClosed = false;
   readonly #transactions: TransactionWatch;
   readonly #unpacked: UnpackedBatches;
-  /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
-  #isFailing = false;
+  readonly #failures: FetchFailures;
+  readonly #logs: LogCheck;
 
   constructor(
     private readonly transport: FetchTransport,
     private readonly limits: KafkaLimits,
     private readonly clock: Clock,
-    private readonly logger: KafkaLogger,
-    private readonly random: () => number = Math.random,
+    logger: KafkaLogger,
+    random: () => number = Math.random,
     private readonly health: HealthReporter = unheard,
     private readonly trustedClock: TrustedClock = new TrustedClock(clock),
   ) {
     this.#unpacked = new UnpackedBatches(limits.unpackedBatchMaxBytes, limits.unpackedMaxBytes);
+    this.#failures = new FetchFailures(transport, limits, clock, logger, random, health);
+    this.#logs = new LogCheck(transport, this.#failures);
     this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
 
@@ -153,6 +106,7 @@ export class PartitionFetcher implements ReaderOwner {
 
   closed(reader: PartitionReader): void {
     this.#transactions.ended(reader);
+    this.#failures.ended(reader);
     const ofTopic = this.#readers.get(reader.topic);
     ofTopic?.delete(reader.partition);
     if (ofTopic?.size === 0) this.#readers.delete(reader.topic);
@@ -225,9 +179,9 @@ export class PartitionFetcher implements ReaderOwner {
         const known = topic?.partitionMetadata.find(({ partitionId }) => partitionId === reader.partition);
         const code = topic?.topicErrorCode || (known === undefined ? UNKNOWN_TOPIC_OR_PARTITION : NO_ERROR);
         if (code !== NO_ERROR) {
-          if (this.#failedByCode(reader, code)) toNotify.push(reader);
+          if (this.#failures.failedByCode(reader, code)) toNotify.push(reader);
         } else if (known!.leader < 0) {
-          if (this.#failedByCode(reader, known!.partitionErrorCode || LEADER_NOT_AVAILABLE))
+          if (this.#failures.failedByCode(reader, known!.partitionErrorCode || LEADER_NOT_AVAILABLE))
             toNotify.push(reader);
         } else {
           const told = { clusterId, topicId: topic!.topicId };
@@ -235,29 +189,17 @@ export class PartitionFetcher implements ReaderOwner {
           if (reader.recognize(told)) {
             reader.leader = leader;
             reader.leaderEpoch = leaderEpoch;
-          } else if (await this.#logChanged(reader, leader, otherIds(reader.expectedLog, told), told)) {
+          } else if (await this.#logs.changed(reader, leader, otherIds(reader.expectedLog, told), told)) {
             toNotify.push(reader);
           }
         }
       }
     } catch (error) {
-      for (const reader of readers) if (this.#failed(reader, error)) toNotify.push(reader);
+      for (const reader of readers) if (this.#failures.failed(reader, error)) toNotify.push(reader);
     }
     for (const reader of readers) reader.isBusy = false;
     this.#isResolving = false;
     await this.#goOn(toNotify);
-  }
-
-  /** True: the subscriber has something to see. */
-  async #logChanged(reader: PartitionReader, leader: number, evidence: string, log: LogId): Promise<boolean> {
-    const { topic, partition, nextOffset } = reader;
-    try {
-      const range = await this.transport.offsetRange(leader, topic, partition);
-      const found = { log, earliestOffset: range.earliest, latestOffset: range.latest };
-      return reader.fail(new LogChangedError(topic, partition, nextOffset, found, evidence));
-    } catch (error) {
-      return this.#failed(reader, error);
-    }
   }
 
   async #fetch(leader: number, readers: readonly PartitionReader[], maxWaitMs: number): Promise<void> {
@@ -269,7 +211,7 @@ export class PartitionFetcher implements ReaderOwner {
     const elapsedMs = this.clock.elapsed();
     for (const reader of readers) if (elapsedMs - reader.fetchedAtMs > DOUBT_AFTER_MS) reader.doubt();
     this.#watchClock();
-    const callOff = this.#watchAnswer(leader, maxWaitMs);
+    const callOff = this.#failures.watchAnswer(leader, maxWaitMs);
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
@@ -280,12 +222,14 @@ export class PartitionFetcher implements ReaderOwner {
         if (await this.#accept(reader, fetched, leader, sentAtMs)) toNotify.push(reader);
       }
       for (const reader of unanswered) {
-        if (this.#failed(reader, new KafkaRequestError(`the fetch answer left ${reader.name} out`))) {
+        if (
+          this.#failures.failed(reader, new KafkaRequestError(`the fetch answer left ${reader.name} out`))
+        ) {
           toNotify.push(reader);
         }
       }
     } catch (error) {
-      for (const reader of unanswered) if (this.#failed(reader, error)) toNotify.push(reader);
+      for (const reader of unanswered) if (this.#failures.failed(reader, error)) toNotify.push(reader);
     }
     callOff();
     for (const reader of readers) reader.isBusy = false;
@@ -319,12 +263,12 @@ export class PartitionFetcher implements ReaderOwner {
     leader: number,
     sentAtMs: number,
   ): Promise<boolean> {
-    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) return this.#outOfRange(reader, leader);
+    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) return this.#logs.outOfRange(reader, leader);
     if (fetched.errorCode === CORRUPT_MESSAGE) {
       const what = `the broker says that its log is damaged at offset ${reader.fetchOffset}`;
-      return this.#damaged(reader, leader, what);
+      return this.#failures.damaged(reader, leader, what);
     }
-    if (fetched.errorCode !== NO_ERROR) return this.#failedByCode(reader, fetched.errorCode);
+    if (fetched.errorCode !== NO_ERROR) return this.#failures.failedByCode(reader, fetched.errorCode);
 
     let { buffer, recordsStart: start, recordsEnd: end } = fetched;
     if (end - start < buffer.length * VIEW_MIN_SHARE) {
@@ -338,104 +282,21 @@ export class PartitionFetcher implements ReaderOwner {
       const { anchorInDoubt } = reader;
       if (anchorInDoubt !== undefined) {
         const first = readBatchHeader(buffer, start, end);
-        if (first === undefined) return this.#withoutAnchor(reader, leader, anchorInDoubt, fetched);
+        if (first === undefined) return this.#logs.withoutAnchor(reader, leader, anchorInDoubt, fetched);
         if (!holdsAnchor(first, anchorInDoubt)) {
-          return this.#logChanged(reader, leader, contradiction(anchorInDoubt, first), reader.log!);
+          return this.#logs.changed(reader, leader, contradiction(anchorInDoubt, first), reader.log!);
         }
       }
       const set = readRecordSet(buffer, start, end, reader.nextOffset, fetched.aborted, verifyChecksums);
       this.trustedClock.confirm(set.latestTimestampMs);
       if (set.nextOffset > reader.fetchOffset) reader.damaged = 0;
-      this.#succeeded(reader);
+      this.#failures.succeeded(reader);
       this.#transactions.watch(reader, set.nextOffset, fetched, leader);
       return reader.accept(set.batches, set.nextOffset, set.anchor, fetched.highWatermark, sentAtMs);
     } catch (error) {
       if (!(error instanceof RecordFormatError)) throw error;
-      return this.#damaged(reader, leader, error.message);
+      return this.#failures.damaged(reader, leader, error.message);
     }
-  }
-
-  /** A byte that was damaged on the way is right the next time, by another connection; one on a disk is not. */
-  #damaged(reader: PartitionReader, leader: number, what: string): boolean {
-    const { name } = reader;
-    reader.damaged++;
-    if (reader.damaged >= DAMAGED_MAX) {
-      return reader.fail(
-        new RecordFormatError(
-          `${name}: ${what}, ${DAMAGED_MAX} times in a row by as many connections: it is so on the disk of broker ${leader}. ` +
-            "Another replica may be whole: move the leader; or delete the records up to there",
-        ),
-      );
-    }
-    this.transport.disconnect(leader);
-    return this.#failed(reader, new KafkaRequestError(`${name}: ${what}`));
-  }
-
-  /** Right after a change of leader the new one may not know its own end yet, so the log is asked once more. */
-  async #outOfRange(reader: PartitionReader, leader: number): Promise<boolean> {
-    const { topic, partition, fetchOffset, nextOffset } = reader;
-    try {
-      const { earliest, latest } = await this.transport.offsetRange(leader, topic, partition);
-      if (nextOffset < earliest || nextOffset > latest) {
-        const found = { log: reader.log!, earliestOffset: earliest, latestOffset: latest };
-        return reader.fail(new OffsetOutOfRangeError(topic, partition, nextOffset, found));
-      }
-      if (fetchOffset < earliest) {
-        // Retention has removed what was read, and no more: there is nothing left to compare.
-        reader.trust();
-        return false;
-      }
-      return this.#failed(reader, new RetriableCodeError(reader.name, OFFSET_OUT_OF_RANGE));
-    } catch (error) {
-      return this.#failed(reader, error);
-    }
-  }
-
-  /** The answer had no room for this partition, or the log ends in front of what was read. */
-  async #withoutAnchor(
-    reader: PartitionReader,
-    leader: number,
-    anchor: Anchor,
-    { lastStableOffset }: FetchedPartition,
-  ): Promise<boolean> {
-    if (lastStableOffset > anchor.offset) return false;
-    return this.#outOfRange(reader, leader);
-  }
-
-  #succeeded(reader: PartitionReader): void {
-    if (reader.failures > 0) {
-      const { topic, partition, failures } = reader;
-      const outageMs = this.clock.elapsed() - reader.failingSinceMs;
-      this.logger.info("Kafka partition can be read again", { topic, partition, failures, outageMs });
-    }
-    reader.failures = 0;
-    reader.missingSinceMs = -1;
-    if (this.#isFailing && !this.#anyFails()) {
-      this.#isFailing = false;
-      this.health.clear(HEALTH_KAFKA);
-    }
-  }
-
-  #anyFails(): boolean {
-    for (const ofTopic of this.#readers.values()) {
-      for (const { failures } of ofTopic.values()) if (failures > 0) return true;
-    }
-    return false;
-  }
-
-  /** Returns a function that ends the watch. */
-  #watchAnswer(leader: number, maxWaitMs: number): () => void {
-    if (this.health === unheard) return () => {};
-    return this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
-      this.#unwell(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
-    });
-  }
-
-  /** The first sentence stays: one outage is told once. */
-  #unwell(problem: string): void {
-    if (this.#isFailing) return;
-    this.#isFailing = true;
-    this.health.report(HEALTH_KAFKA, problem);
   }
 
   #watchClock(): void {
@@ -443,67 +304,4 @@ export class PartitionFetcher implements ReaderOwner {
     if (problem === undefined) this.health.clear(HEALTH_CLOCK);
     else this.health.report(HEALTH_CLOCK, problem);
   }
-
-  #failedByCode(reader: PartitionReader, code: number): boolean {
-    switch (code) {
-      case TOPIC_AUTHORIZATION_FAILED:
-        return reader.fail(new KafkaAuthorizationError(`topic "${reader.topic}"`, errorName(code)));
-      case INVALID_TOPIC:
-        return reader.fail(new TopicNotFoundError(reader.topic, this.transport.brokers));
-      case INVALID_FETCH_SIZE:
-      case UNSUPPORTED_VERSION:
-        return reader.fail(new KafkaRequestError(`fetching ${reader.name}: ${errorName(code)}`));
-      case UNKNOWN_TOPIC_OR_PARTITION: {
-        const now = this.clock.elapsed();
-        if (reader.missingSinceMs < 0) reader.missingSinceMs = now;
-        if (now - reader.missingSinceMs > this.limits.topicMissingMaxMs) {
-          return reader.fail(new TopicNotFoundError(reader.topic, this.transport.brokers, reader.partition));
-        }
-        return this.#retryLater(reader, new RetriableCodeError(reader.name, code));
-      }
-      default:
-        return this.#failed(reader, new RetriableCodeError(reader.name, code));
-    }
-  }
-
-  #failed(reader: PartitionReader, error: unknown): boolean {
-    reader.missingSinceMs = -1;
-    return this.#retryLater(reader, error);
-  }
-
-  /** True: the subscriber has something to see. */
-  #retryLater(reader: PartitionReader, error: unknown): boolean {
-    if (reader.isClosed || reader.error !== undefined) return false;
-    const cause = this.transport.toKafkaError(error);
-    if (FATAL.some((known) => cause instanceof known)) return reader.fail(cause);
-    const now = this.clock.elapsed();
-    if (reader.failures === 0) reader.failingSinceMs = now;
-    reader.failures++;
-    if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
-    reader.retryAtMs = now + backoffMs(reader.failures, this.random);
-    if (now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
-      this.#unwell(`${reader.name} cannot be read: ${cause.message}`);
-    }
-    if (reader.failures === 1) {
-      const { topic, partition } = reader;
-      this.logger.warn("Kafka partition cannot be read, trying again", {
-        topic,
-        partition,
-        error: cause.message,
-      });
-    }
-    return reader.disconnect();
-  }
-}
-
-function contradiction(anchor: Anchor, first: BatchHeader): string {
-  const text = ({ baseOffset, leaderEpoch, checksum }: BatchMark): string =>
-    `of offset ${baseOffset}, epoch ${leaderEpoch} and checksum ${checksum.toString(16)}`;
-  return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was cut or restored`;
-}
-
-function otherIds(was: LogId, is: LogId): string {
-  return isSameLog({ ...was, topicId: "" }, { ...is, topicId: "" })
-    ? `the topic was deleted and made again, its id was ${was.topicId} and is ${is.topicId}`
-    : `it is in the cluster ${is.clusterId}, and what was read is in the cluster ${was.clusterId}`;
 }

@@ -2,7 +2,8 @@
 import { BufferedRecords } from "./buffered_records.js";
 import type { PartitionSubscription, RecordCursor } from "./kafka_client.js";
 import type { OpenTransactionError } from "./kafka_errors.js";
-import { type Anchor, isSameLog, type LogId, type LogMark, mergedLog, UNKNOWN_LOG } from "./log_identity.js";
+import type { LogId } from "./log_id.js";
+import { type Anchor, isSameLog, type LogMark, mergedLog, UNKNOWN_LOG } from "./log_identity.js";
 import type { RecordBatch } from "./record_batch.js";
 import type { UnpackedBatches } from "./unpacked_batches.js";
 

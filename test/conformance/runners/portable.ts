@@ -21,6 +21,7 @@ export interface PortableRecipe {
   readonly takesStreams: boolean;
   readonly stepPauseMs: number;
   readonly deadlineMs: number;
+  readonly lostReason?: RegExp;
   /** A runner is replaced after so many jobs, where each leaves something behind. */
   readonly jobsMax?: number;
   /** Throws RequirementMissing where the runner cannot be had. */
@@ -37,6 +38,7 @@ export class PortableUnderTest implements RunnerUnderTest {
   readonly takesStreams: boolean;
   readonly stepPauseMs: number;
   readonly deadlineMs: number;
+  readonly lostReason: RegExp | undefined;
   #runner: LocalRunner | undefined;
   #pool: WorkerPool | undefined;
   #jobs = 0;
@@ -48,6 +50,7 @@ export class PortableUnderTest implements RunnerUnderTest {
       takesStreams: this.takesStreams,
       stepPauseMs: this.stepPauseMs,
       deadlineMs: this.deadlineMs,
+      lostReason: this.lostReason,
     } = recipe);
   }
 

@@ -13,9 +13,9 @@ export const booksBalance: CheckerFactory = (world, report): Checker => {
   const check = (isOver: boolean): void => {
     const { run } = world;
     // What a bundle has counted is known when it ends.
-    if (run === undefined || joinStageOf(world)?.bundleHolds.size !== 0) return;
+    if (run === undefined || joinStageOf(world)?.openBundles !== 0) return;
     // One source has failed: what another has read in that turn waits for a join that will not come, and is not committed.
-    if ([...world.stages].some(({ spec, bundleHolds }) => spec.kind === "splittable" && bundleHolds.size > 0))
+    if ([...world.stages].some(({ spec, openBundles }) => spec.kind === "splittable" && openBundles > 0))
       return;
     const figures = figuresOf(run.metrics);
     for (const [topic, read] of READS) {

@@ -14,7 +14,7 @@ export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker
   const check = (): void => {
     const { run } = world;
     const join = joinStageOf(world);
-    if (run === undefined || join === undefined || join.bundleHolds.size > 0) return;
+    if (run === undefined || join === undefined || join.openBundles > 0) return;
     for (const name of run.store.sizes().keys()) {
       if (!isOfADoFn(name)) continue;
       const table = run.store.table(name);

@@ -22,7 +22,8 @@ import {
   TopicNotFoundError,
 } from "../../../connectors/kafka/client/kafka_errors.js";
 import type { MetadataAnswer } from "../../../connectors/kafka/client/kafkajs_internals.js";
-import type { LogId, LogMark } from "../../../connectors/kafka/client/log_identity.js";
+import type { LogId } from "../../../connectors/kafka/client/log_id.js";
+import type { LogMark } from "../../../connectors/kafka/client/log_identity.js";
 import { PartitionFetcher } from "../../../connectors/kafka/client/partition_fetcher.js";
 import type { Owner } from "./event_loop.js";
 import type { SimulatedKafka } from "./simulated_kafka.js";

@@ -6,7 +6,6 @@ import { STUMBLING_BLOCK } from "../scenario.js";
 
 /** The decoders of both topics are of one class. */
 interface Decoder {
-  decodeBytes(buffer: Buffer, start: number, end: number): unknown;
   decode(record: RecordCursor, ...more: unknown[]): unknown;
 }
 
@@ -17,22 +16,27 @@ export function plantStumblingBlock(): () => void {
   );
   const { decode } = prototype;
   prototype.decode = function (record, ...more) {
-    const { buffer, valueStart, valueEnd } = record;
-    if (valueStart < 0 || valueEnd - valueStart !== STUMBLING_BLOCK.length)
-      return decode.call(this, record, ...more);
-    if (STUMBLING_BLOCK.compare(buffer, valueStart, valueEnd) !== 0)
-      return decode.call(this, record, ...more);
-    const { decodeBytes } = this;
-    this.decodeBytes = () => {
-      throw new TypeError("undefined is not a function");
-    };
-    try {
-      return decode.call(this, record, ...more);
-    } finally {
-      this.decodeBytes = decodeBytes;
-    }
+    return decode.call(this, isStumblingBlock(record) ? stumbling(record) : record, ...more);
   };
   return () => {
     prototype.decode = decode;
   };
+}
+
+function isStumblingBlock({ buffer, valueStart, valueEnd }: RecordCursor): boolean {
+  if (valueStart < 0 || valueEnd - valueStart !== STUMBLING_BLOCK.length) return false;
+  return STUMBLING_BLOCK.compare(buffer, valueStart, valueEnd) === 0;
+}
+
+/** The first look at its bytes fails. */
+function stumbling(record: RecordCursor): RecordCursor {
+  let looks = 0;
+  return Object.create(record, {
+    buffer: {
+      get() {
+        if (++looks === 1) throw new TypeError("undefined is not a function");
+        return record.buffer;
+      },
+    },
+  });
 }

@@ -48,7 +48,7 @@ class JoinStage {
       newProcessor: () => assert.fail("the test makes its own"),
     };
     this.#stage = new Stage(spec, new StageTimers(this.#store));
-    this.#stage.inputWatermark = this.#watermark;
+    this.#stage.resumeAt({ input: this.#watermark, output: this.#watermark });
     this.#processor = new DirectStageProcessor(
       this.#stage,
       descriptorOf(found, components),
@@ -81,7 +81,7 @@ class JoinStage {
 
   advance(watermark: number): { pairs: Pair[]; alone: Unmatched[] } {
     this.#watermark = watermark;
-    this.#stage.inputWatermark = watermark;
+    this.#stage.resumeAt({ input: watermark, output: watermark });
     return this.#bundle(() => {
       this.#stage.timers.fireDue("event", watermark, 1_000, (transform, family, timer) =>
         this.#processor.onTimer(transform, family, timer),

@@ -3,14 +3,9 @@ import { createHash } from "node:crypto";
 import { BSON } from "mongodb";
 import { ByteReader, ByteWriter } from "../../../beam/model/bytes.js";
 import type { Order } from "../../../schemas/events.js";
-import {
-  type DeadLetter,
-  deadLetterDocument,
-  type RecordDeadLetter,
-  type StoredDocument,
-  sinkDeadLetter,
-} from "../../../transforms/dead_letter.js";
+import type { DeadLetter, RecordDeadLetter, StoredDocument } from "../../../transforms/dead_letter.js";
 import { deadLetterCoder } from "../../../transforms/dead_letter_coder.js";
+import { deadLetterDocument, sinkDeadLetter } from "../../../transforms/dead_letter_document.js";
 
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 const MIB = 1024 * 1024;

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { BSON, type Document, MongoBulkWriteError, type MongoClient } from "mongodb";
 import { systemClock } from "../../../beam/platform/clock.js";
 import { registerMongoClient } from "../../../connectors/mongodb/mongo_connections.js";
-import { type DeadLetter, deadLetterId } from "../../../transforms/dead_letter.js";
+import type { DeadLetter } from "../../../transforms/dead_letter.js";
+import { deadLetterId } from "../../../transforms/dead_letter_document.js";
 import { WriteDeadLetters, WriteJoined } from "../../../transforms/write.js";
 
 type Refuse = (document: Document) => { code: number; errmsg: string } | undefined;

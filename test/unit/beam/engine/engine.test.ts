@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ElementBatch } from "../../../../beam/engine/element_batch.js";
 import { StuckError } from "../../../../beam/engine/engine.js";
-import type { ScriptedEvent, StageSpec } from "../../../../beam/engine/stage.js";
+import type { ScriptedEvent, StageSpec } from "../../../../beam/engine/stage_spec.js";
 import { ByteWriter } from "../../../../beam/model/bytes.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../../../beam/model/timestamps.js";
@@ -584,7 +584,7 @@ describe("Engine", () => {
       assert.deepEqual(fired, []);
       assert.equal(engine.stages[1]!.timers.count("event"), seen.length);
       assert.equal(engine.stages[0]!.restrictions.size, 1);
-      assert.equal(engine.stages[1]!.bundleHolds.size, 0);
+      assert.equal(engine.stages[1]!.openBundles, 0);
     });
 
     it('"expire" ends the sources, and lets every timer fire first', async () => {

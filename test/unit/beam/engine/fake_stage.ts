@@ -5,10 +5,10 @@ import type {
   BundleResult,
   Residual,
   RestrictionOrigin,
-  Stage,
   StageProcessor,
   StageSpec,
-} from "../../../../beam/engine/stage.js";
+  StageView,
+} from "../../../../beam/engine/stage_spec.js";
 import type { DueTimer } from "../../../../beam/engine/stage_timers.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import { MIN_TIMESTAMP, type TimestampMs } from "../../../../beam/model/timestamps.js";
@@ -18,7 +18,7 @@ import { MemoryStore } from "../../../../beam/store/memory_store.js";
 
 /** What a bundle can do. */
 export interface BundleHandle {
-  readonly stage: Stage;
+  readonly stage: StageView;
   emit(value: unknown, timestamp: TimestampMs, output?: number): void;
   /** Leaves work behind; without a delay it comes at once. */
   defer(value: unknown, watermark: TimestampMs, delayMs?: number, onReady?: Residual["onReady"]): void;
@@ -41,7 +41,7 @@ class FakeProcessor implements StageProcessor, BundleHandle {
   #finalizers: (() => void | Promise<void>)[] = [];
 
   constructor(
-    readonly stage: Stage,
+    readonly stage: StageView,
     private readonly behaviour: Behaviour,
   ) {
     this.#outputs = this.#newOutputs();

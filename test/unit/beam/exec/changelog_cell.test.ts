@@ -1,6 +1,6 @@
 /** What a changelog cell stores: a small value whole, so that a log repeats no more of it than there is; then changes. */
 import assert from "node:assert/strict";
-import { createCell } from "../../../../beam/exec/user_state.js";
+import { createCell } from "../../../../beam/exec/state_cells/create_cell.js";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
 import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js";
 import { StoredChangelog } from "../../../../beam/runners/direct/stored_changelog.js";

@@ -36,7 +36,7 @@ describe("the settings of other runners", () => {
 
   it("are refused where they make none, each by its name", () => {
     const cases: [Record<string, string>, RegExp][] = [
-      [{ runner: "spark" }, /^RUNNER .* expected direct, prism, flink or portable$/],
+      [{ runner: "spark" }, /^RUNNER .* expected direct, prism, flink, portable or dataflow$/],
       [{ runner: "portable" }, /^JOB_ENDPOINT .* is not set: expected host:port/],
       [{ runner: "prism", job_endpoint: "http://a" }, /^JOB_ENDPOINT .* expected host:port$/],
       [{ job_endpoint: "a:1" }, /^JOB_ENDPOINT .* RUNNER is direct/],

@@ -2,16 +2,14 @@ import assert from "node:assert/strict";
 import { VirtualClock } from "../../../../../beam/platform/clock.js";
 import { Health } from "../../../../../beam/platform/health.js";
 import type { FetchAnswer, FetchRequest } from "../../../../../connectors/kafka/client/fetch_protocol.js";
+import type { FetchTransport } from "../../../../../connectors/kafka/client/fetch_transport.js";
 import { defaultKafkaLimits, type KafkaLimits } from "../../../../../connectors/kafka/client/kafka_client.js";
 import {
   KafkaAuthenticationError,
   KafkaError,
   TokenRefusedError,
 } from "../../../../../connectors/kafka/client/kafka_errors.js";
-import {
-  type FetchTransport,
-  PartitionFetcher,
-} from "../../../../../connectors/kafka/client/partition_fetcher.js";
+import { PartitionFetcher } from "../../../../../connectors/kafka/client/partition_fetcher.js";
 import type { PartitionReader } from "../../../../../connectors/kafka/client/partition_reader.js";
 
 import { batchBytes, markerBytes, recordsOf } from "./batch_builder.js";

@@ -1,0 +1,79 @@
+/**
+ * What a broker says of a partition's log that does not go with what was read of it: whether it is another log, one
+ * that was cut, or the same of which retention has removed the front.
+ */
+import { RetriableCodeError } from "./cluster.js";
+import type { FetchFailures } from "./fetch_failures.js";
+import type { FetchedPartition } from "./fetch_protocol.js";
+import type { FetchTransport } from "./fetch_transport.js";
+import { LogChangedError, OffsetOutOfRangeError } from "./kafka_errors.js";
+import type { LogId } from "./log_id.js";
+import { type Anchor, type BatchHeader, type BatchMark, isSameLog } from "./log_identity.js";
+import type { PartitionReader } from "./partition_reader.js";
+
+const OFFSET_OUT_OF_RANGE = 1;
+
+/** What resolves with true has given the subscriber something to see. */
+export class LogCheck {
+  constructor(
+    private readonly transport: FetchTransport,
+    private readonly failures: FetchFailures,
+  ) {}
+
+  /** Right after a change of leader the new one may not know its own end yet, so the log is asked once more. */
+  async outOfRange(reader: PartitionReader, leader: number): Promise<boolean> {
+    const { topic, partition, fetchOffset, nextOffset } = reader;
+    try {
+      const { earliest, latest } = await this.transport.offsetRange(leader, topic, partition);
+      if (nextOffset < earliest || nextOffset > latest) {
+        const found = { log: reader.log!, earliestOffset: earliest, latestOffset: latest };
+        return reader.fail(new OffsetOutOfRangeError(topic, partition, nextOffset, found));
+      }
+      if (fetchOffset < earliest) {
+        // Retention has removed what was read, and no more: there is nothing left to compare.
+        reader.trust();
+        return false;
+      }
+      return this.failures.failed(reader, new RetriableCodeError(reader.name, OFFSET_OUT_OF_RANGE));
+    } catch (error) {
+      return this.failures.failed(reader, error);
+    }
+  }
+
+  /** The answer had no room for this partition, or the log ends in front of what was read. */
+  async withoutAnchor(
+    reader: PartitionReader,
+    leader: number,
+    anchor: Anchor,
+    { lastStableOffset }: FetchedPartition,
+  ): Promise<boolean> {
+    if (lastStableOffset > anchor.offset) return false;
+    return this.outOfRange(reader, leader);
+  }
+
+  /** True: the subscriber has something to see. */
+  async changed(reader: PartitionReader, leader: number, evidence: string, log: LogId): Promise<boolean> {
+    const { topic, partition, nextOffset } = reader;
+    try {
+      const range = await this.transport.offsetRange(leader, topic, partition);
+      const found = { log, earliestOffset: range.earliest, latestOffset: range.latest };
+      return reader.fail(new LogChangedError(topic, partition, nextOffset, found, evidence));
+    } catch (error) {
+      return this.failures.failed(reader, error);
+    }
+  }
+}
+
+/** For a message. */
+export function contradiction(anchor: Anchor, first: BatchHeader): string {
+  const text = ({ baseOffset, leaderEpoch, checksum }: BatchMark): string =>
+    `of offset ${baseOffset}, epoch ${leaderEpoch} and checksum ${checksum.toString(16)}`;
+  return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was cut or restored`;
+}
+
+/** For a message. */
+export function otherIds(was: LogId, is: LogId): string {
+  return isSameLog({ ...was, topicId: "" }, { ...is, topicId: "" })
+    ? `the topic was deleted and made again, its id was ${was.topicId} and is ${is.topicId}`
+    : `it is in the cluster ${is.clusterId}, and what was read is in the cluster ${was.clusterId}`;
+}
