@@ -138,7 +138,7 @@ export class WriteDeadLetters extends MongoSink<DeadLetter, Record<never, never>
    * what every server takes. There is nowhere left for it to go then, and it must not be lost: the run ends here.
    */
   onRejected(document: Document, { code, message, idIsTaken }: RejectedDocument): Document {
-    const { _id, topic, partition, offset } = document;
+    const { _id, topic, partition, offset, file } = document;
     const isLast = this.#lastResorts.has(document);
     if (!isLast) {
       const id = idIsTaken ? `${_id}:${digestOf(document)}` : String(_id);
@@ -148,7 +148,8 @@ export class WriteDeadLetters extends MongoSink<DeadLetter, Record<never, never>
       this.#lastResorts.add(least);
       return least;
     }
-    const of = topic === undefined ? String(_id) : `${topic}, partition ${partition}, offset ${offset}`;
+    const ofRecord = topic === undefined ? String(_id) : `${topic}, partition ${partition}, offset ${offset}`;
+    const of = file === undefined ? ofRecord : `${file}, at byte ${offset}`;
     throw new MongoConfigurationError(
       `the collection ${this.config.collection} refuses the dead letter of ${of} (code ${code ?? "none"}): ${message}. ` +
         "Change what refuses it there, or name another collection in MONGODB_DEAD_LETTER_COLLECTION",

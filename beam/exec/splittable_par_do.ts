@@ -185,6 +185,11 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
     return this.inner.tryClaim(position);
   }
 
+  /** A claim counts as one until then. */
+  brought(elements: number): void {
+    this.budget.claims -= Math.max(0, elements - 1);
+  }
+
   #isLate(): boolean {
     const now = this.clock.elapsed();
     const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;

@@ -3,15 +3,18 @@ import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
 import { systemClock, TrustedClock } from "@order-payment-stream/beam/io";
 import { ServerClock } from "@order-payment-stream/mongodb";
-import { buildPipeline, MONGODB_CONNECTION } from "../graph.js";
+import { buildPipeline, type GraphOptions, MONGODB_CONNECTION, type Results } from "../graph.js";
 import { earlierFigures, figuresOf, figuresSince } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
 import { Progress } from "../report/progress.js";
 import { OutputClosedError, print } from "../report/standard_output.js";
 import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
+import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
 import { registerConnections } from "../settings/worker_settings.js";
+import { printResults, writeResultFiles, writeToMongo } from "../write_results.js";
+import { absolute, FileProgress, inspectFiles } from "./input_files.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
 import { recordsMayBeMissing } from "./start_position.js";
@@ -28,6 +31,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
   const health = watchHealth(log);
   const state = await unlessAborted(signal, openState(settings, health, log));
   try {
+    const files = await unlessAborted(signal, inspectFiles(settings, state.isResumed, log));
     await unlessAborted(signal, checkConnections(settings, log));
     const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
@@ -50,7 +54,15 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
       settings.runner === "direct"
         ? await startPipeline(settings, log, state, health, mayMissRecords)
         : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
-    await supervise(begun, { settings, terminal, log, signal, lost: state.lost });
+    const progress = files && new FileProgress(begun.metrics, files);
+    await supervise(begun, {
+      settings,
+      terminal,
+      log,
+      signal,
+      lost: state.lost,
+      ...(progress !== undefined && { more: () => progress.lines(), moreFields: () => progress.fields() }),
+    });
   } finally {
     await state.close();
   }
@@ -74,9 +86,11 @@ export async function startPipeline(
     advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
   });
   const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock);
-  const serverClock = new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock);
+  const serverClock = needsMongo(settings)
+    ? new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock)
+    : undefined;
   try {
-    await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
+    if (serverClock !== undefined) await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
     const run = runDirect(pipeline, {
       store: state.store,
       bundleSizeMax: settings.bundle_size,
@@ -86,10 +100,10 @@ export async function startPipeline(
       health,
       trustedClock,
     });
-    run.finished.catch(() => undefined).finally(() => serverClock.stop());
+    run.finished.catch(() => undefined).finally(() => serverClock?.stop());
     return run;
   } catch (error) {
-    serverClock.stop();
+    serverClock?.stop();
     throw error;
   }
 }
@@ -130,11 +144,15 @@ function preparePipeline(
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
   const pipeline = pipelineOf(settings, mayMissRecords);
+  const { orders, payments, then_kafka_from: then } = settings;
   log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
+    orders: orders ?? settings.kafka_order_topic,
+    payments: payments ?? settings.kafka_payment_topic,
+    ...(needsKafka(settings) && {
+      from: settings.kafka_bootstrap.join(","),
+      start: orders === undefined || payments === undefined ? settings.kafka_start : then,
+      ...(then !== undefined && { thenKafkaFrom: then }),
+    }),
     bounded: settings.bounded,
   });
   return pipeline;
@@ -142,9 +160,13 @@ function preparePipeline(
 
 /** The graph that these settings describe. */
 export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
-  return buildPipeline({
+  const options: GraphOptions = {
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
+    orderFiles: settings.orders && absolute(settings.orders),
+    paymentFiles: settings.payments && absolute(settings.payments),
+    seam: settings.then_kafka_from,
+    badFiles: settings.bad_files,
     isBounded: settings.bounded,
     start: settings.kafka_start,
     offsetReset: settings.auto_offset_reset,
@@ -159,6 +181,19 @@ export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipe
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
+  };
+  return buildPipeline(options, sinkOf(settings, options));
+}
+
+function sinkOf(settings: RunSettings, options: GraphOptions): (results: Results) => void {
+  const { sink, sink_path: path, sink_codec: codec, sink_interval: intervalMs, bounded } = settings;
+  if (sink === "mongodb") return writeToMongo(options);
+  if (sink === "stdout") return printResults;
+  return writeResultFiles({
+    folder: absolute(path!),
+    format: sink,
+    codec,
+    intervalMs: bounded ? null : intervalMs,
   });
 }
 
@@ -178,15 +213,16 @@ export interface Supervision {
   readonly signal: AbortSignal;
   /** Ends the run as it is: its state is lost. The reason is what `supervise` throws then. */
   readonly lost: AbortSignal;
-  /** Further lines for the live progress. */
+  /** Further lines for the live progress, and fields for its line in a log. */
   readonly more?: () => readonly string[];
+  readonly moreFields?: () => Readonly<Record<string, number>>;
 }
 
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
-  const { settings, terminal, log, signal, lost, more } = supervision;
+  const { settings, terminal, log, signal, lost, more, moreFields } = supervision;
   const startedMs = systemClock.elapsed();
-  const progress = new Progress(run, terminal, log, more);
+  const progress = new Progress(run, terminal, log, more, moreFields);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain ?? "keep").catch(() => undefined);
@@ -215,12 +251,19 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);
   }
-  await printSummary(
-    settings.summary === "json"
-      ? JSON.stringify(summaryOf(figures, durationMs, ofAllRuns))
-      : summaryText(figures, durationMs, ofAllRuns),
-    log,
-  );
+  if (settings.summary === "json") {
+    await printSummary(JSON.stringify(summaryOf(figures, durationMs, ofAllRuns)), log);
+    return;
+  }
+  const text = summaryText(figures, durationMs, ofAllRuns, placeOf(settings));
+  // Stdout holds the results there.
+  if (settings.sink === "stdout") terminal.write(`${text}\n`);
+  else await printSummary(text, log);
+}
+
+function placeOf({ sink, sink_path: path }: RunSettings): string {
+  if (sink === "mongodb") return "in MongoDB";
+  return sink === "stdout" ? "on stdout" : `in ${path}`;
 }
 
 /** What was done is done, whether somebody reads it or not. */

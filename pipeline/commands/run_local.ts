@@ -48,6 +48,9 @@ export async function runLocal(
     const settings: RunSettings = {
       ...given,
       bounded: false,
+      orders: undefined,
+      payments: undefined,
+      then_kafka_from: undefined,
       kafka_bootstrap: services.kafkaBootstrap.split(","),
       mongodb_uri: services.mongodbUri,
       state_dir: given.state_dir ?? stateBeside(services, env),

@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
+import { FILE_SETTINGS, fileProblems } from "./file_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
@@ -247,8 +248,6 @@ export const LOG_SETTINGS = settingsTable({
 /** Names that are fixed already and of no use yet. */
 const MISSING_SETTINGS = settingsTable({
   gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
-  orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
-  payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
 });
 
 function missing(what: string) {
@@ -258,6 +257,7 @@ function missing(what: string) {
 export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
   ...KAFKA_READ_SETTINGS,
+  ...FILE_SETTINGS,
   ...REGISTRY_SETTINGS,
   ...WRITER_SCHEMA_SETTINGS,
   ...MONGODB_SETTINGS,
@@ -275,6 +275,7 @@ export const RUN_SETTINGS = settingsTable({
 export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<string, SettingsTable>([
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
   ["Schemas", { ...REGISTRY_SETTINGS, ...WRITER_SCHEMA_SETTINGS }],
+  ["Files", FILE_SETTINGS],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
@@ -305,6 +306,7 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...registryProblems(settings),
   ...namesakes(settings),
   ...checkpointProblems(settings),
+  ...fileProblems(settings),
   ...runnerProblems(settings),
   ...dataflowProblems(settings),
 ];

@@ -25,14 +25,14 @@ const FILES = "@order-payment-stream/files";
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
-  producers: { folders: ["schemas"], packages: ["kafkajs", "lz4-napi", "snappyjs"] },
+  producers: { folders: ["schemas"], packages: [FILES, "kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: [BEAM, "kafkajs", "mongodb"] },
   // A fake of the service, which runs jobs on Prism.
   "services/dataflow": {
     folders: ["services"],
     packages: [BEAM, GCS, "@google-cloud/dataflow", "@grpc/grpc-js", "@grpc/proto-loader"],
   },
-  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "mongodb"] },
+  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "avsc", "mongodb"] },
   "beam/platform": { folders: ["beam/model"], packages: [] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
