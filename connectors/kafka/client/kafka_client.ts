@@ -9,7 +9,7 @@ import type { Clock, HealthReporter, TrustedClock } from "@order-payment-stream/
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { LoginProvider } from "./kafkajs_internals.js";
 import type { LogId } from "./log_id.js";
-import type { BatchMark, LogMark } from "./log_identity.js";
+import type { Anchor, BatchMark, LogMark } from "./log_identity.js";
 
 /** What a Kafka read needs of a cluster. */
 export interface KafkaClient {
@@ -91,6 +91,8 @@ export interface PartitionSubscription {
   readonly caughtUpAtMs: number | undefined;
   /** The log that is read, as last told by the brokers. Undefined: not known yet, and no record was fetched. */
   readonly log: LogId | undefined;
+  /** The batch that was fetched last, of whatever kind. Undefined: none was. */
+  readonly anchor: Anchor | undefined;
   /**
    * Set while an open transaction has held the partition up for `retryMaxMs`: what a read that has an end fails with.
    * One that has none goes on waiting; when the transaction ends, so does this.

@@ -92,6 +92,10 @@ export class PartitionReader implements PartitionSubscription {
     return this.#isSameLog ? undefined : this.#anchor;
   }
 
+  get anchor(): Anchor | undefined {
+    return this.#anchor;
+  }
+
   get expectedLog(): LogId {
     return this.log ?? this.#expected;
   }
