@@ -46,12 +46,12 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings: read, origins, texts }) => {
-    const settings = withEnd(withOffsetReset(read, origins));
+  action: async (read) => {
+    const settings = withEnd(withOffsetReset(read.settings, read.origins));
     if (settings.runner === "dataflow") {
-      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, texts);
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, read.texts);
     }
-    return (await import("./commands/run.js")).run(settings, texts);
+    return (await import("./commands/run.js")).run(settings, read);
   },
 });
 
