@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local producers services services-down bench bench-portable bench-hot-key bench-codecs clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
