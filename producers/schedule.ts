@@ -19,6 +19,7 @@ import {
   type ScenarioOptions,
 } from "./scenario.js";
 import { completeShares, messagesPerOrder, type Shares } from "./shares.js";
+import type { ValueFormat } from "./value_format.js";
 
 export interface ScheduleOptions {
   which: "orders" | "payments" | "all";
@@ -33,6 +34,7 @@ export interface ScheduleOptions {
   shares?: Partial<Shares> | undefined;
   outOfOrdernessMs?: number | undefined;
   timeoutMs?: number | undefined;
+  format?: ValueFormat | undefined;
 }
 
 export interface Schedule {
@@ -78,7 +80,7 @@ export function scenarioOptions(
   options: ScheduleOptions & { seed: number },
   { startMs, eventRatePerSecond }: Schedule,
 ): ScenarioOptions {
-  const { seed, count, which, shares, outOfOrdernessMs, timeoutMs } = options;
+  const { seed, count, which, shares, outOfOrdernessMs, timeoutMs, format } = options;
   return {
     seed,
     orders: count,
@@ -88,5 +90,6 @@ export function scenarioOptions(
     ...(shares !== undefined && { shares }),
     ...(outOfOrdernessMs !== undefined && { outOfOrdernessMs }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(format !== undefined && { format }),
   };
 }

@@ -15,6 +15,7 @@ export {
   type RecordDecoderFactory,
   type RecordDecoderName,
   Rejected,
+  recordDecoder,
   registerRecordDecoder,
   type TopicPartition,
 } from "./record_decoder.js";
