@@ -45,7 +45,7 @@ async function load(input: LoadInput): Promise<LoadResult> {
     shares: SHARES,
     timeoutMs,
     outOfOrdernessMs,
-    ...(input.isFramed && { format: { name: "confluent", schemaIds: FRAMED_SCHEMA_IDS } }),
+    ...(input.isFramed && { valueFormat: { name: "confluent", schemaIds: FRAMED_SCHEMA_IDS } }),
   });
   const orders = await records(kafka.brokers, topics.orders);
   const payments = await records(kafka.brokers, topics.payments);

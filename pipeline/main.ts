@@ -9,6 +9,7 @@ import {
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
+  EXPORT_SETTINGS,
   JOBS_CHOICES,
   JOBS_SETTINGS,
   PRODUCE_SETTINGS,
@@ -21,6 +22,7 @@ import {
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
 import { logOutput } from "./report/standard_output.js";
+import { withEnd } from "./settings/file_settings.js";
 import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./settings/options.js";
 
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
@@ -45,12 +47,12 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings: read, origins, texts }) => {
-    const settings = withOffsetReset(read, origins);
+  action: async (read) => {
+    const settings = withEnd(withOffsetReset(read.settings, read.origins));
     if (settings.runner === "dataflow") {
-      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, texts);
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, read.texts);
     }
-    return (await import("./commands/run.js")).run(settings, texts);
+    return (await import("./commands/run.js")).run(settings, read);
   },
 });
 
@@ -84,6 +86,13 @@ define(program.command("dead-letters").description("show what could not take par
     (await import("./commands/dead_letters.js")).deadLetters(settings, what),
 });
 
+define(program.command("export").description("write the collections to files"), {
+  table: EXPORT_SETTINGS,
+  together: checkTogether,
+  action: async ({ settings }) =>
+    (await import("./commands/export_collections.js")).exportCollections(settings),
+});
+
 define(program.command("checkpoints").description("show the checkpoints that a run can be restored from"), {
   table: CHECKPOINTS_SETTINGS,
   choices: CHECKPOINTS_CHOICES,
@@ -115,7 +124,7 @@ define(program.command("services").description("start Kafka and MongoDB in the b
 });
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(withUnderscores(process.argv));
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   // It has printed its message; help and version are no mistakes.
@@ -137,4 +146,11 @@ function version(): string {
     }
   }
   return "unknown";
+}
+
+/** Names have underscores, as Beam's have; who writes dashes means the same. */
+function withUnderscores(words: readonly string[]): string[] {
+  return words.map((word) =>
+    word.replace(/^--[a-z0-9]+(-[a-z0-9]+)+(?==|$)/, (flag) => `--${flag.slice(2).replaceAll("-", "_")}`),
+  );
 }

@@ -40,7 +40,7 @@ export interface ScenarioOptions {
   /** Leaves out the messages of the other topic; the rest is unchanged. Default "all". */
   which?: ScenarioTopic | "all";
   /** Of the events that are not JSON by their share. Default: single-object. */
-  format?: ValueFormat;
+  valueFormat?: ValueFormat;
 }
 
 export interface ScenarioMessage {
@@ -116,7 +116,7 @@ class Storyteller {
     );
     this.timeoutMs = positive("timeoutMs", options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     this.which = options.which ?? "all";
-    this.format = options.format ?? { name: "single-object" };
+    this.format = options.valueFormat ?? { name: "single-object" };
     this.idPrefix = (options.seed >>> 0).toString(16).padStart(8, "0");
 
     const { early, delayed, farDuplicate } = this.shares;

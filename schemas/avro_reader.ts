@@ -22,6 +22,7 @@ export class AvroReader {
   private at = 0;
   private end = 0;
   private fault: Malformed | undefined;
+  private isLost = false;
 
   /** Starts over at `buffer[at, end)`; the caller guarantees 0 ≤ at ≤ end ≤ buffer.length. */
   reset(buffer: Buffer, at: number, end: number): void {
@@ -29,6 +30,7 @@ export class AvroReader {
     this.at = at;
     this.end = end;
     this.fault = undefined;
+    this.isLost = false;
   }
 
   /** The first fault of this record, if any; bytes left over are one. */
@@ -36,6 +38,16 @@ export class AvroReader {
     if (this.fault !== undefined) return this.fault;
     if (this.at === this.end) return undefined;
     return undecodable(`${this.end - this.at} bytes follow the Avro record`);
+  }
+
+  /** Where the next read begins; NaN when a fault has left it unknown where the next field is. */
+  get position(): number {
+    return this.isLost ? Number.NaN : this.at;
+  }
+
+  /** The first fault of this record, if any, whatever follows it. */
+  get firstFault(): Malformed | undefined {
+    return this.fault;
   }
 
   /** Exact up to ±2^53; beyond that rounded, but never back into that range. NaN after a fault. */
@@ -96,7 +108,7 @@ export class AvroReader {
   int(field: string): number {
     const value = this.long(field);
     if (value === (value | 0)) return value | 0;
-    this.fail(field, "is longer than 32 bits");
+    this.fault ??= undecodable(`Avro field ${field} is longer than 32 bits`);
     return 0;
   }
 
@@ -119,7 +131,7 @@ export class AvroReader {
     for (; i < end; i++) seen |= buffer[i]!;
     if (seen < 0x80) return buffer.latin1Slice(start, end);
     if (isUtf8(buffer.subarray(start, end))) return buffer.toString("utf8", start, end);
-    this.fail(field, "is not valid UTF-8");
+    this.fault ??= undecodable(`Avro field ${field} is not valid UTF-8`);
     return "";
   }
 
@@ -172,6 +184,7 @@ export class AvroReader {
 
   /** Keeps the first one. */
   fail(field: string, what: string): number {
+    this.isLost = true;
     this.fault ??= undecodable(`Avro field ${field} ${what}`);
     return Number.NaN;
   }

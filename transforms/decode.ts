@@ -50,6 +50,34 @@ export interface EventDecoderConfig {
 export type OrderById = KV<string, ReceivedEvent<Order>>;
 export type PaymentById = KV<string, ReceivedEvent<Payment>>;
 
+/** Why an event's time is refused. */
+export interface Refusal {
+  readonly reason: "LATE" | "FUTURE_TIMESTAMP";
+  readonly message: string;
+  readonly field?: string;
+  readonly untimely: Untimely;
+}
+
+/**
+ * The rules LATE and FUTURE_TIMESTAMP; undefined: the event may take part.
+ * @param watermark of the event's own partition, or file
+ * @param now the latest time that it may be
+ */
+export function refusalOf(
+  event: Order | Payment,
+  watermark: number,
+  now: number,
+  timeoutMs: number,
+  maxAheadOfClockMs: number,
+): Refusal | undefined {
+  if (event.created_at > now + maxAheadOfClockMs) {
+    const message = aheadOfClock(event.created_at, now);
+    return { reason: "FUTURE_TIMESTAMP", message, field: "created_at", untimely: "future" };
+  }
+  if (!isExpired(event, watermark, timeoutMs)) return undefined;
+  return { reason: "LATE", message: behindWatermark(event.created_at, watermark), untimely: "late" };
+}
+
 class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOfKind[K]>
   implements RecordDecoder<KV<string, ReceivedEvent<E>>, DeadLetter>
 {
@@ -86,13 +114,9 @@ class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOf
     const event = record.valueStart < 0 ? NULL_VALUE : this.#decodeValue(record);
     if (event instanceof NotReady) return event;
     if (event instanceof Malformed) return reject(record, from, event.reason, event.message, event.field);
-    if (event.created_at > now + this.#maxAheadOfClockMs) {
-      const message = aheadOfClock(event.created_at, now);
-      return reject(record, from, "FUTURE_TIMESTAMP", message, "created_at", "future");
-    }
-    if (isExpired(event, watermark, this.#timeoutMs)) {
-      const message = behindWatermark(event.created_at, watermark);
-      return reject(record, from, "LATE", message, undefined, "late");
+    const refusal = refusalOf(event, watermark, now, this.#timeoutMs, this.#maxAheadOfClockMs);
+    if (refusal !== undefined) {
+      return reject(record, from, refusal.reason, refusal.message, refusal.field, refusal.untimely);
     }
     const received = new ReceivedEvent(
       event,

@@ -23,6 +23,7 @@ import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
 import {
   EndOfRange,
+  LastBatch,
   type LogPosition,
   type LogRange,
   LogRangeTracker,
@@ -92,10 +93,13 @@ export class ReadPartitions extends SplittableDoFn<
     return undefined;
   }
 
-  /** The last batch in front of the end is not known here, so behind a range that is done the log is known by its ids. */
-  override remainder(_source: PartitionSource, { start, end, log }: LogRange, isDone: boolean): LogRange {
-    if (!isDone) return { ...openRange(start), log };
-    return { ...openRange(end), log: log && { ...log, anchor: undefined } };
+  /** Behind a range that is done the log is marked, too: so a later run notices when it has been cut in the meantime. */
+  override remainder(
+    _source: PartitionSource,
+    { start, log, readUpTo }: LogRange,
+    isDone: boolean,
+  ): LogRange {
+    return { ...openRange(isDone ? (readUpTo ?? start) : start), log };
   }
 
   /** A bounded read ends where the partition ends now. */
@@ -127,7 +131,11 @@ export class ReadPartitions extends SplittableDoFn<
     if (reading === "taken back") return resume();
     if (reading instanceof NotReady) return resume(QUIET_DELAY_MS, reading.onReady);
     if (subscription.position >= end) {
-      // What is between the last record and the end (markers, compacted records) is claimed with the end.
+      // Markers behind the last record, if the last batch is known that holds them; else the next run looks at them again.
+      const { anchor } = subscription;
+      if (anchor?.offset === end - 1 && anchor.offset >= reader.nextOffset) {
+        if (!tracker.tryClaim(new LastBatch(anchor))) return resume();
+      }
       tracker.tryClaim(new EndOfRange(end));
       if (tracker.restriction.end < end) return resume();
       this.#endOf(source);
@@ -141,6 +149,7 @@ export class ReadPartitions extends SplittableDoFn<
     if (caughtUpAtMs !== undefined && !this.config.isBounded) {
       const { maxOutOfOrdernessMs } = this.config;
       ctx.watermark.set(watermarkWhenCaughtUp(ctx.watermark.current, caughtUpAtMs, maxOutOfOrdernessMs));
+      reader.watermark = ctx.watermark.current;
     }
     return resume(QUIET_DELAY_MS, reader.onReady);
   }
@@ -148,10 +157,11 @@ export class ReadPartitions extends SplittableDoFn<
   /** Goes on elsewhere, where that is what is asked for, or throws. */
   #fail(
     error: Error,
-    { topic, partition }: PartitionSource,
+    source: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
   ): ProcessContinuation {
     if (!(error instanceof PositionLostError)) throw error;
+    const { topic, partition } = source;
     const { offsetReset } = this.config;
     const { claim, skipped } = newPosition(error, tracker.restriction, offsetReset);
     if (!tracker.tryClaim(claim)) return resume();
@@ -160,9 +170,11 @@ export class ReadPartitions extends SplittableDoFn<
     this.metrics.offsets_skipped.inc(skipped);
     this.#kafka.logger.warn(
       `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read goes on at offset ${claim.offset}`,
-      { topic, partition, offset: claim.offset, skipped },
+      { topic, partition, readUpTo: error.wantedOffset, offset: claim.offset, skipped },
     );
-    return resume();
+    if (claim.offset < claim.end) return resume();
+    this.#endOf(source);
+    return stop();
   }
 
   #endOf({ topic, partition }: PartitionSource): void {
@@ -249,6 +261,8 @@ export class ReadPartitions extends SplittableDoFn<
       }
     }
     ctx.watermark.set(watermark);
+    reader.watermark = watermark;
+    reader.recordsRead += count;
     this.metrics.records.inc(count);
     this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
     if (groupId !== null && count > 0) {

@@ -11,7 +11,8 @@ import {
 import { type CollectionPlan, connectMongo, prepareCollections } from "@order-payment-stream/mongodb";
 import { CLIENT_ID, kafkaConfig, registryConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
-import type { KafkaSettings, MongodbSettings } from "../settings/options.js";
+import { needsKafka, needsMongo } from "../settings/file_settings.js";
+import type { KafkaSettings, MongodbSettings, RunSettings } from "../settings/options.js";
 import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
@@ -20,28 +21,44 @@ const CONNECT_TIMEOUT_MS = 6_000;
 
 const REQUEST_RETRY_MAX_MS = 5_000;
 
-/** @throws CommandError within some ten seconds */
-export async function checkConnections(
-  settings: KafkaSettings & RegistrySettings & MongodbSettings,
-  log: Log,
-): Promise<void> {
+type Checked = Pick<RunSettings, "orders" | "payments" | "then_kafka_from" | "sink"> &
+  KafkaSettings &
+  RegistrySettings &
+  MongodbSettings;
+
+/**
+ * Of those that the run has to do with.
+ * @throws CommandError within some ten seconds
+ */
+export async function checkConnections(settings: Checked, log: Log): Promise<void> {
   const results = await Promise.allSettled([
-    checkTopics(settings, log),
-    checkRegistry(settings),
-    checkCollections(settings, log),
+    needsKafka(settings) ? checkTopics(settings, log) : undefined,
+    needsKafka(settings) ? checkRegistry(settings) : undefined,
+    needsMongo(settings) ? checkCollections(settings, log) : undefined,
   ]);
   failTogether(results);
 }
 
 /** @throws KafkaError, or a CommandError that names the topics that do not exist */
-async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
+async function checkTopics(settings: Checked, log: Log): Promise<void> {
   const client = await connectBriefly(settings, log);
   try {
-    const topics = ["kafka_order_topic", "kafka_payment_topic"] as const;
+    const topics = topicSettings(settings);
     failTogether(await Promise.allSettled(topics.map((name) => checkTopic(client, name, settings))));
   } finally {
     await client.close();
   }
+}
+
+/** Of the topics that are read. */
+export function topicSettings(
+  settings: Pick<Checked, "orders" | "payments" | "then_kafka_from">,
+): ("kafka_order_topic" | "kafka_payment_topic")[] {
+  const { orders, payments, then_kafka_from: then } = settings;
+  return [
+    ...(orders === undefined || then !== undefined ? (["kafka_order_topic"] as const) : []),
+    ...(payments === undefined || then !== undefined ? (["kafka_payment_topic"] as const) : []),
+  ];
 }
 
 /** Gives up sooner than a run that has begun would: whoever waits for the message is most likely at the keyboard. */
@@ -128,7 +145,7 @@ export function collectionPlans(settings: MongodbSettings): CollectionPlan[] {
 }
 
 /** Throws a lone failure as it is, and several as one. */
-function failTogether(results: readonly PromiseSettledResult<void>[]): void {
+function failTogether(results: readonly PromiseSettledResult<unknown>[]): void {
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new CommandError(failures.map(explain).join("\n"), { cause: failures[0] });

@@ -5,15 +5,22 @@
 
 import { type HealthReporter, type TrustedClock, unheard } from "@order-payment-stream/beam/io";
 import type { PoolAdmission } from "@order-payment-stream/beam/worker";
+import { registerFilesConnection } from "@order-payment-stream/files";
 import { registerKafkaConnection, registerSchemaRegistry } from "@order-payment-stream/kafka";
 import { registerMongoConnection } from "@order-payment-stream/mongodb";
 
 import { kafkaConfig, registryConfig } from "../connections.js";
-import { KAFKA_CONNECTION, MONGODB_CONNECTION, SCHEMA_REGISTRY } from "../graph.js";
+import { FILES_CONNECTION, KAFKA_CONNECTION, MONGODB_CONNECTION, SCHEMA_REGISTRY } from "../graph.js";
 import type { Log } from "../report/log.js";
 import { REFERABLE } from "./dataflow_settings.js";
 import { loginProblems } from "./kafka_login.js";
-import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
+import {
+  CHECKPOINT_PLACE_SETTINGS,
+  ENGINE_SETTINGS,
+  KAFKA_SETTINGS,
+  LOG_SETTINGS,
+  MONGODB_SETTINGS,
+} from "./options.js";
 import { readEnvFile, readSettings, settingsError } from "./read_settings.js";
 import { REGISTRY_SETTINGS, registryProblems } from "./registry_settings.js";
 import { RUNNER_SETTINGS } from "./runner_options.js";
@@ -28,6 +35,7 @@ export const WORKER_SETTINGS = settingsTable({
   mongodb_uri: MONGODB_SETTINGS.mongodb_uri,
   ...LOG_SETTINGS,
   outage_max: ENGINE_SETTINGS.outage_max,
+  storage_emulator_host: CHECKPOINT_PLACE_SETTINGS.storage_emulator_host,
 });
 
 /** Of the worker program when it is a pool. */
@@ -139,6 +147,10 @@ export function registerConnections(
   const registry = registryConfig(settings);
   if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, retryMaxMs });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
+  registerFilesConnection(FILES_CONNECTION, {
+    gcsEndpoint: settings.storage_emulator_host,
+    ...(trustedClock !== undefined && { trustedClock }),
+  });
   registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }
 

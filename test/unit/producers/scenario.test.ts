@@ -327,8 +327,8 @@ describe("scenario limits", () => {
   it("are in the format that is asked for, late ones too, and else the same", () => {
     const shares = { paid: 0.5, missing: 0.5, late: 0.1 };
     const single = only(shares);
-    const json = only(shares, { format: { name: "json" } });
-    const framed = only(shares, { format: { name: "confluent", schemaIds: { order: 7, payment: 8 } } });
+    const json = only(shares, { valueFormat: { name: "json" } });
+    const framed = only(shares, { valueFormat: { name: "confluent", schemaIds: { order: 7, payment: 8 } } });
     assert.deepEqual(
       [single, json, framed].map((each) => [...formatsOf(each)]),
       [["c3"], ["7b"], ["00"]],
