@@ -9,16 +9,17 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { type AvroCodec, whyNoCodec } from "../connectors/files/codecs.js";
 import { produceFiles } from "../producers/event_files.js";
+import { completeShares, messagesPerOrder } from "../producers/shares.js";
 import { servicesHome } from "../services/home.js";
 import { build } from "./build.js";
+import { SHARES } from "./load_input.js";
 import { runScript } from "./run_script.js";
 import type { FilesInput, FilesResult } from "./subjects/files_count.js";
 
 const SEED = 1;
-/** Of a scenario without faults that files cannot hold. */
-const EVENTS_PER_ORDER = 2.1;
-/** Orders a second of event time: the state holds T of them. */
-const EVENT_RATE = 500;
+/** Orders a second of event time, as in the bench of Kafka: the state holds T of them. */
+const EVENT_RATE = 250;
+const EVENTS_PER_ORDER = messagesPerOrder(completeShares(SHARES), "all");
 
 const program = new Command()
   .option("--events <list>", "events in all files", "1000000,5000000,10000000")
@@ -58,6 +59,7 @@ for (const codec of options.codecs.split(",") as AvroCodec[]) {
         rate: 0,
         startMs: Date.UTC(2026, 0, 1),
         eventRatePerSecond: EVENT_RATE,
+        shares: SHARES,
         seed: SEED,
         signal: cancel.signal,
       });
