@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local submit push-image run-dataflow-local producers services services-down bench bench-portable bench-hot-key bench-codecs clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local submit push-image run-dataflow-local producers services services-down bench bench-portable bench-hot-key bench-codecs api clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -87,6 +87,9 @@ bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="-
 
 bench-codecs: setup ## How fast each codec unpacks
 	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)
+
+api: setup ## The API reference of the library, as HTML in .local/api
+	npx typedoc
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
 	@if [ -d .local ] && [ -d node_modules/tsx ]; then node $(FROM_SOURCE) pipeline/main.ts services down; fi
