@@ -62,6 +62,11 @@ run-local: build ## Bring up what is missing, offer load, join it, show progress
 submit: build ## Submit to Google Cloud Dataflow, and follow the job [ARGS="--dry_run", settings as in .env.example]
 	@$(PROGRAM) run --runner=dataflow $(ARGS)
 
+run-batch: build ## A day of events in files, made once, joined to files [COUNT=100000 ARGS="--sink=mongodb"]
+	@test -d .local/history || $(PROGRAM) produce all --to=files --to_path=.local/history --backfill $(if $(COUNT),--count=$(COUNT))
+	@rm -rf .local/results
+	@$(PROGRAM) run --orders='.local/history/orders/*.avro' --payments='.local/history/payments/*.avro' --sink=jsonl --sink_path=.local/results $(ARGS)
+
 producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)
 

@@ -1,6 +1,9 @@
 /** From settings to what Kafka and MongoDB clients want. */
+
+import type { RegistryAddress } from "@order-payment-stream/kafka";
 import { type KafkaConfig, type KafkaLogger, oauthBearer, oauthTokens } from "@order-payment-stream/kafka";
 import type { KafkaSettings } from "./settings/options.js";
+import type { RegistrySettings } from "./settings/registry_settings.js";
 
 export const CLIENT_ID = "order-payment-stream";
 
@@ -59,4 +62,42 @@ export function kafkaConfig(settings: KafkaSettings, logger: KafkaLogger): Kafka
     ...kafkaSecurity(settings),
     logger,
   };
+}
+
+/** Undefined: there is no schema registry. */
+export function registryConfig(settings: RegistrySettings): RegistryAddress | undefined {
+  const { schema_registry_url: urls } = settings;
+  if (urls === undefined) return undefined;
+  const { schema_registry_ssl_ca_file: ca, schema_registry_ssl_cert_file: cert } = settings;
+  const { schema_registry_ssl_key_file: key, schema_registry_ssl_key_password: passphrase } = settings;
+  const { schema_registry_logical_cluster: cluster, schema_registry_identity_pool_id: pool } = settings;
+  return {
+    urls,
+    login: registryLogin(settings),
+    tls: {
+      ...(ca !== undefined && { ca: [ca] }),
+      ...(cert !== undefined && { cert, key }),
+      ...(passphrase !== undefined && { passphrase }),
+    },
+    headers: {
+      ...(cluster !== undefined && { "target-sr-cluster": cluster }),
+      ...(pool !== undefined && { "Confluent-Identity-Pool-Id": pool }),
+    },
+  };
+}
+
+function registryLogin(settings: RegistrySettings): RegistryAddress["login"] {
+  const { schema_registry_username: username, schema_registry_bearer_token: bearerToken } = settings;
+  const { schema_registry_oauth_token_endpoint_url: tokenEndpointUrl } = settings;
+  if (bearerToken !== undefined) return { bearerToken };
+  if (username !== undefined) return { username, password: settings.schema_registry_password! };
+  if (tokenEndpointUrl === undefined) return undefined;
+  const tokens = oauthTokens({
+    tokenEndpointUrl,
+    clientId: settings.schema_registry_oauth_client_id!,
+    clientSecret: settings.schema_registry_oauth_client_secret!,
+    scope: settings.schema_registry_oauth_scope,
+    purpose: "the schema registry",
+  });
+  return { tokens };
 }

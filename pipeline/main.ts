@@ -8,6 +8,7 @@ import {
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
+  EXPORT_SETTINGS,
   JOBS_CHOICES,
   JOBS_SETTINGS,
   PRODUCE_SETTINGS,
@@ -20,6 +21,7 @@ import {
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
 import { logOutput } from "./report/standard_output.js";
+import { withEnd } from "./settings/file_settings.js";
 import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./settings/options.js";
 
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
@@ -44,12 +46,12 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings: read, origins, texts }) => {
-    const settings = withOffsetReset(read, origins);
+  action: async (read) => {
+    const settings = withEnd(withOffsetReset(read.settings, read.origins));
     if (settings.runner === "dataflow") {
-      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, texts);
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, read.texts);
     }
-    return (await import("./commands/run.js")).run(settings, texts);
+    return (await import("./commands/run.js")).run(settings, read);
   },
 });
 
@@ -72,6 +74,13 @@ define(program.command("dead-letters").description("show what could not take par
   choices: DEAD_LETTER_CHOICES,
   action: async ({ settings }, what) =>
     (await import("./commands/dead_letters.js")).deadLetters(settings, what),
+});
+
+define(program.command("export").description("write the collections to files"), {
+  table: EXPORT_SETTINGS,
+  together: checkTogether,
+  action: async ({ settings }) =>
+    (await import("./commands/export_collections.js")).exportCollections(settings),
 });
 
 define(program.command("checkpoints").description("show the checkpoints that a run can be restored from"), {
@@ -105,7 +114,7 @@ define(program.command("services").description("start Kafka and MongoDB in the b
 });
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(withUnderscores(process.argv));
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   // It has printed its message; help and version are no mistakes.
@@ -127,4 +136,11 @@ function version(): string {
     }
   }
   return "unknown";
+}
+
+/** Names have underscores, as Beam's have; who writes dashes means the same. */
+function withUnderscores(words: readonly string[]): string[] {
+  return words.map((word) =>
+    word.replace(/^--[a-z0-9]+(-[a-z0-9]+)+(?==|$)/, (flag) => `--${flag.slice(2).replaceAll("-", "_")}`),
+  );
 }

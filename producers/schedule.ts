@@ -7,6 +7,7 @@
  *   not given           | > 0  |        | the wall clock                        | when due on the wall clock
  *   not given           | 0    | finite | ends about one timeout before now     | as fast as possible
  *   not given           | 0    | none   | from now, behind the wall clock       | as fast as possible
+ *   a backfill          |      | finite | a day, over before now                | as fast as possible
  *
  * Without a given start, no event is ever created in the future. On the wall clock, therefore, a run of finite
  * count lasts until its last delayed payment is due, up to the timeout after its last order.
@@ -30,6 +31,8 @@ export interface ScheduleOptions {
   startMs?: number | undefined;
   /** Orders per second of event time, in place of what the table says. */
   eventRatePerSecond?: number | undefined;
+  /** A day of events, of which the last have expired by now. */
+  isBackfill?: boolean | undefined;
   shares?: Partial<Shares> | undefined;
   outOfOrdernessMs?: number | undefined;
   timeoutMs?: number | undefined;
@@ -42,6 +45,8 @@ export interface Schedule {
   dueMs?: (message: ScenarioMessage, index: number) => number;
 }
 
+const DAY_MS = 86_400_000;
+
 /** More orders than can be sent in a second, so that event time falls behind the wall clock. */
 const UNREACHED_RATE_PER_SECOND = 200_000;
 
@@ -50,6 +55,7 @@ export function schedule(options: ScheduleOptions, nowMs: number): Schedule {
   if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY)) {
     throw new RangeError(`rate is ${rate}, not a number of messages per second`);
   }
+  if (options.isBackfill) return backfill(options, nowMs);
   if (rate > 0) {
     // One topic alone is paced by its orders, so that two processes with the same rate stay in step.
     const perOrder = which === "all" ? messagesPerOrder(completeShares(options.shares), "all") : 1;
@@ -71,6 +77,20 @@ export function schedule(options: ScheduleOptions, nowMs: number): Schedule {
   const outOfOrdernessMs = options.outOfOrdernessMs ?? DEFAULT_OUT_OF_ORDERNESS_MS;
   const durationMs = Math.ceil((count / pace) * 1000);
   return { startMs: nowMs - durationMs - 2 * (timeoutMs + outOfOrdernessMs), eventRatePerSecond: pace };
+}
+
+/** The day ends where delayed payments of its last orders have come and nothing waits for anything any more. */
+function backfill(options: ScheduleOptions, nowMs: number): Schedule {
+  const { count, startMs, eventRatePerSecond } = options;
+  if (count === Number.POSITIVE_INFINITY) throw new RangeError("a backfill has an end: say how many orders");
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const outOfOrdernessMs = options.outOfOrdernessMs ?? DEFAULT_OUT_OF_ORDERNESS_MS;
+  const pace = eventRatePerSecond ?? Math.max(1, count) / (DAY_MS / 1000);
+  const durationMs = Math.ceil((count / pace) * 1000);
+  return {
+    startMs: startMs ?? nowMs - durationMs - 2 * (timeoutMs + outOfOrdernessMs),
+    eventRatePerSecond: pace,
+  };
 }
 
 /** What a scenario needs of a schedule. */

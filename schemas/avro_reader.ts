@@ -22,6 +22,7 @@ export class AvroReader {
   private at = 0;
   private end = 0;
   private fault: Malformed | undefined;
+  private isLost = false;
 
   /** Starts over at `buffer[at, end)`; the caller guarantees 0 ≤ at ≤ end ≤ buffer.length. */
   reset(buffer: Buffer, at: number, end: number): void {
@@ -29,6 +30,7 @@ export class AvroReader {
     this.at = at;
     this.end = end;
     this.fault = undefined;
+    this.isLost = false;
   }
 
   /** The first fault of this record, if any; bytes left over are one. */
@@ -36,6 +38,16 @@ export class AvroReader {
     if (this.fault !== undefined) return this.fault;
     if (this.at === this.end) return undefined;
     return undecodable(`${this.end - this.at} bytes follow the Avro record`);
+  }
+
+  /** Where the next read begins; NaN when a fault has left it unknown where the next field is. */
+  get position(): number {
+    return this.isLost ? Number.NaN : this.at;
+  }
+
+  /** The first fault of this record, if any, whatever follows it. */
+  get firstFault(): Malformed | undefined {
+    return this.fault;
   }
 
   /** Exact up to ±2^53; beyond that rounded, but never back into that range. NaN after a fault. */
@@ -96,7 +108,7 @@ export class AvroReader {
   int(field: string): number {
     const value = this.long(field);
     if (value === (value | 0)) return value | 0;
-    this.fail(field, "is longer than 32 bits");
+    this.fault ??= undecodable(`Avro field ${field} is longer than 32 bits`);
     return 0;
   }
 
@@ -119,11 +131,60 @@ export class AvroReader {
     for (; i < end; i++) seen |= buffer[i]!;
     if (seen < 0x80) return buffer.latin1Slice(start, end);
     if (isUtf8(buffer.subarray(start, end))) return buffer.toString("utf8", start, end);
-    this.fail(field, "is not valid UTF-8");
+    this.fault ??= undecodable(`Avro field ${field} is not valid UTF-8`);
     return "";
   }
 
-  private fail(field: string, what: string): number {
+  /** All 64 bits. Slow: for what a double cannot hold. 0 after a fault. */
+  bigLong(field: string): bigint {
+    const start = this.at;
+    if (Number.isNaN(this.long(field))) return 0n;
+    let bits = 0n;
+    for (let i = this.at - 1; i >= start; i--) bits = (bits << 7n) | BigInt(this.buffer[i]! & 0x7f);
+    return BigInt.asIntN(64, (bits >> 1n) ^ -(bits & 1n));
+  }
+
+  /** Steps over a value of `length` bytes. */
+  skip(field: string, length: number): void {
+    if (length >= 0 && length <= this.end - this.at) this.at += length;
+    else this.fail(field, `has an impossible length, ${length}`);
+  }
+
+  /** Steps over a string or bytes. */
+  skipBytes(field: string): void {
+    this.skip(field, this.long(field));
+  }
+
+  /** Which branch of a union follows; -1 after a fault. */
+  branch(field: string, count: number): number {
+    const index = this.long(field);
+    if (index >= 0 && index < count) return index;
+    this.fail(field, `is of branch ${index} of a union that has ${count}`);
+    return -1;
+  }
+
+  /** Steps over the blocks of an array or a map, whose entries `skipEntry` steps over. */
+  skipBlocks(field: string, skipEntry: () => void): void {
+    while (this.fault === undefined) {
+      const count = this.long(field);
+      if (count === 0) return;
+      if (count < 0) {
+        // The bytes of the block are told.
+        this.skipBytes(field);
+        continue;
+      }
+      for (let i = 0; i < count && this.fault === undefined; i++) {
+        const before = this.at;
+        skipEntry();
+        // Entries of no bytes, however many, need no steps.
+        if (this.at === before) break;
+      }
+    }
+  }
+
+  /** Keeps the first one. */
+  fail(field: string, what: string): number {
+    this.isLost = true;
     this.fault ??= undecodable(`Avro field ${field} ${what}`);
     return Number.NaN;
   }

@@ -6,59 +6,28 @@
  *   00, schema id (4 bytes, big-endian), Avro body           Confluent frame
  *   "{" …                                                    a JSON object
  */
-import { AvroReader } from "./avro_reader.js";
 import { eventTypes } from "./avro_types.js";
+import { type EventDecoder, orderFromAvro, paymentFromAvro } from "./event_bodies.js";
 import type { EventKind, EventOfKind, Order, Payment } from "./events.js";
-import { TIMESTAMP_MAX_MS } from "./iso_timestamp.js";
 import { orderFromJson, paymentFromJson } from "./json_event.js";
-import { invalid, type Malformed, NULL_VALUE, undecodable } from "./malformed.js";
-import { otherUnit } from "./time_unit.js";
+import { type Malformed, NULL_VALUE, undecodable } from "./malformed.js";
 
-/** Decodes `buffer[start, end)`, which must lie inside the buffer. The result keeps no reference to it. */
-export type EventDecoder<T> = (buffer: Buffer, start: number, end: number) => T | Malformed;
+export type { EventDecoder } from "./event_bodies.js";
 
 const HEADER_LENGTH = 10;
 const CONFLUENT_HEADER_LENGTH = 5;
 
-const reader = new AvroReader();
-
 export const decodeOrder: EventDecoder<Order> = (buffer, start, end) => {
-  if (!hasHeader(orderHeader, buffer, start, end)) {
-    if (isJson(buffer, start, end)) return orderFromJson(buffer, start, end);
-    return explainHeader("order", buffer, start, end);
-  }
-  reader.reset(buffer, start + HEADER_LENGTH, end);
-  const order_id = reader.string("order_id");
-  const order_date = reader.long("order_date");
-  const created_at = reader.long("created_at");
-  const customer_id = reader.string("customer_id");
-  const amount = reader.int("amount");
-  const fault = reader.finish();
-  if (fault !== undefined) return fault;
-  if (order_id.length === 0) return invalid("order_id", "is empty");
-  if (!isTimestamp(order_date)) return outOfRange("order_date", order_date);
-  if (!isTimestamp(created_at)) return outOfRange("created_at", created_at);
-  return { order_id, order_date, created_at, customer_id, amount };
+  if (hasHeader(orderHeader, buffer, start, end)) return orderFromAvro(buffer, start + HEADER_LENGTH, end);
+  if (isJson(buffer, start, end)) return orderFromJson(buffer, start, end);
+  return explainHeader("order", buffer, start, end);
 };
 
 export const decodePayment: EventDecoder<Payment> = (buffer, start, end) => {
-  if (!hasHeader(paymentHeader, buffer, start, end)) {
-    if (isJson(buffer, start, end)) return paymentFromJson(buffer, start, end);
-    return explainHeader("payment", buffer, start, end);
-  }
-  reader.reset(buffer, start + HEADER_LENGTH, end);
-  const payment_id = reader.string("payment_id");
-  const order_id = reader.string("order_id");
-  const payment_date = reader.long("payment_date");
-  const created_at = reader.long("created_at");
-  const amount = reader.int("amount");
-  const fault = reader.finish();
-  if (fault !== undefined) return fault;
-  if (payment_id.length === 0) return invalid("payment_id", "is empty");
-  if (order_id.length === 0) return invalid("order_id", "is empty");
-  if (!isTimestamp(payment_date)) return outOfRange("payment_date", payment_date);
-  if (!isTimestamp(created_at)) return outOfRange("created_at", created_at);
-  return { payment_id, order_id, payment_date, created_at, amount };
+  if (hasHeader(paymentHeader, buffer, start, end))
+    return paymentFromAvro(buffer, start + HEADER_LENGTH, end);
+  if (isJson(buffer, start, end)) return paymentFromJson(buffer, start, end);
+  return explainHeader("payment", buffer, start, end);
 };
 
 const decoders: { readonly [K in EventKind]: EventDecoder<EventOfKind[K]> } = {
@@ -72,6 +41,24 @@ export function decoderByName(name: string): EventDecoder<Order | Payment>;
 export function decoderByName(name: string): EventDecoder<Order | Payment> {
   if (name === "order" || name === "payment") return decoders[name];
   throw new TypeError(`no decoder is named "${name}"; there are: ${Object.keys(decoders).join(", ")}`);
+}
+
+/** Readers of the bodies of other schemas, by the fingerprints in front of them. */
+export type OtherBodies<E> = ReadonlyMap<bigint, EventDecoder<E>>;
+
+/** As `decoderByName`, for single-object values of further writers' schemas too. */
+export function decoderWith<K extends EventKind>(
+  kind: K,
+  others: OtherBodies<EventOfKind[K]>,
+): EventDecoder<EventOfKind[K]> {
+  const decode = decoders[kind];
+  if (others.size === 0) return decode;
+  return (buffer, start, end) => {
+    const isSingleObject =
+      end - start >= HEADER_LENGTH && buffer[start] === 0xc3 && buffer[start + 1] === 0x01;
+    const other = isSingleObject ? others.get(buffer.readBigUInt64LE(start + 2)) : undefined;
+    return other === undefined ? decode(buffer, start, end) : other(buffer, start + HEADER_LENGTH, end);
+  };
 }
 
 /** Decodes a whole Kafka value, which may be null. */
@@ -109,16 +96,6 @@ function int32At(buffer: Buffer, at: number): number {
 
 function isJson(buffer: Buffer, start: number, end: number): boolean {
   return start < end && buffer[start] === 0x7b;
-}
-
-function isTimestamp(value: number): boolean {
-  return value >= -TIMESTAMP_MAX_MS && value <= TIMESTAMP_MAX_MS;
-}
-
-function outOfRange(field: string, value: number): Malformed {
-  const unit = otherUnit(value);
-  const hint = unit === "" ? "" : `; ${unit}`;
-  return invalid(field, `is ${value} ms since the epoch, which no date can hold${hint}`);
 }
 
 /** Why the value begins like none of the formats that can be read. */

@@ -1,5 +1,5 @@
 /** Real Kafka and MongoDB for a laptop: found where they run already, started where they do not. */
-export { BEAM_PYTHON_VERSION, findBeamPython } from "./beam_python.js";
+export { APICURIO_VERSION, startApicurio } from "./apicurio.js";
 export { servicesDown, servicesStatus, servicesUp } from "./commands.js";
 export { type EnsureOptions, ensureServices, type Running, type ServiceInUse } from "./ensure.js";
 export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.js";
@@ -11,3 +11,9 @@ export { LocalRunner } from "./local_runner.js";
 export type { LocalServer, LocalServerOptions } from "./local_server.js";
 export { type MongodbOptions, startMongodb } from "./mongodb.js";
 export { findPrism, type LocalRunnerOptions, PRISM_VERSION, startPrism } from "./prism.js";
+export {
+  BEAM_PYTHON_VERSION,
+  CONFLUENT_PYTHON_VERSION,
+  findBeamPython,
+  findConfluentPython,
+} from "./python.js";

@@ -22,6 +22,8 @@ export interface JarRequest {
   readonly name: string;
   /** Absolute path of the pom.xml that names the jars. */
   readonly pom: string;
+  /** The pom names an archive, which is unpacked into `lib/`. Default: no. */
+  readonly isArchive?: boolean;
   /** Other files that the folder's content depends on. */
   readonly sources?: readonly string[];
   /** Completes the folder, whose `lib/` holds the jars, before it becomes visible. */
@@ -97,7 +99,9 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
       signal: request.signal,
       maxBuffer: 16 * 1024 * 1024,
     };
-    await run("mvn", [...args, "dependency:copy-dependencies"], options);
+    if (request.isArchive) args.push(`-DmarkersDirectory=${join(partial, "markers")}`);
+    const goal = request.isArchive ? "unpack-dependencies" : "copy-dependencies";
+    await run("mvn", [...args, `dependency:${goal}`], options);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     request.signal?.throwIfAborted();

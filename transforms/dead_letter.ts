@@ -25,7 +25,14 @@ export interface Cut {
 /** By the names of the parts, such as "value" and "first.customer_id". */
 export type Cuts = Readonly<Record<string, Cut>>;
 
-/** A Kafka record that could not be joined. */
+/** In place of a log's identity: the record is of a file, whose place is told as below. */
+export const FILE_LOG = "file";
+
+/**
+ * A record that could not be joined: of Kafka, or of a file. There `log` is FILE_LOG, `topic` the file's path,
+ * `partition` the offset of the record's block and `offset` its number in the block; or, for a line or the file as a
+ * whole, 0 and the offset in the file. No block begins at 0.
+ */
 export interface RecordDeadLetter {
   readonly reason: RecordReason;
   /** What is wrong, for a person. */

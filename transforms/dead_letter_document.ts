@@ -7,7 +7,14 @@
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
 import type { Order, Payment } from "../schemas/events.js";
-import type { Cuts, DeadLetter, RecordDeadLetter, SinkDeadLetter, StoredDocument } from "./dead_letter.js";
+import {
+  type Cuts,
+  type DeadLetter,
+  FILE_LOG,
+  type RecordDeadLetter,
+  type SinkDeadLetter,
+  type StoredDocument,
+} from "./dead_letter.js";
 import { cutDeadLetter, shortDocument } from "./dead_letter_cuts.js";
 
 const DIGEST_CHARACTERS = 16;
@@ -69,13 +76,24 @@ export function deadLetterDocument(deadLetter: DeadLetter): StoredDocument {
 }
 
 /** The fields of its document by which a dead letter is the same: what is said of a record may change with the clock. */
-export const IDENTITY_FIELDS = ["topic", "partition", "offset", "key", "value", "collection"] as const;
+export const IDENTITY_FIELDS = [
+  "topic",
+  "partition",
+  "file",
+  "offset",
+  "record",
+  "key",
+  "value",
+  "collection",
+] as const;
 
 /** Tells documents apart that want one `_id`. */
 export function digestOf(document: Readonly<Record<string, unknown>>): string {
   const hash = createHash("sha256");
   for (const name of IDENTITY_FIELDS) {
     const value = document[name];
+    // What only files have counts only there, so that ids made before there were any stay what they are.
+    if ((name === "file" || name === "record") && value === undefined) continue;
     hash.update(`${name}:`).update(value instanceof Uint8Array ? value : String(value));
   }
   return hash.digest("hex");
@@ -93,7 +111,8 @@ function sinkId({ collection, documentId }: SinkDeadLetter): string {
 }
 
 /**
- * `topic:partition:offset:log:digest`, injective since only the topic could hold a ":". A topic that was made again has
+ * `topic:partition:offset:log:digest`, or `path:block:record:file:digest`, injective since only the topic or path could
+ * hold a ":", and no topic holds a "/". A topic that was made again has
  * another id, and a log that was restored other content at the same place, which the digest tells: 64 bits of the
  * SHA-256 of the record's time, key and value, which no leader and no compaction changes.
  */
@@ -103,7 +122,9 @@ function recordId({ topic, partition, offset, log, timestamp, key, value, cuts }
   if (value !== null) hash.update(value);
   hash.update(`${cuts?.key?.sha256 ?? ""}${cuts?.value?.sha256 ?? ""}`);
   const digest = hash.digest("hex").slice(0, DIGEST_CHARACTERS);
-  return `${topic}:${partition}:${offset}:${log}:${digest}`;
+  const place =
+    topic.length <= READABLE_ID_MAX ? topic : `/sha256/${createHash("sha256").update(topic).digest("hex")}`;
+  return `${place}:${partition}:${offset}:${log}:${digest}`;
 }
 
 function recordDocument(deadLetter: RecordDeadLetter): StoredDocument {
@@ -111,10 +132,7 @@ function recordDocument(deadLetter: RecordDeadLetter): StoredDocument {
   const fields: Fields = { reason: deadLetter.reason };
   put(fields, "message", deadLetter.message, cuts);
   if (field !== undefined) fields.field = field;
-  fields.topic = deadLetter.topic;
-  fields.partition = deadLetter.partition;
-  // Always an int64: as a plain number its BSON type would change with its size.
-  fields.offset = BigInt(deadLetter.offset);
+  putPlace(fields, deadLetter);
   fields.timestamp = recordTimestamp(deadLetter.timestamp);
   put(fields, "key", deadLetter.key, cuts);
   put(fields, "value", deadLetter.value, cuts);
@@ -124,6 +142,19 @@ function recordDocument(deadLetter: RecordDeadLetter): StoredDocument {
     fields.event = eventFields("event", conflict.event, cuts);
   }
   return { _id: recordId(deadLetter), ...fields };
+}
+
+/** Offsets are always int64: as a plain number their BSON type would change with their size. */
+function putPlace(fields: Fields, { topic, partition, offset, log }: RecordDeadLetter): void {
+  if (log !== FILE_LOG) {
+    fields.topic = topic;
+    fields.partition = partition;
+    fields.offset = BigInt(offset);
+    return;
+  }
+  fields.file = topic;
+  fields.offset = BigInt(partition === 0 ? offset : partition);
+  if (partition !== 0) fields.record = offset;
 }
 
 function sinkDocument(deadLetter: SinkDeadLetter): StoredDocument {

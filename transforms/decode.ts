@@ -12,23 +12,27 @@ import {
   StringUtf8Coder,
 } from "@order-payment-stream/beam";
 import {
+  NotReady,
   type RecordCursor,
   type RecordDecoder,
   Rejected,
   registerRecordDecoder,
+  SchemaRegistryError,
   type TopicPartition,
   type UnreadableRecordsError,
   type Untimely,
 } from "@order-payment-stream/kafka";
 
-import { decodeOrder, decodePayment, type EventDecoder } from "../schemas/decode.js";
-import type { Order, Payment } from "../schemas/events.js";
+import { decoderWith, type EventDecoder } from "../schemas/decode.js";
+import type { EventKind, EventOfKind, Order, Payment } from "../schemas/events.js";
 import { Malformed, NULL_VALUE, undecodable } from "../schemas/malformed.js";
 import { otherUnit } from "../schemas/time_unit.js";
+import { otherBodies } from "../schemas/writer_schemas.js";
 import type { DeadLetter, RecordReason } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { isExpired } from "./expiry.js";
 import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./received_event.js";
+import { RegisteredValues, SCHEMA_ID_HEADER } from "./registered_values.js";
 
 /** Of an error of our own, in a dead letter's message. */
 const ERROR_LENGTH_MAX = 200;
@@ -37,27 +41,68 @@ export interface EventDecoderConfig {
   readonly timeoutMs: number;
   /** How far ahead of the clock an event may be; null: as far as it likes. */
   readonly maxAheadOfClockMs: number | null;
+  /** Name of the schema registry, where there is one. */
+  readonly schemaRegistry?: string;
+  /** Avro schemas in JSON of other writers of single-object values. */
+  readonly writerSchemas?: readonly string[];
 }
 
 export type OrderById = KV<string, ReceivedEvent<Order>>;
 export type PaymentById = KV<string, ReceivedEvent<Payment>>;
 
-class EventRecordDecoder<E extends Order | Payment>
+/** Why an event's time is refused. */
+export interface Refusal {
+  readonly reason: "LATE" | "FUTURE_TIMESTAMP";
+  readonly message: string;
+  readonly field?: string;
+  readonly untimely: Untimely;
+}
+
+/**
+ * The rules LATE and FUTURE_TIMESTAMP; undefined: the event may take part.
+ * @param watermark of the event's own partition, or file
+ * @param now the latest time that it may be
+ */
+export function refusalOf(
+  event: Order | Payment,
+  watermark: number,
+  now: number,
+  timeoutMs: number,
+  maxAheadOfClockMs: number,
+): Refusal | undefined {
+  if (event.created_at > now + maxAheadOfClockMs) {
+    const message = aheadOfClock(event.created_at, now);
+    return { reason: "FUTURE_TIMESTAMP", message, field: "created_at", untimely: "future" };
+  }
+  if (!isExpired(event, watermark, timeoutMs)) return undefined;
+  return { reason: "LATE", message: behindWatermark(event.created_at, watermark), untimely: "late" };
+}
+
+class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOfKind[K]>
   implements RecordDecoder<KV<string, ReceivedEvent<E>>, DeadLetter>
 {
   readonly coder: Coder<KV<string, ReceivedEvent<E>>>;
   readonly rejectedCoder = deadLetterCoder;
   readonly #timeoutMs: number;
   readonly #maxAheadOfClockMs: number;
+  readonly #decodeBytes: EventDecoder<E>;
+  readonly #registered: RegisteredValues<K> | undefined;
 
-  constructor(
-    private readonly decodeBytes: EventDecoder<E>,
-    coder: Coder<ReceivedEvent<E>>,
-    { timeoutMs, maxAheadOfClockMs }: EventDecoderConfig,
-  ) {
+  constructor(kind: K, coder: Coder<ReceivedEvent<E>>, config: EventDecoderConfig) {
+    const { timeoutMs, maxAheadOfClockMs, schemaRegistry, writerSchemas = [] } = config;
     this.coder = new KVCoder(StringUtf8Coder.INSTANCE, coder);
+    this.#decodeBytes = decoderWith(kind, otherBodies(kind, writerSchemas)) as EventDecoder<E>;
+    this.#registered = schemaRegistry === undefined ? undefined : new RegisteredValues(kind, schemaRegistry);
     this.#timeoutMs = timeoutMs;
     this.#maxAheadOfClockMs = maxAheadOfClockMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  async setup(): Promise<void> {
+    await this.#registered?.setup();
+  }
+
+  async teardown(): Promise<void> {
+    await this.#registered?.teardown();
   }
 
   decode(
@@ -65,16 +110,13 @@ class EventRecordDecoder<E extends Order | Payment>
     from: TopicPartition,
     watermark: number,
     now: number,
-  ): KV<string, ReceivedEvent<E>> | Rejected<DeadLetter> {
-    const event = record.valueStart < 0 ? NULL_VALUE : this.#decodeBytes(record);
+  ): KV<string, ReceivedEvent<E>> | Rejected<DeadLetter> | NotReady {
+    const event = record.valueStart < 0 ? NULL_VALUE : this.#decodeValue(record);
+    if (event instanceof NotReady) return event;
     if (event instanceof Malformed) return reject(record, from, event.reason, event.message, event.field);
-    if (event.created_at > now + this.#maxAheadOfClockMs) {
-      const message = aheadOfClock(event.created_at, now);
-      return reject(record, from, "FUTURE_TIMESTAMP", message, "created_at", "future");
-    }
-    if (isExpired(event, watermark, this.#timeoutMs)) {
-      const message = behindWatermark(event.created_at, watermark);
-      return reject(record, from, "LATE", message, undefined, "late");
+    const refusal = refusalOf(event, watermark, now, this.#timeoutMs, this.#maxAheadOfClockMs);
+    if (refusal !== undefined) {
+      return reject(record, from, refusal.reason, refusal.message, refusal.field, refusal.untimely);
     }
     const received = new ReceivedEvent(
       event,
@@ -92,12 +134,23 @@ class EventRecordDecoder<E extends Order | Payment>
   }
 
   /** A record that our own code stumbles over must not end each restart. */
-  #decodeBytes(record: RecordCursor): E | Malformed {
+  #decodeValue(record: RecordCursor): E | Malformed | NotReady {
     try {
-      return this.decodeBytes(record.buffer, record.valueStart, record.valueEnd);
+      const registered = this.#registered?.decode(record);
+      if (registered !== undefined) return registered as E | Malformed | NotReady;
+      const event = this.#decodeBytes(record.buffer, record.valueStart, record.valueEnd);
+      return event instanceof Malformed ? this.#withHeader(record, event) : event;
     } catch (error) {
+      if (error instanceof SchemaRegistryError) throw error;
       return undecodable(`the decoder failed unexpectedly: ${String(error).slice(0, ERROR_LENGTH_MAX)}`);
     }
+  }
+
+  /** The body alone looks like anything; the header says what it is. */
+  #withHeader(record: RecordCursor, malformed: Malformed): Malformed {
+    if (malformed.reason !== "UNDECODABLE" || this.#registered !== undefined) return malformed;
+    if (!record.findHeader(SCHEMA_ID_HEADER)) return malformed;
+    return undecodable(`the header ${SCHEMA_ID_HEADER} names a schema, and no schema registry is configured`);
   }
 
   /** One dead letter for all of them: it names the offsets, and holds the bytes of the batch as received. */
@@ -162,10 +215,10 @@ function inOtherUnit(createdAtMs: number): string {
 /** Of the orders' topic. */
 export const ORDER_DECODER = registerRecordDecoder(
   "order-payment-stream:orders",
-  (config: EventDecoderConfig) => new EventRecordDecoder(decodeOrder, receivedOrderCoder, config),
+  (config: EventDecoderConfig) => new EventRecordDecoder("order", receivedOrderCoder, config),
 );
 /** Of the payments' topic. */
 export const PAYMENT_DECODER = registerRecordDecoder(
   "order-payment-stream:payments",
-  (config: EventDecoderConfig) => new EventRecordDecoder(decodePayment, receivedPaymentCoder, config),
+  (config: EventDecoderConfig) => new EventRecordDecoder("payment", receivedPaymentCoder, config),
 );

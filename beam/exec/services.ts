@@ -22,6 +22,8 @@ export interface StateTable {
 
 /** A state cell whose values, when they are large, are remembered as what was decoded of them. */
 export interface ChangelogTable extends StateTable {
+  /** A stored value below this is replaced as a whole: here a change behind it would cost as much, or more. */
+  readonly wholeBelowBytes: number;
   /** What `remember` was told last of this key, if it is still known and no other process has changed the bytes. */
   recall(key: ByteWriter): unknown;
   /** @param value undefined to forget @param bytes that it takes in the table */

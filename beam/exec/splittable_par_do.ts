@@ -185,6 +185,11 @@ class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
     return this.inner.tryClaim(position);
   }
 
+  /** A claim counts as one until then. */
+  brought(elements: number): void {
+    this.budget.claims -= Math.max(0, elements - 1);
+  }
+
   #isLate(): boolean {
     const now = this.clock.elapsed();
     const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;
@@ -300,13 +305,16 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const { tracker } = call;
     if (tracker.residual !== undefined) {
       this.#defer(call, tracker.residual.residual, resume());
-    } else if (continuation.kind === "resume") {
-      const split = tracker.trySplit(0);
-      if (split !== undefined) this.#defer(call, split.residual, continuation);
-    } else {
-      tracker.checkDone();
-      this.#leave(call.element, tracker.restriction, true, call.ctx.watermark.current, call.ctx);
+      return;
     }
+    const split = continuation.kind === "resume" ? tracker.trySplit(0) : undefined;
+    if (split !== undefined) {
+      this.#defer(call, split.residual, continuation);
+      return;
+    }
+    // Also where `process` would come back, and nothing is left to come back to.
+    tracker.checkDone();
+    this.#leave(call.element, tracker.restriction, true, call.ctx.watermark.current, call.ctx);
   }
 
   /** What a later run on the same state goes on with, if there is any. */

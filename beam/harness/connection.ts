@@ -155,7 +155,11 @@ export class Connection {
 }
 
 /** What a failed call or stream means. */
-export function callError(what: string, url: string, { code, details, message }: ServiceError): Error {
+export function callError(
+  what: string,
+  url: string,
+  { code, details, message }: Pick<ServiceError, "code" | "details" | "message">,
+): Error {
   const text = `${what} at ${url}: ${details || message} (${status[code] ?? code})`;
   return code === status.UNAVAILABLE || code === status.CANCELLED || code === status.DEADLINE_EXCEEDED
     ? new RunnerUnreachableError(text)

@@ -80,9 +80,15 @@ export interface ChangedTimer {
 
 /** An object for each key and window that a bundle touches, not for each element. */
 export class KeyState {
-  /** By family and tag; undefined when the bundle changed none. */
-  timers: Map<string, ChangedTimer> | undefined;
+  /** One for each family and tag; undefined when the bundle changed none. */
+  timers: ChangedTimer[] | undefined;
   isChanged = false;
+  /** Of the cache: those put back after and before this one. */
+  newer: KeyState | undefined;
+  older: KeyState | undefined;
+  /** What the cache counts it as, and under which scope. */
+  cachedBytes = 0;
+  scope = "";
 
   constructor(
     /** Encoded key and window, as a string of bytes. */
@@ -92,6 +98,10 @@ export class KeyState {
     readonly cells: readonly Cell[],
     readonly multimaps: readonly MultimapCells[],
   ) {}
+
+  timer(family: string, tag: string): ChangedTimer | undefined {
+    return this.timers?.find((timer) => timer.family === family && timer.tag === tag);
+  }
 
   get bytes(): number {
     let bytes = OVERHEAD_BYTES + this.id.length * 2;

@@ -13,14 +13,14 @@ import type {
   TimerTable,
   TimerToFire,
 } from "../exec/services.js";
-import type { fnApi } from "../model/apache_beam.js";
 import { ByteReader, type ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import { Cell, type ChangedTimer, KeyState, type MultimapCells } from "./key_state.js";
+import { BundleTimers, CellTable, type PresentKey, RemoteMultimap } from "./remote_tables.js";
 import type { StateCache } from "./state_cache.js";
-import type { StateChannel } from "./state_channel.js";
-import { type CellAddress, cellKey, multimapKey, multimapKeysKey } from "./state_keys.js";
+import type { StateChannel, StateRound } from "./state_channel.js";
+import { CellKey, NO_BYTES } from "./state_keys.js";
 import type { TimerOutput } from "./timer_output.js";
 
 /** What a bundle brings along. */
@@ -35,10 +35,11 @@ export interface BundleState {
 
 /** More than this is sent and forgotten in the middle of a bundle. */
 const BUNDLE_BYTES_MAX = 64 << 20;
+const NO_MULTIMAPS: readonly MultimapCells[] = [];
 
-export class RemoteState implements RemoteKeys {
-  readonly #cells: { readonly name: string; readonly layout: StateLayout }[] = [];
-  readonly #multimaps: { readonly name: string; readonly keyCoder: Coder<unknown> }[] = [];
+export class RemoteState implements RemoteKeys, PresentKey {
+  readonly #cells: { readonly key: CellKey; readonly what: string }[] = [];
+  readonly #multimaps: MultimapPlace[] = [];
   readonly #timerOutputs = new Map<string, TimerOutput>();
   readonly #reader = new ByteReader();
   #bundle!: BundleState;
@@ -61,12 +62,17 @@ export class RemoteState implements RemoteKeys {
   ) {}
 
   table(name: string, layout: StateLayout): ChangelogTable {
-    this.#cells.push({ name, layout });
+    this.#cells.push({ key: new CellKey(layout, this.transformId, name), what: this.#reading(name) });
     return new CellTable(this, this.#cells.length - 1);
   }
 
   multimap(name: string, keyCoder: Coder<unknown>): MultimapTable {
-    this.#multimaps.push({ name, keyCoder });
+    this.#multimaps.push({
+      keys: new CellKey("multimapKeys", this.transformId, name),
+      values: new CellKey("multimap", this.transformId, name),
+      keyCoder,
+      what: this.#reading(name),
+    });
     return new RemoteMultimap(this, this.#multimaps.length - 1);
   }
 
@@ -103,27 +109,21 @@ export class RemoteState implements RemoteKeys {
 
   arrive(): void | Promise<void> {
     if (this.#missing.size === 0) return;
-    const channel = this.#bundle.channel();
-    const loads: Promise<void>[] = [];
-    for (const state of this.#missing.values()) {
-      for (let i = 0; i < state.cells.length; i++) loads.push(this.#loadCell(channel, state, i));
-      for (let i = 0; i < state.multimaps.length; i++) loads.push(this.#loadMultimap(channel, state, i));
-    }
-    return Promise.all(loads).then(() => {
+    return this.#load(this.#bundle.channel()).then(() => {
       for (const state of this.#missing.values()) this.#touch(state);
       this.#missing.clear();
     });
   }
 
   isSuperseded(family: string, tag: string): boolean {
-    return this.#present.timers?.has(timerId(family, tag)) ?? false;
+    return this.#present.timer(family, tag) !== undefined;
   }
 
   takeTimerBefore(limit: TimestampMs): TimerToFire | undefined {
     const { timers } = this.#present;
     if (timers === undefined) return undefined;
     let first: ChangedTimer | undefined;
-    for (const timer of timers.values()) {
+    for (const timer of timers) {
       if (!timer.isSet || !timer.isEventTime || timer.fireTimestamp >= limit) continue;
       if (first === undefined || timer.fireTimestamp < first.fireTimestamp) first = timer;
     }
@@ -141,26 +141,29 @@ export class RemoteState implements RemoteKeys {
   /** Hands the changed timers to their outputs, and sends what changed in state. */
   commit(): void | Promise<void> {
     if (this.#changed.length === 0) return;
-    const requests: Promise<void>[] = [];
+    let round: StateRound | undefined;
+    const writes = (): StateRound => {
+      round ??= this.#round();
+      return round;
+    };
     for (const state of this.#changed) {
       state.isChanged = false;
       this.#writeTimers(state);
       for (let i = 0; i < state.cells.length; i++) {
         const cell = state.cells[i]!;
-        if (!cell.isDirty) continue;
-        const { name, layout } = this.#cells[i]!;
-        this.#send(cell, cellKey(layout, this.#address(state, name)), requests);
+        if (cell.isDirty) send(cell, this.#cells[i]!.key, state, NO_BYTES, writes());
       }
       for (let i = 0; i < state.multimaps.length; i++) {
-        const address = this.#address(state, this.#multimaps[i]!.name);
         for (const [mapKey, cell] of state.multimaps[i]!) {
-          if (cell.isDirty) this.#send(cell, multimapKey(address, Buffer.from(mapKey, "latin1")), requests);
+          if (cell.isDirty) {
+            send(cell, this.#multimaps[i]!.values, state, Buffer.from(mapKey, "latin1"), writes());
+          }
           if (cell.length === 0) state.multimaps[i]!.delete(mapKey);
         }
       }
     }
     this.#changed = [];
-    if (requests.length > 0) return Promise.all(requests).then(() => undefined);
+    return round?.done();
   }
 
   /** After `commit`: leaves what is known to bundles to come, and frees it here. */
@@ -196,8 +199,11 @@ export class RemoteState implements RemoteKeys {
 
   changeTimer(timer: ChangedTimer): void {
     this.#markChanged();
-    this.#present.timers ??= new Map();
-    this.#present.timers.set(timerId(timer.family, timer.tag), timer);
+    const present = this.#present;
+    const known = present.timer(timer.family, timer.tag);
+    if (known !== undefined) Object.assign(known, timer);
+    else if (present.timers === undefined) present.timers = [timer];
+    else present.timers.push(timer);
   }
 
   #markChanged(): void {
@@ -219,176 +225,94 @@ export class RemoteState implements RemoteKeys {
   }
 
   #newKey(id: string, { buffer, length }: ByteWriter): KeyState {
-    const bytes = Buffer.from(buffer.subarray(0, length));
-    let keyLength = length;
-    if (this.windowCoder !== undefined) {
-      this.#reader.reset(bytes);
-      this.keyCoder.decode(this.#reader, "nested");
-      keyLength = this.#reader.position;
-    }
+    const bytes = Buffer.allocUnsafe(length);
+    buffer.copy(bytes, 0, 0, length);
     const cells = this.#cells.map(() => new Cell());
-    const multimaps = this.#multimaps.map((): MultimapCells => new Map());
-    return new KeyState(id, bytes.subarray(0, keyLength), bytes.subarray(keyLength), cells, multimaps);
+    const multimaps = this.#multimaps.length === 0 ? NO_MULTIMAPS : this.#multimaps.map(() => new Map());
+    if (this.windowCoder === undefined) return new KeyState(id, bytes, NO_BYTES, cells, multimaps);
+    this.#reader.reset(bytes);
+    this.keyCoder.decode(this.#reader, "nested");
+    const at = this.#reader.position;
+    return new KeyState(id, bytes.subarray(0, at), bytes.subarray(at), cells, multimaps);
   }
 
-  async #loadCell(channel: StateChannel, state: KeyState, index: number): Promise<void> {
-    const { name, layout } = this.#cells[index]!;
-    state.cells[index]!.load(await this.#get(channel, name, cellKey(layout, this.#address(state, name))));
+  /** All cells in one round, and the values of multimaps in a second. */
+  async #load(channel: StateChannel): Promise<void> {
+    const { instructionId } = this.#bundle;
+    const first = channel.round(instructionId);
+    const multimaps: { state: KeyState; index: number; keys: LoadedBytes }[] = [];
+    for (const state of this.#missing.values()) {
+      for (let i = 0; i < state.cells.length; i++) {
+        const { key, what } = this.#cells[i]!;
+        first.get(key, state.window, state.key, NO_BYTES, what, state.cells[i]!);
+      }
+      for (let index = 0; index < state.multimaps.length; index++) {
+        const keys = new LoadedBytes();
+        const { keys: place, what } = this.#multimaps[index]!;
+        first.get(place, state.window, state.key, NO_BYTES, what, keys);
+        multimaps.push({ state, index, keys });
+      }
+    }
+    await first.done();
+    if (multimaps.length === 0) return;
+    const second = channel.round(instructionId);
+    for (const { state, index, keys } of multimaps) this.#loadValues(state, index, keys.bytes, second);
+    await second.done();
   }
 
   /** Some runners name keys of which all values are gone. */
-  async #loadMultimap(channel: StateChannel, state: KeyState, index: number): Promise<void> {
-    const { name, keyCoder } = this.#multimaps[index]!;
-    const address = this.#address(state, name);
-    const keys = new ByteReader(await this.#get(channel, name, multimapKeysKey(address)));
-    const loads: Promise<void>[] = [];
-    while (keys.remaining > 0) {
-      const from = keys.position;
-      keyCoder.decode(keys, "nested");
-      const mapKey = Buffer.from(keys.buffer.subarray(from, keys.position));
+  #loadValues(state: KeyState, index: number, mapKeys: Buffer, round: StateRound): void {
+    const { values, keyCoder, what } = this.#multimaps[index]!;
+    const reader = new ByteReader(mapKeys);
+    while (reader.remaining > 0) {
+      const from = reader.position;
+      keyCoder.decode(reader, "nested");
+      const mapKey = mapKeys.subarray(from, reader.position);
       const cell = new Cell();
       state.multimaps[index]!.set(mapKey.toString("latin1"), cell);
-      loads.push(this.#get(channel, name, multimapKey(address, mapKey)).then((bytes) => cell.load(bytes)));
+      round.get(values, state.window, state.key, mapKey, what, cell);
     }
-    await Promise.all(loads);
   }
 
-  #get(channel: StateChannel, cellName: string, stateKey: fnApi.StateKey): Promise<Buffer> {
-    return channel.get(this.#bundle.instructionId, stateKey).catch((error: Error) => {
-      throw new Error(`${this.name}: reading the state ${cellName}: ${error.message}`, { cause: error });
-    });
+  #round(): StateRound {
+    return this.#bundle.channel().round(this.#bundle.instructionId);
   }
 
-  #send(cell: Cell, stateKey: fnApi.StateKey, requests: Promise<void>[]): void {
-    const { instructionId } = this.#bundle;
-    const channel = this.#bundle.channel();
-    if (cell.mustClear) requests.push(channel.clear(instructionId, stateKey));
-    if (cell.length > cell.sent) {
-      requests.push(channel.append(instructionId, stateKey, cell.bytes.subarray(cell.sent, cell.length)));
-    }
-    cell.markSent();
-  }
-
-  #address({ key, window }: KeyState, userStateId: string): CellAddress {
-    return { transformId: this.transformId, userStateId, window, key };
+  /** For messages. */
+  #reading(cellName: string): string {
+    return `${this.name}: reading the state ${cellName}`;
   }
 
   #writeTimers(state: KeyState): void {
     if (state.timers === undefined) return;
-    for (const timer of state.timers.values()) {
+    for (const timer of state.timers) {
       this.#timerOutputs.get(timer.family)!.write(state.key, state.window, timer);
     }
     state.timers = undefined;
   }
 }
 
-function timerId(family: string, tag: string): string {
-  return tag === "" ? family : `${family}\0${tag}`;
+/** Where a multimap lies. */
+interface MultimapPlace {
+  /** Of all its map keys. */
+  readonly keys: CellKey;
+  /** Of the values of one. */
+  readonly values: CellKey;
+  readonly keyCoder: Coder<unknown>;
+  readonly what: string;
 }
 
-/** One cell, of whichever key the bundle is at. */
-class CellTable implements ChangelogTable {
-  constructor(
-    private readonly state: RemoteState,
-    private readonly index: number,
-  ) {}
+class LoadedBytes {
+  bytes: Buffer = Buffer.alloc(0);
 
-  get(_key: ByteWriter, out: ByteReader): boolean {
-    const { bytes, length } = this.state.cell(this.index);
-    if (length === 0) return false;
-    out.reset(bytes, 0, length);
-    return true;
-  }
-
-  put(_key: ByteWriter, { buffer, length }: ByteWriter): void {
-    this.state.changing(this.index, length).replace(buffer, length);
-  }
-
-  append(_key: ByteWriter, { buffer, length }: ByteWriter): void {
-    this.state.changing(this.index, length).append(buffer, length);
-  }
-
-  delete(_key: ByteWriter): void {
-    this.state.changing(this.index, 0).clear();
-  }
-
-  recall(_key: ByteWriter): unknown {
-    return this.state.cell(this.index).decoded;
-  }
-
-  remember(_key: ByteWriter, value: unknown): void {
-    this.state.cell(this.index).decoded = value;
+  load(bytes: Buffer): void {
+    this.bytes = bytes;
   }
 }
 
-/** One multimap cell, of whichever key the bundle is at. */
-class RemoteMultimap implements MultimapTable {
-  constructor(
-    private readonly state: RemoteState,
-    private readonly index: number,
-  ) {}
-
-  keys(): Buffer[] {
-    const keys: Buffer[] = [];
-    for (const [mapKey, { length }] of this.state.multimapCells(this.index)) {
-      if (length > 0) keys.push(Buffer.from(mapKey, "latin1"));
-    }
-    return keys;
-  }
-
-  get(_key: ByteWriter, mapKey: ByteWriter, out: ByteReader): boolean {
-    const cell = this.state.multimapCells(this.index).get(idOf(mapKey));
-    if (cell === undefined || cell.length === 0) return false;
-    out.reset(cell.bytes, 0, cell.length);
-    return true;
-  }
-
-  append(_key: ByteWriter, mapKey: ByteWriter, { buffer, length }: ByteWriter): void {
-    const cells = this.state.changingMultimap(this.index, length);
-    const id = idOf(mapKey);
-    let cell = cells.get(id);
-    if (cell === undefined) {
-      cell = new Cell();
-      cells.set(id, cell);
-    }
-    cell.append(buffer, length);
-  }
-
-  delete(_key: ByteWriter, mapKey: ByteWriter): void {
-    this.state.changingMultimap(this.index, 0).get(idOf(mapKey))?.clear();
-  }
-
-  /** One by one: Prism clears another key when it is asked to clear all. */
-  clear(): void {
-    for (const cell of this.state.changingMultimap(this.index, 0).values()) cell.clear();
-  }
-}
-
-function idOf({ buffer, length }: ByteWriter): string {
-  return buffer.latin1Slice(0, length);
-}
-
-class BundleTimers implements TimerTable {
-  constructor(
-    private readonly state: RemoteState,
-    private readonly family: string,
-    private readonly isEventTime: boolean,
-  ) {}
-
-  set(_key: ByteWriter, tag: string, fireTimestamp: TimestampMs, outputTimestamp: TimestampMs): void {
-    const { family, isEventTime } = this;
-    this.state.changeTimer({ family, tag, isEventTime, isSet: true, fireTimestamp, outputTimestamp });
-  }
-
-  clear(_key: ByteWriter, tag: string): void {
-    const { family, isEventTime } = this;
-    this.state.changeTimer({
-      family,
-      tag,
-      isEventTime,
-      isSet: false,
-      fireTimestamp: 0,
-      outputTimestamp: 0,
-    });
-  }
+/** Brings the runner's copy of a cell to what it is here. */
+function send(cell: Cell, place: CellKey, { window, key }: KeyState, part: Buffer, round: StateRound): void {
+  if (cell.mustClear) round.clear(place, window, key, part);
+  if (cell.length > cell.sent) round.append(place, window, key, part, cell.bytes, cell.sent, cell.length);
+  cell.markSent();
 }

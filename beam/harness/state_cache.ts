@@ -4,31 +4,65 @@
  * least recently used goes first. Source: beam_fn_api.proto, ProcessBundleRequest.CacheToken.
  *
  * A bundle takes out the keys that it touches and puts them back when it has committed: the bundle owns them
- * meanwhile, and when it fails they are gone, as they must be.
+ * meanwhile, and when it fails they are gone, as they must be. The order of use is a list of links in the keys
+ * themselves: there are so many of them that one more object for each is felt.
  */
-import { LeastRecentlyUsed } from "../platform/least_recently_used.js";
 import type { KeyState } from "./key_state.js";
 
 export class StateCache {
-  readonly #keys = new LeastRecentlyUsed<KeyState>();
+  readonly #scopes = new Map<string, Map<string, KeyState>>();
+  #newest: KeyState | undefined;
+  #oldest: KeyState | undefined;
+  #bytes = 0;
+  #size = 0;
 
   constructor(private readonly bytesMax: number) {}
 
   get bytes(): number {
-    return this.#keys.bytes;
+    return this.#bytes;
   }
 
   get size(): number {
-    return this.#keys.size;
+    return this.#size;
   }
 
   /** @param scope token and transform */
   take(scope: string, id: string): KeyState | undefined {
-    return this.#keys.delete(scope + id);
+    const key = this.#scopes.get(scope)?.get(id);
+    if (key !== undefined) this.#remove(key);
+    return key;
   }
 
   put(scope: string, key: KeyState): void {
-    this.#keys.set(scope + key.id, key, key.bytes);
-    while (this.#keys.bytes > this.bytesMax) this.#keys.dropOldest();
+    let keys = this.#scopes.get(scope);
+    if (keys === undefined) {
+      keys = new Map();
+      this.#scopes.set(scope, keys);
+    }
+    keys.set(key.id, key);
+    key.scope = scope;
+    key.cachedBytes = key.bytes;
+    key.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = key;
+    else this.#newest.newer = key;
+    this.#newest = key;
+    this.#bytes += key.cachedBytes;
+    this.#size++;
+    while (this.#bytes > this.bytesMax) this.#remove(this.#oldest!);
+  }
+
+  #remove(key: KeyState): void {
+    const { older, newer, scope } = key;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    key.older = undefined;
+    key.newer = undefined;
+    const keys = this.#scopes.get(scope)!;
+    keys.delete(key.id);
+    if (keys.size === 0) this.#scopes.delete(scope);
+    this.#bytes -= key.cachedBytes;
+    this.#size--;
   }
 }

@@ -1,116 +1,375 @@
 /**
- * The state stream to one endpoint, shared by all bundles. Responses come in any order and are told apart by id.
- * Source: beam_fn_api.proto, BeamFnState.
+ * The state stream to one endpoint, shared by all bundles. Requests that are sent together are written together, and
+ * waited for by one promise; no object is made for a request that changes state. Responses come in any order and are
+ * told apart by id. Source: beam_fn_api.proto, BeamFnState.
  */
-import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
-import type { fnApi } from "../model/apache_beam.js";
-import { type Connection, callError } from "./connection.js";
+import { fnApi } from "../model/apache_beam.js";
+import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import { STATE } from "./fn_methods.js";
-
-interface Waiting {
-  readonly resolve: (response: fnApi.StateResponse) => void;
-  readonly reject: (error: Error) => void;
-}
-
-const NO_BYTES = new Uint8Array(0);
+import { GrpcStream } from "./grpc_stream.js";
+import { FieldTag, lengthOfBytesField, lengthOfVarint, skipField, writeBytesField } from "./proto_fields.js";
+import { NO_BYTES, type StateKeyKind, WholeStateKey } from "./state_keys.js";
 
 /** What workers have asked of their runners so far; several may add to one. */
 export interface WorkerTraffic {
   stateRequests: number;
 }
 
+/** Who wants the bytes behind a state key. */
+export interface StateTarget {
+  /** Takes over the bytes: elements, nested, one after the other. */
+  load(bytes: Buffer): void;
+}
+
+/** Fields of StateRequest. */
+const ID = new FieldTag(1);
+const INSTRUCTION_ID = new FieldTag(2);
+const STATE_KEY = new FieldTag(3);
+const GET = new FieldTag(1000);
+const APPEND = new FieldTag(1001);
+const CLEAR = new FieldTag(1002);
+/** StateGetRequest.continuation_token, StateAppendRequest.data */
+const CONTINUATION_TOKEN = new FieldTag(1);
+const DATA = new FieldTag(1);
+
+/** Tags of StateResponse and StateGetResponse as numbers. */
+const RESPONSE_ID = (1 << 3) | 2;
+const RESPONSE_ERROR = (2 << 3) | 2;
+const RESPONSE_GET = (1000 << 3) | 2;
+const GET_TOKEN = (1 << 3) | 2;
+const GET_DATA = (2 << 3) | 2;
+
+/** Requests are written when they come to this, at the latest. */
+const WRITE_BYTES = 128 << 10;
+
+/** Who waits for the response to a request. */
+interface Waiting {
+  /** @param page what a get brought; `token` is not empty when there is more */
+  answered(page: Buffer, token: Buffer): void;
+  failed(error: Error): void;
+}
+
 export class StateChannel {
-  readonly #stream: ClientDuplexStream<fnApi.StateRequest, fnApi.StateResponse>;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #stream: GrpcStream;
+  readonly #waiting = new Map<number, Waiting>();
+  #out = new ByteWriter(WRITE_BYTES + (4 << 10));
+  #isFlushPlanned = false;
   #nextId = 0;
   #failure: Error | undefined;
 
   /**
+   * @param url host:port
    * @param traffic counts the requests
    * @param onFailure called once, when nothing can be asked any more
    */
   constructor(
-    private readonly connection: Connection,
+    url: string,
+    workerId: string,
     private readonly traffic: WorkerTraffic,
     onFailure: (error: Error) => void,
   ) {
-    this.#stream = connection.stream(STATE);
-    const fail = (error: Error): void => {
-      if (this.#failure !== undefined) return;
-      this.#fail(error);
-      onFailure(error);
-    };
-    this.#stream.on("data", (response: fnApi.StateResponse) => this.#take(response));
-    this.#stream.on("error", (error: ServiceError) =>
-      fail(callError("the state stream", connection.url, error)),
-    );
-    this.#stream.on("end", () =>
-      fail(new Error(`the runner has closed the state stream at ${connection.url}`)),
-    );
+    this.#stream = new GrpcStream("the state stream", url, STATE.path, workerId, {
+      onMessage: (response) => this.#take(response),
+      onFailure: (error) => {
+        this.#fail(error);
+        onFailure(error);
+      },
+    });
   }
 
-  /** All bytes behind a key: elements, nested, one after the other. Pages are put together. */
+  /** Requests of one bundle that are waited for together. */
+  round(instructionId: string): StateRound {
+    return new StateRound(this, Buffer.from(instructionId));
+  }
+
+  /** All bytes behind a key: elements, nested, one after the other. */
   async get(instructionId: string, stateKey: fnApi.StateKey): Promise<Buffer> {
-    const pages: Uint8Array[] = [];
-    let continuationToken: Uint8Array = NO_BYTES;
-    do {
-      const { response } = await this.#send(instructionId, stateKey, {
-        oneofKind: "get",
-        get: { continuationToken },
-      });
-      if (response.oneofKind !== "get") throw new Error(`state: ${response.oneofKind} answers a get`);
-      // An empty page is not the end: only an empty token is.
-      if (response.get.data.length > 0) pages.push(response.get.data);
-      continuationToken = response.get.continuationToken;
-    } while (continuationToken.length > 0);
-    if (pages.length !== 1) return Buffer.concat(pages);
-    const [page] = pages as [Uint8Array];
-    return Buffer.from(page.buffer, page.byteOffset, page.byteLength);
-  }
-
-  /** Adds elements, nested. The bytes must not change until it resolves. */
-  async append(instructionId: string, stateKey: fnApi.StateKey, data: Uint8Array): Promise<void> {
-    await this.#send(instructionId, stateKey, { oneofKind: "append", append: { data } });
-  }
-
-  async clear(instructionId: string, stateKey: fnApi.StateKey): Promise<void> {
-    await this.#send(instructionId, stateKey, { oneofKind: "clear", clear: {} });
+    let loaded: Buffer = NO_BYTES;
+    const round = this.round(instructionId);
+    const place = new WholeStateKey(fnApi.StateKey.toBinary(stateKey));
+    const target: StateTarget = {
+      load(bytes) {
+        loaded = bytes;
+      },
+    };
+    round.get(place, NO_BYTES, NO_BYTES, NO_BYTES, "", target);
+    await round.done();
+    return loaded;
   }
 
   close(): void {
     this.#fail(new Error("the state stream is closed"));
-    this.#stream.cancel();
-    this.connection.close();
+    this.#stream.close();
   }
 
-  #send(
-    instructionId: string,
-    stateKey: fnApi.StateKey,
-    request: fnApi.StateRequest["request"],
-  ): Promise<fnApi.StateResponse> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) {
-        reject(this.#failure);
-        return;
+  /**
+   * For rounds: asks for the bytes behind a key.
+   * @param token of the page to go on with
+   */
+  sendGet(round: StateRound, place: StateKeyKind, token: Buffer, waiting: PagedRead): void {
+    const { window, key, part } = waiting;
+    const length = lengthOfBytesField(CONTINUATION_TOKEN, token);
+    if (!this.#begin(round.instructionId, place, window, key, part, GET, length, waiting)) return;
+    writeBytesField(this.#out, CONTINUATION_TOKEN, token);
+    this.#end();
+  }
+
+  /** For rounds. */
+  sendAppend(
+    round: StateRound,
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const count = end - start;
+    const length = DATA.bytes.length + lengthOfVarint(count) + count;
+    if (!this.#begin(round.instructionId, place, window, key, part, APPEND, length, round)) return;
+    DATA.write(this.#out);
+    this.#out.writeVarint(count);
+    this.#out.writeBytes(bytes, start, end);
+    this.#end();
+  }
+
+  /** For rounds. */
+  sendClear(round: StateRound, place: StateKeyKind, window: Buffer, key: Buffer, part: Uint8Array): void {
+    if (this.#begin(round.instructionId, place, window, key, part, CLEAR, 0, round)) this.#end();
+  }
+
+  /** All of a request but the body of what is asked, of which it writes tag and length. False: nobody can be asked. */
+  #begin(
+    instructionId: Buffer,
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    request: FieldTag,
+    bodyLength: number,
+    waiting: Waiting,
+  ): boolean {
+    if (this.#failure !== undefined) {
+      waiting.failed(this.#failure);
+      return false;
+    }
+    const number = this.#nextId++;
+    this.#waiting.set(number, waiting);
+    this.traffic.stateRequests++;
+    const digits = digitsOf(number);
+    const keyLength = place.length(window, key, part);
+    const length =
+      ID.bytes.length +
+      1 +
+      digits +
+      lengthOfBytesField(INSTRUCTION_ID, instructionId) +
+      STATE_KEY.bytes.length +
+      lengthOfVarint(keyLength) +
+      keyLength +
+      request.bytes.length +
+      lengthOfVarint(bodyLength) +
+      bodyLength;
+    const out = this.#out;
+    out.writeByte(0);
+    out.writeInt32(length);
+    ID.write(out);
+    out.writeByte(digits);
+    writeDigits(out, number, digits);
+    writeBytesField(out, INSTRUCTION_ID, instructionId);
+    STATE_KEY.write(out);
+    out.writeVarint(keyLength);
+    place.write(out, window, key, part);
+    request.write(out);
+    out.writeVarint(bodyLength);
+    return true;
+  }
+
+  #end(): void {
+    if (this.#out.length >= WRITE_BYTES) this.#flush();
+    else if (!this.#isFlushPlanned) {
+      this.#isFlushPlanned = true;
+      queueMicrotask(() => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#isFlushPlanned = false;
+    if (this.#out.length === 0) return;
+    this.#stream.write(this.#out.toBytes());
+    this.#out.reset();
+  }
+
+  #take(response: ByteReader): void {
+    let id = -1;
+    let error = "";
+    let page: Buffer = NO_BYTES;
+    let token: Buffer = NO_BYTES;
+    while (response.remaining > 0) {
+      const tag = response.readVarint();
+      switch (tag) {
+        case RESPONSE_ID:
+          id = readDigits(response, response.readVarint());
+          break;
+        case RESPONSE_ERROR:
+          error = response.readString();
+          break;
+        case RESPONSE_GET: {
+          const end = response.readVarint() + response.position;
+          while (response.position < end) {
+            const part = response.readVarint();
+            if (part === GET_TOKEN) token = response.readBytes(response.readVarint());
+            else if (part === GET_DATA) page = response.readBytes(response.readVarint());
+            else skipField(response, part);
+          }
+          break;
+        }
+        default:
+          skipField(response, tag);
       }
-      const id = String(this.#nextId++);
-      this.traffic.stateRequests++;
-      this.#waiting.set(id, { resolve, reject });
-      this.#stream.write({ id, instructionId, stateKey, request });
-    });
-  }
-
-  #take(response: fnApi.StateResponse): void {
-    const waiting = this.#waiting.get(response.id);
+    }
+    const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    this.#waiting.delete(response.id);
-    if (response.error === "") waiting.resolve(response);
-    else waiting.reject(new Error(`the runner refuses a state request: ${response.error}`));
+    this.#waiting.delete(id);
+    if (error === "") waiting.answered(page, token);
+    else waiting.failed(new Error(`the runner refuses a state request: ${error}`));
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const { reject } of this.#waiting.values()) reject(error);
+    const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
+    for (const each of waiting) each.failed(error);
   }
+}
+
+/** Requests of one bundle that are waited for together. It is also who waits for those that bring nothing back. */
+export class StateRound implements Waiting {
+  #left = 0;
+  #error: Error | undefined;
+  #settle: (() => void) | undefined;
+
+  constructor(
+    private readonly channel: StateChannel,
+    readonly instructionId: Buffer,
+  ) {}
+
+  /**
+   * Asks for all bytes behind a key. Pages are put together.
+   * @param part of the state key: the map key of a multimap
+   * @param what is read, for the message of an error
+   */
+  get(
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    what: string,
+    target: StateTarget,
+  ): void {
+    this.#left++;
+    const read = new PagedRead(this, this.channel, place, window, key, part, what, target);
+    this.channel.sendGet(this, place, NO_BYTES, read);
+  }
+
+  /** Adds elements, nested: bytes from `start` to `end`. */
+  append(
+    place: StateKeyKind,
+    window: Buffer,
+    key: Buffer,
+    part: Uint8Array,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    this.#left++;
+    this.channel.sendAppend(this, place, window, key, part, bytes, start, end);
+  }
+
+  clear(place: StateKeyKind, window: Buffer, key: Buffer, part: Uint8Array): void {
+    this.#left++;
+    this.channel.sendClear(this, place, window, key, part);
+  }
+
+  /** Settles when all have been answered; rejects with the first error. Undefined: nothing was asked. */
+  done(): Promise<void> | undefined {
+    if (this.#left === 0 && this.#error === undefined) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#settle = () => {
+        if (this.#error !== undefined) reject(this.#error);
+        else if (this.#left === 0) resolve();
+      };
+      this.#settle();
+    });
+  }
+
+  answered(): void {
+    if (--this.#left === 0) this.#settle?.();
+  }
+
+  failed(error: Error): void {
+    this.#error ??= error;
+    this.#settle?.();
+  }
+}
+
+/** A get, until its last page. */
+class PagedRead implements Waiting {
+  #pages: Buffer[] | undefined;
+
+  constructor(
+    private readonly round: StateRound,
+    private readonly channel: StateChannel,
+    private readonly place: StateKeyKind,
+    readonly window: Buffer,
+    readonly key: Buffer,
+    readonly part: Uint8Array,
+    private readonly what: string,
+    private readonly target: StateTarget,
+  ) {}
+
+  answered(page: Buffer, token: Buffer): void {
+    // An empty page is not the end: only an empty token is.
+    if (token.length > 0) {
+      this.#pages ??= [];
+      this.#pages.push(page);
+      this.channel.sendGet(this.round, this.place, token, this);
+      return;
+    }
+    this.target.load(this.#pages === undefined ? page : Buffer.concat([...this.#pages, page]));
+    this.round.answered();
+  }
+
+  failed(error: Error): void {
+    const { what } = this;
+    this.round.failed(what === "" ? error : new Error(`${what}: ${error.message}`, { cause: error }));
+  }
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let left = value; left >= 10; left = Math.floor(left / 10)) digits++;
+  return digits;
+}
+
+function writeDigits(out: ByteWriter, value: number, digits: number): void {
+  let left = value;
+  const start = out.length;
+  for (let i = 0; i < digits; i++) out.writeByte(0);
+  for (let at = start + digits - 1; at >= start; at--) {
+    out.buffer[at] = 0x30 + (left % 10);
+    left = Math.floor(left / 10);
+  }
+}
+
+/** -1 for what was no id of ours. */
+function readDigits(input: ByteReader, count: number): number {
+  const at = input.skip(count);
+  let value = 0;
+  for (let i = at; i < at + count; i++) {
+    const digit = input.buffer[i]! - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }

@@ -1,57 +1,82 @@
-/** Where in a runner's state a cell of a key lies. Source: beam_fn_api.proto, StateKey. */
-import type { StateLayout } from "../exec/services.js";
-import { fnApi } from "../model/apache_beam.js";
+/**
+ * Where in a runner's state the cells of a key lie, as bytes: a StateKey of one transform's user state. Made without a
+ * message object, since there are some for each key that a bundle touches. Source: beam_fn_api.proto, StateKey.
+ */
+import { ByteWriter } from "../model/bytes.js";
+import { FieldTag, lengthOfBytesField, lengthOfVarint, writeBytesField } from "./proto_fields.js";
 
-export interface CellAddress {
-  readonly transformId: string;
-  readonly userStateId: string;
-  readonly window: Uint8Array;
-  readonly key: Uint8Array;
-}
+/** Number of the field of StateKey that names a kind of user state. */
+const KIND = { bag: 3, multimapKeys: 6, multimap: 7, orderedList: 9 } as const;
 
-export function cellKey(layout: StateLayout, address: CellAddress): fnApi.StateKey {
-  return layout === "bag" ? bagKey(address) : orderedListKey(address);
-}
-
-export function multimapKeysKey(multimapKeysUserState: CellAddress): fnApi.StateKey {
-  return { type: { oneofKind: "multimapKeysUserState", multimapKeysUserState } };
-}
-
-export function multimapKey(address: CellAddress, mapKey: Uint8Array): fnApi.StateKey {
-  return { type: { oneofKind: "multimapUserState", multimapUserState: { ...address, mapKey } } };
-}
-
-function bagKey(bagUserState: CellAddress): fnApi.StateKey {
-  return { type: { oneofKind: "bagUserState", bagUserState } };
-}
-
-/** StateKey.ordered_list_user_state */
-const ORDERED_LIST_FIELD = 9;
 /** OrderedListRange { start: -2^63, end: 2^63 - 1 }: all of a list. */
 const WHOLE_RANGE = Buffer.from("088080808080808080800110ffffffffffffffff7f", "hex");
-/** Where protobuf-ts keeps fields that a message's type does not have; they are written as they are. */
-const UNKNOWN_FIELDS = Symbol.for("protobuf-ts/unknown");
-const LENGTH_DELIMITED = 2;
+/** Fields of BagUserState, MultimapUserState, MultimapKeysUserState and OrderedListUserState, which agree in them. */
+const TRANSFORM_ID = new FieldTag(1);
+const USER_STATE_ID = new FieldTag(2);
+const WINDOW = new FieldTag(3);
+const KEY = new FieldTag(4);
+/** The map key of a multimap, the range of an ordered list. */
+const PART = new FieldTag(5);
 
-/**
- * The protos of the apache-beam package are older than this kind of key. Its message is a MultimapUserState with a range
- * where that has its map key.
- */
-function orderedListKey(address: CellAddress): fnApi.StateKey {
-  const message = fnApi.StateKey_MultimapUserState.toBinary({ ...address, mapKey: WHOLE_RANGE });
-  const stateKey: fnApi.StateKey = { type: { oneofKind: undefined } };
-  const data = withLength(message);
-  Object.defineProperty(stateKey, UNKNOWN_FIELDS, {
-    value: [{ no: ORDERED_LIST_FIELD, wireType: LENGTH_DELIMITED, data }],
-  });
-  return stateKey;
+/** What a StateKey says beside the window and key that it is of. */
+export interface StateKeyKind {
+  /** Of what `write` writes. */
+  length(window: Buffer, key: Buffer, part: Uint8Array): number;
+  write(out: ByteWriter, window: Buffer, key: Buffer, part: Uint8Array): void;
 }
 
-/** varint length | bytes */
-function withLength(bytes: Uint8Array): Uint8Array {
-  const prefix: number[] = [];
-  let left = bytes.length;
-  for (; left > 0x7f; left >>>= 7) prefix.push((left & 0x7f) | 0x80);
-  prefix.push(left);
-  return Buffer.concat([Buffer.from(prefix), bytes]);
+/** No bytes: the window of the global window, the part of what has none. */
+export const NO_BYTES = Buffer.alloc(0);
+
+/** One cell of a transform, for all keys. The part is, for a multimap, the map key. */
+export class CellKey implements StateKeyKind {
+  readonly #kind: FieldTag;
+  /** Transform and cell, encoded. */
+  readonly #front: Buffer;
+  readonly #isList: boolean;
+
+  constructor(kind: keyof typeof KIND, transformId: string, userStateId: string) {
+    this.#kind = new FieldTag(KIND[kind]);
+    this.#isList = kind === "orderedList";
+    const front = new ByteWriter(64);
+    writeBytesField(front, TRANSFORM_ID, Buffer.from(transformId));
+    writeBytesField(front, USER_STATE_ID, Buffer.from(userStateId));
+    this.#front = front.toBytes();
+  }
+
+  length(window: Buffer, key: Buffer, part: Uint8Array): number {
+    const length = this.#bodyLength(window, key, part);
+    return this.#kind.bytes.length + lengthOfVarint(length) + length;
+  }
+
+  write(out: ByteWriter, window: Buffer, key: Buffer, part: Uint8Array): void {
+    this.#kind.write(out);
+    out.writeVarint(this.#bodyLength(window, key, part));
+    out.writeBytes(this.#front);
+    writeBytesField(out, WINDOW, window);
+    writeBytesField(out, KEY, key);
+    writeBytesField(out, PART, this.#isList ? WHOLE_RANGE : part);
+  }
+
+  #bodyLength(window: Buffer, key: Buffer, part: Uint8Array): number {
+    return (
+      this.#front.length +
+      lengthOfBytesField(WINDOW, window) +
+      lengthOfBytesField(KEY, key) +
+      lengthOfBytesField(PART, this.#isList ? WHOLE_RANGE : part)
+    );
+  }
+}
+
+/** A StateKey that is whole as it is. */
+export class WholeStateKey implements StateKeyKind {
+  constructor(private readonly bytes: Uint8Array) {}
+
+  length(): number {
+    return this.bytes.length;
+  }
+
+  write(out: ByteWriter): void {
+    out.writeBytes(this.bytes);
+  }
 }

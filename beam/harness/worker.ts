@@ -302,7 +302,7 @@ export class Worker {
   #stateChannel(url: string): StateChannel {
     let channel = this.#stateChannels.get(url);
     if (channel === undefined) {
-      const made = new StateChannel(new Connection(url, this.options.workerId), this.#traffic, (error) => {
+      const made = new StateChannel(url, this.options.workerId, this.#traffic, (error) => {
         if (this.#stateChannels.get(url) === made) this.#stateChannels.delete(url);
         this.#reportBroken(error);
       });

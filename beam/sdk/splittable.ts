@@ -21,6 +21,11 @@ export interface RestrictionTracker<R, P> {
   /** True: everything up to `position` is this call's to do. False: stop, and return; it is somebody else's. */
   tryClaim(position: P): boolean;
   /**
+   * Call it where a claim has brought more than one element: a runner that bounds its bundles by elements counts them.
+   * It has it; a tracker need not.
+   */
+  brought?(elements: number): void;
+  /**
    * Keeps the claimed part and `fractionOfRemainder` of the rest, and gives the remaining part away.
    * 0 = keep only what is claimed. Undefined: nothing left to give.
    */

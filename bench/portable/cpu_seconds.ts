@@ -53,3 +53,19 @@ function processNames(): string[] {
     return [];
   }
 }
+
+/** The most memory that a process, or any that it has started, has had so far; undefined without a /proc. */
+export function peakBytesOf(pid: number): number | undefined {
+  const all = processTimes();
+  let peak: number | undefined;
+  for (const each of all.keys()) {
+    if (!descendsFrom(each, pid, all)) continue;
+    try {
+      const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${each}/status`, "utf8")) ?? [];
+      if (kibibytes !== undefined) peak = Math.max(peak ?? 0, Number(kibibytes) * 1024);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return peak;
+}

@@ -1,28 +1,12 @@
 /** The product from Kafka to a sink that counts: the engine without the cost of a database. */
 
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
-import { DoFn } from "../../beam/sdk/do_fn.js";
-import { flattenAll, parDo } from "../../beam/sdk/graph.js";
-import { counter } from "../../beam/sdk/metrics.js";
-import { registerDoFn } from "../../beam/sdk/registry.js";
 import type { Store } from "../../beam/store/store.js";
 import { kafkaConnections } from "../../connectors/kafka/kafka_connections.js";
 import { buildPipeline, KAFKA_CONNECTION } from "../../pipeline/graph.js";
 import { type Measurement, runSubject, type SubjectInput } from "../subject.js";
+import { countResults } from "./counting_sink.js";
 import { assertStateEmpty, duplicatesOf, graphOptions, registerKafka } from "./pipeline.js";
-
-class CountingSink extends DoFn<unknown, Record<never, never>> {
-  static readonly urn = "order-payment-stream:bench:counting_sink:v1";
-  readonly outputs = {};
-  /** As the real sinks, so that a durable store has the same to do. */
-  override readonly needsStableInput = true;
-  override readonly metrics = { counted: counter() };
-
-  process(): void {
-    this.metrics.counted.inc();
-  }
-}
-registerDoFn(CountingSink);
 
 export function measureCounting(openStore: () => Promise<Store>): Promise<void> {
   return runSubject((input) => runCounting(input, openStore));
@@ -34,11 +18,7 @@ export async function runCounting(
   openStore: () => Promise<Store>,
 ): Promise<Measurement> {
   registerKafka(input);
-  const pipeline = buildPipeline(graphOptions(input, true), ({ joined, unmatched, deadLetters }) => {
-    parDo("CountJoined", joined, new CountingSink(null));
-    parDo("CountUnmatched", unmatched, new CountingSink(null));
-    parDo("CountDeadLetters", flattenAll("DeadLetters", deadLetters), new CountingSink(null));
-  });
+  const pipeline = buildPipeline(graphOptions(input, true), countResults);
   // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
   await kafkaConnections.acquire(KAFKA_CONNECTION);
   const store = await openStore();

@@ -1,6 +1,7 @@
 /** The product's own graph and runner, as `order-payment-stream run` would start them, for the subjects that measure it. */
 
 import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
+import type { PipelineRun } from "../../beam/sdk/pipeline_run.js";
 import { registerKafkaConnection } from "../../connectors/kafka/kafka_connections.js";
 import { type GraphOptions, KAFKA_CONNECTION } from "../../pipeline/graph.js";
 import type { SubjectInput } from "../subject.js";
@@ -33,7 +34,7 @@ export function graphOptions(input: SubjectInput, isBounded: boolean): GraphOpti
 }
 
 /** A duplicate leaves nothing behind but its count. */
-export function duplicatesOf({ metrics }: DirectRun): number {
+export function duplicatesOf({ metrics }: Pick<PipelineRun, "metrics">): number {
   return metrics.counter("duplicate_orders") + metrics.counter("duplicate_payments");
 }
 

@@ -130,6 +130,8 @@ export class BadBlockError extends BadFileError {
     readonly bytes: Buffer,
     /** Where the next one begins is not known either. */
     readonly isLost: boolean,
+    /** Otherwise it is a line. */
+    readonly isBlock = true,
   ) {
     super(path, offset, reason);
   }

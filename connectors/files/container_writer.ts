@@ -10,7 +10,7 @@ export interface Pack {
 }
 
 /** What a block should have at least, unpacked: a reader unpacks one at a time, and a runner cuts between them. */
-const BLOCK_BYTES = 64 * 1024;
+export const BLOCK_BYTES = 64 * 1024;
 const MAGIC = Buffer.from([0x4f, 0x62, 0x6a, 0x01]);
 
 /**
@@ -23,12 +23,15 @@ export function containerBytes(schema: string, codec: AvroCodec, packs: readonly
   const hash = createHash("sha256").update(schema);
   for (const { bytes } of packs) hash.update(bytes);
   const sync = hash.digest().subarray(0, 16);
-  const parts = [header(schema, codec, sync)];
-  for (const { count, bytes } of blocksOf(packs)) {
-    const packed = packBlock(codec, bytes);
-    parts.push(long(count), long(packed.length), packed, sync);
-  }
+  const parts = [containerHeader(schema, codec, sync)];
+  for (const pack of blocksOf(packs)) parts.push(...containerBlock(pack, codec, sync));
   return parts;
+}
+
+/** @param sync 16 bytes that no record has inside */
+export function containerBlock({ count, bytes }: Pack, codec: AvroCodec, sync: Buffer): Buffer[] {
+  const packed = packBlock(codec, bytes);
+  return [long(count), long(packed.length), packed, sync];
 }
 
 /** Small packs together. */
@@ -50,7 +53,8 @@ function* blocksOf(packs: readonly Pack[]): Iterable<Pack> {
   if (count > 0) yield { count, bytes: Buffer.concat(gathered) };
 }
 
-function header(schema: string, codec: AvroCodec, sync: Buffer): Buffer {
+/** What stands in front of the first block. */
+export function containerHeader(schema: string, codec: AvroCodec, sync: Buffer): Buffer {
   const entries: readonly [string, string][] = [
     ["avro.schema", schema],
     ["avro.codec", codec],

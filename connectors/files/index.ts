@@ -2,7 +2,13 @@
 
 export { AvroValues } from "./avro_values.js";
 export { AVRO_CODECS, type AvroCodec, isAvroCodec, whyNoCodec } from "./codecs.js";
-export { containerBytes, type Pack } from "./container_writer.js";
+export {
+  BLOCK_BYTES,
+  containerBlock,
+  containerBytes,
+  containerHeader,
+  type Pack,
+} from "./container_writer.js";
 export { defineFileDecoder, type FileDecoderDefinition } from "./define_decoder.js";
 export { BadFileError, FileChangedError, NoFilesError } from "./errors.js";
 export {
@@ -27,6 +33,7 @@ export {
 } from "./files_connection.js";
 export { listFiles } from "./find_files.js";
 export { parseGlob } from "./glob.js";
+export { NewFile } from "./local_files.js";
 export type { BadFiles } from "./read_config.js";
 export { type ReadFromFiles, readFromFiles } from "./read_from_files.js";
 export { type WriteToFiles, writeToFiles, writtenFiles } from "./write_to_files.js";

@@ -120,7 +120,14 @@ export class Lines {
     const { input, path, lineMaxBytes, offset } = this;
     if (this.starts.length === 0) {
       const shown = this.buffer.subarray(0, SHOWN_MAX_BYTES);
-      throw new BadBlockError(path, offset, `a line is longer than ${lineMaxBytes} bytes`, shown, true);
+      throw new BadBlockError(
+        path,
+        offset,
+        `a line is longer than ${lineMaxBytes} bytes`,
+        shown,
+        true,
+        false,
+      );
     }
     input.skip(this.#length);
   }

@@ -40,23 +40,54 @@ export const localFiles: FileSystem = {
   },
 
   async write(path, bytes) {
-    const partial = `${path}.${randomBytes(6).toString("hex")}.partial`;
+    const file = new NewFile(path);
     try {
-      await mkdir(dirname(path), { recursive: true });
-      const handle = await open(partial, "wx");
-      try {
-        await handle.writev([...bytes]);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(partial, path);
+      await file.append(bytes);
+      await file.finish();
     } catch (error) {
-      await rm(partial, { force: true }).catch(() => undefined);
-      throw explainFileError(error, path);
+      await file.abandon();
+      throw error;
     }
   },
 };
+
+/** A file on its way: it gets its name when it is whole. */
+export class NewFile {
+  readonly #partial: string;
+  readonly #handle: Promise<FileHandle>;
+
+  constructor(private readonly path: string) {
+    this.#partial = `${path}.${randomBytes(6).toString("hex")}.partial`;
+    this.#handle = mkdir(dirname(path), { recursive: true }).then(() => open(this.#partial, "wx"));
+    this.#handle.catch(() => undefined);
+  }
+
+  async append(bytes: readonly Uint8Array[]): Promise<void> {
+    await this.#explained(async (handle) => void (await handle.writev([...bytes])));
+  }
+
+  async finish(): Promise<void> {
+    await this.#explained(async (handle) => {
+      await handle.sync();
+      await handle.close();
+      await rename(this.#partial, this.path);
+    });
+  }
+
+  /** Nothing of it stays. */
+  async abandon(): Promise<void> {
+    await (await this.#handle.catch(() => undefined))?.close().catch(() => undefined);
+    await rm(this.#partial, { force: true }).catch(() => undefined);
+  }
+
+  async #explained(work: (handle: FileHandle) => Promise<void>): Promise<void> {
+    try {
+      await work(await this.#handle);
+    } catch (error) {
+      throw explainFileError(error, this.path);
+    }
+  }
+}
 
 class LocalFile implements OpenFile {
   constructor(

@@ -148,6 +148,7 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
       this.#batch.begin(ctx.watermark.current);
       try {
         reader.read(this.#batch, now);
+        tracker.brought?.(this.#batch.results.length);
         this.#emit(ctx);
       } catch (error) {
         if (!(error instanceof BadBlockError) || this.config.badFiles === "fail") throw error;
@@ -199,12 +200,13 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
   #report(error: BadFileError, ctx: Context): void {
     const { path, offset, reason } = error;
     const bytes = error instanceof BadBlockError ? error.bytes : Buffer.alloc(0);
+    const isBlock = error instanceof BadBlockError && error.isBlock;
     const report = this.#decoder.unreadable({
       path,
       offset,
       reason,
       bytes,
-      isBlock: error instanceof BadBlockError,
+      isBlock,
     });
     this.metrics.skipped.inc();
     // So that each thing that was read is in one place: it counts as one record.

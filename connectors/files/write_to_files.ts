@@ -149,7 +149,7 @@ class WriteFiles extends DoFn<KV<string, Content>, typeof writtenOutputs, FileWr
   static readonly urn = "beam:dofn:ts:files_write:v1";
   readonly outputs = writtenOutputs;
   override readonly needsStableInput = true;
-  override readonly metrics = { files: counter(), records: counter(), bytes: counter() };
+  override readonly metrics = { files: counter(), written: counter(), bytes_written: counter() };
   readonly #encoder: FileEncoder<unknown> = fileEncoder(this.config.encoder);
   #files!: FilesConnection;
   #contents: KV<string, Content>[] = [];
@@ -186,8 +186,8 @@ class WriteFiles extends DoFn<KV<string, Content>, typeof writtenOutputs, FileWr
           : packs.map(({ bytes }) => bytes);
       await this.#files.write(path, parts);
       this.metrics.files.inc();
-      this.metrics.records.inc(packs.reduce((sum, { count }) => sum + count, 0));
-      this.metrics.bytes.inc(parts.reduce((sum, { length }) => sum + length, 0));
+      this.metrics.written.inc(packs.reduce((sum, { count }) => sum + count, 0));
+      this.metrics.bytes_written.inc(parts.reduce((sum, { length }) => sum + length, 0));
       ctx.emit.paths(path, Math.floor(ctx.clock.now()));
     }
     this.#contents = [];

@@ -200,8 +200,14 @@ export class FindPartitions extends SplittableDoFn<
   async #startOffsets(start: StartPoint): Promise<Map<number, number>> {
     const { topic, groupId } = this.config;
     const { client } = this.#kafka;
-    if (start !== "group") return client.offsets(topic, start);
+    const given = typeof start === "object" && "offsets" in start ? start.offsets : undefined;
+    if (start !== "group" && given === undefined) {
+      return client.offsets(topic, start as Exclude<StartPoint, "group" | { offsets: unknown }>);
+    }
     const earliest = await client.offsets(topic, "earliest");
+    if (given !== undefined) {
+      return new Map([...earliest].map(([partition, first]) => [partition, given[partition] ?? first]));
+    }
     const committed =
       groupId === null ? new Map<number, number>() : await client.committedOffsets(groupId, topic);
     return new Map([...earliest].map(([partition, first]) => [partition, committed.get(partition) ?? first]));

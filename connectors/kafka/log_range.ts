@@ -21,6 +21,11 @@ import type { Anchor, BatchMark, LogMark } from "./client/log_identity.js";
 export interface LogRange extends OffsetRange {
   /** Undefined: in state from before it was kept. The first log that is met counts as the one meant. */
   readonly log: LogMark | undefined;
+  /**
+   * Of a range that a tracker hands out: the offset behind all that was claimed of it, which is where `log` is marked.
+   * Between it and the end there is nothing to be read.
+   */
+  readonly readUpTo?: number;
 }
 
 /** A record to be read; a cursor will do. */
@@ -35,6 +40,15 @@ export class EndOfRange implements LogPosition {
   readonly batch = undefined;
 
   constructor(readonly offset: number) {}
+}
+
+/** The claim of everything up to the end of a batch that holds no records to be read. */
+export class LastBatch implements LogPosition {
+  readonly offset: number;
+
+  constructor(readonly batch: Anchor) {
+    this.offset = batch.offset;
+  }
 }
 
 /** The claim to go on elsewhere: in the log that was found in place of the one meant, or of which was not known. */
@@ -59,15 +73,18 @@ export class LogRangeTracker implements RestrictionTracker<LogRange, LogPosition
   /** Of the record that was claimed last; a reference, because a record must cost no object. */
   #lastOffset = -1;
   #lastBatch: BatchMark | undefined;
+  #readUpTo: number;
 
   constructor(range: LogRange) {
     this.#offsets = new OffsetRangeTracker(range);
     this.#log = range.log;
+    this.#readUpTo = range.start;
   }
 
   get restriction(): LogRange {
     const { start, end } = this.#offsets.restriction;
-    return { start, end, log: this.#log };
+    const readUpTo = this.#readUpTo;
+    return { start, end, log: this.#markAt(readUpTo), readUpTo };
   }
 
   tryClaim(position: LogPosition): boolean {
@@ -77,6 +94,7 @@ export class LogRangeTracker implements RestrictionTracker<LogRange, LogPosition
       return true;
     }
     if (!this.#offsets.tryClaim(offset)) return false;
+    this.#readUpTo = offset + 1;
     if (batch !== undefined) {
       this.#lastOffset = offset;
       this.#lastBatch = batch;
@@ -107,6 +125,7 @@ export class LogRangeTracker implements RestrictionTracker<LogRange, LogPosition
     this.#log = { clusterId: log.clusterId, topicId: log.topicId, anchor };
     this.#lastOffset = -1;
     this.#lastBatch = undefined;
+    this.#readUpTo = offset;
   }
 
   /** The batch must be one right in front of the offset: what lies between it and a later one would be read again. */

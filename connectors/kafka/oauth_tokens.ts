@@ -11,6 +11,8 @@ export interface OAuthClient {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly scope?: string | undefined;
+  /** What the tokens are for, in messages. Default: Kafka. */
+  readonly purpose?: string;
 }
 
 /** Resolves with a token that counts now. */
@@ -88,9 +90,11 @@ async function fetchToken(client: OAuthClient, clock: Pick<Clock, "elapsed">): P
     throw new Error(`the token endpoint ${tokenEndpointUrl} answers with status ${status}`);
   }
   const { access_token: value, expires_in: expiresIn } = fields;
-  if (status !== 200) throw new TokenRefusedError(tokenEndpointUrl, `status ${status}${reasonOf(fields)}`);
+  if (status !== 200) {
+    throw new TokenRefusedError(tokenEndpointUrl, `status ${status}${reasonOf(fields)}`, client.purpose);
+  }
   if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value)) {
-    throw new TokenRefusedError(tokenEndpointUrl, "its answer holds no access_token");
+    throw new TokenRefusedError(tokenEndpointUrl, "its answer holds no access_token", client.purpose);
   }
   const lifeMs = Number(expiresIn) > 0 ? Number(expiresIn) * 1_000 : UNTOLD_LIFE_MS;
   return { value, refreshAtMs: startedAtMs + lifeMs * REFRESH_SHARE, endsAtMs: startedAtMs + lifeMs };

@@ -1,7 +1,15 @@
 /** What a Kafka read is told: the configuration of both of its steps. JSON, as every DoFn's. */
 
-/** Where to begin when there is no state from before: a name, or the first record not older than a time in ms. */
-export type StartPoint = "earliest" | "latest" | "group" | { readonly timestampMs: number };
+/**
+ * Where to begin when there is no state from before: a name, the first record not older than a time in ms, or offsets by
+ * the numbers of partitions, which begin at their first record where none is given.
+ */
+export type StartPoint =
+  | "earliest"
+  | "latest"
+  | "group"
+  | { readonly timestampMs: number }
+  | { readonly offsets: Readonly<Record<string, number>> };
 
 /** Where to go on when a position is no place in the log any more; none: refuse to. */
 export type OffsetReset = "none" | "earliest" | "latest";

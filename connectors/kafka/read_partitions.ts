@@ -23,6 +23,7 @@ import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import type { LastingSubscription } from "./lasting_subscription.js";
 import {
   EndOfRange,
+  LastBatch,
   type LogPosition,
   type LogRange,
   LogRangeTracker,
@@ -33,10 +34,13 @@ import type { PartitionSource } from "./partition_source.js";
 import { watermarkAfterEvent, watermarkWhenCaughtUp } from "./partition_watermark.js";
 import { lossText, newPosition } from "./position_lost.js";
 import type { ReadConfig } from "./read_config.js";
-import { Rejected, recordDecoder, type TopicPartition } from "./record_decoder.js";
+import { NotReady, Rejected, recordDecoder, type TopicPartition } from "./record_decoder.js";
 
 /** How long a quiet partition is left alone where nobody tells of news: other runners resume in whole seconds. */
 const QUIET_DELAY_MS = 1_000;
+
+/** What became of the records at hand: all are read, the runner took the rest back, or one cannot be decoded yet. */
+type Reading = "read" | "taken back" | NotReady;
 
 /** PartitionSource → values, and reports of what was none */
 export class ReadPartitions extends SplittableDoFn<
@@ -64,10 +68,12 @@ export class ReadPartitions extends SplittableDoFn<
 
   override async setup(): Promise<void> {
     this.#kafka = await kafkaConnections.acquire(this.config.connection);
+    await this.#decoder.setup?.();
   }
 
-  override teardown(): Promise<void> {
-    return kafkaConnections.release(this.config.connection);
+  override async teardown(): Promise<void> {
+    await this.#decoder.teardown?.();
+    await kafkaConnections.release(this.config.connection);
   }
 
   initialRestriction({ range }: PartitionSource): LogRange {
@@ -87,10 +93,13 @@ export class ReadPartitions extends SplittableDoFn<
     return undefined;
   }
 
-  /** The last batch in front of the end is not known here, so behind a range that is done the log is known by its ids. */
-  override remainder(_source: PartitionSource, { start, end, log }: LogRange, isDone: boolean): LogRange {
-    if (!isDone) return { ...openRange(start), log };
-    return { ...openRange(end), log: log && { ...log, anchor: undefined } };
+  /** Behind a range that is done the log is marked, too: so a later run notices when it has been cut in the meantime. */
+  override remainder(
+    _source: PartitionSource,
+    { start, log, readUpTo }: LogRange,
+    isDone: boolean,
+  ): LogRange {
+    return { ...openRange(isDone ? (readUpTo ?? start) : start), log };
   }
 
   /** A bounded read ends where the partition ends now. */
@@ -118,9 +127,15 @@ export class ReadPartitions extends SplittableDoFn<
       // State from before the log was kept: the one that there is now counts as the one meant.
       if (!tracker.tryClaim(new OtherLog(subscription.log, start, end))) return resume();
     }
-    if (!this.#readRecords(source, tracker, ctx, reader)) return resume();
+    const reading = this.#readRecords(source, tracker, ctx, reader);
+    if (reading === "taken back") return resume();
+    if (reading instanceof NotReady) return resume(QUIET_DELAY_MS, reading.onReady);
     if (subscription.position >= end) {
-      // What is between the last record and the end (markers, compacted records) is claimed with the end.
+      // Markers behind the last record, if the last batch is known that holds them; else the next run looks at them again.
+      const { anchor } = subscription;
+      if (anchor?.offset === end - 1 && anchor.offset >= reader.nextOffset) {
+        if (!tracker.tryClaim(new LastBatch(anchor))) return resume();
+      }
       tracker.tryClaim(new EndOfRange(end));
       if (tracker.restriction.end < end) return resume();
       this.#endOf(source);
@@ -134,6 +149,7 @@ export class ReadPartitions extends SplittableDoFn<
     if (caughtUpAtMs !== undefined && !this.config.isBounded) {
       const { maxOutOfOrdernessMs } = this.config;
       ctx.watermark.set(watermarkWhenCaughtUp(ctx.watermark.current, caughtUpAtMs, maxOutOfOrdernessMs));
+      reader.watermark = ctx.watermark.current;
     }
     return resume(QUIET_DELAY_MS, reader.onReady);
   }
@@ -141,10 +157,11 @@ export class ReadPartitions extends SplittableDoFn<
   /** Goes on elsewhere, where that is what is asked for, or throws. */
   #fail(
     error: Error,
-    { topic, partition }: PartitionSource,
+    source: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
   ): ProcessContinuation {
     if (!(error instanceof PositionLostError)) throw error;
+    const { topic, partition } = source;
     const { offsetReset } = this.config;
     const { claim, skipped } = newPosition(error, tracker.restriction, offsetReset);
     if (!tracker.tryClaim(claim)) return resume();
@@ -153,9 +170,11 @@ export class ReadPartitions extends SplittableDoFn<
     this.metrics.offsets_skipped.inc(skipped);
     this.#kafka.logger.warn(
       `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read goes on at offset ${claim.offset}`,
-      { topic, partition, offset: claim.offset, skipped },
+      { topic, partition, readUpTo: error.wantedOffset, offset: claim.offset, skipped },
     );
-    return resume();
+    if (claim.offset < claim.end) return resume();
+    this.#endOf(source);
+    return stop();
   }
 
   #endOf({ topic, partition }: PartitionSource): void {
@@ -163,20 +182,20 @@ export class ReadPartitions extends SplittableDoFn<
     this.#kafka.untimely.end(topic, partition);
   }
 
-  /** Everything that is at hand. False when the runner took the rest back. */
+  /** Everything that is at hand. */
   #readRecords(
     { topic, partition }: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
     reader: LastingSubscription,
-  ): boolean {
+  ): Reading {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
     const now: TimestampMs = this.#kafka.trustedClock.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
     let watermark = ctx.watermark.current;
-    let wasClaimed = true;
+    let reading: Reading = "read";
     let count = 0;
     let late = 0;
     let future = 0;
@@ -195,7 +214,7 @@ export class ReadPartitions extends SplittableDoFn<
         }
         if (error.firstOffset >= end) break;
         if (!tracker.tryClaim(new EndOfRange(Math.min(error.lastOffset, end - 1)))) {
-          wasClaimed = false;
+          reading = "taken back";
           break;
         }
         count++;
@@ -210,14 +229,26 @@ export class ReadPartitions extends SplittableDoFn<
         records.unread();
         break;
       }
+      // What cannot be decoded yet is not claimed, so that it is read again.
+      let result: unknown;
+      try {
+        result = decoder.decode(records, from, watermark, now);
+      } catch (error) {
+        records.unread();
+        throw error;
+      }
+      if (result instanceof NotReady) {
+        records.unread();
+        reading = result;
+        break;
+      }
       if (!tracker.tryClaim(records)) {
         records.unread();
-        wasClaimed = false;
+        reading = "taken back";
         break;
       }
       count++;
       reader.nextOffset = records.offset + 1;
-      const result = decoder.decode(records, from, watermark, now);
       if (result instanceof Rejected) {
         this.metrics.rejected.inc();
         if (result.untimely === "late") late++;
@@ -230,6 +261,8 @@ export class ReadPartitions extends SplittableDoFn<
       }
     }
     ctx.watermark.set(watermark);
+    reader.watermark = watermark;
+    reader.recordsRead += count;
     this.metrics.records.inc(count);
     this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
     if (groupId !== null && count > 0) {
@@ -237,7 +270,7 @@ export class ReadPartitions extends SplittableDoFn<
       const committer = this.#kafka.committer(groupId);
       ctx.onFinalize(() => committer.note(topic, partition, nextOffset));
     }
-    return wasClaimed;
+    return reading;
   }
 }
 registerDoFn(ReadPartitions);

@@ -25,11 +25,21 @@ export class Rejected<D> {
   ) {}
 }
 
+/** A record that cannot be decoded yet. It stays where it is, and comes again. */
+export class NotReady {
+  /** @param onReady calls its argument once coming again pays, and returns a function that ends the watch */
+  constructor(readonly onReady: (wake: () => void) => () => void) {}
+}
+
 /** Makes values of records, with their event times. */
 export interface RecordDecoder<T, D> {
   readonly coder: Coder<T>;
   readonly rejectedCoder: Coder<D>;
+  /** Before the first record, on a worker; each call has its `teardown`. */
+  setup?(): Promise<void>;
+  teardown?(): Promise<void>;
   /**
+   * What it throws ends the read.
    * @param record speaks of the record until this returns; its buffer may be kept
    * @param watermark of the partition, as the records before this one left it
    * @param now the latest time that it may be
@@ -39,7 +49,7 @@ export interface RecordDecoder<T, D> {
     from: TopicPartition,
     watermark: TimestampMs,
     now: TimestampMs,
-  ): T | Rejected<D>;
+  ): T | Rejected<D> | NotReady;
   /** What is to be said of records of which nobody can tell more than their offsets. */
   unreadable(records: UnreadableRecordsError, from: TopicPartition): D;
   eventTime(value: T): TimestampMs;

@@ -3,6 +3,7 @@ import { COMPRESSIONS } from "../../producers/compression.js";
 import { DEFAULT_SHARES, type Shares } from "../../producers/shares.js";
 import { REASONS } from "../report/figures.js";
 import { DATAFLOW_PLACE_SETTINGS } from "../settings/dataflow_settings.js";
+import { SINK_SETTINGS } from "../settings/file_settings.js";
 import {
   CHECKPOINT_PLACE_SETTINGS,
   KAFKA_SETTINGS,
@@ -18,8 +19,10 @@ import {
   decimal,
   durationMs,
   oneOf,
+  text,
   timestampMs,
   wholeNumber,
+  yesOrNo,
 } from "../settings/setting_values.js";
 
 export const SEED_MAX = 2 ** 32 - 1;
@@ -81,8 +84,53 @@ export const LOAD_SETTINGS = settingsTable({
 
 export const PRODUCE_SETTINGS = settingsTable({
   ...LOAD_SETTINGS,
+  to: {
+    description:
+      "Where events go: to Kafka's topics, or to files in TO_PATH, for runs with --orders and --payments.",
+    expected: "kafka or files",
+    schema: oneOf("kafka", "files"),
+    default: "kafka",
+    isFlagOnly: true,
+  },
+  to_path: {
+    description: "For --to=files: a folder, which gets the folders orders and payments.",
+    expected: "the path of a folder",
+    schema: text,
+    isFlagOnly: true,
+  },
+  format: {
+    description: "For --to=files: Avro containers, or JSON lines.",
+    expected: "avro or jsonl",
+    schema: oneOf("avro", "jsonl"),
+    default: "avro",
+    isFlagOnly: true,
+  },
+  codec: {
+    description: "For Avro files: how blocks are packed; zstandard needs Node 22.15.",
+    expected: "null, deflate, snappy or zstandard",
+    schema: SINK_SETTINGS.sink_codec.schema,
+    default: "snappy",
+    isFlagOnly: true,
+  },
+  files: {
+    description: "For --to=files: how many files of each kind; each holds what a partition of a topic would.",
+    expected: "a whole number from 1 to 10000",
+    schema: wholeNumber(1, 10_000),
+    default: "3",
+    isFlagOnly: true,
+  },
+  backfill: {
+    description:
+      "A day of events that is over, as fast as they can be sent: nothing waits for its time, neither --rate nor delayed payments. --count says how many orders the day has [100000].",
+    expected: "true or false",
+    schema: yesOrNo,
+    default: "false",
+    isSwitch: true,
+    isFlagOnly: true,
+  },
   count: {
-    description: "Orders; payments and faults come on top. Without it, until Ctrl-C.",
+    description:
+      "Orders; payments and faults come on top. Without it, until Ctrl-C; 100000 in a backfill or to files.",
     expected: "a whole number",
     schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
     isFlagOnly: true,
@@ -114,7 +162,13 @@ export const PRODUCE_SETTINGS = settingsTable({
 
 export const TOPIC_CHOICES = ["orders", "payments", "all"] as const;
 
-const { bounded: _, ...UNBOUNDED_SETTINGS } = RUN_SETTINGS;
+const {
+  bounded: _bounded,
+  orders: _orders,
+  payments: _payments,
+  then_kafka_from: _then,
+  ...UNBOUNDED_SETTINGS
+} = RUN_SETTINGS;
 
 /** Short times, so that a newcomer sees events expire within the first minute. */
 export const RUN_LOCAL_SETTINGS = settingsTable({
@@ -150,6 +204,32 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
     default: "20",
     isFlagOnly: true,
   },
+  ...MONGODB_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const EXPORT_SETTINGS = settingsTable({
+  to_path: {
+    description: "The folder to write to, which gets the folders joined, unmatched and dead_letters.",
+    expected: "the path of a folder, or gs://bucket/prefix",
+    schema: SINK_SETTINGS.sink_path.schema,
+    isFlagOnly: true,
+  },
+  format: {
+    description: "Avro containers, or JSON lines.",
+    expected: "avro or jsonl",
+    schema: oneOf("avro", "jsonl"),
+    default: "avro",
+    isFlagOnly: true,
+  },
+  codec: {
+    description: "For Avro files: how blocks are packed; zstandard needs Node 22.15.",
+    expected: "null, deflate, snappy or zstandard",
+    schema: SINK_SETTINGS.sink_codec.schema,
+    default: "snappy",
+    isFlagOnly: true,
+  },
+  storage_emulator_host: CHECKPOINT_PLACE_SETTINGS.storage_emulator_host,
   ...MONGODB_SETTINGS,
   ...LOG_SETTINGS,
 });

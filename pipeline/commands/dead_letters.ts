@@ -61,10 +61,7 @@ async function count(collection: Collection, { reason }: DeadLetterSettings): Pr
 export function deadLetterText(letter: Document): string {
   const { reason, message, field, timestamp } = letter;
   const when = timestamp instanceof Date ? timestamp.toISOString() : "no time";
-  const where =
-    letter.topic === undefined
-      ? `collection ${letter.collection}${letter.code == null ? "" : `, code ${letter.code}`}`
-      : `${letter.topic}, partition ${letter.partition}, offset ${letter.offset}`;
+  const where = placeOf(letter);
   const lines = [
     `${reason}  ${when}  ${where}`,
     `  ${field === undefined ? "" : `${field}: `}${oneLine(String(message))}`,
@@ -75,6 +72,14 @@ export function deadLetterText(letter: Document): string {
   if (letter.event !== undefined) lines.push(`  this   ${cut(JSON.stringify(letter.event))}`);
   if (letter.document !== undefined) lines.push(`  document  ${cut(JSON.stringify(letter.document))}`);
   return lines.join("\n");
+}
+
+function placeOf({ topic, partition, offset, file, record, collection, code }: Document): string {
+  if (file !== undefined) {
+    return record === undefined ? `${file}, byte ${offset}` : `${file}, block at ${offset}, record ${record}`;
+  }
+  if (topic !== undefined) return `${topic}, partition ${partition}, offset ${offset}`;
+  return `collection ${collection}${code == null ? "" : `, code ${code}`}`;
 }
 
 /** Text as it is; other bytes in hexadecimal. */

@@ -1,12 +1,19 @@
 /**
- * What is looked at before any record is read: whether Kafka and MongoDB can be reached, and whether the topics exist.
- * Both are tried at once and all that is wrong is told together. Creates the indexes.
+ * What is looked at before any record is read: whether Kafka, the schema registry and MongoDB can be reached, and
+ * whether the topics exist. All are tried at once and all that is wrong is told together. Creates the indexes.
  */
-import { connectKafka, type KafkaClient, TopicNotFoundError } from "@order-payment-stream/kafka";
+import {
+  connectKafka,
+  type KafkaClient,
+  SchemaRegistry,
+  TopicNotFoundError,
+} from "@order-payment-stream/kafka";
 import { type CollectionPlan, connectMongo, prepareCollections } from "@order-payment-stream/mongodb";
-import { CLIENT_ID, kafkaConfig } from "../connections.js";
+import { CLIENT_ID, kafkaConfig, registryConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
-import type { KafkaSettings, MongodbSettings } from "../settings/options.js";
+import { needsKafka, needsMongo } from "../settings/file_settings.js";
+import type { KafkaSettings, MongodbSettings, RunSettings } from "../settings/options.js";
+import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
@@ -14,21 +21,44 @@ const CONNECT_TIMEOUT_MS = 6_000;
 
 const REQUEST_RETRY_MAX_MS = 5_000;
 
-/** @throws CommandError within some ten seconds */
-export async function checkConnections(settings: KafkaSettings & MongodbSettings, log: Log): Promise<void> {
-  const results = await Promise.allSettled([checkTopics(settings, log), checkCollections(settings, log)]);
+type Checked = Pick<RunSettings, "orders" | "payments" | "then_kafka_from" | "sink"> &
+  KafkaSettings &
+  RegistrySettings &
+  MongodbSettings;
+
+/**
+ * Of those that the run has to do with.
+ * @throws CommandError within some ten seconds
+ */
+export async function checkConnections(settings: Checked, log: Log): Promise<void> {
+  const results = await Promise.allSettled([
+    needsKafka(settings) ? checkTopics(settings, log) : undefined,
+    needsKafka(settings) ? checkRegistry(settings) : undefined,
+    needsMongo(settings) ? checkCollections(settings, log) : undefined,
+  ]);
   failTogether(results);
 }
 
 /** @throws KafkaError, or a CommandError that names the topics that do not exist */
-async function checkTopics(settings: KafkaSettings, log: Log): Promise<void> {
+async function checkTopics(settings: Checked, log: Log): Promise<void> {
   const client = await connectBriefly(settings, log);
   try {
-    const topics = ["kafka_order_topic", "kafka_payment_topic"] as const;
+    const topics = topicSettings(settings);
     failTogether(await Promise.allSettled(topics.map((name) => checkTopic(client, name, settings))));
   } finally {
     await client.close();
   }
+}
+
+/** Of the topics that are read. */
+export function topicSettings(
+  settings: Pick<Checked, "orders" | "payments" | "then_kafka_from">,
+): ("kafka_order_topic" | "kafka_payment_topic")[] {
+  const { orders, payments, then_kafka_from: then } = settings;
+  return [
+    ...(orders === undefined || then !== undefined ? (["kafka_order_topic"] as const) : []),
+    ...(payments === undefined || then !== undefined ? (["kafka_payment_topic"] as const) : []),
+  ];
 }
 
 /** Gives up sooner than a run that has begun would: whoever waits for the message is most likely at the keyboard. */
@@ -57,6 +87,17 @@ async function checkTopic(
         `kafka-topics.sh --bootstrap-server ${broker} --create --topic ${topic} --partitions 3`,
     );
   }
+}
+
+/** @throws SchemaRegistryError, TokenRefusedError */
+async function checkRegistry(settings: RegistrySettings): Promise<void> {
+  await briefRegistry(settings)?.check();
+}
+
+/** For a few requests at the keyboard; undefined: there is none. */
+export function briefRegistry(settings: RegistrySettings): SchemaRegistry | undefined {
+  const registry = registryConfig(settings);
+  return registry && new SchemaRegistry({ ...registry, retryMaxMs: REQUEST_RETRY_MAX_MS });
 }
 
 /** @throws MongoUnavailableError, MongoConfigurationError */
@@ -92,7 +133,7 @@ function plansOf(settings: MongodbSettings): CollectionPlan[] {
 }
 
 /** Throws a lone failure as it is, and several as one. */
-function failTogether(results: readonly PromiseSettledResult<void>[]): void {
+function failTogether(results: readonly PromiseSettledResult<unknown>[]): void {
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new CommandError(failures.map(explain).join("\n"), { cause: failures[0] });

@@ -1,9 +1,10 @@
 /** `produce`: sends made-up orders and payments, with all the faults that real ones have. */
 
+import { systemClock } from "@order-payment-stream/beam/io";
 import { type ProduceOptions, produce as send } from "../../producers/producer.js";
 import { ProgressLine } from "../../producers/progress.js";
 import { CLIENT_ID, kafkaSecurity } from "../connections.js";
-import { createLog } from "../report/log.js";
+import { createLog, type Log } from "../report/log.js";
 import { Terminal } from "../report/terminal.js";
 import type { KafkaSettings } from "../settings/options.js";
 import { SettingsError } from "../settings/read_settings.js";
@@ -19,6 +20,7 @@ export async function produce(
 ): Promise<number> {
   const log = createLog(settings.log_level, new Terminal());
   const { signal } = watchInterrupts();
+  if (settings.to === "files") return produceToFiles(settings, which, log, signal);
   // An unreachable broker or a refused login is told in the words that `run` has for it.
   await unlessAborted(
     signal,
@@ -32,13 +34,7 @@ export async function produce(
       ...producerOptions(settings),
       which,
       seed,
-      count: settings.count ?? Number.POSITIVE_INFINITY,
-      rate: settings.rate,
-      startMs: settings.start,
-      eventRatePerSecond: settings.event_rate,
-      shares: sharesOf(settings),
-      outOfOrdernessMs: settings.max_out_of_orderness,
-      timeoutMs: settings.state_timeout_minutes,
+      ...loadOf(settings, settings.backfill ? BACKFILL_ORDERS : Number.POSITIVE_INFINITY),
       compression: settings.compression,
       signal,
       onProgress: (figures) => progress.update(figures),
@@ -49,6 +45,57 @@ export async function produce(
     if (error instanceof RangeError) throw new SettingsError([error.message]);
     throw error;
   }
+}
+
+/** A day of a little more than one order a second. */
+const BACKFILL_ORDERS = 100_000;
+
+type ProduceSettings = SettingsOf<typeof PRODUCE_SETTINGS>;
+
+function loadOf(settings: ProduceSettings, countWithout: number) {
+  return {
+    count: settings.count ?? countWithout,
+    rate: settings.rate,
+    startMs: settings.start,
+    eventRatePerSecond: settings.event_rate,
+    isBackfill: settings.backfill,
+    shares: sharesOf(settings),
+    outOfOrdernessMs: settings.max_out_of_orderness,
+    timeoutMs: settings.state_timeout_minutes,
+  };
+}
+
+async function produceToFiles(
+  settings: ProduceSettings,
+  which: ProduceOptions["which"],
+  log: Log,
+  signal: AbortSignal,
+): Promise<number> {
+  const { to_path: folder, format, codec, files } = settings;
+  if (folder === undefined)
+    throw new SettingsError(["--to_path is not set: expected the path of a folder, because of --to=files"]);
+  const seed = settings.seed ?? randomSeed();
+  log.info("producing", { which, seed, to: folder, format });
+  const startMs = systemClock.elapsed();
+  const { produceFiles } = await import("../../producers/event_files.js");
+  const load = loadOf(settings, BACKFILL_ORDERS);
+  const { leftOut, ...summary } = await produceFiles({
+    ...load,
+    folder,
+    format,
+    codec,
+    files,
+    which,
+    seed,
+    signal,
+  });
+  log.info("produced", {
+    ...summary,
+    // Those without a value, and in Avro those that are no Avro.
+    ...(leftOut > 0 && { leftOut }),
+    seconds: Math.round((systemClock.elapsed() - startMs) / 100) / 10,
+  });
+  return 0;
 }
 
 /** Brokers and topics. */

@@ -3,31 +3,77 @@ import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
 import { systemClock, TrustedClock } from "@order-payment-stream/beam/io";
 import { ServerClock } from "@order-payment-stream/mongodb";
-import { buildPipeline, MONGODB_CONNECTION } from "../graph.js";
+import type { Checkpoint } from "../../monitor/observation.js";
+import { buildPipeline, type GraphOptions, MONGODB_CONNECTION, type Results } from "../graph.js";
+import { keepLog } from "../logs/keep_log.js";
+import type { RunWatch } from "../monitoring/run_watch.js";
+import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { earlierFigures, figuresOf, figuresSince } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
 import { Progress } from "../report/progress.js";
 import { OutputClosedError, print } from "../report/standard_output.js";
 import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
+import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
 import { registerConnections } from "../settings/worker_settings.js";
-import { unlessAborted, watchInterrupts } from "./interrupts.js";
+import { printResults, writeResultFiles, writeToMongo } from "../write_results.js";
+import { explain } from "./command.js";
+import { absolute, FileProgress, inspectFiles } from "./input_files.js";
+import { InterruptedError, unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
 import { recordsMayBeMissing } from "./start_position.js";
 import { openState, type RunState } from "./state.js";
 
 /**
  * Resolves with the exit code.
- * @param texts the settings as they were written
+ * @param read the settings as they were written
  */
-export async function run(settings: RunSettings, texts: ReadonlyMap<string, string>): Promise<number> {
+export async function run(settings: RunSettings, read: SettingTexts): Promise<number> {
   const terminal = new Terminal();
-  const log = createLog(settings.log_level, terminal);
+  const log = createLog(settings.log_level, terminal, settings.log_format);
   const { signal } = watchInterrupts();
   const health = watchHealth(log);
-  const state = await unlessAborted(signal, openState(settings, health, log));
+  const kept = keepLog(settings, log, health);
   try {
+    const monitoring = await startMonitor(settings, read, health, log);
+    try {
+      await runWatched(settings, read, { terminal, log, signal, health, watch: monitoring.watch });
+    } finally {
+      await monitoring.close();
+    }
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) {
+      log.errorInFiles("the run has failed", { error: explain(error) });
+    }
+    throw error;
+  } finally {
+    log.flush();
+    await kept.close();
+  }
+  return 0;
+}
+
+interface Watched {
+  readonly terminal: Terminal;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly health: Health;
+  readonly watch: RunWatch;
+}
+
+async function runWatched(
+  settings: RunSettings,
+  { texts }: SettingTexts,
+  { terminal, log, signal, health, watch }: Watched,
+): Promise<void> {
+  watch.starts(settings.state_dir === undefined ? "preparing state" : "reading the state back from disk");
+  const onCheckpoint = (checkpoint: Checkpoint): void => watch.checkpoint(checkpoint);
+  const state = await unlessAborted(signal, openState(settings, health, log, onCheckpoint));
+  watch.store = state.store;
+  try {
+    watch.starts("looking at what is to be read, and where results go");
+    const files = await unlessAborted(signal, inspectFiles(settings, state.isResumed, log));
     await unlessAborted(signal, checkConnections(settings, log));
     const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
@@ -39,6 +85,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
       log.warn("DRAIN=keep without STATE_DIR: what waits at the end of this run is kept nowhere");
     }
     signal.addEventListener("abort", () => {
+      watch.ends("what was read is finished first");
       log.info(
         settings.runner === "direct"
           ? "ending: what was read is finished first; a second signal ends at once"
@@ -46,15 +93,27 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
         { drain: settings.drain ?? "keep" },
       );
     });
+    watch.starts(
+      settings.runner === "direct" ? "beginning to read" : `starting the job on ${settings.runner}`,
+    );
     const begun =
       settings.runner === "direct"
         ? await startPipeline(settings, log, state, health, mayMissRecords)
         : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
-    await supervise(begun, { settings, terminal, log, signal, lost: state.lost });
+    watch.runs(begun);
+    const progress = files && new FileProgress(begun.metrics, files);
+    await supervise(begun, {
+      settings,
+      terminal,
+      log,
+      signal,
+      lost: state.lost,
+      ...(progress !== undefined && { more: () => progress.lines(), moreFields: () => progress.fields() }),
+    });
   } finally {
+    watch.store = undefined;
     await state.close();
   }
-  return 0;
 }
 
 /** How long a run that begins waits for MongoDB's clock. */
@@ -74,9 +133,11 @@ export async function startPipeline(
     advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
   });
   const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock);
-  const serverClock = new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock);
+  const serverClock = needsMongo(settings)
+    ? new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock)
+    : undefined;
   try {
-    await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
+    if (serverClock !== undefined) await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
     const run = runDirect(pipeline, {
       store: state.store,
       bundleSizeMax: settings.bundle_size,
@@ -86,10 +147,10 @@ export async function startPipeline(
       health,
       trustedClock,
     });
-    run.finished.catch(() => undefined).finally(() => serverClock.stop());
+    run.finished.catch(() => undefined).finally(() => serverClock?.stop());
     return run;
   } catch (error) {
-    serverClock.stop();
+    serverClock?.stop();
     throw error;
   }
 }
@@ -130,11 +191,15 @@ function preparePipeline(
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
   const pipeline = pipelineOf(settings, mayMissRecords);
+  const { orders, payments, then_kafka_from: then } = settings;
   log.info("reading", {
-    orders: settings.kafka_order_topic,
-    payments: settings.kafka_payment_topic,
-    from: settings.kafka_bootstrap.join(","),
-    start: settings.kafka_start,
+    orders: orders ?? settings.kafka_order_topic,
+    payments: payments ?? settings.kafka_payment_topic,
+    ...(needsKafka(settings) && {
+      from: settings.kafka_bootstrap.join(","),
+      start: orders === undefined || payments === undefined ? settings.kafka_start : then,
+      ...(then !== undefined && { thenKafkaFrom: then }),
+    }),
     bounded: settings.bounded,
   });
   return pipeline;
@@ -142,9 +207,13 @@ function preparePipeline(
 
 /** The graph that these settings describe. */
 export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipeline {
-  return buildPipeline({
+  const options: GraphOptions = {
     orderTopic: settings.kafka_order_topic,
     paymentTopic: settings.kafka_payment_topic,
+    orderFiles: settings.orders && absolute(settings.orders),
+    paymentFiles: settings.payments && absolute(settings.payments),
+    seam: settings.then_kafka_from,
+    badFiles: settings.bad_files,
     isBounded: settings.bounded,
     start: settings.kafka_start,
     offsetReset: settings.auto_offset_reset,
@@ -152,11 +221,26 @@ export function pipelineOf(settings: RunSettings, mayMissRecords: boolean): Pipe
     timeoutMs: settings.state_timeout_minutes,
     maxOutOfOrdernessMs: settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    usesSchemaRegistry: settings.schema_registry_url !== undefined,
+    writerSchemas: settings.avro_writer_schemas,
     database: settings.mongodb_database,
     joinedCollection: settings.mongodb_collection,
     unmatchedCollection: settings.mongodb_unmatched_collection,
     deadLetterCollection: settings.mongodb_dead_letter_collection,
     recordsMayBeMissing: mayMissRecords,
+  };
+  return buildPipeline(options, sinkOf(settings, options));
+}
+
+function sinkOf(settings: RunSettings, options: GraphOptions): (results: Results) => void {
+  const { sink, sink_path: path, sink_codec: codec, sink_interval: intervalMs, bounded } = settings;
+  if (sink === "mongodb") return writeToMongo(options);
+  if (sink === "stdout") return printResults;
+  return writeResultFiles({
+    folder: absolute(path!),
+    format: sink,
+    codec,
+    intervalMs: bounded ? null : intervalMs,
   });
 }
 
@@ -176,15 +260,16 @@ export interface Supervision {
   readonly signal: AbortSignal;
   /** Ends the run as it is: its state is lost. The reason is what `supervise` throws then. */
   readonly lost: AbortSignal;
-  /** Further lines for the live progress. */
+  /** Further lines for the live progress, and fields for its line in a log. */
   readonly more?: () => readonly string[];
+  readonly moreFields?: () => Readonly<Record<string, number>>;
 }
 
 /** Shows progress until the run ends by itself or the signal, then prints the summary. Throws what the run failed with. */
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
-  const { settings, terminal, log, signal, lost, more } = supervision;
+  const { settings, terminal, log, signal, lost, more, moreFields } = supervision;
   const startedMs = systemClock.elapsed();
-  const progress = new Progress(run, terminal, log, more);
+  const progress = new Progress(run, terminal, log, more, moreFields);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain ?? "keep").catch(() => undefined);
@@ -213,12 +298,19 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   if (settings.runner === "direct") {
     for (const imbalance of imbalances(total)) terminal.write(`${imbalance}\n`);
   }
-  await printSummary(
-    settings.summary === "json"
-      ? JSON.stringify(summaryOf(figures, durationMs, ofAllRuns))
-      : summaryText(figures, durationMs, ofAllRuns),
-    log,
-  );
+  if (settings.summary === "json") {
+    await printSummary(JSON.stringify(summaryOf(figures, durationMs, ofAllRuns)), log);
+    return;
+  }
+  const text = summaryText(figures, durationMs, ofAllRuns, placeOf(settings));
+  // Stdout holds the results there.
+  if (settings.sink === "stdout") terminal.write(`${text}\n`);
+  else await printSummary(text, log);
+}
+
+function placeOf({ sink, sink_path: path }: RunSettings): string {
+  if (sink === "mongodb") return "in MongoDB";
+  return sink === "stdout" ? "on stdout" : `in ${path}`;
 }
 
 /** What was done is done, whether somebody reads it or not. */

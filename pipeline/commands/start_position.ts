@@ -4,8 +4,9 @@
  */
 import type { KafkaClient } from "@order-payment-stream/kafka";
 import type { Log } from "../report/log.js";
+import { needsKafka } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
-import { connectBriefly } from "./preflight.js";
+import { connectBriefly, topicSettings } from "./preflight.js";
 
 /**
  * Looks at where the topics begin, and warns, without state, of records that were removed.
@@ -17,10 +18,13 @@ export async function recordsMayBeMissing(
   isResumed: boolean,
   log: Log,
 ): Promise<boolean> {
+  if (!needsKafka(settings)) return false;
   const client = await connectBriefly(settings, log);
   try {
-    const topics = [settings.kafka_order_topic, settings.kafka_payment_topic];
+    const topics = topicSettings(settings).map((name) => settings[name]);
     const removed = (await Promise.all(topics.map((topic) => removedFrom(client, topic)))).flat();
+    // What is in front of a seam is in the files.
+    if (settings.then_kafka_from !== undefined) return true;
     const beginsAtTheStart = settings.kafka_start === "earliest";
     if (removed.length > 0 && !isResumed && settings.kafka_start !== "latest") {
       log.warn(

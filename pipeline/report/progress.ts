@@ -28,12 +28,16 @@ export class Progress {
   #previousEvents: number;
   readonly #earlier: Figures | undefined;
 
-  /** @param more further lines for the block */
+  /**
+   * @param more further lines for the block
+   * @param moreFields further fields for the line
+   */
   constructor(
     private readonly run: Watched,
     private readonly terminal: Terminal,
     private readonly log: Log,
     private readonly more: () => readonly string[] = () => [],
+    private readonly moreFields: () => Readonly<Record<string, number>> = () => ({}),
   ) {
     this.#previousAtMs = systemClock.elapsed();
     this.#earlier = earlierFigures(run.metrics);
@@ -52,7 +56,7 @@ export class Progress {
   #report(): void {
     const figures = this.#figures();
     if (this.terminal.isTty) this.terminal.show([...progressBlock(figures), ...this.more()]);
-    else this.log.info("progress", progressFields(figures));
+    else this.log.info("progress", { ...progressFields(figures), ...this.moreFields() });
   }
 
   #counted(): Figures {

@@ -48,8 +48,14 @@ function countsOf({ orders, payments, joined, unmatched, deadLetters, idsTaken }
 /**
  * The table; no line ends in a blank.
  * @param total as for `summaryOf`
+ * @param where the results are
  */
-export function summaryText(figures: Figures, durationMs: number, total?: Figures): string {
+export function summaryText(
+  figures: Figures,
+  durationMs: number,
+  total?: Figures,
+  where = "in MongoDB",
+): string {
   const { orders, payments } = figures;
   const columns: readonly [string, (book: Book) => number][] = [
     ["read", (book) => book.read],
@@ -74,7 +80,7 @@ export function summaryText(figures: Figures, durationMs: number, total?: Figure
     row("orders", count(orders)),
     row("payments", count(payments)),
     "",
-    `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched in MongoDB`,
+    `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched ${where}`,
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
     ...(figures.idsTaken > 0
       ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]

@@ -194,8 +194,19 @@ const SECRETS = [
   "kafka_sasl_password",
   "kafka_sasl_oauthbearer_client_secret",
   "kafka_ssl_key_password",
+  "schema_registry_password",
+  "schema_registry_bearer_token",
+  "schema_registry_oauth_client_secret",
+  "schema_registry_ssl_key_password",
 ] as const;
-const FILES = ["kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file"] as const;
+const FILES = [
+  "kafka_ssl_ca_file",
+  "kafka_ssl_cert_file",
+  "kafka_ssl_key_file",
+  "schema_registry_ssl_ca_file",
+  "schema_registry_ssl_cert_file",
+  "schema_registry_ssl_key_file",
+] as const;
 /** What may be given as a reference to Secret Manager. */
 export const REFERABLE: readonly string[] = [...SECRETS, ...FILES, "mongodb_uri"];
 const REFERENCE = "projects/PROJECT/secrets/NAME/versions/latest";

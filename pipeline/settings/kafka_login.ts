@@ -1,7 +1,6 @@
 /** The settings of how Kafka is reached and logged in to, and what they must be together. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { type CertificateNames, clientCertificateProblems } from "./client_certificate.js";
 import type { Problem } from "./read_settings.js";
-import { secretReference } from "./secret_references.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
 import {
   clientCertificate,
@@ -104,7 +103,7 @@ type Name = keyof KafkaLoginSettings;
 
 /** What a login lacks, and which of its parts do not fit together. Settings that are wrong by themselves are absent. */
 export function loginProblems(settings: Given): Problem[] {
-  return [...saslProblems(settings), ...clientCertificateProblems(settings)];
+  return [...saslProblems(settings), ...certificateProblems(settings)];
 }
 
 const NEEDED_BY_PASSWORD = ["kafka_sasl_username", "kafka_sasl_password"] as const;
@@ -123,48 +122,17 @@ function saslProblems(settings: Given): Problem[] {
     : missing(settings, NEEDED_BY_PASSWORD, `because KAFKA_SECURITY_PROTOCOL is ${protocol}`);
 }
 
-/** A certificate takes the key that it was made for, and the key its passphrase. */
-function clientCertificateProblems(settings: Given): Problem[] {
-  const { kafka_security_protocol: protocol } = settings;
-  const { kafka_ssl_cert_file: certificate, kafka_ssl_key_file: key, kafka_ssl_key_password } = settings;
-  if (protocol !== "SSL" && protocol !== "SASL_SSL") return [];
-  const problems = [
-    ...(certificate === undefined
-      ? []
-      : missing(settings, ["kafka_ssl_key_file"], "beside KAFKA_SSL_CERT_FILE")),
-    ...(key === undefined ? [] : missing(settings, ["kafka_ssl_cert_file"], "beside KAFKA_SSL_KEY_FILE")),
-  ];
-  if (key === undefined || !("kafka_ssl_key_password" in settings)) return problems;
-  // A reference tells nothing of what it stands for.
-  if ([certificate, key, kafka_ssl_key_password].some((text) => text && secretReference.test(text)))
-    return problems;
-  let privateKey: KeyObject;
-  try {
-    privateKey = createPrivateKey({ key, passphrase: kafka_ssl_key_password ?? "" });
-  } catch {
-    return [...problems, keyProblem(key, kafka_ssl_key_password !== undefined)];
-  }
-  if (certificate !== undefined && !new X509Certificate(certificate).checkPrivateKey(privateKey)) {
-    problems.push({
-      name: "kafka_ssl_key_file",
-      text: "holds another key than the one that the certificate in KAFKA_SSL_CERT_FILE was made for",
-    });
-  }
-  return problems;
-}
+const CERTIFICATE: CertificateNames = {
+  certificate: "kafka_ssl_cert_file",
+  key: "kafka_ssl_key_file",
+  passphrase: "kafka_ssl_key_password",
+  expected: (name) => KAFKA_LOGIN_SETTINGS[name as Name].expected,
+};
 
-function keyProblem(key: string, hasPassphrase: boolean): Problem {
-  if (!key.includes("ENCRYPTED")) {
-    return {
-      name: "kafka_ssl_key_file",
-      text: "holds a private key that cannot be read: expected one in PEM",
-    };
-  }
-  const what = hasPassphrase ? "does not open" : "is not set: expected the passphrase of";
-  return {
-    name: "kafka_ssl_key_password",
-    text: `${what} the key in KAFKA_SSL_KEY_FILE, which is encrypted`,
-  };
+function certificateProblems(settings: Given): Problem[] {
+  const { kafka_security_protocol: protocol } = settings;
+  const usesTls = protocol === "SSL" || protocol === "SASL_SSL";
+  return usesTls ? clientCertificateProblems(settings, CERTIFICATE) : [];
 }
 
 function missing(settings: Given, names: readonly Name[], because: string): Problem[] {

@@ -4,8 +4,11 @@
  */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
+import { FILE_SETTINGS, fileProblems } from "./file_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
+import { LOG_FILE_SETTINGS, LOG_SETTINGS, monitorProblems, UI_SETTINGS } from "./monitor_options.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
+import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
@@ -234,30 +237,14 @@ export const STATE_SETTINGS = settingsTable({
   },
 });
 
-export const LOG_SETTINGS = settingsTable({
-  log_level: {
-    description: "Least severe messages to log, on stderr: trace, debug, info, warn, error or silent.",
-    expected: "trace, debug, info, warn, error or silent",
-    schema: oneOf("trace", "debug", "info", "warn", "error", "silent"),
-    default: "info",
-  },
-});
-
-/** Names that are fixed already and of no use yet. */
-const MISSING_SETTINGS = settingsTable({
-  schema_registry_url: { ...missing("does not read schemas from a registry"), isAddress: true },
-  gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
-  orders: { ...missing("reads orders from Kafka only"), isFlagOnly: true },
-  payments: { ...missing("reads payments from Kafka only"), isFlagOnly: true },
-});
-
-function missing(what: string) {
-  return { description: "", expected: "nothing", schema: text, missing: what } as const;
-}
+export { LOG_SETTINGS };
 
 export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
   ...KAFKA_READ_SETTINGS,
+  ...FILE_SETTINGS,
+  ...REGISTRY_SETTINGS,
+  ...WRITER_SCHEMA_SETTINGS,
   ...MONGODB_SETTINGS,
   ...TIME_SETTINGS,
   ...ENGINE_SETTINGS,
@@ -265,17 +252,22 @@ export const RUN_SETTINGS = settingsTable({
   ...CHECKPOINT_SETTINGS,
   ...RUNNER_SETTINGS,
   ...DATAFLOW_SETTINGS,
+  ...UI_SETTINGS,
   ...LOG_SETTINGS,
-  ...MISSING_SETTINGS,
+  ...LOG_FILE_SETTINGS,
 });
 
 /** The same by subject, for `.env.example`. */
 export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<string, SettingsTable>([
   ["Kafka", { ...KAFKA_SETTINGS, ...KAFKA_READ_SETTINGS }],
+  ["Schemas", { ...REGISTRY_SETTINGS, ...WRITER_SCHEMA_SETTINGS }],
+  ["Files", FILE_SETTINGS],
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
-  ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
+  ["The run", ENGINE_SETTINGS],
+  ["The page, metrics and health", UI_SETTINGS],
+  ["The log", { ...LOG_SETTINGS, ...LOG_FILE_SETTINGS }],
   ["The runner", RUNNER_SETTINGS],
   ["Google Cloud Dataflow", DATAFLOW_SETTINGS],
 ]);
@@ -299,9 +291,12 @@ export function withOffsetReset(settings: RunSettings, origins: ReadonlyMap<stri
 
 export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) => [
   ...loginProblems(settings),
+  ...registryProblems(settings),
   ...namesakes(settings),
   ...checkpointProblems(settings),
+  ...fileProblems(settings),
   ...runnerProblems(settings),
+  ...monitorProblems(settings),
   ...dataflowProblems(settings),
 ];
 

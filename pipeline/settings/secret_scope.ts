@@ -5,6 +5,7 @@
  */
 import { KAFKA_SETTINGS } from "./options.js";
 import type { Problem, ReadSettings } from "./read_settings.js";
+import { REGISTRY_SETTINGS } from "./registry_settings.js";
 import { type Setting, type SettingsTable, variableOf } from "./setting.js";
 import { mayHoldSecret } from "./setting_values.js";
 
@@ -42,7 +43,23 @@ const BONDS: readonly Bond[] = [
     manner: ["kafka_security_protocol", "kafka_ssl_ca_file"],
     isUsed: ({ kafka_security_protocol: protocol }) => String(protocol).endsWith("SSL"),
   },
+  ...(
+    [
+      ["schema_registry_password", "schema_registry_url"],
+      ["schema_registry_bearer_token", "schema_registry_url"],
+      ["schema_registry_oauth_client_secret", "schema_registry_oauth_token_endpoint_url"],
+      ["schema_registry_oauth_client_secret", "schema_registry_url"],
+      ["schema_registry_ssl_key_file", "schema_registry_url"],
+    ] as const
+  ).map(([secret, servers]) => ({
+    secret,
+    servers,
+    manner: ["schema_registry_ssl_ca_file"],
+    isUsed: (settings: Values) => settings.schema_registry_url !== undefined,
+  })),
 ];
+
+const SERVER_SETTINGS = { ...KAFKA_SETTINGS, ...REGISTRY_SETTINGS };
 
 /** They stand beside the secrets in a worker's environment. */
 export const SERVERS_OF_SECRETS: ReadonlySet<string> = new Set(BONDS.map(({ servers }) => servers));
@@ -72,7 +89,7 @@ function bondProblems<Table extends SettingsTable>(
 ): Problem[] {
   const beside = `in the worker's environment, where ${variableOf(secret)} is`;
   if (own.origins.get(servers) === "default") {
-    const { expected }: Setting = KAFKA_SETTINGS[servers as keyof typeof KAFKA_SETTINGS];
+    const { expected }: Setting = SERVER_SETTINGS[servers as keyof typeof SERVER_SETTINGS];
     return [
       { name: servers, text: `is not set ${beside}: expected ${expected}, for a secret goes to no others` },
     ];

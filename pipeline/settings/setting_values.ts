@@ -9,6 +9,7 @@ import { z } from "zod";
 
 import { COMPRESSIONS, whyNoCompression } from "../../producers/compression.js";
 import { parseIsoTimestamp } from "../../schemas/iso_timestamp.js";
+import { whyNoWriterSchema } from "../../schemas/writer_schemas.js";
 import { readSmallFile } from "./read_small_file.js";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -100,6 +101,26 @@ export const minutesMs = parsed((value) => {
   return /^\d*\.?\d+$/.test(value) && ms >= 1 && ms <= DURATION_MAX_MS ? ms : undefined;
 });
 
+/** A port, 0 for any that is free; null for "off". */
+export const portOrOff: z.ZodType<number | null, string> = parsed((value) => {
+  if (value.toLowerCase() === "off") return null;
+  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
+});
+
+const BYTES: Readonly<Record<string, number>> = { "": 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 };
+
+/** Text such as "500k", "16m", "16MiB" in bytes. */
+export function bytesCount(min: number): z.ZodType<number, string> {
+  return parsed((value) => {
+    const [, amount, unit = ""] = /^(\d*\.?\d+)\s*([kmg]?)(?:i?b)?$/i.exec(value) ?? [];
+    const bytes = Math.round(Number(amount) * BYTES[unit.toLowerCase()]!);
+    return amount !== undefined && bytes >= min && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined;
+  });
+}
+
+/** A name or an address of a machine, without brackets. */
+export const hostName = parsed((value) => (/^[\w.:-]+$/.test(value) ? value.toLowerCase() : undefined));
+
 /** ISO-8601, or ms since the epoch, in ms. Without an offset it is UTC. */
 export const timestampMs = parsed(parseTimestamp);
 
@@ -175,6 +196,28 @@ export const httpUrl = parsed((value) => {
   if (!/^https?:$/.test(new URL(value).protocol)) return undefined;
   return value.replace(/\/+$/, "");
 });
+
+/** As `httpUrl`, one or more, without a user in them. */
+export const registryUrls = parsed((value): readonly string[] | undefined => {
+  const urls = value.split(",").map((each) => each.trim().replace(/\/+$/, ""));
+  const isPlain = (url: string): boolean => {
+    const { protocol, username, password, search, hash } = new URL(url);
+    if (username || password) throw new Error("the user and the password are settings of their own");
+    return /^https?:$/.test(protocol) && search === "" && hash === "";
+  };
+  return urls.every(isPlain) ? urls : undefined;
+});
+
+/** The contents of files with Avro schemas that orders or payments can be read from. */
+export const avroSchemaFiles = parsed((value): readonly string[] =>
+  value.split(",").map((each) => {
+    const path = each.trim();
+    const schema = readSmallFile(path);
+    const why = whyNoWriterSchema(schema);
+    if (why !== undefined) throw new Error(`${path}: ${why}`);
+    return schema;
+  }),
+);
 
 /** http:// or https://, as it is written. */
 export const tokenEndpoint = parsed((value) => {

@@ -5,16 +5,24 @@
 
 import { type HealthReporter, type TrustedClock, unheard } from "@order-payment-stream/beam/io";
 import type { PoolAdmission } from "@order-payment-stream/beam/worker";
-import { registerKafkaConnection } from "@order-payment-stream/kafka";
+import { registerFilesConnection } from "@order-payment-stream/files";
+import { registerKafkaConnection, registerSchemaRegistry } from "@order-payment-stream/kafka";
 import { registerMongoConnection } from "@order-payment-stream/mongodb";
 
-import { kafkaConfig } from "../connections.js";
-import { KAFKA_CONNECTION, MONGODB_CONNECTION } from "../graph.js";
+import { kafkaConfig, registryConfig } from "../connections.js";
+import { FILES_CONNECTION, KAFKA_CONNECTION, MONGODB_CONNECTION, SCHEMA_REGISTRY } from "../graph.js";
 import type { Log } from "../report/log.js";
 import { REFERABLE } from "./dataflow_settings.js";
 import { loginProblems } from "./kafka_login.js";
-import { ENGINE_SETTINGS, KAFKA_SETTINGS, LOG_SETTINGS, MONGODB_SETTINGS } from "./options.js";
+import {
+  CHECKPOINT_PLACE_SETTINGS,
+  ENGINE_SETTINGS,
+  KAFKA_SETTINGS,
+  LOG_SETTINGS,
+  MONGODB_SETTINGS,
+} from "./options.js";
 import { readEnvFile, readSettings, settingsError } from "./read_settings.js";
+import { REGISTRY_SETTINGS, registryProblems } from "./registry_settings.js";
 import { RUNNER_SETTINGS } from "./runner_options.js";
 import { secretReference } from "./secret_references.js";
 import { SERVERS_OF_SECRETS, secretProblems } from "./secret_scope.js";
@@ -23,9 +31,11 @@ import { mayHoldSecret } from "./setting_values.js";
 
 export const WORKER_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
+  ...REGISTRY_SETTINGS,
   mongodb_uri: MONGODB_SETTINGS.mongodb_uri,
   ...LOG_SETTINGS,
   outage_max: ENGINE_SETTINGS.outage_max,
+  storage_emulator_host: CHECKPOINT_PLACE_SETTINGS.storage_emulator_host,
 });
 
 /** Of the worker program when it is a pool. */
@@ -69,7 +79,11 @@ export function readWorkerSettings(
   const sources = { environment, file: readEnvFile() };
   const own = readSettings(WORKER_SETTINGS, { flags: {}, ...sources });
   const read = readSettings(WORKER_SETTINGS, { flags, ...sources });
-  const problems = [...loginProblems(read.settings), ...secretProblems(read, own)];
+  const problems = [
+    ...loginProblems(read.settings),
+    ...registryProblems(read.settings),
+    ...secretProblems(read, own),
+  ];
   // A submitter leaves out the URI only where it holds a password.
   if ("kafka_bootstrap" in flags && read.origins.get("mongodb_uri") === "default") {
     problems.push({
@@ -130,7 +144,13 @@ export function registerConnections(
     limits: { retryMaxMs, requestRetryMaxMs: retryMaxMs },
     ...(trustedClock !== undefined && { trustedClock }),
   });
+  const registry = registryConfig(settings);
+  if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, retryMaxMs });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
+  registerFilesConnection(FILES_CONNECTION, {
+    gcsEndpoint: settings.storage_emulator_host,
+    ...(trustedClock !== undefined && { trustedClock }),
+  });
   registerMongoConnection(MONGODB_CONNECTION, settings.mongodb_uri, writerOptions);
 }
 

@@ -39,7 +39,7 @@ describe("wrong settings", function () {
     const { PATH = "" } = process.env;
     const child = spawn(process.execPath, [...programArgs("main"), ...args], {
       cwd: folder,
-      env: { PATH, NODE_NO_WARNINGS: "1", ...env },
+      env: { PATH, NODE_NO_WARNINGS: "1", UI_PORT: "off", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";
@@ -112,10 +112,10 @@ describe("wrong settings", function () {
       ["a missing certificate file", { KAFKA_SSL_CA_FILE: "none.pem" }, [], /KAFKA_SSL_CA_FILE .*ENOENT/],
       ["a runner that this version does not have", {}, ["--runner=spark"], /RUNNER .*"spark": expected/],
       [
-        "a feature that this version does not have",
+        "a schema registry with a user in its address",
         { SCHEMA_REGISTRY_URL: `http://bob:${SECRET}@127.0.0.1` },
         [],
-        /SCHEMA_REGISTRY_URL .*this version/,
+        /SCHEMA_REGISTRY_URL .*the user and the password are settings of their own/,
       ],
     ];
     for (const [what, env, args, problem] of refused) {

@@ -1,6 +1,6 @@
 /** Carries out a scenario's faults on the world, and ends them all when it is to be calm. */
-import type { Fault, Scenario } from "./scenario.js";
-import { START_MS } from "./scenario.js";
+import { changeLogs } from "./log_changes.js";
+import { type Fault, isClockAlone, type Scenario, START_MS } from "./scenario.js";
 import { type EventLoop, WORLD } from "./world/event_loop.js";
 import type { SimulatedDisk } from "./world/simulated_directory.js";
 import type { SimulatedKafka } from "./world/simulated_kafka.js";
@@ -21,6 +21,8 @@ export class ActiveFaults {
   /** By kind, those that have had their effect. */
   readonly counts = new Map<Fault["kind"], number>();
   readonly #active = new Set<Fault>();
+  /** How many keep everybody from the brokers. */
+  #cutOffs = 0;
   #isCalm = false;
 
   constructor(
@@ -63,10 +65,7 @@ export class ActiveFaults {
     this.#isCalm = true;
     for (const fault of this.#active) if (fault.kind !== "refusals") this.#active.delete(fault);
     // The run comes to its end also with this machine's clock wrong, if nothing else has happened.
-    const isClockAlone = this.scenario.faults.every(
-      (fault) => fault.kind === "suspended" || (fault.kind === "clock set" && fault.of !== "mongodb"),
-    );
-    if (!isClockAlone) this.targets.machine.clockOffsetMs = 0;
+    if (!isClockAlone(this.scenario)) this.targets.machine.clockOffsetMs = 0;
     this.targets.mongodb.clockOffsetMs = 0;
     this.#apply();
   }
@@ -74,7 +73,7 @@ export class ActiveFaults {
   #begin(fault: Fault): void {
     if (this.#isCalm) return;
     this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
-    const { machine, kafka, mongodb } = this.targets;
+    const { loop, machine, kafka, mongodb } = this.targets;
     switch (fault.kind) {
       case "crash":
         this.targets.crash(fault);
@@ -94,6 +93,16 @@ export class ActiveFaults {
         return;
       case "leader moves":
         this.#moveLeader(fault);
+        return;
+      case "topic made again":
+      case "log cut":
+      case "log restored":
+      case "retention":
+      case "another cluster":
+        changeLogs(fault, loop, kafka, (isCutOff) => {
+          this.#cutOffs += isCutOff ? 1 : -1;
+          this.#apply();
+        });
         return;
       default:
         this.#active.add(fault);
@@ -163,7 +172,7 @@ export class ActiveFaults {
           break;
       }
     }
-    for (const node of kafka.nodes) kafka.setDown(node, down.has(node));
+    for (const node of kafka.nodes) kafka.setDown(node, this.#cutOffs > 0 || down.has(node));
     mongodb.setConditions(mongo);
     mongodb.refusalOf = (collection, { order_id }) =>
       collection === "dead_letters" ? undefined : refused.get(order_id);

@@ -9,23 +9,26 @@
 import { MALFORMED_VARIANTS, malformedValue } from "../../producers/malformed_value.js";
 import type { Random } from "../../producers/random.js";
 import type { Order, Payment } from "../../schemas/events.js";
-import { type Arrival, type Fault, type Moment, type Scenario, START_MS, type Topic } from "./scenario.js";
+import { FaultDraw } from "./draw_faults.js";
+import { drawHotKey } from "./draw_hot_key.js";
+import { drawLogStory, type LogStory } from "./draw_log_changes.js";
+import { drawRuns, type RunStory } from "./draw_runs.js";
+import { type Arrival, type Scenario, START_MS, type Topic } from "./scenario.js";
 import { pick, randomFor } from "./world/seeded.js";
 
 /** Shares of D, for runs within the bound. */
 const DELAY_SHARE = 0.35;
 const PRODUCER_AHEAD_SHARE = 0.05;
 const CLOCK_SKEW_SHARE = 0.1;
-const HOUR_MS = 3_600_000;
-/** How long a clock stays wrong, where nothing else goes wrong, after everything should have expired. */
-const CLOCK_WRONG_MS = 10_000;
-const FIRST_CLOCK_MS = 200;
-const STALE_SHARE = 0.05;
-
-const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
-const DOCUMENT_CODES = [112, 16500, 50, 11602];
-const UNPROVEN_CODES = [64, 91, 189];
-const CONFIGURATION_CODES = [13, 18, 72];
+/** Shares of the scenarios in which they can be. */
+const LOG_STORIES = 0.2;
+const RUN_STORIES = 0.15;
+const HOT_KEYS = 0.04;
+const CLOCK_STORIES = 0.03;
+/** With smaller bundles very many events would take too many steps. */
+const HOT_BUNDLE_SIZE_MIN = 20;
+/** Above what is unpacked, see simulation.ts. */
+const BOMB_BYTES = 100_000;
 
 export interface GenerateOptions {
   /** Given: not left to the seed. */
@@ -34,6 +37,10 @@ export interface GenerateOptions {
   readonly isWithinBound?: boolean;
   /** Nothing goes wrong but this machine's clock, and no event is in a transaction. */
   readonly isClockAlone?: boolean;
+  /** A log is changed; what kind of change it is, the seed says. */
+  readonly hasLogChange?: boolean;
+  readonly hasEarlierRuns?: boolean;
+  readonly hasHotKey?: boolean;
 }
 
 export function generateScenario(seed: number, options: GenerateOptions = {}): Scenario {
@@ -50,15 +57,20 @@ class Generator {
   readonly #loadMs: number;
   readonly #partitions: Record<Topic, number>;
   readonly #arrivals: Arrival[] = [];
-  readonly #faults: Fault[] = [];
+  readonly #faults: FaultDraw;
   readonly #partitionOf = new Map<string, number>();
-  /** When a partition that is added can be written to first. */
-  readonly #added: { readonly topic: Topic; readonly partition: number; readonly fromMs: number }[] = [];
   readonly #jsonShare: number;
+  readonly #lingerMs: number;
+  readonly #logStory: LogStory | undefined;
+  readonly #runStory: RunStory | undefined;
+  readonly #hasHotKey: boolean;
+  readonly #isClockAlone: boolean;
+  /** The largest D of all runs. */
+  readonly #longestOutOfOrdernessMs: number;
 
   constructor(
     private readonly seed: number,
-    private readonly options: GenerateOptions,
+    options: GenerateOptions,
   ) {
     const random = randomFor(seed, "scenario");
     this.#random = random;
@@ -67,22 +79,52 @@ class Generator {
     const isWithinBound = random.chance(0.75);
     this.#mode = options.mode ?? (isBounded ? "bounded" : "streaming");
     this.#store = options.store ?? (isDurable ? "durable" : "memory");
-    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
-    this.#isWithinBound = this.#store === "memory" || (options.isWithinBound ?? isWithinBound);
     this.#outOfOrdernessMs = 1_000 + random.skewed(5_000, 2);
     this.#timeoutMs = 1_000 + random.skewed(10_000, 2);
     this.#loadMs = 500 + random.skewed(12_000, 2);
     this.#partitions = { orders: random.between(1, 4), payments: random.between(1, 4) };
     this.#jsonShare = pick(random, [0, 0.1, 0.5]);
+    this.#lingerMs = pick(random, [1, 1, 25]);
+    const isClockAlone = random.chance(CLOCK_STORIES);
+    this.#isClockAlone = options.isClockAlone ?? isClockAlone;
+    const isPlain = this.#store === "memory" || this.#isClockAlone;
+    const hasLogChange = random.chance(LOG_STORIES);
+    const hasEarlierRuns = random.chance(RUN_STORIES);
+    const hasHotKey = random.chance(HOT_KEYS);
+    this.#hasHotKey = options.hasHotKey ?? hasHotKey;
+    if (!isPlain && this.#mode === "streaming" && (options.hasLogChange ?? hasLogChange)) {
+      this.#logStory = drawLogStory(random, this.#loadMs, this.#partitions);
+    }
+    if (!isPlain && (options.hasEarlierRuns ?? hasEarlierRuns)) {
+      this.#runStory = drawRuns(random, this.#loadMs, this.#timeoutMs, this.#outOfOrdernessMs);
+    }
+    const runs = this.#runStory?.runs ?? [];
+    this.#longestOutOfOrdernessMs = Math.max(
+      this.#outOfOrdernessMs,
+      ...runs.map((run) => run.outOfOrdernessMs),
+    );
+    const isExact = this.#logStory?.isReadAgain !== true && this.#runStory?.isExact !== false;
+    // Beyond the bound the outcome depends on the run, so what begins again from nothing may decide otherwise.
+    this.#isWithinBound = this.#store === "memory" || (isExact && (options.isWithinBound ?? isWithinBound));
+    this.#faults = new FaultDraw(random, {
+      mode: this.#mode,
+      store: this.#store,
+      isWithinBound: this.#isWithinBound,
+      timeoutMs: this.#timeoutMs,
+      outOfOrdernessMs: this.#outOfOrdernessMs,
+      partitions: this.#partitions,
+      loadMs: this.#loadMs,
+    });
   }
 
   scenario(): Scenario {
     const random = this.#random;
     const brokers = random.between(1, 3);
-    if (this.options.isClockAlone) this.#drawClockAlone();
-    else this.#drawFaults(brokers);
+    if (this.#isClockAlone) this.#faults.drawClockAlone();
+    else this.#faults.draw(brokers);
     this.#drawArrivals();
     const skew = pick(random, [1_000, 5_000, 60_000]);
+    const bundleSizeMax = pick(random, [1, 2, 5, 20, 100, 1_024]);
     return {
       seed: this.seed,
       mode: this.#mode,
@@ -94,8 +136,13 @@ class Generator {
       brokers,
       usesGroup: random.chance(0.3),
       ending: random.chance(0.3) ? "expire" : "keep",
+      ...(this.#runStory !== undefined && { earlierRuns: this.#runStory.runs }),
+      ...(this.#logStory !== undefined && {
+        offsetReset: this.#logStory.offsetReset,
+        offsetResetThen: this.#logStory.offsetResetThen,
+      }),
       engine: {
-        bundleSizeMax: pick(random, [1, 2, 5, 20, 100, 1_024]),
+        bundleSizeMax: this.#hasHotKey ? Math.max(HOT_BUNDLE_SIZE_MIN, bundleSizeMax) : bundleSizeMax,
         bundleTimeMaxMs: pick(random, [1, 50]),
         turnsOpenMax: random.between(1, 4),
         sourceSkewMaxMs: skew,
@@ -104,6 +151,7 @@ class Generator {
         fetchPartitionMaxBytes: pick(random, [100, 1_000, 1 << 20]),
         bufferPartitionMaxBytes: pick(random, [500, 5_000, 2 << 20]),
         retryMaxMs: pick(random, [2_000, 300_000]),
+        topicMissingMaxMs: pick(random, [2_000, 30_000]),
       },
       mongodb: {
         chunkDocumentsMax: pick(random, [1, 3, 999]),
@@ -112,7 +160,7 @@ class Generator {
       },
       clockSkewMaxMs: Math.floor(this.#outOfOrdernessMs * pick(random, [0.02, CLOCK_SKEW_SHARE])),
       arrivals: this.#arrivals.sort((a, b) => a.atMs - b.atMs),
-      faults: this.#faults,
+      faults: [...(this.#logStory?.faults ?? []), ...this.#faults.faults],
     };
   }
 
@@ -125,7 +173,8 @@ class Generator {
       orphan: pick(random, [0, 0.05, 0.3]),
       duplicate: pick(random, [0, 0.1, 0.4]),
       conflict: pick(random, [0, 0.05, 0.2]),
-      late: pick(random, [0, 0.05]),
+      // Whether it is late may hang on a record that is lost with its log.
+      late: pick(random, [0, 0.05]) * (this.#logStory === undefined ? 1 : 0),
       bad: pick(random, [0, 0.05, 0.2]),
     };
     for (let i = 0; i < orders; i++) {
@@ -139,7 +188,27 @@ class Generator {
       if (random.chance(shares.bad)) this.#drawBad(id, createdMs);
       if (random.chance(shares.late)) this.#drawLate(i, createdMs);
     }
-    if (this.#mode === "bounded") this.#allBeforeTheStart();
+    if (this.#hasHotKey) this.#drawHotKey();
+    if (this.#mode === "bounded" && this.#runStory === undefined) this.#allBeforeTheStart();
+  }
+
+  #drawHotKey(): void {
+    const order = (id: string, createdMs: number): Order => this.#order(id, START_MS + createdMs);
+    const payment = (id: string, orderId: string, createdMs: number): Payment =>
+      this.#payment(id, orderId, START_MS + createdMs);
+    for (const { createdMs, event } of drawHotKey(
+      this.#random,
+      this.#loadMs,
+      // An original that is lost with its log leaves a repeat behind as the first.
+      this.#logStory === undefined ? this.#timeoutMs / 2 : 0,
+      order,
+      payment,
+    )) {
+      const topic = "payment_id" in event ? "payments" : "orders";
+      const partition = this.#partition(topic, event.order_id, createdMs);
+      const value = { form: "avro", event } as const;
+      this.#arrivals.push({ atMs: createdMs, topic, partition, key: event.order_id, value });
+    }
   }
 
   #drawStory(id: string, createdMs: number): void {
@@ -169,7 +238,9 @@ class Generator {
     if (original === undefined) return;
     const amount = isConflict ? original.amount + this.#random.between(1, 5) : original.amount;
     this.#send("payment_id" in original ? "payments" : "orders", { ...original, amount });
-    if (this.#random.chance(0.3)) this.#sendAgainFarLater({ ...original, amount });
+    // One whose original is lost with its log would be the first, and come too late.
+    if (this.#random.chance(0.3) && this.#logStory === undefined)
+      this.#sendAgainFarLater({ ...original, amount });
   }
 
   /**
@@ -190,6 +261,10 @@ class Generator {
     const common = { atMs, topic, partition: this.#partition(topic, id, atMs), key } as const;
     if (random.chance(0.3)) {
       this.#arrivals.push({ ...common, value: { form: "null" } });
+    } else if (random.chance(0.05)) {
+      this.#arrivals.push({ ...common, value: { form: "bomb", length: BOMB_BYTES } });
+    } else if (random.chance(0.1)) {
+      this.#arrivals.push({ ...common, value: { form: "stumble" } });
     } else if (random.chance(0.02)) {
       const length = (1 << 20) + random.skewed(1 << 20, 2);
       this.#arrivals.push({ ...common, value: { form: "large", length } });
@@ -208,7 +283,7 @@ class Generator {
     const topic = random.chance(0.5) ? "orders" : "payments";
     const witness =
       topic === "orders" ? this.#order(`w${i}`, createdMs) : this.#payment(`w${i}`, `w${i}`, createdMs);
-    const oldMs = createdMs - 2 * (this.#timeoutMs + this.#outOfOrdernessMs);
+    const oldMs = createdMs - 2 * (this.#timeoutMs + this.#longestOutOfOrdernessMs);
     const late = { ...witness, created_at: oldMs };
     if (topic === "orders") (late as Order).order_id = `l${i}`;
     else Object.assign(late, { order_id: `l${i}`, payment_id: `l${i}` });
@@ -231,12 +306,12 @@ class Generator {
     // Also far longer than anything may be late: the partition stands still meanwhile, and nobody is overtaken.
     const longestMs = random.chance(0.2) ? 4 * this.#timeoutMs : this.#outOfOrdernessMs;
     const lastsMs = random.between(0, longestMs);
-    if (!this.options.isClockAlone && random.chance(0.05)) {
+    if (!this.#isClockAlone && random.chance(0.05)) {
       const ghost = { ...event, amount: event.amount + 1_000 };
       const transaction = { lastsMs, outcome: "abort" } as const;
       this.#arrivals.push({ ...common, value: { form, event: ghost }, transaction });
     }
-    const isInTransaction = !this.options.isClockAlone && random.chance(0.05);
+    const isInTransaction = !this.#isClockAlone && random.chance(0.05);
     const inTransaction = isInTransaction ? { transaction: { lastsMs, outcome: "commit" } as const } : {};
     this.#arrivals.push({ ...common, value: { form, event }, ...inTransaction });
   }
@@ -247,7 +322,8 @@ class Generator {
     const d = this.#outOfOrdernessMs;
     if (this.#isWithinBound || random.chance(0.7)) {
       const delayMs = random.between(-Math.floor(d * PRODUCER_AHEAD_SHARE), Math.floor(d * DELAY_SHARE));
-      return atMs + delayMs;
+      // A producer waits a little, to send more at a time.
+      return Math.ceil((atMs + delayMs) / this.#lingerMs) * this.#lingerMs;
     }
     return atMs + random.skewed(3 * (d + this.#timeoutMs), 2);
   }
@@ -261,7 +337,7 @@ class Generator {
     const count = this.#partitions[topic];
     // Very unequal: most go to the first, and some partitions stay silent.
     let partition = random.skewed(count - 1, 3);
-    const added = this.#added.filter((one) => one.topic === topic && one.fromMs <= atMs);
+    const added = this.#faults.added.filter((one) => one.topic === topic && one.fromMs <= atMs);
     if (added.length > 0 && random.chance(0.5)) partition = pick(random, added).partition;
     this.#partitionOf.set(key, partition);
     return partition;
@@ -289,161 +365,6 @@ class Generator {
 
   #payment(payment_id: string, order_id: string, created_at: number): Payment {
     return { payment_id, order_id, payment_date: created_at - 5_000, created_at, amount: 100 };
-  }
-
-  // ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #drawFaults(brokers: number): void {
-    const random = this.#random;
-    // Some runs have few kinds of faults and much of them: what hides behind others shows there.
-    const share = pick(random, [0.05, 0.2, 0.5]);
-    const kinds: readonly (() => void)[] = [
-      () => this.#drawCrash(),
-      () => this.#drawCrash(),
-      () => this.#faults.push({ kind: "stop", atMs: this.#time(), downMs: random.between(10, 3_000) }),
-      () => this.#faults.push({ kind: "broker down", broker: random.between(1, brokers), ...this.#span() }),
-      () =>
-        this.#faults.push({
-          kind: "kafka noise",
-          latencyMaxMs: random.skewed(200, 2),
-          lostRequests: random.skewed(4, 2) / 10,
-          lostAnswers: random.skewed(4, 2) / 10,
-          ...this.#span(),
-        }),
-      () => this.#drawLeaderMove(),
-      () => this.#drawNewPartition(),
-      () => this.#faults.push({ kind: "mongodb down", ...this.#span() }),
-      () => this.#faults.push({ kind: "mongodb frozen", ...this.#span() }),
-      () => this.#drawMongoNoise(),
-      () => this.#drawMongoNoise(),
-      () => this.#drawRefusals(),
-      () => this.#faults.push({ kind: "disk full", ...this.#span() }),
-      () =>
-        this.#faults.push({
-          kind: "disk noise",
-          errors: pick(random, [0, 0.01, 0.1]),
-          latencyMaxMs: random.skewed(100, 2),
-          ...this.#span(),
-        }),
-      () => this.#drawClock(),
-      () => this.#drawSuspension(),
-      () => this.#faults.push({ kind: "stalls", stallMaxMs: random.skewed(500, 2), ...this.#span() }),
-    ];
-    for (const draw of kinds) {
-      const isDrawn = random.chance(share);
-      if (isDrawn) draw();
-    }
-  }
-
-  #drawCrash(): void {
-    const random = this.#random;
-    const crash = {
-      kind: "crash",
-      losesPower: random.chance(0.5),
-      downMs: random.between(10, 3_000),
-    } as const;
-    const moments: readonly Moment[] = [
-      { when: "time", atMs: this.#time() },
-      { when: "disk operation", count: random.skewed(100, 2) + 1 },
-      { when: "commit", count: random.skewed(60, 2) + 1 },
-      { when: "insert", count: random.skewed(30, 2) + 1 },
-    ];
-    const repeats = random.chance(0.2) ? random.between(2, 5) : 1;
-    for (let i = 0; i < repeats; i++) this.#faults.push({ ...crash, ...pick(random, moments) });
-  }
-
-  #drawLeaderMove(): void {
-    const random = this.#random;
-    const topic = random.chance(0.5) ? "orders" : "payments";
-    this.#faults.push({
-      kind: "leader moves",
-      atMs: this.#time(),
-      topic,
-      partition: random.between(0, this.#partitions[topic] - 1),
-      electionMs: random.between(0, 1_000),
-      staleMs: random.between(0, Math.floor(this.#outOfOrdernessMs * STALE_SHARE)),
-    });
-  }
-
-  #drawNewPartition(): void {
-    const random = this.#random;
-    const atMs = this.#time();
-    if (this.#mode === "bounded") return;
-    // Looks come no closer than 500 ms, which is too large a part of a small D.
-    if (this.#isWithinBound && this.#outOfOrdernessMs < 2_000) return;
-    const topic = random.chance(0.5) ? "orders" : "payments";
-    this.#faults.push({ kind: "new partition", atMs, topic });
-    this.#added.push({ topic, partition: this.#partitions[topic], fromMs: atMs });
-  }
-
-  #drawMongoNoise(): void {
-    const random = this.#random;
-    const share = pick(random, [0.1, 0.5]);
-    const isMisconfigured = random.chance(0.15);
-    const conditions = pick(random, [
-      { lostRequests: share },
-      { lostAnswers: share },
-      { halfDone: share },
-      { unanswered: share },
-      {
-        refused: share,
-        refusalCodes: isMisconfigured ? CONFIGURATION_CODES : TRANSIENT_CODES,
-      },
-      { unproven: share, unprovenCodes: UNPROVEN_CODES },
-      { documentErrors: share, documentCodes: DOCUMENT_CODES },
-      { namesNoIndex: true, lostAnswers: share },
-      { latencyMaxMs: random.between(10, 2_000) },
-    ]);
-    this.#faults.push({ kind: "mongodb noise", conditions, ...this.#span() });
-  }
-
-  #drawRefusals(): void {
-    const random = this.#random;
-    const orderIds = Array.from({ length: random.between(1, 5) }, () => `o${random.skewed(50, 2)}`);
-    const how = pick(random, [
-      "validator",
-      "spoils the insert",
-      "unique index",
-      "another's document",
-    ] as const);
-    this.#faults.push({ kind: "refusals", orderIds: [...new Set(orderIds)], how });
-  }
-
-  /** By fractions, seconds and hours. Of two clocks one is right, or nobody could tell. */
-  #drawClock(of: "machine" | "mongodb" = this.#random.chance(0.7) ? "machine" : "mongodb"): void {
-    const random = this.#random;
-    const times = random.between(1, 3);
-    for (let i = 0; i < times; i++) {
-      const byMs = pick(random, [2, 1_100, 60_000, 3 * HOUR_MS]);
-      const offsetMs = random.between(-byMs, byMs) + pick(random, [0, 0.25, 0.7]);
-      // The clock at the start has nothing before it to be compared with.
-      const atMs = FIRST_CLOCK_MS + this.#time();
-      this.#faults.push({ kind: "clock set", atMs, offsetMs, of });
-    }
-  }
-
-  /** It stays wrong until what waits should have expired, and is then set right. */
-  #drawClockAlone(): void {
-    this.#drawClock("machine");
-    const atMs = this.#loadMs + 2 * (this.#timeoutMs + this.#outOfOrdernessMs) + CLOCK_WRONG_MS;
-    this.#faults.push({ kind: "clock set", atMs, offsetMs: 0, of: "machine" });
-  }
-
-  #drawSuspension(): void {
-    const random = this.#random;
-    const fromMs = this.#time();
-    const forMs = random.chance(0.1) ? 600_000 : random.skewed(10_000, 2);
-    this.#faults.push({ kind: "suspended", fromMs, toMs: fromMs + forMs, isCounted: random.chance(0.5) });
-  }
-
-  /** When a fault begins. A bounded run is over soon. */
-  #time(): number {
-    return this.#random.skewed(this.#mode === "bounded" ? 2_000 : this.#loadMs + this.#timeoutMs, 1);
-  }
-
-  #span(): { fromMs: number; toMs: number } {
-    const fromMs = this.#time();
-    return { fromMs, toMs: fromMs + this.#random.skewed(8_000, 2) };
   }
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { CHECKERS } from "./checkers/all_checkers.js";
 import { generateScenario } from "./generate_scenario.js";
 import { PLANTED_BUGS } from "./planted_bugs.js";
+import { PLANTED_LOG_BUGS } from "./planted_log_bugs.js";
 import { PLANTED_RECOVERY_BUGS } from "./planted_recovery_bugs.js";
 import type { PlantedBug } from "./planting.js";
 import { type Finding, simulate } from "./simulation.js";
@@ -10,6 +11,7 @@ import { type Finding, simulate } from "./simulation.js";
 const bugs: readonly (readonly [string, PlantedBug])[] = Object.entries({
   ...PLANTED_BUGS,
   ...PLANTED_RECOVERY_BUGS,
+  ...PLANTED_LOG_BUGS,
 });
 
 describe("a planted bug", function () {

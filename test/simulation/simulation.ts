@@ -3,31 +3,42 @@
  * simulated. A safety phase, in which things go wrong and nothing may become wrong; then a liveness phase, in which all
  * works again and the run has to come to its end.
  */
-import type { MongoClient } from "mongodb";
 import type { ElementBatch } from "../../beam/engine/element_batch.js";
 import type { Stage } from "../../beam/engine/stage.js";
 import { DEFAULT_CLOCK_SKEW_MAX_MS, TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
-import { kafkaConnections, registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
-import { mongoConnections, registerMongoClient } from "../../connectors/mongodb/mongo_connections.js";
+import type { KafkaLogger } from "../../connectors/kafka/client/kafka_client.js";
+import { PositionRefusedError } from "../../connectors/kafka/position_lost.js";
 import { ServerClock } from "../../connectors/mongodb/server_clock.js";
 
-import { buildPipeline, KAFKA_CONNECTION, MONGODB_CONNECTION } from "../../pipeline/graph.js";
+import { buildPipeline, MONGODB_CONNECTION } from "../../pipeline/graph.js";
 import { figuresOf } from "../../pipeline/report/figures.js";
 import type { InputRecord } from "../oracle/oracle.js";
 import { ActiveFaults } from "./active_faults.js";
 import { CHECKERS, type CheckerName, LIVENESS } from "./checkers/all_checkers.js";
 import { type Checker, COLLECTIONS, DATABASE, isOfADoFn, type World } from "./checkers/checker.js";
+import { Load } from "./load.js";
 import { observedStore, openStore } from "./observed_store.js";
-import { type Arrival, calmFromMs, type Fault, type Scenario, START_MS, valueBytes } from "./scenario.js";
+import { ReadPath, type Telling } from "./read_path.js";
+import { registerConnections } from "./register_connections.js";
+import {
+  calmFromMs,
+  type EarlierRun,
+  type Fault,
+  logChanges,
+  type OffsetReset,
+  type RunSettings,
+  type Scenario,
+  START_MS,
+} from "./scenario.js";
 import { EventLoop, WORLD } from "./world/event_loop.js";
 import { randomFor } from "./world/seeded.js";
 import { SimulatedDisk } from "./world/simulated_directory.js";
 import { SimulatedKafka } from "./world/simulated_kafka.js";
-import { connectSimulatedKafka } from "./world/simulated_kafka_client.js";
-import { SimulatedMongo, SimulatedMongoClient } from "./world/simulated_mongodb.js";
+import { SimulatedMongo } from "./world/simulated_mongodb.js";
 import { Machine, SimulatedProcess } from "./world/simulated_process.js";
+import { plantStumblingBlock } from "./world/stumbling_decoder.js";
 
 export interface Finding {
   readonly checker: CheckerName;
@@ -63,10 +74,22 @@ const CALM_MAX_MS = 120_000;
 const SUPERVISOR_DELAY_MS = 500;
 const LOOK_MS = 100;
 const FINDINGS_MAX = 20;
+/** After so many refusals to go on elsewhere, a user says where. */
+const REFUSALS_MAX = 2;
+/** A change of a log that nobody has noticed yet is by then. */
+const NOTICE_MS = 5_000;
 
-export function simulate(scenario: Scenario, options: SimulationOptions = {}): Promise<SimulationResult> {
+export async function simulate(
+  scenario: Scenario,
+  options: SimulationOptions = {},
+): Promise<SimulationResult> {
   const simulation = new Simulation(scenario, options);
-  return simulation.simulate();
+  const takeOut = plantStumblingBlock();
+  try {
+    return await simulation.simulate();
+  } finally {
+    takeOut();
+  }
 }
 
 class Simulation implements World {
@@ -78,6 +101,12 @@ class Simulation implements World {
   readonly isDurable: boolean;
   readonly stages = new Set<Stage>();
   run: DirectRun | undefined;
+  readonly readPath: ReadPath;
+  /** Those that have come to their end. */
+  #runsOver = 0;
+  /** Ends for positions that were lost. */
+  #refusals = 0;
+  #calmAtMs = Number.POSITIVE_INFINITY;
   readonly #faults: ActiveFaults;
   readonly #checkers: readonly Checker[];
   readonly #findings: Finding[] = [];
@@ -101,6 +130,7 @@ class Simulation implements World {
     this.mongodb = new SimulatedMongo(this.loop, randomFor(seed, "mongodb"));
     this.disk = new SimulatedDisk(this.loop, randomFor(seed, "disk"));
     this.machine = new Machine(this.loop, randomFor(seed, "process"));
+    this.readPath = new ReadPath(this.kafka);
     this.isDurable = scenario.store === "durable";
     this.#faults = new ActiveFaults(scenario, this);
     this.#checkers = Object.entries(CHECKERS).map(([name, factory]) =>
@@ -114,29 +144,36 @@ class Simulation implements World {
     return this.loop.nowMs;
   }
 
+  get settings(): RunSettings {
+    return this.scenario.earlierRuns?.[this.#runsOver] ?? this.scenario;
+  }
+
+  get offsetReset(): OffsetReset {
+    const { offsetReset = "none", offsetResetThen = "earliest" } = this.scenario;
+    return offsetReset === "none" && this.#refusals >= REFUSALS_MAX ? offsetResetThen : offsetReset;
+  }
+
   records(): InputRecord[] {
-    return (["orders", "payments"] as const).flatMap((topic) =>
-      this.kafka
-        .partitionsOf(topic)
-        .flatMap(({ partition, visible }) =>
-          visible.map((record): InputRecord => ({ topic, partition, ...record })),
-        ),
-    );
+    return this.readPath.records();
   }
 
   async simulate(): Promise<SimulationResult> {
     const { scenario, loop } = this;
     this.kafka.createTopic("orders", scenario.partitions.orders);
     this.kafka.createTopic("payments", scenario.partitions.payments);
-    for (const arrival of scenario.arrivals) this.#plan(arrival);
+    new Load(loop, this.kafka).plan(scenario);
     loop.after(START_MS - loop.nowMs, WORLD, "begin", () => {
       this.#faults.begin();
       this.#start();
+      this.#endEarlierRuns();
     });
     const calmAtMs = START_MS + calmFromMs(scenario);
     loop.after(calmAtMs - loop.nowMs, WORLD, "calm", () => this.#calm());
-    const { timeoutMs, outOfOrdernessMs } = scenario;
-    const endAtMs = calmAtMs + 20 * (timeoutMs + outOfOrdernessMs) + CALM_MAX_MS;
+    let longestMs = 0;
+    for (const { timeoutMs, outOfOrdernessMs } of [scenario, ...(scenario.earlierRuns ?? [])]) {
+      longestMs = Math.max(longestMs, timeoutMs + outOfOrdernessMs);
+    }
+    const endAtMs = calmAtMs + 20 * longestMs + CALM_MAX_MS;
 
     while (!this.#isOver && this.#findings.length === 0) {
       const went = await loop.step();
@@ -178,30 +215,11 @@ class Simulation implements World {
     this.loop.note(`${process.name} starts`);
     this.stages.clear();
     this.run = undefined;
-    const { scenario, loop } = this;
+    const { scenario } = this;
     const trustedClock = new TrustedClock(process, {
       skewMaxMs: scenario.clockSkewMaxMs ?? DEFAULT_CLOCK_SKEW_MAX_MS,
     });
-    // Those that the process before had open went with it.
-    kafkaConnections.abandon(KAFKA_CONNECTION);
-    mongoConnections.abandon(MONGODB_CONNECTION);
-    registerKafkaClient(
-      KAFKA_CONNECTION,
-      () => connectSimulatedKafka(this.kafka, process, scenario.kafka, trustedClock),
-      { clock: process, trustedClock },
-    );
-    registerMongoClient(
-      MONGODB_CONNECTION,
-      async () => new SimulatedMongoClient(this.mongodb, process) as unknown as MongoClient,
-      {
-        ...scenario.mongodb,
-        // All of them: what a sample leaves out would be lost, as it may be.
-        comparedMax: 1_000,
-        sleep: (ms) => loop.wait(ms, process, "backoff"),
-        now: () => loop.nowMs,
-        random: () => this.machine.random.uniform(),
-      },
-    );
+    registerConnections(this, process, trustedClock, this.#logger);
     this.#live(process, trustedClock).then(
       () => this.#ended(process),
       (error) => this.#failed(process, error),
@@ -217,6 +235,9 @@ class Simulation implements World {
       await serverClock.answered;
       const run = this.#runPipeline(process, trustedClock, store);
       this.run = run;
+      this.readPath.beginUnknown(run.store);
+      this.readPath.goOnFrom("orders", run.metrics.counter("positions_lost", "ReadOrders"));
+      this.readPath.goOnFrom("payments", run.metrics.counter("positions_lost", "ReadPayments"));
       for (const checker of this.#checkers) checker.onStart?.();
       await run.finished;
     } finally {
@@ -226,15 +247,16 @@ class Simulation implements World {
   }
 
   #runPipeline(process: SimulatedProcess, trustedClock: TrustedClock, store: Store): DirectRun {
-    const { scenario } = this;
+    const { scenario, settings, offsetReset } = this;
     const pipeline = buildPipeline({
       orderTopic: "orders",
       paymentTopic: "payments",
-      isBounded: scenario.mode === "bounded",
+      isBounded: settings.mode === "bounded",
       start: "earliest",
+      offsetReset,
       groupId: scenario.usesGroup ? "group" : undefined,
-      timeoutMs: scenario.timeoutMs,
-      maxOutOfOrdernessMs: scenario.outOfOrdernessMs,
+      timeoutMs: settings.timeoutMs,
+      maxOutOfOrdernessMs: settings.outOfOrdernessMs,
       maxAheadOfClockMs: 300_000,
       database: DATABASE,
       joinedCollection: COLLECTIONS.joined,
@@ -247,6 +269,8 @@ class Simulation implements World {
     };
     return runDirect(pipeline, {
       ...scenario.engine,
+      // Of the last run, whose state is to be empty then, the ending is that of a streaming one.
+      atEnd: settings === scenario ? "expire" : settings.ending,
       clock: process,
       trustedClock,
       observer: this,
@@ -261,14 +285,37 @@ class Simulation implements World {
     process.die();
     this.disk.killProcess();
     const restartAfterMs = this.#restartAfterMs;
+    const { earlierRuns = [] } = this.scenario;
     if (restartAfterMs !== undefined) this.#restart(restartAfterMs);
+    else if (this.#runsOver < earlierRuns.length) this.#restart(this.#pauseBehind(earlierRuns));
     else this.#isOver = true;
+  }
+
+  /** A bounded run that is the last reads all. */
+  #pauseBehind(earlierRuns: readonly EarlierRun[]): number {
+    const { pauseMs } = earlierRuns[this.#runsOver++]!;
+    this.loop.note(`run ${this.#runsOver} is over`);
+    const isLast = this.#runsOver === earlierRuns.length;
+    if (!isLast || this.scenario.mode === "streaming") return pauseMs;
+    return Math.max(pauseMs, START_MS + calmFromMs(this.scenario) - this.loop.nowMs);
+  }
+
+  /** Streaming runs before the last are told to end when their time has come. */
+  #endEarlierRuns(): void {
+    const settings = this.scenario.earlierRuns?.[this.#runsOver];
+    if (settings === undefined || this.#isOver) return;
+    this.loop.after(LOOK_MS, WORLD, "look whether a run is to end", () => this.#endEarlierRuns());
+    const { mode, ending, endsAtMs } = settings;
+    if (mode === "bounded" || this.loop.nowMs < START_MS + endsAtMs) return;
+    if (!this.#process?.isAlive || this.#restartAfterMs !== undefined) return;
+    this.run?.stop(ending).catch(() => undefined);
   }
 
   #failed(process: SimulatedProcess, error: unknown): void {
     this.loop.note(`${process.name} fails: ${error}`);
     this.#figures.failures++;
     for (const checker of this.#checkers) checker.onFailure?.(error);
+    if (error instanceof PositionRefusedError) this.#refusals++;
     process.die();
     this.disk.killProcess();
     this.#restart(SUPERVISOR_DELAY_MS);
@@ -296,34 +343,10 @@ class Simulation implements World {
     this.loop.after(afterMs, WORLD, "restart", () => this.#start());
   }
 
-  // ── The load, and the end ─────────────────────────────────────────────────────────────────────────────────────────
-
-  #plan(arrival: Arrival): void {
-    const { atMs, topic, partition } = arrival;
-    if (atMs < 0) this.#append(arrival);
-    else
-      this.loop.after(START_MS + atMs - this.loop.nowMs, WORLD, `a record for ${topic}[${partition}]`, () =>
-        this.#append(arrival),
-      );
-  }
-
-  #append({ atMs, topic, partition, key, value, transaction }: Arrival): void {
-    const log = this.kafka.partition(topic, partition);
-    if (log === undefined) return;
-    const timestampMs = START_MS + atMs;
-    const record = { timestampMs, key: key === null ? null : Buffer.from(key), value: valueBytes(value) };
-    // One transaction at a time is open in a partition.
-    if (transaction === undefined || log.openTransactionAt !== undefined) {
-      if (transaction?.outcome !== "abort") log.append(record);
-      return;
-    }
-    const end = log.appendOpen(record);
-    const leftMs = Math.min(0, atMs) + transaction.lastsMs;
-    if (leftMs <= 0) end(transaction.outcome);
-    else this.loop.after(leftMs, WORLD, "a transaction ends", () => end(transaction.outcome));
-  }
+  // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #calm(): void {
+    this.#calmAtMs = this.loop.nowMs;
     this.#faults.calm();
     this.#lookForTheEnd();
   }
@@ -335,13 +358,14 @@ class Simulation implements World {
     const { run, scenario } = this;
     if (run === undefined || !this.#process?.isAlive) return;
     for (const checker of this.#checkers) checker.onLook?.();
-    if (scenario.mode === "bounded") return;
+    if (this.settings !== scenario || scenario.mode === "bounded") return;
     if (this.#restartAfterMs !== undefined || !this.#isAllRead(run)) return;
     if (scenario.ending === "keep" && !this.#isAllExpired(run)) return;
     run.stop(scenario.ending).catch(() => undefined);
   }
 
   #isAllRead(run: DirectRun): boolean {
+    if (logChanges(this.scenario).length > 0 && this.loop.nowMs < this.#calmAtMs + NOTICE_MS) return false;
     const { orders, payments } = figuresOf(run.metrics);
     return orders.read + payments.read >= this.records().length;
   }
@@ -350,6 +374,23 @@ class Simulation implements World {
     for (const [name, size] of run.store.sizes()) if (size > 0 && isOfADoFn(name)) return false;
     return run.status().every(({ pending }) => pending === 0);
   }
+
+  readonly #logger: KafkaLogger = {
+    debug() {},
+    info() {},
+    error() {},
+    warn: (text, fields = {}) => {
+      if (fields.readUpTo === undefined) return;
+      const { topic, partition, readUpTo, offset, skipped } = fields as unknown as Telling;
+      const log = this.kafka.partition(topic, partition);
+      this.loop.note(text);
+      // The topic may be gone again by now: then there is nothing that could have been found.
+      if (log === undefined) return;
+      const telling = { topic, partition, readUpTo, offset, skipped, text, log };
+      for (const checker of this.#checkers) checker.onTelling?.(telling);
+      this.readPath.tell(telling);
+    },
+  };
 
   #report(checker: CheckerName, message: string): void {
     if (this.#findings.length < FINDINGS_MAX) this.#findings.push({ checker, message });

@@ -25,14 +25,14 @@ const FILES = "@order-payment-stream/files";
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
-  producers: { folders: ["schemas"], packages: ["kafkajs", "lz4-napi", "snappyjs"] },
+  producers: { folders: ["schemas"], packages: [FILES, "kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: [BEAM, "kafkajs", "mongodb"] },
   // A fake of the service, which runs jobs on Prism.
   "services/dataflow": {
     folders: ["services"],
     packages: [BEAM, GCS, "@google-cloud/dataflow", "@grpc/grpc-js", "@grpc/proto-loader"],
   },
-  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "mongodb"] },
+  transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "avsc", "mongodb"] },
   "beam/platform": { folders: ["beam/model"], packages: [] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
@@ -78,8 +78,9 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
+  monitor: { folders: [], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
   pipeline: {
-    folders: ["schemas", "transforms", "producers", "services"],
+    folders: ["schemas", "transforms", "producers", "services", "monitor"],
     packages: [
       BEAM,
       KAFKA,
@@ -297,6 +298,7 @@ describe("imports", () => {
       ["transforms/join.ts", "../pipeline/graph.js"],
       ["transforms/join.ts", "fs"],
       ["utils/x.ts", "node:fs"],
+      ["monitor/server.ts", "../pipeline/graph.js"],
       ["beam/sdk/graph.ts", "../index.js"],
       ["examples/x.ts", "../beam/sdk/graph.js"],
     ];

@@ -8,8 +8,6 @@ import type { StateCell } from "./state_cell.js";
 const REMEMBERED_BYTES_MIN = 2048;
 /** So many changes are stored without a look at how many would do. */
 const CHANGES_MIN = 32;
-/** A smaller value is stored whole: a change behind it would make the table move, and the log repeat, all of it anyway. */
-const CHANGES_FROM_BYTES = 512;
 
 interface ChangedValue<V> {
   readonly value: V;
@@ -53,7 +51,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   add(change: C): void {
     this.#loaded ??= this.#load();
     this.log.apply(this.#loaded.value, change);
-    if (this.#storedBytes < CHANGES_FROM_BYTES) {
+    if (this.#storedBytes === 0 || this.#storedBytes < this.table.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }

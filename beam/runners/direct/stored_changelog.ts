@@ -13,6 +13,8 @@ const REMEMBERED_BYTES_MAX = 64 << 20;
 const remembered = new WeakMap<ByteTable, LeastRecentlyUsed<unknown>>();
 
 export class StoredChangelog implements ChangelogTable {
+  /** A change behind a smaller one would make the table move, and the log repeat, all of it anyway. */
+  readonly wholeBelowBytes = 512;
   readonly #values: LeastRecentlyUsed<unknown>;
 
   constructor(private readonly table: ByteTable) {

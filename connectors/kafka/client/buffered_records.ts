@@ -3,7 +3,8 @@
  * record, so that reading allocates nothing.
  *
  *   record => length varint, attributes int8, timestamp delta varlong, offset delta varint,
- *             key length varint, key, value length varint, value, headers (skipped by the length)
+ *             key length varint, key, value length varint, value, headers (skipped by the length, unless one is wanted)
+ *   headers => count varint, as often: name length varint, name, value length varint, value
  *   varint, varlong: zig-zag, seven bits a byte, lowest first; length -1 = null
  *
  * Source: https://kafka.apache.org/documentation/#record.
@@ -24,6 +25,8 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
   keyEnd = -1;
   valueStart = -1;
   valueEnd = -1;
+  headerStart = -1;
+  headerEnd = -1;
 
   /** Bytes of the batches that are not read yet, the one being read included. */
   bufferedBytes = 0;
@@ -37,6 +40,8 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
   private recordAt = 0;
   /** Where the record that `next` stepped to begins. */
   private recordStart = 0;
+  /** Where its headers begin. */
+  private headersAt = 0;
   private batchEnd = 0;
   private baseOffset = 0;
   private lastOffset = 0;
@@ -121,6 +126,7 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
       const isBehind = offset < this.nextOffset && offset >= this.firstOffset;
       if (isBehind || offset < this.baseOffset || offset > this.lastOffset) this.failAtRecord();
       this.recordAt = end;
+      this.headersAt = valueEnd;
       this.unreadInBatch--;
       if (offset < this.firstOffset) continue;
 
@@ -135,6 +141,29 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
       this.allowance--;
       return true;
     }
+  }
+
+  findHeader(name: Uint8Array): boolean {
+    const { buffer, recordAt: end } = this;
+    // As nearly every record has it.
+    if (buffer[this.headersAt] === 0) return false;
+    this.headerStart = -1;
+    this.at = this.headersAt;
+    const count = this.headerVarint(end);
+    for (let i = 0; i < count; i++) {
+      const nameLength = this.headerVarint(end);
+      const nameStart = this.at;
+      if (nameLength < 0 || nameLength > end - nameStart) break;
+      this.at += nameLength;
+      const valueLength = this.headerVarint(end);
+      const valueStart = this.at;
+      if (valueLength > end - valueStart) break;
+      if (valueLength > 0) this.at += valueLength;
+      if (!isSame(name, buffer, nameStart, nameLength)) continue;
+      this.headerStart = valueLength < 0 ? -1 : valueStart;
+      this.headerEnd = this.at;
+    }
+    return this.headerStart >= 0;
   }
 
   unread(): void {
@@ -207,6 +236,17 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
     this.batch = undefined;
   }
 
+  /** -1 in place of one that is none, or goes on behind the record: nothing more is looked for then. */
+  private headerVarint(end: number): number {
+    let value = 0;
+    for (let shift = 0; shift <= 28 && this.at < end; shift += 7) {
+      const byte = this.buffer[this.at++]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    }
+    return -1;
+  }
+
   private readVarint(): number {
     const { buffer } = this;
     let byte = buffer[this.at++]!;
@@ -263,4 +303,11 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
     this.heldBack = 1;
     throw this.failure;
   }
+}
+
+function isSame(name: Uint8Array, buffer: Buffer, start: number, length: number): boolean {
+  if (length !== name.length) return false;
+  let i = 0;
+  while (i < length && name[i] === buffer[start + i]) i++;
+  return i === length;
 }

@@ -9,7 +9,7 @@ import type { Clock, HealthReporter, TrustedClock } from "@order-payment-stream/
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { LoginProvider } from "./kafkajs_internals.js";
 import type { LogId } from "./log_id.js";
-import type { BatchMark, LogMark } from "./log_identity.js";
+import type { Anchor, BatchMark, LogMark } from "./log_identity.js";
 
 /** What a Kafka read needs of a cluster. */
 export interface KafkaClient {
@@ -91,14 +91,34 @@ export interface PartitionSubscription {
   readonly caughtUpAtMs: number | undefined;
   /** The log that is read, as last told by the brokers. Undefined: not known yet, and no record was fetched. */
   readonly log: LogId | undefined;
+  /** The batch that was fetched last, of whatever kind. Undefined: none was. */
+  readonly anchor: Anchor | undefined;
   /**
    * Set while an open transaction has held the partition up for `retryMaxMs`: what a read that has an end fails with.
    * One that has none goes on waiting; when the transaction ends, so does this.
    */
   readonly transactionTimeout: OpenTransactionError | undefined;
+  /** For whoever watches: how fetching goes. Undefined where a client does not tell. */
+  readonly fetching?: FetchingState;
   /** Fatal, never cleared: a PositionLostError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
   readonly error: Error | undefined;
   close(): void;
+}
+
+/** How it goes with fetching a partition. Times are by `Clock.elapsed`. */
+export interface FetchingState {
+  /** Node id of the broker that is asked; -1: to be found out. */
+  readonly leader: number;
+  /** When the last fetch was answered; Infinity: none was yet. */
+  readonly answeredAtMs: number;
+  /** An answer is waited for. */
+  readonly isBusy: boolean;
+  /** So much is buffered that nothing more is asked for. */
+  readonly isPaused: boolean;
+  /** Since when no attempt has succeeded, and what the last one failed with. */
+  readonly failure: { readonly sinceMs: number; readonly message: string } | undefined;
+  /** An open transaction that hides what comes behind it: since when, and whose, if that is known. */
+  readonly heldUp: { readonly sinceMs: number; readonly writer: string | undefined } | undefined;
 }
 
 /** Reads records one by one. Its fields speak of the record that `next` stepped to; `next` overwrites them. */
@@ -127,6 +147,14 @@ export interface RecordCursor {
   /** Value bytes are buffer[valueStart, valueEnd); valueStart -1 = null value. */
   readonly valueStart: number;
   readonly valueEnd: number;
+  /**
+   * Looks for a header of the record, the last one of that name, as Kafka's own clients do. Its value is then
+   * buffer[headerStart, headerEnd). False: there is none, or it has no value.
+   * @param name in UTF-8
+   */
+  findHeader(name: Uint8Array): boolean;
+  readonly headerStart: number;
+  readonly headerEnd: number;
 }
 
 /** Where a client's words go. */

@@ -41,8 +41,8 @@ export class KafkaAuthenticationError extends KafkaError {
 export class TokenRefusedError extends KafkaError {
   override readonly name = "TokenRefusedError";
 
-  constructor(endpoint: string, reason: string) {
-    super(`the token endpoint ${endpoint} refuses to give a token for Kafka: ${reason}`);
+  constructor(endpoint: string, reason: string, purpose = "Kafka") {
+    super(`the token endpoint ${endpoint} refuses to give a token for ${purpose}: ${reason}`);
   }
 }
 

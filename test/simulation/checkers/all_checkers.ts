@@ -6,6 +6,7 @@ import type { CheckerFactory } from "./checker.js";
 import { everyEventInOnePlace } from "./every_event_in_one_place.js";
 import { expiryIsOnTime } from "./expiry_is_on_time.js";
 import { failuresHaveACause } from "./failures_have_a_cause.js";
+import { lostPositionsAreTold } from "./lost_positions_are_told.js";
 import { noPairTwice } from "./no_pair_twice.js";
 import { nothingBehindTheWatermark } from "./nothing_behind_the_watermark.js";
 import { nothingExpiresBeforeItsTime } from "./nothing_expires_before_its_time.js";
@@ -28,6 +29,7 @@ export const CHECKERS = {
   "no pair twice": noPairTwice,
   "every event in one place": everyEventInOnePlace,
   "sinks write what is committed": sinksWriteWhatIsCommitted,
+  "lost positions are told": lostPositionsAreTold,
   "output is the oracle's": outputIsTheOracles,
   "state is empty": stateIsEmpty,
   "failures have a cause": failuresHaveACause,

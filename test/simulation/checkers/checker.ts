@@ -3,13 +3,18 @@ import type { ElementBatch } from "../../../beam/engine/element_batch.js";
 import type { Stage } from "../../../beam/engine/stage.js";
 import type { DirectRun } from "../../../beam/runners/direct/direct_runner.js";
 import type { InputRecord } from "../../oracle/oracle.js";
-import type { Scenario } from "../scenario.js";
+import type { ReadPath, Telling } from "../read_path.js";
+import type { OffsetReset, RunSettings, Scenario } from "../scenario.js";
 import type { SimulatedKafka } from "../world/simulated_kafka.js";
 import type { SimulatedMongo } from "../world/simulated_mongodb.js";
 
 /** What checkers may see. */
 export interface World {
   readonly scenario: Scenario;
+  /** Of the present run. */
+  readonly settings: RunSettings;
+  readonly offsetReset: OffsetReset;
+  readonly readPath: ReadPath;
   readonly kafka: SimulatedKafka;
   readonly mongodb: SimulatedMongo;
   /** The run of the process that lives, if it got so far. */
@@ -20,7 +25,7 @@ export interface World {
   readonly isDurable: boolean;
   /** What time it is, whatever clocks show. */
   readonly trueTimeMs: number;
-  /** Every record that a consumer may see, by now. */
+  /** Every record that was to be read, by now. */
   records(): InputRecord[];
 }
 
@@ -35,6 +40,8 @@ export interface Checker {
   onCommit?(): void;
   /** Nothing goes wrong any more: now and then, also when nothing is left to commit. */
   onLook?(): void;
+  /** A position was lost, and the read goes on elsewhere. */
+  onTelling?(telling: Telling): void;
   /** The process has failed by itself. */
   onFailure?(error: unknown): void;
   /** Faults are over and the last run has ended in order. */

@@ -2,6 +2,7 @@
  * Where nothing goes wrong but this machine's clock, an event is given up soon after its expiry and D have passed, by the
  * true time: a clock that is set back or forward delays it by no more than the clocks may be apart.
  */
+import { isClockAlone } from "../scenario.js";
 import type { Checker, CheckerFactory } from "./checker.js";
 import { joinStageOf, unmatchedIn } from "./join_stage.js";
 
@@ -11,15 +12,16 @@ const LATE_MAX_MS = 4_000;
 export const expiryIsOnTime: CheckerFactory = (world, report): Checker => {
   const { scenario } = world;
   const { isWithinBound, mode, ending, outOfOrdernessMs, clockSkewMaxMs = 0 } = scenario;
-  const sleptMs = scenario.faults
-    .filter((fault) => fault.kind === "suspended")
-    .reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
-  const isClockAlone = scenario.faults.every(
-    (fault) => fault.kind === "suspended" || (fault.kind === "clock set" && fault.of !== "mongodb"),
-  );
+  let sleptMs = 0;
+  for (const fault of scenario.faults) {
+    if (fault.kind === "suspended") sleptMs += fault.toMs - fault.fromMs;
+    else if (fault.kind === "stop") sleptMs += fault.downMs;
+  }
   // An event that comes late is given up when it comes, and one in a transaction when that ends.
   const isSimple = scenario.arrivals.every(({ transaction }) => transaction === undefined);
-  if (!isWithinBound || mode === "bounded" || ending === "expire" || !isClockAlone || !isSimple) return {};
+  if (scenario.earlierRuns !== undefined) return {};
+  if (!isWithinBound || mode === "bounded" || ending === "expire" || !isClockAlone(scenario) || !isSimple)
+    return {};
   return {
     onDelivery(producer, _consumer, _input, batch) {
       if (producer === undefined || producer !== joinStageOf(world)) return;

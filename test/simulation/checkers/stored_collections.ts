@@ -8,11 +8,11 @@ import { COLLECTIONS, DATABASE, type World } from "./checker.js";
 export interface StoredCollections {
   readonly joined: readonly Document[];
   readonly unmatched: readonly Document[];
-  /** Of records. */
+  /** Of records, under the offsets that `World.records` has. */
   readonly deadLetters: readonly Document[];
 }
 
-export function storedCollections({ mongodb }: World): StoredCollections {
+export function storedCollections({ mongodb, readPath }: World): StoredCollections {
   const of = (name: string): Document[] => mongodb.collection(DATABASE, name).documents();
   const letters = of(COLLECTIONS.deadLetters);
   const refused = (name: string): Document[] =>
@@ -22,7 +22,14 @@ export function storedCollections({ mongodb }: World): StoredCollections {
   return {
     joined: [...of(COLLECTIONS.joined), ...refused(COLLECTIONS.joined)],
     unmatched: [...of(COLLECTIONS.unmatched), ...refused(COLLECTIONS.unmatched)],
-    deadLetters: letters.filter(({ reason }) => reason !== "SINK_REJECTED"),
+    deadLetters: letters
+      .filter(({ reason }) => reason !== "SINK_REJECTED")
+      .map((letter) => {
+        const { _id, topic, partition, offset, timestamp } = letter;
+        const log = String(_id).split(":")[3]!;
+        const known = readPath.offsetOf(topic, partition, Number(offset), timestamp.getTime(), log);
+        return { ...letter, offset: known };
+      }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Record batches as a broker keeps them. Grammar: connectors/kafka/client/record_batch.ts and buffered_records.ts. */
+import { gzipSync } from "node:zlib";
 import { crc32c } from "../../../beam/platform/crc32c.js";
 
 export interface BatchRecord {
@@ -13,27 +14,34 @@ export interface BatchKind {
   readonly isTransactional: boolean;
   /** Ends a transaction. */
   readonly isControl: boolean;
+  readonly isGzipped: boolean;
 }
 
-export const PLAIN: BatchKind = { producerId: -1, isTransactional: false, isControl: false };
+export const PLAIN: BatchKind = {
+  producerId: -1,
+  isTransactional: false,
+  isControl: false,
+  isGzipped: false,
+};
 
-const HEADER_BYTES = 61;
+export const HEADER_BYTES = 61;
 const CRC_COVERS_FROM = 21;
 
 export function recordBatchBytes(
   baseOffset: number,
   records: readonly BatchRecord[],
-  { producerId, isTransactional, isControl }: BatchKind,
+  { producerId, isTransactional, isControl, isGzipped }: BatchKind,
   leaderEpoch: number,
 ): Buffer {
   const baseTimestampMs = records[0]!.timestampMs;
-  const body = Buffer.concat(records.map((record, index) => recordBytes(record, index, baseTimestampMs)));
+  const plain = Buffer.concat(records.map((record, index) => recordBytes(record, index, baseTimestampMs)));
+  const body = isGzipped ? gzipSync(plain) : plain;
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeBigInt64BE(BigInt(baseOffset), 0);
   header.writeInt32BE(HEADER_BYTES - 12 + body.length, 8);
   header.writeInt32BE(leaderEpoch, 12);
   header.writeInt8(2, 16);
-  header.writeInt16BE((isTransactional ? 0x10 : 0) | (isControl ? 0x20 : 0), 21);
+  header.writeInt16BE((isGzipped ? 1 : 0) | (isTransactional ? 0x10 : 0) | (isControl ? 0x20 : 0), 21);
   header.writeInt32BE(records.length - 1, 23);
   header.writeBigInt64BE(BigInt(baseTimestampMs), 27);
   header.writeBigInt64BE(BigInt(Math.max(...records.map(({ timestampMs }) => timestampMs))), 35);

@@ -8,10 +8,9 @@ import type {
   FetchRequest,
 } from "../../../connectors/kafka/client/fetch_protocol.js";
 import type { MetadataAnswer } from "../../../connectors/kafka/client/kafkajs_internals.js";
-import type { AbortedTransaction } from "../../../connectors/kafka/client/record_batch.js";
 import type { Random } from "../../../producers/random.js";
 import { type EventLoop, type Owner, WORLD } from "./event_loop.js";
-import { type BatchRecord, PLAIN, recordBatchBytes } from "./record_batch_bytes.js";
+import { SimulatedPartition } from "./simulated_partition.js";
 
 const NO_ERROR = 0;
 const OFFSET_OUT_OF_RANGE = 1;
@@ -31,166 +30,6 @@ export interface KafkaConditions {
   lostAnswers: number;
 }
 
-interface StoredBatch {
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  readonly bytes: Buffer;
-}
-
-/** What a consumer may see of a partition. */
-export interface VisibleRecord extends BatchRecord {
-  readonly offset: number;
-}
-
-/** A log at some time. */
-export interface LogCopy {
-  readonly batches: readonly StoredBatch[];
-  readonly visible: readonly VisibleRecord[];
-  readonly aborted: readonly AbortedTransaction[];
-  readonly firstOffset: number;
-  readonly nextOffset: number;
-}
-
-export class SimulatedPartition {
-  readonly batches: StoredBatch[] = [];
-  /** In order of offset, those of aborted transactions left out. */
-  readonly visible: VisibleRecord[] = [];
-  readonly aborted: AbortedTransaction[] = [];
-  firstOffset = 0;
-  nextOffset = 0;
-  /** First offset of a transaction that is open. */
-  openTransactionAt: number | undefined;
-  /** Counts the elections. */
-  leaderEpoch = 0;
-  #leader: number;
-  /** A leader that is new may not know yet how far its followers are: what lies behind is not shown. */
-  shownUpTo = Number.POSITIVE_INFINITY;
-  readonly #waiting = new Set<() => void>();
-  #nextProducer = 1;
-
-  constructor(
-    readonly topic: string,
-    readonly partition: number,
-    leader: number,
-  ) {
-    this.#leader = leader;
-  }
-
-  /** Node id; -1: being elected. */
-  get leader(): number {
-    return this.#leader;
-  }
-
-  set leader(node: number) {
-    this.#leader = node;
-    if (node >= 0) this.leaderEpoch++;
-  }
-
-  /** What is stored and shown, open transactions included. */
-  get highWatermark(): number {
-    return Math.min(this.nextOffset, this.shownUpTo);
-  }
-
-  get lastStableOffset(): number {
-    return Math.min(this.openTransactionAt ?? this.nextOffset, this.shownUpTo);
-  }
-
-  append(...records: readonly BatchRecord[]): void {
-    const baseOffset = this.#store(
-      recordBatchBytes(this.nextOffset, records, PLAIN, this.leaderEpoch),
-      records.length,
-    );
-    for (const [i, record] of records.entries()) this.visible.push({ ...record, offset: baseOffset + i });
-    this.wakeAll();
-  }
-
-  /** Begins a transaction, and ends it when the returned function is called. */
-  appendOpen(...records: readonly BatchRecord[]): (outcome: "commit" | "abort") => void {
-    const kind = { producerId: this.#nextProducer++, isTransactional: true, isControl: false };
-    const baseOffset = this.#store(
-      recordBatchBytes(this.nextOffset, records, kind, this.leaderEpoch),
-      records.length,
-    );
-    this.openTransactionAt = baseOffset;
-    this.wakeAll();
-    return (outcome) => {
-      if (outcome === "commit") {
-        for (const [i, record] of records.entries()) this.visible.push({ ...record, offset: baseOffset + i });
-      } else {
-        this.aborted.push({ producerId: kind.producerId, firstOffset: baseOffset });
-      }
-      const key = Buffer.from([0, 0, 0, outcome === "commit" ? 1 : 0]);
-      const marker = { timestampMs: records[0]!.timestampMs, key, value: Buffer.alloc(6) };
-      this.#store(
-        recordBatchBytes(this.nextOffset, [marker], { ...kind, isControl: true }, this.leaderEpoch),
-        1,
-      );
-      this.openTransactionAt = undefined;
-      this.visible.sort((a, b) => a.offset - b.offset);
-      this.wakeAll();
-    };
-  }
-
-  /** Removes what lies before the offset, as retention does. */
-  deleteBefore(offset: number): void {
-    this.firstOffset = offset;
-  }
-
-  /** What a backup keeps. */
-  copy(): LogCopy {
-    const { firstOffset, nextOffset } = this;
-    return {
-      batches: [...this.batches],
-      visible: [...this.visible],
-      aborted: [...this.aborted],
-      firstOffset,
-      nextOffset,
-    };
-  }
-
-  /** Puts the log back to what it was, as a restored backup, or a replica that was behind, does. */
-  restore(copy: LogCopy): void {
-    this.batches.splice(0, this.batches.length, ...copy.batches);
-    this.visible.splice(0, this.visible.length, ...copy.visible);
-    this.aborted.splice(0, this.aborted.length, ...copy.aborted);
-    this.firstOffset = copy.firstOffset;
-    this.nextOffset = copy.nextOffset;
-    this.openTransactionAt = undefined;
-    this.wakeAll();
-  }
-
-  /** Calls once when there is something new to tell. Returns a function that ends the wait. */
-  whenNews(wake: () => void): () => void {
-    this.#waiting.add(wake);
-    return () => this.#waiting.delete(wake);
-  }
-
-  wakeAll(): void {
-    for (const wake of [...this.#waiting]) wake();
-  }
-
-  /** Whole batches from the one that holds `offset`, so many bytes at most, but one if there is one. */
-  read(offset: number, maxBytes: number): Buffer {
-    const chosen: Buffer[] = [];
-    let bytes = 0;
-    for (const batch of this.batches) {
-      if (batch.lastOffset < offset) continue;
-      if (batch.baseOffset >= this.lastStableOffset) break;
-      if (chosen.length > 0 && bytes + batch.bytes.length > maxBytes) break;
-      chosen.push(batch.bytes);
-      bytes += batch.bytes.length;
-    }
-    return Buffer.concat(chosen);
-  }
-
-  #store(bytes: Buffer, count: number): number {
-    const baseOffset = this.nextOffset;
-    this.nextOffset += count;
-    this.batches.push({ baseOffset, lastOffset: this.nextOffset - 1, bytes });
-    return baseOffset;
-  }
-}
-
 export class SimulatedKafka {
   readonly conditions: KafkaConditions = { latencyMaxMs: 2, lostRequests: 0, lostAnswers: 0 };
   readonly address = "broker:9092";
@@ -198,6 +37,8 @@ export class SimulatedKafka {
   clusterId = "cluster-1";
   readonly #topics = new Map<string, SimulatedPartition[]>();
   readonly #topicIds = new Map<string, string>();
+  /** By topic, the partitions of the last one of this name. */
+  readonly #deleted = new Map<string, readonly SimulatedPartition[]>();
   #topicsMade = 0;
   readonly #committed = new Map<string, number>();
   readonly #down = new Set<number>();
@@ -222,13 +63,25 @@ export class SimulatedKafka {
   deleteTopic(topic: string): void {
     const partitions = this.#topics.get(topic) ?? [];
     this.#topics.delete(topic);
+    this.#deleted.set(topic, partitions);
     for (const partition of partitions) partition.wakeAll();
   }
 
-  addPartition(topic: string): SimulatedPartition {
-    const partitions = this.#topics.get(topic)!;
+  /** Deletes the topic, if that has not happened yet, and makes it again with as many partitions. */
+  makeTopicAgain(topic: string): void {
+    if (this.#topics.has(topic)) this.deleteTopic(topic);
+    this.createTopic(topic, this.#deleted.get(topic)!.length);
+  }
+
+  /** Undefined: there is no such topic now. */
+  addPartition(topic: string): SimulatedPartition | undefined {
+    const partitions = this.#topics.get(topic);
+    if (partitions === undefined) return undefined;
     const { length } = partitions;
-    const partition = new SimulatedPartition(topic, length, this.nodes[length % this.nodes.length]!);
+    const leader = this.nodes[length % this.nodes.length]!;
+    const former = this.#deleted.get(topic)?.[length]?.asFormer(0);
+    const id = this.#topicIds.get(topic)!;
+    const partition = new SimulatedPartition(topic, length, leader, id, () => this.loop.nowMs, former);
     partitions.push(partition);
     return partition;
   }
@@ -291,7 +144,10 @@ export class SimulatedKafka {
       const log = this.partition(topic, partition);
       if (log === undefined) return { errorCode: UNKNOWN_TOPIC_OR_PARTITION, offset: -1 };
       if (log.leader !== node) return { errorCode: NOT_LEADER, offset: -1 };
-      if (at === "earliest") return { errorCode: NO_ERROR, offset: log.firstOffset };
+      if (at === "earliest") {
+        log.isLookedUp = true;
+        return { errorCode: NO_ERROR, offset: log.firstOffset };
+      }
       if (at === "written") return { errorCode: NO_ERROR, offset: log.nextOffset };
       if (at === "end") return { errorCode: NO_ERROR, offset: log.highWatermark };
       if (at === "stable") return { errorCode: NO_ERROR, offset: log.lastStableOffset };

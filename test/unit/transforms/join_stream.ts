@@ -238,6 +238,9 @@ function cursorOver({ key, value, offset, timestampMs }: InputRecord): RecordCur
   return {
     next: unsupported,
     unread: unsupported,
+    findHeader: () => false,
+    headerStart: -1,
+    headerEnd: -1,
     skipUnreadable: unsupported,
     offset,
     batch: undefined,

@@ -4,6 +4,7 @@ import { differencesOf } from "../../../../beam/runners/direct/graph_identity.js
 import { offsetRangeCoder } from "../../../../beam/sdk/offset_range_coder.js";
 import {
   EndOfRange,
+  LastBatch,
   type LogRange,
   LogRangeTracker,
   logRangeCoder,
@@ -83,6 +84,21 @@ describe("the range of a log", () => {
     assert.deepEqual(residual, { start: 92, end: 142, log: { ...log, anchor: undefined } });
     assert.ok(tracker.tryClaim(new EndOfRange(91)));
     tracker.checkDone();
+  });
+
+  it("knows where it was read to the end, and which batch was the last", () => {
+    const tracker = new LogRangeTracker({ start: 42, end: 50, log });
+    assert.equal(tracker.restriction.readUpTo, 42);
+    assert.deepEqual(tracker.restriction.log, log);
+    assert.ok(tracker.tryClaim({ offset: 46, batch }));
+    assert.equal(tracker.tryClaim(new EndOfRange(50)), false);
+    tracker.checkDone();
+    assert.equal(tracker.restriction.readUpTo, 47);
+    assert.deepEqual(tracker.restriction.log, { ...log, anchor: { offset: 46, ...batch } });
+    const whole = new LogRangeTracker({ start: 42, end: 50, log });
+    assert.ok(whole.tryClaim(new LastBatch({ offset: 49, ...batch })));
+    assert.equal(whole.restriction.readUpTo, 50);
+    assert.deepEqual(whole.restriction.log, { ...log, anchor: { offset: 49, ...batch } });
   });
 
   it("goes on in another log, also at a lower offset", () => {

@@ -1,0 +1,208 @@
+/** Records of Confluent's own serializers, through a registry that answers as Confluent's and through Apicurio's. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../../beam/platform/clock.js";
+import { Health } from "../../beam/platform/health.js";
+import { registerSchemaRegistry } from "../../connectors/kafka/schema_registry/schema_registries.js";
+import { SCHEMA_REGISTRY } from "../../pipeline/graph.js";
+import { encodeConfluent } from "../../schemas/encode.js";
+import type { Order } from "../../schemas/events.js";
+import { findConfluentPython, type LocalServer, startApicurio } from "../../services/index.js";
+import { ConfluentRegistry } from "../fixtures/confluent_registry.js";
+import { anOrder, aPayment, EventTopics } from "../fixtures/event_topics.js";
+import { EVOLUTIONS } from "../fixtures/evolved_schemas.js";
+import { kafkaFixture, mongodbFixture, startOrSkip } from "../fixtures/services.js";
+import { balancedFigures, startRun, TestDatabase } from "../fixtures/test_run.js";
+import { until } from "../fixtures/until.js";
+
+const BASE_MS = Date.parse("2026-01-01T00:00:00Z");
+const PRODUCER = fileURLToPath(new URL("../fixtures/confluent_producer.py", import.meta.url));
+const OWN_SCHEMA = (kind: "order" | "payment") =>
+  readFileSync(new URL(`../../schemas/${kind}.avsc`, import.meta.url), "utf8");
+
+describe("schemas of a registry", function () {
+  this.timeout(60_000);
+  const kafka = kafkaFixture();
+  const mongodb = mongodbFixture();
+  let topics: EventTopics;
+  let database: TestDatabase;
+  let registry: ConfluentRegistry;
+  let health: Health;
+
+  beforeEach(async () => {
+    [topics, database, registry] = await Promise.all([
+      EventTopics.create(kafka.bootstrap()),
+      TestDatabase.open(mongodb.uri()),
+      ConfluentRegistry.start(),
+    ]);
+    health = new Health(systemClock);
+  });
+
+  afterEach(async () => {
+    await Promise.all([topics?.close(), database?.close(), registry?.close()]);
+  });
+
+  function start(url: string, retryMaxMs = 60_000) {
+    registerSchemaRegistry(SCHEMA_REGISTRY, { urls: [url], health, retryMaxMs });
+    return startRun(kafka.bootstrap(), topics, database, {
+      isBounded: true,
+      timeoutMs: 60_000,
+      usesSchemaRegistry: true,
+    });
+  }
+
+  async function deadLetters(): Promise<string[]> {
+    return (await database.deadLetters.find().toArray()).map(({ message }) => String(message));
+  }
+
+  const orderOf = (i: number): Order =>
+    anOrder(`o-${i}`, BASE_MS + i, { customer_id: `customer ${i}`, amount: i });
+
+  /** An order of each evolution, and its payment in our own schema. */
+  async function produceEvolutions(python: string, url: string, form: "prefix" | "header"): Promise<void> {
+    const batches = EVOLUTIONS.map(({ schema, references = [], write }, i) => ({
+      topic: topics.orders,
+      schema,
+      references,
+      form,
+      records: [{ key: `o-${i}`, value: write(orderOf(i)) }],
+    }));
+    const payments = EVOLUTIONS.map((_, i) => ({
+      key: `o-${i}`,
+      value: aPayment(`p-${i}`, `o-${i}`, BASE_MS + i),
+    }));
+    batches.push({
+      topic: topics.payments,
+      schema: JSON.parse(OWN_SCHEMA("payment")),
+      references: [],
+      form,
+      records: payments,
+    });
+    await pythonScript(python, PRODUCER, { bootstrap: kafka.bootstrap(), registry: url, batches });
+  }
+
+  async function assertEvolutions(): Promise<void> {
+    const refused = EVOLUTIONS.filter(({ refusal }) => refusal !== undefined);
+    const messages = await deadLetters();
+    assert.equal(messages.length, refused.length, messages.join("\n"));
+    for (const { refusal } of refused)
+      assert.ok(
+        messages.some((message) => refusal!.test(message)),
+        messages[0],
+      );
+    const pairs = await database.joined
+      .find({}, { projection: { _id: 0 } })
+      .sort({ order_amount: 1 })
+      .toArray();
+    const expected = EVOLUTIONS.flatMap(({ refusal }, i) => (refusal === undefined ? [orderOf(i)] : [])).map(
+      (order) => ({
+        order_id: order.order_id,
+        order_date: new Date(order.order_date),
+        created_at: new Date(order.created_at),
+        customer_id: order.customer_id,
+        order_amount: order.amount,
+        payment_id: order.order_id.replace("o", "p"),
+        payment_date: new Date(order.created_at - 500),
+        payment_amount: 100,
+      }),
+    );
+    assert.deepEqual(pairs, expected);
+  }
+
+  describe("written by Confluent's own serializers", () => {
+    let python: string;
+    let folder: string;
+    let apicurio: LocalServer | undefined;
+
+    before(async function () {
+      python = await startOrSkip(this, () => findConfluentPython({ log: console.error }));
+      folder = mkdtempSync(join(tmpdir(), "order-payment-stream-apicurio-"));
+      apicurio = await startOrSkip(this, () => startApicurio({ dataDir: folder, log: console.error }));
+    });
+
+    after(async () => {
+      await apicurio?.kill();
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    });
+
+    for (const form of ["prefix", "header"] as const) {
+      it(`twelve evolutions, ${form === "prefix" ? "ids in front of the values" : "GUIDs in headers"}`, async () => {
+        await produceEvolutions(python, registry.url, form);
+        const run = start(registry.url);
+        await run.finished;
+        await assertEvolutions();
+        balancedFigures(run);
+      });
+    }
+
+    it("twelve evolutions, through Apicurio", async () => {
+      await produceEvolutions(python, apicurio!.address, "prefix");
+      await start(apicurio!.address).finished;
+      await assertEvolutions();
+    });
+  });
+
+  /** An order and its payment, with ids of our own schemas. */
+  async function sendPair(orderSchemaId?: number): Promise<void> {
+    const ids = {
+      order: registry.add("orders-value", OWN_SCHEMA("order")).id,
+      payment: registry.add("payments-value", OWN_SCHEMA("payment")).id,
+    };
+    const order = orderOf(1);
+    const payment = aPayment("p-1", order.order_id, BASE_MS);
+    await topics.send(
+      { topic: "orders", key: "o-1", value: encodeConfluent(orderSchemaId ?? ids.order, "order", order) },
+      { topic: "payments", key: "o-1", value: encodeConfluent(ids.payment, "payment", payment) },
+    );
+  }
+
+  it("are waited for while the registry is away, and nothing is lost", async () => {
+    await sendPair();
+    registry.failure = { status: 503, body: "" };
+    const run = start(registry.url);
+    const { problem } = await until("the outage to be told", () => health.problems()[0]);
+    assert.match(problem, /^the schema registry cannot be reached at http:.*: it answers with status 503/);
+    assert.deepEqual(await database.counts(), [0, 0, 0]);
+    registry.failure = undefined;
+    await run.finished;
+    assert.deepEqual(await database.counts(), [1, 0, 0]);
+    assert.deepEqual(health.problems(), []);
+  });
+
+  it("end the run when the registry stays away, or refuses, and the records are there for the next", async () => {
+    await sendPair();
+    registry.failure = { status: 503, body: "" };
+    await assert.rejects(start(registry.url, 500).finished, /the schema registry cannot be reached/);
+    registry.failure = undefined;
+    registry.authorization = "Basic x";
+    await assert.rejects(start(registry.url).finished, /wants a login, and none is set/);
+    registry.authorization = undefined;
+    await start(registry.url).finished;
+    assert.deepEqual(await database.counts(), [1, 0, 0]);
+  });
+
+  it("that the registry does not know make dead letters that name them", async () => {
+    await sendPair(4711);
+    await start(registry.url).finished;
+    assert.deepEqual(await database.counts(), [0, 1, 1]);
+    assert.match(
+      (await deadLetters())[0]!,
+      /schema id 4711, which the schema registry at http.* does not know/,
+    );
+  });
+});
+
+/** Fails with what the script has to say. */
+async function pythonScript(python: string, script: string, input: object): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const child = execFile(python, [script], { timeout: 60_000 }, (error, _stdout, stderr) => {
+      if (error === null) resolve();
+      else reject(new Error(stderr || error.message));
+    });
+    child.stdin!.end(JSON.stringify(input));
+  });
+}

@@ -1,0 +1,42 @@
+/** Makes the product's own decoder fail at some values as it would by a bug of ours that nobody has found. */
+import type { RecordCursor } from "../../../connectors/kafka/client/kafka_client.js";
+import { recordDecoder } from "../../../connectors/kafka/record_decoder.js";
+import { ORDER_DECODER } from "../../../transforms/decode.js";
+import { STUMBLING_BLOCK } from "../scenario.js";
+
+/** The decoders of both topics are of one class. */
+interface Decoder {
+  decode(record: RecordCursor, ...more: unknown[]): unknown;
+}
+
+/** Returns a function that takes it out again. */
+export function plantStumblingBlock(): () => void {
+  const prototype: Decoder = Object.getPrototypeOf(
+    recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: 1 }),
+  );
+  const { decode } = prototype;
+  prototype.decode = function (record, ...more) {
+    return decode.call(this, isStumblingBlock(record) ? stumbling(record) : record, ...more);
+  };
+  return () => {
+    prototype.decode = decode;
+  };
+}
+
+function isStumblingBlock({ buffer, valueStart, valueEnd }: RecordCursor): boolean {
+  if (valueStart < 0 || valueEnd - valueStart !== STUMBLING_BLOCK.length) return false;
+  return STUMBLING_BLOCK.compare(buffer, valueStart, valueEnd) === 0;
+}
+
+/** The first look at its bytes fails. */
+function stumbling(record: RecordCursor): RecordCursor {
+  let looks = 0;
+  return Object.create(record, {
+    buffer: {
+      get() {
+        if (++looks === 1) throw new TypeError("undefined is not a function");
+        return record.buffer;
+      },
+    },
+  });
+}
