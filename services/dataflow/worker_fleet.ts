@@ -95,6 +95,7 @@ export class WorkerFleet {
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     for (const worker of this.#workers.splice(0)) worker.end();
     this.#control.end();
@@ -125,11 +126,7 @@ export class WorkerFleet {
   #connect(): void {
     this.#control = this.runner.stream(fnApi.BeamFnControl, "Control");
     this.#control.on("data", (request: fnApi.InstructionRequest) => void this.#take(request));
-    const onEnd = (): void => {
-      if (!this.#isClosed) this.close();
-    };
-    this.#control.on("end", onEnd);
-    this.#control.on("error", onEnd);
+    for (const end of ["end", "error"]) this.#control.on(end, () => this.close());
     this.#state = new FleetState(this.runner);
     // Elements may come from now on.
     this.#openData();
@@ -297,8 +294,6 @@ export class WorkerFleet {
     const response = { oneofKind: "monitoringInfos", monitoringInfos: { monitoringInfo } } as const;
     this.#answer({ instructionId, error: "", response });
   }
-
-  // ── What workers send
 
   #onControl(call: Control): void {
     const worker = new FleetWorker(idOf(call), this.#connections++, call);
