@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local submit push-image run-dataflow-local producers services services-down bench bench-portable bench-hot-key bench-codecs api clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs api clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -50,6 +50,9 @@ sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--
 fuzz: setup ## Mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
 	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node $(FROM_SOURCE) test/fuzz/main.ts
 
+fuzz-files: setup ## Mutated files through the read of files [FILES=100000 SEED=n]
+	@FILES="$(FILES)" SEED="$(SEED)" node $(FROM_SOURCE) test/fuzz/files_main.ts
+
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration
 
@@ -79,8 +82,8 @@ services-down: build ## End them, if they were started from here
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
 	@node $(FROM_SOURCE) bench/main.ts $(ARGS)
 
-bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=600000 --runs=3"]
-	@node $(FROM_SOURCE) bench/portable/main.ts $(ARGS)
+bench-portable: setup ## A job on a portable runner [SHAPE=counter|product RUNNER=flink|prism ARGS="--runs=3 …"]; counter: beside Beam's Python SDK, on Prism
+	@node $(FROM_SOURCE) bench/portable/$(if $(filter product,$(SHAPE)),product_main,main).ts $(if $(RUNNER),--runner=$(RUNNER)) $(ARGS)
 
 bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
 	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
