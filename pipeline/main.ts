@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { define, explainBug } from "./commands/command.js";
 import {
+  CHECK_SETTINGS,
   CHECKPOINTS_CHOICES,
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
@@ -58,6 +59,15 @@ define(program.command("run").description("read, join and write until stopped, o
     return (await import("./commands/run.js")).run(settings, read);
   },
 });
+
+define(
+  program.command("check").description("try all that run would use, and say what works and what does not"),
+  {
+    table: CHECK_SETTINGS,
+    together: checkTogether,
+    action: async ({ settings }) => (await import("./commands/check.js")).check(settings),
+  },
+);
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {
   table: PRODUCE_SETTINGS,

@@ -27,6 +27,7 @@ export {
   type RecordDecoderFactory,
   type RecordDecoderName,
   Rejected,
+  recordDecoder,
   registerRecordDecoder,
   type TopicPartition,
 } from "./record_decoder.js";

@@ -21,7 +21,7 @@ import type { ReadSettings } from "../settings/read_settings.js";
 import type { RUN_LOCAL_SETTINGS } from "./command_options.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
-import { producerOptions, randomSeed } from "./produce.js";
+import { producerOptions, randomSeed, valueFormat } from "./produce.js";
 import { startPipeline, supervise, watchHealth } from "./run.js";
 import { recordsMayBeMissing } from "./start_position.js";
 import { openState } from "./state.js";
@@ -156,9 +156,11 @@ async function runUnderLoad(
     const seed = given.seed ?? randomSeed();
     log.info("offering load", { messagesPerSecond: given.rate, seed });
     tell([...page, ...whereToLook(settings)], terminal);
+    const format = await unlessAborted(signal, valueFormat({ ...settings, format: given.format }, "all"));
     produced = produce({
       ...producerOptions(settings),
       which: "all",
+      valueFormat: format,
       count: Number.POSITIVE_INFINITY,
       rate: given.rate,
       seed,
