@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz integration e2e run-local submit push-image run-dataflow-local producers services services-down bench bench-portable bench-hot-key bench-codecs clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -49,6 +49,9 @@ sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--
 
 fuzz: setup ## Mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
 	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node $(FROM_SOURCE) test/fuzz/main.ts
+
+fuzz-files: setup ## Mutated files through the read of files [FILES=100000 SEED=n]
+	@FILES="$(FILES)" SEED="$(SEED)" node $(FROM_SOURCE) test/fuzz/files_main.ts
 
 integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration

@@ -6,9 +6,16 @@ import "./only_copy.js";
 
 export { DEFAULT_ENGINE_OPTIONS } from "./engine/engine.js";
 export { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "./engine/progress.js";
+export type { CommitTimes, LoadTimes } from "./engine/stage_load.js";
 export { type Clock, systemClock } from "./platform/clock.js";
 export { Health, type HealthProblem, type HealthReporter, unheard } from "./platform/health.js";
-export { DirectRun, runDirect } from "./runners/direct/direct_runner.js";
+export {
+  DirectRun,
+  runDirect,
+  type StageActivity,
+  type StageStatus,
+  type TimerCount,
+} from "./runners/direct/direct_runner.js";
 export { recordedIdentity, recordedTopic } from "./runners/direct/graph_identity.js";
 export { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, IDENTITY_TABLE } from "./runners/direct/table_names.js";
 export type { CounterSource, PipelineRun, StageWatermark, StopMode } from "./sdk/pipeline_run.js";

@@ -178,4 +178,4 @@ export {
 // ── Running
 
 export { type RunnerOptions, runPipeline } from "./runners/run_pipeline.js";
-export type { MetricSource, PipelineRun } from "./sdk/pipeline_run.js";
+export type { CounterSource, MetricSource, PipelineRun } from "./sdk/pipeline_run.js";

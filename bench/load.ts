@@ -6,25 +6,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { produce } from "../producers/producer.js";
 import { completeShares, messagesPerOrder, type Shares } from "../producers/shares.js";
 import { createMissingTopics } from "../producers/topics.js";
-
-export interface LoadInput {
-  readonly brokers: readonly string[];
-  readonly topics: { readonly orders: string; readonly payments: string };
-  /** About how many records both topics shall hold together; 0 leaves them empty. */
-  readonly events: number;
-  readonly seed: number;
-  /** Orders per second of event time. */
-  readonly eventRatePerSecond: number;
-  readonly timeoutMs: number;
-  readonly outOfOrdernessMs: number;
-}
-
-export interface LoadResult {
-  /** Records that the topics hold. */
-  readonly orders: number;
-  readonly payments: number;
-  readonly seconds: number;
-}
+import { FRAMED_SCHEMA_IDS, type LoadInput, type LoadResult } from "./load_input.js";
 
 /**
  * Two orders to a payment, as in the load that the other engines were measured with. All records are Avro, the
@@ -63,6 +45,7 @@ async function load(input: LoadInput): Promise<LoadResult> {
     shares: SHARES,
     timeoutMs,
     outOfOrdernessMs,
+    ...(input.isFramed && { valueFormat: { name: "confluent", schemaIds: FRAMED_SCHEMA_IDS } }),
   });
   const orders = await records(kafka.brokers, topics.orders);
   const payments = await records(kafka.brokers, topics.payments);

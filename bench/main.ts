@@ -11,7 +11,7 @@ import { PARTITIONS } from "../producers/topics.js";
 import { servicesHome } from "../services/home.js";
 import { type LocalServer, startKafka, startMongodb } from "../services/index.js";
 import { build } from "./build.js";
-import type { LoadInput, LoadResult } from "./load.js";
+import type { LoadInput, LoadResult } from "./load_input.js";
 import { type BenchOptions, benchOptions } from "./options.js";
 import { conditionsOf, oneLine, report } from "./report.js";
 import { runScript } from "./run_script.js";
@@ -19,6 +19,8 @@ import type { SubjectInput, SubjectResult } from "./subject.js";
 import type { Subject } from "./subjects.js";
 
 const TOPICS = { orders: "bench_orders", payments: "bench_payments" };
+/** The same events in Confluent's frame. */
+const FRAMED_TOPICS = { orders: "bench_framed_orders", payments: "bench_framed_payments" };
 const SEED = 1;
 const DATABASE = "bench";
 /** The in-memory server holds every document of a run on its heap. */
@@ -62,6 +64,11 @@ async function bench(options: BenchOptions): Promise<void> {
     };
     const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
     say(`The topics are filled (${loaded.seconds.toFixed(0)} s).`);
+    if (options.subjects.some(({ readsFrames }) => readsFrames)) {
+      const framed = { ...load, topics: FRAMED_TOPICS, isFramed: true };
+      await runScript<LoadResult>({ script: join(scripts, "load.js"), input: framed, signal });
+      say("So are those with values in Confluent's frame.");
+    }
 
     const input = subjectInput(load, loaded, mongodb.address, join(folder, "changes"), options);
     if (options.subjects.some(({ unit }) => unit === "changes")) {
@@ -120,7 +127,9 @@ function measure(
 ): Promise<SubjectResult> {
   const folder = join(servicesHome(), "bench", "profiles", subject.name);
   const nodeArgs = options.profile ? ["--cpu-prof", `--cpu-prof-dir=${folder}`] : [];
-  return runScript({ script: join(scripts, "subjects", `${subject.script}.js`), input, nodeArgs, signal });
+  const script = join(scripts, "subjects", `${subject.script}.js`);
+  const topics = subject.readsFrames ? FRAMED_TOPICS : input.topics;
+  return runScript({ script, input: { ...input, topics }, nodeArgs, signal });
 }
 
 async function dropDatabase(uri: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** The bench's result as text. Nothing here decides what is good: it shows figures and what they are compared with. */
 import { cpus, totalmem } from "node:os";
-import type { LoadInput, LoadResult } from "./load.js";
+import type { LoadInput, LoadResult } from "./load_input.js";
 import type { BenchOptions } from "./options.js";
 import { medianRatio, spreadOf } from "./statistics.js";
 import type { JoinCounts, SubjectResult } from "./subject.js";

@@ -9,6 +9,8 @@ export interface Subject {
   readonly unit: "events" | "documents" | "changes" | "latency";
   /** Writes to MongoDB, and wants its database empty. */
   readonly usesMongodb: boolean;
+  /** Reads the same events in Confluent's frame. */
+  readonly readsFrames?: true;
 }
 
 /** What the other readers of the same records are compared with. */
@@ -40,6 +42,14 @@ export const SUBJECTS: readonly Subject[] = [
     what: "direct runner, state in memory, counting sink",
     unit: "events",
     usesMongodb: false,
+  },
+  {
+    name: "pipeline-registry",
+    script: "pipeline_registry",
+    what: "the same with values in Confluent's frame, by a schema registry",
+    unit: "events",
+    usesMongodb: false,
+    readsFrames: true,
   },
   {
     name: "pipeline-durable",

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { define, explainBug } from "./commands/command.js";
 import {
+  CHECK_SETTINGS,
   CHECKPOINTS_CHOICES,
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
@@ -46,14 +47,23 @@ const program = new Command("order-payment-stream")
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
   together: checkTogether,
-  action: async ({ settings: read, origins, texts }) => {
-    const settings = withEnd(withOffsetReset(read, origins));
+  action: async (read) => {
+    const settings = withEnd(withOffsetReset(read.settings, read.origins));
     if (settings.runner === "dataflow") {
-      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, texts);
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, read.texts);
     }
-    return (await import("./commands/run.js")).run(settings, texts);
+    return (await import("./commands/run.js")).run(settings, read);
   },
 });
+
+define(
+  program.command("check").description("try all that run would use, and say what works and what does not"),
+  {
+    table: CHECK_SETTINGS,
+    together: checkTogether,
+    action: async ({ settings }) => (await import("./commands/check.js")).check(settings),
+  },
+);
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {
   table: PRODUCE_SETTINGS,

@@ -6,12 +6,19 @@
  * Messages come in order of arrival. An event never arrives before it was created, and, unless it is `late`
  * or a `farDuplicate`, always before anything created `outOfOrdernessMs` after it.
  */
-import { encodeOrderAvro, encodeOrderJson, encodePaymentAvro, encodePaymentJson } from "../schemas/encode.js";
+import {
+  encodeConfluent,
+  encodeOrderAvro,
+  encodeOrderJson,
+  encodePaymentAvro,
+  encodePaymentJson,
+} from "../schemas/encode.js";
 import type { Order, Payment } from "../schemas/events.js";
 import { ArrivalQueue } from "./arrival_queue.js";
 import { MALFORMED_VARIANTS, malformedValue } from "./malformed_value.js";
 import { Random } from "./random.js";
 import { completeShares, outcomeWeights, type Shares } from "./shares.js";
+import type { ValueFormat } from "./value_format.js";
 
 export type ScenarioTopic = "orders" | "payments";
 
@@ -32,6 +39,8 @@ export interface ScenarioOptions {
   timeoutMs?: number;
   /** Leaves out the messages of the other topic; the rest is unchanged. Default "all". */
   which?: ScenarioTopic | "all";
+  /** Of the events that are not JSON by their share. Default: single-object. */
+  valueFormat?: ValueFormat;
 }
 
 export interface ScenarioMessage {
@@ -81,6 +90,7 @@ class Storyteller {
   private readonly outOfOrdernessMs: number;
   private readonly timeoutMs: number;
   private readonly which: ScenarioTopic | "all";
+  private readonly format: ValueFormat;
   private readonly idPrefix: string;
   /** Longest delay of a payment that comes soon, of one that comes late, and by disorder. */
   private readonly soonMs: number;
@@ -106,6 +116,7 @@ class Storyteller {
     );
     this.timeoutMs = positive("timeoutMs", options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     this.which = options.which ?? "all";
+    this.format = options.valueFormat ?? { name: "single-object" };
     this.idPrefix = (options.seed >>> 0).toString(16).padStart(8, "0");
 
     const { early, delayed, farDuplicate } = this.shares;
@@ -117,14 +128,14 @@ class Storyteller {
   }
 
   *tell(): Generator<ScenarioMessage, void, undefined> {
-    const { queue } = this;
+    const { queue, format } = this;
     for (let number = 0; number < this.orders; number++) {
       // No message of this story or a later one arrives before this, so whatever is due by now can leave.
       const baseMs = this.startMs + Math.floor(number / this.ordersPerMs);
-      while (queue.nextArrivalMs <= baseMs) yield encode(queue.pop()!);
+      while (queue.nextArrivalMs <= baseMs) yield encode(queue.pop()!, format);
       this.draftStory(number, baseMs);
     }
-    for (let draft = queue.pop(); draft !== undefined; draft = queue.pop()) yield encode(draft);
+    for (let draft = queue.pop(); draft !== undefined; draft = queue.pop()) yield encode(draft, format);
   }
 
   private draftStory(number: number, baseMs: number): void {
@@ -248,16 +259,29 @@ class Storyteller {
   }
 }
 
-function encode(draft: Draft): ScenarioMessage {
+function encode(draft: Draft, format: ValueFormat): ScenarioMessage {
   const { topic, event, arrivalMs } = draft;
-  return { topic, key: event.order_id, value: bytesOf(draft), createdAtMs: event.created_at, arrivalMs };
+  return {
+    topic,
+    key: event.order_id,
+    value: bytesOf(draft, format),
+    createdAtMs: event.created_at,
+    arrivalMs,
+  };
 }
 
-function bytesOf({ event, form, variant }: Draft): Buffer | null {
+function bytesOf({ event, form, variant }: Draft, format: ValueFormat): Buffer | null {
   if (form === "null") return null;
   if (form === "malformed") return malformedValue(event, variant);
-  if ("payment_id" in event) return form === "json" ? encodePaymentJson(event) : encodePaymentAvro(event);
-  return form === "json" ? encodeOrderJson(event) : encodeOrderAvro(event);
+  const isJson = form === "json" || format.name === "json";
+  if ("payment_id" in event) {
+    if (isJson) return encodePaymentJson(event);
+    if (format.name !== "confluent") return encodePaymentAvro(event);
+    return encodeConfluent(format.schemaIds.payment, "payment", event);
+  }
+  if (isJson) return encodeOrderJson(event);
+  if (format.name !== "confluent") return encodeOrderAvro(event);
+  return encodeConfluent(format.schemaIds.order, "order", event);
 }
 
 function positive(name: string, value: number): number {

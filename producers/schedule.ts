@@ -20,6 +20,7 @@ import {
   type ScenarioOptions,
 } from "./scenario.js";
 import { completeShares, messagesPerOrder, type Shares } from "./shares.js";
+import type { ValueFormat } from "./value_format.js";
 
 export interface ScheduleOptions {
   which: "orders" | "payments" | "all";
@@ -36,6 +37,7 @@ export interface ScheduleOptions {
   shares?: Partial<Shares> | undefined;
   outOfOrdernessMs?: number | undefined;
   timeoutMs?: number | undefined;
+  valueFormat?: ValueFormat | undefined;
 }
 
 export interface Schedule {
@@ -98,7 +100,7 @@ export function scenarioOptions(
   options: ScheduleOptions & { seed: number },
   { startMs, eventRatePerSecond }: Schedule,
 ): ScenarioOptions {
-  const { seed, count, which, shares, outOfOrdernessMs, timeoutMs } = options;
+  const { seed, count, which, shares, outOfOrdernessMs, timeoutMs, valueFormat } = options;
   return {
     seed,
     orders: count,
@@ -108,5 +110,6 @@ export function scenarioOptions(
     ...(shares !== undefined && { shares }),
     ...(outOfOrdernessMs !== undefined && { outOfOrdernessMs }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(valueFormat !== undefined && { valueFormat }),
   };
 }

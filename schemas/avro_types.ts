@@ -8,6 +8,8 @@ import type { EventKind } from "./events.js";
 import { fingerprintOf } from "./fingerprint.js";
 
 export interface EventType {
+  /** JSON, as it is in its file. */
+  readonly schema: string;
   readonly type: avsc.Type;
   /** CRC-64-AVRO of the schema, unsigned. */
   readonly fingerprint: bigint;
@@ -16,12 +18,12 @@ export interface EventType {
 }
 
 function load(file: string): EventType {
-  const schema = JSON.parse(readFileSync(new URL(file, import.meta.url), "utf8"));
-  const type = avsc.Type.forSchema(schema);
+  const schema = JSON.stringify(JSON.parse(readFileSync(new URL(file, import.meta.url), "utf8")));
+  const type = avsc.Type.forSchema(JSON.parse(schema));
   const fingerprint = fingerprintOf(type);
   const header = Buffer.from([0xc3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0]);
   header.writeBigUInt64LE(fingerprint, 2);
-  return { type, fingerprint, header };
+  return { schema, type, fingerprint, header };
 }
 
 export const eventTypes: Readonly<Record<EventKind, EventType>> = {

@@ -1,4 +1,4 @@
-// Copies what tsc leaves behind (Avro schemas, service recipes) beside the compiled code, and marks the command executable.
+// Copies what tsc leaves behind (Avro schemas, service recipes, the page) beside the compiled code, and marks the command executable.
 import { chmodSync, cpSync, readdirSync } from "node:fs";
 import { extname, join } from "node:path";
 
@@ -12,4 +12,6 @@ for (const folder of ["schemas", "services"]) {
     }
   }
 }
+// The page is served as it is.
+cpSync("monitor/page", "dist/monitor/page", { recursive: true });
 for (const program of ["main", "worker"]) chmodSync(`dist/pipeline/${program}.js`, 0o755);

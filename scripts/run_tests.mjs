@@ -62,7 +62,8 @@ async function runGroup(group) {
 /** Resolves with what went wrong, or undefined. */
 function runMocha(group, countsFile) {
   const args = ["node_modules/mocha/bin/mocha.js", "--reporter", "scripts/counting_reporter.cjs"];
-  const env = { ...process.env, TEST_COUNTS_FILE: countsFile };
+  // Many programs run side by side, and most tests look at no page.
+  const env = { UI_PORT: "off", ...process.env, TEST_COUNTS_FILE: countsFile };
   const child = spawn(process.execPath, [...args, `test/${group}/**/*.test.ts`], { stdio: "inherit", env });
   const onTerminate = () => interrupt(child);
   process.once("SIGTERM", onTerminate);

@@ -122,7 +122,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs, isAlone);
     this.#setTimer(payment, isAlone, ctx);
     this.metrics.waiting_payments.inc();
-    for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx);
+    for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx, received.timestamp);
     ctx.state.waiting.add(arrived);
   }
 
@@ -142,9 +142,19 @@ export class JoinOrdersPayments extends StatefulDoFn<
     return undefined;
   }
 
-  #pairIfMatching(order: WaitingEvent<Order>, payment: WaitingEvent<Payment>, ctx: Context): void {
+  /** @param paymentTimestamp where it is the payment that has just come */
+  #pairIfMatching(
+    order: WaitingEvent<Order>,
+    payment: WaitingEvent<Payment>,
+    ctx: Context,
+    paymentTimestamp?: number,
+  ): void {
     if (!isPair(order.event, payment.event, this.#timeoutMs)) return;
-    ctx.emit.joined({ order: order.event, payment: payment.event });
+    ctx.emit.joined(
+      paymentTimestamp === undefined
+        ? { order: order.event, payment: payment.event }
+        : { order: order.event, payment: payment.event, paymentTimestamp },
+    );
     this.metrics.pairs.inc();
     if (!order.isPaired) {
       order.isPaired = true;

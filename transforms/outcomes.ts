@@ -6,6 +6,11 @@ import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./e
 export interface Pair {
   readonly order: Order;
   readonly payment: Payment;
+  /**
+   * When the payment came to Kafka, ms, where it was the payment that completed the pair: how long that takes is
+   * measured. It is not stored: a pair that a restart finds waiting is not measured.
+   */
+  readonly paymentTimestamp?: number;
 }
 
 /** An event that found no partner until `expiresAt` (ms), its created_at + T. */

@@ -1,6 +1,12 @@
 /** The three sinks: what the join gives becomes documents, and a document that is refused becomes a dead letter. */
 
-import { type BundleContext, counter, type Emitters, registerDoFn } from "@order-payment-stream/beam";
+import {
+  type BundleContext,
+  type Counter,
+  counter,
+  type Emitters,
+  registerDoFn,
+} from "@order-payment-stream/beam";
 import {
   MongoConfigurationError,
   MongoSink,
@@ -27,6 +33,7 @@ import {
   type UnmatchedDocument,
   unmatchedDocument,
 } from "./documents.js";
+import { LatencyRecorder, latencyCounters } from "./latency.js";
 import type { Pair, Unmatched } from "./outcomes.js";
 
 const refusedOutputs = { deadLetters: deadLetterCoder };
@@ -35,7 +42,10 @@ type RefusedOutputs = typeof refusedOutputs;
 /** A sink whose refused documents go to the dead letters. */
 abstract class OutcomeSink<T> extends MongoSink<T, RefusedOutputs> {
   readonly outputs = refusedOutputs;
-  override readonly metrics = { refused: counter(), id_taken: counter() };
+  override readonly metrics: Readonly<Record<"refused" | "id_taken", Counter>> = {
+    refused: counter(),
+    id_taken: counter(),
+  };
 
   onRejected(
     document: Document,
@@ -64,9 +74,26 @@ abstract class OutcomeSink<T> extends MongoSink<T, RefusedOutputs> {
 
 export class WriteJoined extends OutcomeSink<Pair> {
   static readonly urn = "order-payment-stream:dofn:write_joined:v1";
+  readonly #latencies = latencyCounters();
+  override readonly metrics = { refused: counter(), id_taken: counter(), ...this.#latencies };
+  readonly #recorder = new LatencyRecorder(this.#latencies);
+  /** Of the payments in this bundle whose way is measured. */
+  readonly #timestamps: number[] = [];
 
-  toDocument({ order, payment }: Pair): Document {
+  override startBundle(): void {
+    super.startBundle();
+    this.#timestamps.length = 0;
+  }
+
+  toDocument({ order, payment, paymentTimestamp }: Pair): Document {
+    // A record may be without a time.
+    if (paymentTimestamp !== undefined && paymentTimestamp >= 0) this.#timestamps.push(paymentTimestamp);
     return joinedDocument(order, payment);
+  }
+
+  protected override onWritten({ clock }: BundleContext<RefusedOutputs>): void {
+    const now = clock.now();
+    for (const timestamp of this.#timestamps) this.#recorder.record(now - timestamp);
   }
 }
 registerDoFn(WriteJoined);

@@ -11,6 +11,7 @@ import type { Store } from "../store/store.js";
 import type { Delivery } from "./delivery.js";
 import type { SourcePace } from "./source_pace.js";
 import type { OpenBundle, Restriction, Stage } from "./stage.js";
+import type { OpenFlush } from "./stage_load.js";
 import type { Residual, StageProcessor } from "./stage_spec.js";
 import type { Turn } from "./turn.js";
 
@@ -80,15 +81,22 @@ export class BundleRunner {
     turn.bundles++;
     turn.openBundles++;
     let isTruncated = false;
+    let flush: OpenFlush | undefined;
     const work = (): void | Promise<void> => {
+      const startedMs = this.clock.elapsed();
       this.store.noteIn(turn.changes);
       // Not before: a drain may begin while the bundle starts, and a restriction is truncated once.
       isTruncated = this.sources.isDraining;
       body(processor);
       this.store.noteIn(undefined);
-      return processor.finishBundle();
+      const finished = processor.finishBundle();
+      const endedMs = this.clock.elapsed();
+      stage.load.worked(endedMs - startedMs);
+      if (finished !== undefined) flush = stage.load.beginFlush(endedMs);
+      return finished;
     };
     const finish = (): void => {
+      if (flush !== undefined) stage.load.endFlush(flush, this.clock.elapsed());
       this.#finish(stage, turn, open, processor, isTruncated);
       processors.idle.push(processor);
     };

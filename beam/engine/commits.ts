@@ -11,6 +11,7 @@ import type { Clock } from "../platform/clock.js";
 import type { Store } from "../store/store.js";
 import type { Progress } from "./progress.js";
 import type { Stage } from "./stage.js";
+import { CommitLoad } from "./stage_load.js";
 import { Turn } from "./turn.js";
 
 /** Keeps what bundles report of what they counted. */
@@ -44,6 +45,7 @@ export class Commits {
   #idleUntilMs = Number.NEGATIVE_INFINITY;
   #hasPostponed = false;
   #count = 0;
+  readonly load = new CommitLoad();
 
   /**
    * @param progress undefined: the store keeps nothing
@@ -151,7 +153,10 @@ export class Commits {
       changes.push(own);
     }
     this.#hasCommitted = true;
+    const bytes = changes.reduce((sum, list) => sum + list.bytes, 0);
+    this.load.begin(this.options.clock.elapsed());
     await store.commit(changes);
+    this.load.end(this.options.clock.elapsed(), bytes);
     for (const { produced } of turns) for (const pending of produced) pending.isCommitted = true;
   }
 

@@ -24,6 +24,7 @@ import type { ElementBatch } from "./element_batch.js";
 import { Progress } from "./progress.js";
 import { SourcePace } from "./source_pace.js";
 import { Stage, type StageObserver } from "./stage.js";
+import type { CommitTimes } from "./stage_load.js";
 import type { StageSpec } from "./stage_spec.js";
 import { StageTimers } from "./stage_timers.js";
 import type { Turn } from "./turn.js";
@@ -156,6 +157,11 @@ export class Engine {
     this.#wakeUp.call();
   }
 
+  /** What the commits so far have taken. */
+  get commitTimes(): CommitTimes {
+    return this.#commits.load.times(this.options.clock.elapsed());
+  }
+
   /** Every stage's watermarks, holds and pending work. */
   describe(): string {
     return this.stages.map((stage) => stage.describe()).join("\n");
@@ -232,11 +238,12 @@ export class Engine {
 
   #hasWork(stage: Stage): boolean {
     if (this.#bundles.isStarting(stage) || this.#failure !== undefined) return false;
+    const { hasReady, load } = stage;
+    const hasDue = !hasReady && this.#mayFireTimers && this.#hasDueTimers(stage);
     // Timers that find many things to tell wait until those behind have taken what was told before.
-    return (
-      stage.hasReady ||
-      (this.#mayFireTimers && this.#hasDueTimers(stage) && !this.#delivery.isAheadOfConsumers(stage))
-    );
+    const mustWait = hasDue && this.#delivery.isAheadOfConsumers(stage);
+    if (mustWait !== load.isBlocked) load.setBlocked(mustWait, this.options.clock.elapsed());
+    return hasReady || (hasDue && !mustWait);
   }
 
   /** Timers of which very many are due leave room for a source's bundle. */
@@ -273,9 +280,12 @@ export class Engine {
 
   #runSource(stage: Stage, turn: Turn): void {
     if (this.#stop === "keep" || this.#failure !== undefined || this.#bundles.isStarting(stage)) return;
-    if (this.#commits.openTurns > this.options.turnsOpenMax || this.#hasBacklog()) return;
-    const { clock, bundleSizeMax, bundleTimeMaxMs } = this.options;
-    const ready = this.#sources.ready(stage, clock.elapsed());
+    const { clock, bundleSizeMax, bundleTimeMaxMs, turnsOpenMax } = this.options;
+    const elapsedMs = clock.elapsed();
+    const mustWait = this.#commits.openTurns > turnsOpenMax || this.#hasBacklog();
+    stage.load.setBlocked(mustWait && this.#sources.hasDue(stage, elapsedMs), elapsedMs);
+    if (mustWait) return;
+    const ready = this.#sources.ready(stage, elapsedMs);
     if (ready.length === 0) return;
     const claims = Math.max(1, Math.floor(bundleSizeMax / ready.length));
     this.#bundles.run(stage, turn, (processor) => {

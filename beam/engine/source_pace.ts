@@ -34,6 +34,7 @@ export class SourcePace {
     for (const restriction of stage.restrictions) {
       if (this.#isDue(restriction, elapsedMs)) ready.push(restriction);
     }
+    stage.isAhead = false;
     if (ready.length === 0) return ready;
     const { slowest, isActive } = this.#slowestSource();
     if (isActive || slowest !== this.#slowest) this.#slowestActiveAtMs = elapsedMs;
@@ -42,9 +43,17 @@ export class SourcePace {
     if (slowest === MIN_TIMESTAMP || elapsedMs - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
     const furthest = slowest + this.skewMaxMs;
     // What stands at the end of time reads no events (it looks for partitions, say), so it is never ahead of others.
-    return ready.filter(
+    const left = ready.filter(
       ({ residual: { watermark } }) => watermark <= furthest || watermark >= GLOBAL_WINDOW_MAX,
     );
+    stage.isAhead = left.length === 0;
+    return left;
+  }
+
+  /** Whether it has something to do, be it ahead or not. */
+  hasDue({ restrictions }: Stage, elapsedMs: number): boolean {
+    for (const restriction of restrictions) if (this.#isDue(restriction, elapsedMs)) return true;
+    return false;
   }
 
   #slowestSource(): { slowest: TimestampMs; isActive: boolean } {

@@ -12,6 +12,7 @@
  */
 import { formatTimestamp, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { ElementBatch } from "./element_batch.js";
+import { StageLoad } from "./stage_load.js";
 import type { Residual, ScriptedEvent, StageProcessor, StageSpec, StageView } from "./stage_spec.js";
 import type { StageTimers } from "./stage_timers.js";
 
@@ -80,6 +81,10 @@ export class Stage implements StageView {
   readonly upstream: Stage[] = [];
   /** Whether what a later run is to do holds the watermark in this one. */
   parkedHold = false;
+  /** Where its time goes. */
+  readonly load = new StageLoad();
+  /** It has something to read that is further ahead in event time than the slowest source may be left behind. */
+  isAhead = false;
   readonly #pending: PendingBatch[] = [];
   readonly #restrictions = new Set<Restriction>();
   /** What a later run is to do. */

@@ -72,6 +72,11 @@ export class StageTimers {
     return this.#queues[timeDomain].size;
   }
 
+  /** When they will fire: as `TimerQueue.histogram`. */
+  histogram(timeDomain: TimeDomain): Iterable<{ readonly time: TimestampMs; readonly count: number }> {
+    return this.#queues[timeDomain].histogram();
+  }
+
   /** @param tableName of the table that the family's timers live in: those that are there already are set */
   family(transformId: string, name: string, timeDomain: TimeDomain, tableName: string): TimerFamily {
     let family = this.#families.find((known) => known.transformId === transformId && known.name === name);

@@ -89,6 +89,12 @@ export class TimerQueue {
     return reference;
   }
 
+  /** Where the entries lie in time, stale ones included, by buckets of about a second and in no order. */
+  *histogram(): Generator<{ readonly time: TimestampMs; readonly count: number }> {
+    if (this.#times.length > 0) yield { time: this.#times[0]!, count: this.#times.length };
+    for (const [number, { times }] of this.#buckets) yield { time: number * BUCKET_MS, count: times.length };
+  }
+
   clear(): void {
     this.#times.length = 0;
     this.#references.length = 0;

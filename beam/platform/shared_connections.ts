@@ -4,6 +4,8 @@
  */
 interface Shared<T> {
   readonly connection: Promise<T>;
+  /** Once it is open. */
+  value: T | undefined;
   users: number;
 }
 
@@ -29,16 +31,22 @@ export class SharedConnections<T> {
     if (shared === undefined) {
       const connect = this.#connects.get(name);
       if (connect === undefined) throw new Error(`no ${this.kind} connection is registered under ${name}`);
-      shared = { connection: connect(), users: 0 };
+      shared = { connection: connect(), value: undefined, users: 0 };
       this.#open.set(name, shared);
     }
     shared.users++;
     try {
-      return await shared.connection;
+      shared.value = await shared.connection;
+      return shared.value;
     } catch (error) {
       this.#open.delete(name);
       throw error;
     }
+  }
+
+  /** The connection, if somebody has it open: to look at, not to use or keep. */
+  peek(name: string): T | undefined {
+    return this.#open.get(name)?.value;
   }
 
   /** Forgets an open connection without closing it: those who hold it are gone, as after a simulated crash. */

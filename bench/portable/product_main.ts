@@ -18,7 +18,7 @@ import {
   startPrism,
 } from "../../services/index.js";
 import { build } from "../build.js";
-import type { LoadInput, LoadResult } from "../load.js";
+import type { LoadInput, LoadResult } from "../load_input.js";
 import { runScript } from "../run_script.js";
 import { spreadOf } from "../statistics.js";
 import { cpuSecondsOf, peakBytesOf } from "./cpu_seconds.js";

@@ -3,7 +3,7 @@
 import { runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
 import { kafkaConnections } from "../../connectors/kafka/kafka_connections.js";
-import { buildPipeline, KAFKA_CONNECTION } from "../../pipeline/graph.js";
+import { buildPipeline, type GraphOptions, KAFKA_CONNECTION } from "../../pipeline/graph.js";
 import { type Measurement, runSubject, type SubjectInput } from "../subject.js";
 import { countResults } from "./counting_sink.js";
 import { assertStateEmpty, duplicatesOf, graphOptions, registerKafka } from "./pipeline.js";
@@ -12,13 +12,17 @@ export function measureCounting(openStore: () => Promise<Store>): Promise<void> 
   return runSubject((input) => runCounting(input, openStore));
 }
 
-/** @param openStore where state is; opening it is not within the time */
+/**
+ * @param openStore where state is; opening it is not within the time
+ * @param more of the graph
+ */
 export async function runCounting(
   input: SubjectInput,
   openStore: () => Promise<Store>,
+  more: Partial<GraphOptions> = {},
 ): Promise<Measurement> {
   registerKafka(input);
-  const pipeline = buildPipeline(graphOptions(input, true), countResults);
+  const pipeline = buildPipeline({ ...graphOptions(input, true), ...more }, countResults);
   // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
   await kafkaConnections.acquire(KAFKA_CONNECTION);
   const store = await openStore();

@@ -73,6 +73,11 @@ export abstract class FileReader {
     return this.file instanceof GunzipFile ? this.file.packedPosition : this.input.position;
   }
 
+  /** Why the file ends where it ends, if it should not. */
+  get failure(): BadFileError | undefined {
+    return this.file.failure;
+  }
+
   /** Whether `claim` and `read` can answer. */
   abstract isReady(): boolean;
   abstract load(): Promise<void>;

@@ -5,6 +5,8 @@
  * - `write` makes a file appear with all its bytes, or not at all, and replaces one that is there.
  */
 
+import type { BadFileError } from "./errors.js";
+
 /** A file that was found. */
 export interface FileInfo {
   /** As a graph, a message and a dead letter name it: absolute, or gs://bucket/name. */
@@ -19,6 +21,8 @@ export interface OpenFile {
   /** Resolves with `length` bytes from `position` on; with fewer only at the end of the file. */
   read(position: number, length: number): Promise<Buffer>;
   close(): Promise<void>;
+  /** What is in front of it can be read, and nothing behind: as if the file ended there. */
+  readonly failure?: BadFileError | undefined;
 }
 
 export interface FileSystem {

@@ -11,6 +11,7 @@ export class GunzipFile implements OpenFile {
   readonly #source: Readable;
   readonly #chunks: AsyncIterator<Buffer>;
   #left: Buffer = Buffer.alloc(0);
+  failure: BadFileError | undefined;
   /** Of the first byte of `#left`. */
   #position = 0;
 
@@ -46,6 +47,7 @@ export class GunzipFile implements OpenFile {
     let missing = length;
     while (missing > 0) {
       if (this.#left.length === 0) {
+        if (this.failure !== undefined) break;
         const chunk = await this.#next();
         if (chunk === undefined) break;
         this.#left = chunk;
@@ -67,7 +69,12 @@ export class GunzipFile implements OpenFile {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (typeof code !== "string" || !code.startsWith("Z_")) throw error;
-      throw new BadFileError(this.info.path, this.#position, `it cannot be unpacked (gzip): ${message}`);
+      this.failure = new BadFileError(
+        this.info.path,
+        this.#position,
+        `it cannot be unpacked (gzip): ${message}`,
+      );
+      return undefined;
     }
   }
 

@@ -138,7 +138,9 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
       if (!reader.isReady()) return this.#loaded(reader).then(again);
       const { end } = tracker.restriction;
       const position = reader.claim(end);
-      if (position === undefined || position >= end) return this.#finish(reader, file, tracker, end);
+      if (position === undefined || position >= end) {
+        return this.#finish(reader, file, tracker, end, ctx);
+      }
       if (!tracker.tryClaim(position)) {
         this.#files.keep(this.#reads, file.path, reader);
         return resume();
@@ -166,11 +168,21 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
   }
 
   /** What is behind the last record is claimed with the end. */
-  #finish(reader: FileReader, file: FileInfo, tracker: Tracker, end: number): ProcessContinuation {
+  #finish(
+    reader: FileReader,
+    file: FileInfo,
+    tracker: Tracker,
+    end: number,
+    ctx: Context,
+  ): ProcessContinuation {
     tracker.tryClaim(end);
     if (tracker.restriction.end < end) {
       this.#files.keep(this.#reads, file.path, reader);
       return resume();
+    }
+    if (reader.failure !== undefined) {
+      if (this.config.badFiles === "fail") throw reader.failure;
+      this.#report(reader.failure, ctx);
     }
     this.metrics.files.inc();
     reader.close().catch(() => undefined);

@@ -1,12 +1,24 @@
 /** Reads Kafka topics into a pipeline. */
 
 export { connectKafka } from "./client/connect_kafka.js";
-export type { KafkaClient, KafkaConfig, KafkaLogger, RecordCursor } from "./client/kafka_client.js";
+export type {
+  FetchingState,
+  KafkaClient,
+  KafkaConfig,
+  KafkaLogger,
+  RecordCursor,
+} from "./client/kafka_client.js";
 export { TopicNotFoundError, UnreadableRecordsError } from "./client/kafka_errors.js";
 export { oauthBearer } from "./client/oauth_bearer.js";
 export { defineJsonDecoder, type JsonDecoderDefinition } from "./define_decoder.js";
-export { kafkaConnections, registerKafkaClient, registerKafkaConnection } from "./kafka_connections.js";
+export {
+  kafkaConnections,
+  kafkaPartitions,
+  registerKafkaClient,
+  registerKafkaConnection,
+} from "./kafka_connections.js";
 export { type OAuthClient, oauthTokens, type TokenSource } from "./oauth_tokens.js";
+export type { PartitionStatus } from "./partition_status.js";
 export type { OffsetReset, StartPoint } from "./read_config.js";
 export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";
 export {
@@ -15,6 +27,7 @@ export {
   type RecordDecoderFactory,
   type RecordDecoderName,
   Rejected,
+  recordDecoder,
   registerRecordDecoder,
   type TopicPartition,
 } from "./record_decoder.js";

@@ -16,6 +16,7 @@ import { type KafkaClient, type KafkaConfig, type KafkaLogger, stderrLogger } fr
 import type { LogMark } from "./client/log_identity.js";
 import { LastingSubscription } from "./lasting_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
+import { type PartitionStatus, partitionStatus } from "./partition_status.js";
 import { UntimelyRecords } from "./untimely_records.js";
 
 /** A client in use, and what its users share. */
@@ -43,7 +44,9 @@ export class KafkaConnection {
     let reader = this.#readers.get(key);
     if (reader === undefined || reader.nextOffset !== offset) {
       reader?.close();
+      const recordsRead = reader?.recordsRead ?? 0;
       reader = new LastingSubscription(this.client, topic, partition, offset, mark);
+      reader.recordsRead = recordsRead;
       this.#readers.set(key, reader);
     }
     return reader;
@@ -64,6 +67,12 @@ export class KafkaConnection {
     return committer;
   }
 
+  /** Where the partitions stand that are read in this process. */
+  status(): readonly PartitionStatus[] {
+    const nowMs = this.clock.elapsed();
+    return [...this.#readers.values()].map((reader) => partitionStatus(reader, nowMs));
+  }
+
   async close(): Promise<void> {
     for (const committer of this.#committers.values()) await committer.close();
     for (const reader of this.#readers.values()) reader.close();
@@ -75,6 +84,11 @@ export class KafkaConnection {
 export const kafkaConnections = new SharedConnections<KafkaConnection>("Kafka", (connection) =>
   connection.close(),
 );
+
+/** Where the partitions stand that are read in this process through this connection; empty when it is not open. */
+export function kafkaPartitions(name: string): readonly PartitionStatus[] {
+  return kafkaConnections.peek(name)?.status() ?? [];
+}
 
 /** Makes a Kafka cluster known in this process under the name that graphs use. */
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {

@@ -2,10 +2,17 @@
 import type { KafkaClient, PartitionSubscription } from "./client/kafka_client.js";
 import type { LogMark } from "./client/log_identity.js";
 
+/** How far event time has come in a partition, before anything is known of it. */
+const UNKNOWN = Number.NEGATIVE_INFINITY;
+
 export class LastingSubscription {
   readonly subscription: PartitionSubscription;
   /** The offset that the next piece of work must begin with; anything else is a seek. */
   nextOffset: number;
+  /** The partition's watermark as the last piece of work left it, for whoever watches. */
+  watermark = UNKNOWN;
+  /** By this process. */
+  recordsRead = 0;
   #hasNews = false;
   #wake: (() => void) | undefined;
 

@@ -149,6 +149,7 @@ export class ReadPartitions extends SplittableDoFn<
     if (caughtUpAtMs !== undefined && !this.config.isBounded) {
       const { maxOutOfOrdernessMs } = this.config;
       ctx.watermark.set(watermarkWhenCaughtUp(ctx.watermark.current, caughtUpAtMs, maxOutOfOrdernessMs));
+      reader.watermark = ctx.watermark.current;
     }
     return resume(QUIET_DELAY_MS, reader.onReady);
   }
@@ -260,6 +261,8 @@ export class ReadPartitions extends SplittableDoFn<
       }
     }
     ctx.watermark.set(watermark);
+    reader.watermark = watermark;
+    reader.recordsRead += count;
     this.metrics.records.inc(count);
     this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
     if (groupId !== null && count > 0) {

@@ -5,6 +5,6 @@ export { type DefinedMongoSink, defineMongoSink, type MongoSinkDefinition } from
 export { describeError, MongoConfigurationError, MongoUnavailableError } from "./errors.js";
 export { mongoConnections, registerMongoClient, registerMongoConnection } from "./mongo_connections.js";
 export { MongoSink, type MongoSinkConfig } from "./mongo_sink.js";
-export { type CollectionPlan, prepareCollections } from "./prepare_collections.js";
+export { type CollectionPlan, type PrepareOptions, prepareCollections } from "./prepare_collections.js";
 export { ServerClock } from "./server_clock.js";
 export type { MongoWriterLogger, MongoWriterOptions, RejectedDocument } from "./writer.js";

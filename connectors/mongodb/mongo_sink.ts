@@ -44,6 +44,9 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
     ctx: BundleContext<O>,
   ): Document | undefined;
 
+  /** All documents of the bundle are written, or were refused. Default: nobody wants to know. */
+  protected onWritten(_ctx: BundleContext<O>): void {}
+
   /** What keeps documents from being written. Default: nothing does. */
   protected toldElsewhere(_database: Db): MongoWriterOptions["isToldElsewhere"] {
     return undefined;
@@ -82,7 +85,9 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
   }
 
   override finishBundle(ctx: BundleContext<O>): void | Promise<void> {
-    if (this.#documents.length > 0) return this.#flush(this.#documents, ctx);
+    if (this.#documents.length > 0) {
+      return this.#flush(this.#documents, ctx).then(() => this.onWritten(ctx));
+    }
   }
 
   async #flush(documents: Document[], ctx: BundleContext<O>): Promise<void> {

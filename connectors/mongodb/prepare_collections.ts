@@ -17,12 +17,22 @@ export interface CollectionPlan {
   readonly takesAll?: boolean;
 }
 
+/** How collections are prepared. */
+export interface PrepareOptions {
+  /** Looks at everything and makes nothing. Default: no. */
+  readonly isDryRun?: boolean;
+}
+
 /**
  * Creates the indexes that are not there yet; their collections too. Returns what the user should know, in sentences.
  * @throws MongoConfigurationError for a collection that cannot be used, an index that contradicts the data, or a missing
  *   privilege; MongoUnavailableError in an outage
  */
-export async function prepareCollections(db: Db, plans: readonly CollectionPlan[]): Promise<string[]> {
+export async function prepareCollections(
+  db: Db,
+  plans: readonly CollectionPlan[],
+  { isDryRun = false }: PrepareOptions = {},
+): Promise<string[]> {
   const notes: string[] = [];
   for (const plan of plans) {
     const what = `the collection ${db.databaseName}.${plan.collection} at ${serverName(db.client)}`;
@@ -32,7 +42,7 @@ export async function prepareCollections(db: Db, plans: readonly CollectionPlan[
       const existing = await indexesOf(db, plan.collection);
       notes.push(...uniqueIndexNotes(plan, existing, what));
       const missing = plan.indexes.filter((index) => !existing.some((one) => isEquivalent(one, index)));
-      if (missing.length > 0) await db.collection(plan.collection).createIndexes([...missing]);
+      if (missing.length > 0 && !isDryRun) await db.collection(plan.collection).createIndexes([...missing]);
     } catch (error) {
       if (error instanceof MongoConfigurationError) throw error;
       throw startError(error, `MongoDB refuses to prepare ${what}`, `MongoDB did not prepare ${what}`);

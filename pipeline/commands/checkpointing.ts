@@ -13,6 +13,7 @@ import {
 } from "@order-payment-stream/beam/direct";
 import { type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
 
+import type { Checkpoint } from "../../monitor/observation.js";
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
 import { openCheckpointPlace } from "./checkpoint_place.js";
@@ -48,6 +49,7 @@ export async function beginCheckpoints(
   store: CheckpointedStore,
   health: HealthReporter,
   log: Log,
+  onCheckpoint: (checkpoint: Checkpoint) => void = () => undefined,
 ): Promise<CheckpointUploader | undefined> {
   const { gcs_checkpoint_path: path } = settings;
   if (path === undefined) return undefined;
@@ -64,10 +66,14 @@ export async function beginCheckpoints(
     clock: systemClock,
     intervalMs: settings.checkpoint_interval,
     health,
-    onPublished: (manifest) => log.info("checkpoint", { ...fieldsOf(manifest), to: objects.path }),
+    onPublished: (manifest, durationMs) => {
+      log.info("checkpoint", { ...fieldsOf(manifest), to: objects.path, durationMs: Math.round(durationMs) });
+      const { id, commit, bytes } = fieldsOf(manifest);
+      onCheckpoint({ id, commit, bytes, durationMs, atMs: Date.now() });
+    },
   });
 }
 
-function fieldsOf({ id, commit, files }: Manifest): Record<string, unknown> {
+function fieldsOf({ id, commit, files }: Manifest): Pick<Checkpoint, "id" | "commit" | "bytes"> {
   return { id, commit, bytes: files.reduce((sum, { length }) => sum + length, 0) };
 }

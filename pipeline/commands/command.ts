@@ -14,7 +14,6 @@ import {
   readEnvFile,
   readSettings,
   SettingsError,
-  warningsOf,
 } from "../settings/read_settings.js";
 import type { SettingsTable } from "../settings/setting.js";
 import { EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./exit_codes.js";
@@ -64,7 +63,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
     const flags = setting.isSwitch ? `--${name} [yes_or_no]` : `--${name} <value>`;
     const description =
       setting.default === undefined ? setting.description : `${setting.description} [${setting.default}]`;
-    const option = new Option(flags, description).hideHelp(setting.missing !== undefined);
+    const option = new Option(flags, description);
     command.addOption(setting.isSwitch ? option.preset("true") : option);
   }
   if (choices !== undefined) command.argument(`[${choices.join("|")}]`);
@@ -84,9 +83,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
       settings.push(...misspelt.wrong);
       const sources = { flags: command.opts(), environment: process.env, file };
       const read = readSettings(table, sources, spec.together, { settings, words });
-      for (const line of [...misspelt.doubtful, ...warningsOf(table, read)]) {
-        logOutput.write(`${line}\n`);
-      }
+      for (const line of misspelt.doubtful) logOutput.write(`${line}\n`);
       const { log_level: level } = read.settings as { readonly log_level?: unknown };
       showsStack = level === "debug" || level === "trace";
       const environment = { ...file, ...process.env };

@@ -1,6 +1,7 @@
 /** The settings of each command: those of options.ts that it uses, and flags of its own. */
 import { COMPRESSIONS } from "../../producers/compression.js";
 import { DEFAULT_SHARES, type Shares } from "../../producers/shares.js";
+import { VALUE_FORMATS } from "../../producers/value_format.js";
 import { REASONS } from "../report/figures.js";
 import { DATAFLOW_PLACE_SETTINGS } from "../settings/dataflow_settings.js";
 import { SINK_SETTINGS } from "../settings/file_settings.js";
@@ -13,6 +14,7 @@ import {
   STATE_SETTINGS,
   TIME_SETTINGS,
 } from "../settings/options.js";
+import { REGISTRY_SETTINGS } from "../settings/registry_settings.js";
 import { type Setting, settingsTable } from "../settings/setting.js";
 import {
   compression,
@@ -24,6 +26,8 @@ import {
   wholeNumber,
   yesOrNo,
 } from "../settings/setting_values.js";
+
+const FILE_FORMATS = ["avro", "jsonl"] as const;
 
 export const SEED_MAX = 2 ** 32 - 1;
 
@@ -80,6 +84,13 @@ export const LOAD_SETTINGS = settingsTable({
     schema: wholeNumber(0, SEED_MAX),
     isFlagOnly: true,
   },
+  format: {
+    description:
+      "Of the events, but for those in JSON by json_share: confluent (the default with SCHEMA_REGISTRY_URL; the schemas are registered under TOPIC-value), single-object (the default without it), or json.",
+    expected: VALUE_FORMATS.join(", "),
+    schema: oneOf(...VALUE_FORMATS),
+    isFlagOnly: true,
+  },
 });
 
 export const PRODUCE_SETTINGS = settingsTable({
@@ -99,10 +110,9 @@ export const PRODUCE_SETTINGS = settingsTable({
     isFlagOnly: true,
   },
   format: {
-    description: "For --to=files: Avro containers, or JSON lines.",
-    expected: "avro or jsonl",
-    schema: oneOf("avro", "jsonl"),
-    default: "avro",
+    description: `${LOAD_SETTINGS.format.description} With --to=files: avro, which are containers (the default), or jsonl.`,
+    expected: `${VALUE_FORMATS.join(", ")}; with --to=files avro or jsonl`,
+    schema: oneOf(...VALUE_FORMATS, ...FILE_FORMATS),
     isFlagOnly: true,
   },
   codec: {
@@ -156,6 +166,7 @@ export const PRODUCE_SETTINGS = settingsTable({
   },
   ...SHARE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...REGISTRY_SETTINGS,
   ...TIME_SETTINGS,
   ...LOG_SETTINGS,
 });
@@ -189,6 +200,9 @@ export const RUN_LOCAL_SETTINGS = settingsTable({
     schema: oneOf("direct"),
   },
 });
+
+/** As `run` has them, so that what is said holds for it. */
+export const CHECK_SETTINGS = RUN_SETTINGS;
 
 export const DEAD_LETTER_SETTINGS = settingsTable({
   reason: {

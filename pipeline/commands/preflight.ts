@@ -73,18 +73,29 @@ async function checkTopic(
   settings: KafkaSettings,
 ): Promise<void> {
   const topic = settings[name];
-  try {
+  await withAdvice(name, settings, async () => {
     await client.partitions(topic);
     // The leaders are asked at the addresses that they advertise. An outage of theirs is waited for later on.
     await client.offsets(topic, "end").catch((error: unknown) => {
       if (/ENOTFOUND|EAI_AGAIN/.test(String(error))) throw error;
     });
+  });
+}
+
+/** Says of a topic that does not exist what to do. */
+export async function withAdvice<T>(
+  name: "kafka_order_topic" | "kafka_payment_topic",
+  settings: KafkaSettings,
+  look: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await look();
   } catch (error) {
     if (!(error instanceof TopicNotFoundError)) throw error;
     const [broker] = settings.kafka_bootstrap;
     throw new CommandError(
       `${error.message}. Correct ${name.toUpperCase()}, or create the topic, for example with ` +
-        `kafka-topics.sh --bootstrap-server ${broker} --create --topic ${topic} --partitions 3`,
+        `kafka-topics.sh --bootstrap-server ${broker} --create --topic ${settings[name]} --partitions 3`,
     );
   }
 }
@@ -104,14 +115,15 @@ export function briefRegistry(settings: RegistrySettings): SchemaRegistry | unde
 async function checkCollections(settings: MongodbSettings, log: Log): Promise<void> {
   const client = await connectMongo(settings.mongodb_uri, { appName: CLIENT_ID });
   try {
-    const notes = await prepareCollections(client.db(settings.mongodb_database), plansOf(settings));
+    const notes = await prepareCollections(client.db(settings.mongodb_database), collectionPlans(settings));
     for (const note of notes) log.warn(note);
   } finally {
     await client.close();
   }
 }
 
-function plansOf(settings: MongodbSettings): CollectionPlan[] {
+/** What `run` writes to. */
+export function collectionPlans(settings: MongodbSettings): CollectionPlan[] {
   return [
     {
       collection: settings.mongodb_collection,

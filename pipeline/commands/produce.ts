@@ -3,15 +3,18 @@
 import { systemClock } from "@order-payment-stream/beam/io";
 import { type ProduceOptions, produce as send } from "../../producers/producer.js";
 import { ProgressLine } from "../../producers/progress.js";
+import { VALUE_FORMATS, type ValueFormat } from "../../producers/value_format.js";
+import { eventTypes } from "../../schemas/avro_types.js";
 import { CLIENT_ID, kafkaSecurity } from "../connections.js";
 import { createLog, type Log } from "../report/log.js";
 import { Terminal } from "../report/terminal.js";
 import type { KafkaSettings } from "../settings/options.js";
 import { SettingsError } from "../settings/read_settings.js";
+import type { RegistrySettings } from "../settings/registry_settings.js";
 import type { SettingsOf } from "../settings/setting.js";
 import { type PRODUCE_SETTINGS, SEED_MAX, sharesOf } from "./command_options.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
-import { connectBriefly } from "./preflight.js";
+import { briefRegistry, connectBriefly } from "./preflight.js";
 
 /** Resolves with the exit code: 0 also after Ctrl-C. */
 export async function produce(
@@ -26,14 +29,16 @@ export async function produce(
     signal,
     connectBriefly(settings, log).then((client) => client.close()),
   );
+  const format = await unlessAborted(signal, valueFormat(settings, which));
   const seed = settings.seed ?? randomSeed();
-  log.info("producing", { which, seed, to: settings.kafka_bootstrap.join(",") });
+  log.info("producing", { which, seed, format: format.name, to: settings.kafka_bootstrap.join(",") });
   const progress = new ProgressLine(`produce ${which}`);
   try {
     const summary = await send({
       ...producerOptions(settings),
       which,
       seed,
+      valueFormat: format,
       ...loadOf(settings, settings.backfill ? BACKFILL_ORDERS : Number.POSITIVE_INFINITY),
       compression: settings.compression,
       signal,
@@ -71,9 +76,12 @@ async function produceToFiles(
   log: Log,
   signal: AbortSignal,
 ): Promise<number> {
-  const { to_path: folder, format, codec, files } = settings;
+  const { to_path: folder, format = "avro", codec, files } = settings;
   if (folder === undefined)
     throw new SettingsError(["--to_path is not set: expected the path of a folder, because of --to=files"]);
+  if (format !== "avro" && format !== "jsonl") {
+    throw new SettingsError([`--format is "${format}": expected avro or jsonl, because of --to=files`]);
+  }
   const seed = settings.seed ?? randomSeed();
   log.info("producing", { which, seed, to: folder, format });
   const startMs = systemClock.elapsed();
@@ -110,6 +118,34 @@ export function producerOptions(settings: KafkaSettings): Pick<ProduceOptions, "
     },
     topics: { orders: settings.kafka_order_topic, payments: settings.kafka_payment_topic },
   };
+}
+
+/**
+ * What the events are written in. For Confluent's frame the schemas are registered, under the names that its own
+ * serializers have for them.
+ * @throws SchemaRegistryError, SettingsError
+ */
+export async function valueFormat(
+  settings: KafkaSettings &
+    RegistrySettings & { readonly format: ValueFormat["name"] | "avro" | "jsonl" | undefined },
+  which: ProduceOptions["which"],
+): Promise<ValueFormat> {
+  const registry = briefRegistry(settings);
+  const name = settings.format ?? (registry === undefined ? "single-object" : "confluent");
+  if (name === "avro" || name === "jsonl") {
+    throw new SettingsError([`--format is "${name}": expected ${VALUE_FORMATS.join(", ")}, or --to=files`]);
+  }
+  if (name !== "confluent") return { name };
+  if (registry === undefined) {
+    throw new SettingsError([
+      "SCHEMA_REGISTRY_URL (--schema_registry_url) is not set: expected the schema registry, because of --format=confluent",
+    ]);
+  }
+  const register = (kind: "order" | "payment"): Promise<number> =>
+    registry.register(`${settings[`kafka_${kind}_topic`]}-value`, eventTypes[kind].schema);
+  const order = which === "payments" ? 0 : await register("order");
+  const payment = which === "orders" ? 0 : await register("payment");
+  return { name, schemaIds: { order, payment } };
 }
 
 /** Another one each time, so that two runs do not send two versions of one order. */

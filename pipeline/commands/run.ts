@@ -3,7 +3,11 @@ import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import { type DirectRun, Health, runDirect } from "@order-payment-stream/beam/direct";
 import { systemClock, TrustedClock } from "@order-payment-stream/beam/io";
 import { ServerClock } from "@order-payment-stream/mongodb";
+import type { Checkpoint } from "../../monitor/observation.js";
 import { buildPipeline, type GraphOptions, MONGODB_CONNECTION, type Results } from "../graph.js";
+import { keepLog } from "../logs/keep_log.js";
+import type { RunWatch } from "../monitoring/run_watch.js";
+import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { earlierFigures, figuresOf, figuresSince } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
 import { Progress } from "../report/progress.js";
@@ -14,23 +18,61 @@ import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
 import { registerConnections } from "../settings/worker_settings.js";
 import { printResults, writeResultFiles, writeToMongo } from "../write_results.js";
+import { explain } from "./command.js";
 import { absolute, FileProgress, inspectFiles } from "./input_files.js";
-import { unlessAborted, watchInterrupts } from "./interrupts.js";
+import { InterruptedError, unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
 import { recordsMayBeMissing } from "./start_position.js";
 import { openState, type RunState } from "./state.js";
 
 /**
  * Resolves with the exit code.
- * @param texts the settings as they were written
+ * @param read the settings as they were written
  */
-export async function run(settings: RunSettings, texts: ReadonlyMap<string, string>): Promise<number> {
+export async function run(settings: RunSettings, read: SettingTexts): Promise<number> {
   const terminal = new Terminal();
-  const log = createLog(settings.log_level, terminal);
+  const log = createLog(settings.log_level, terminal, settings.log_format);
   const { signal } = watchInterrupts();
   const health = watchHealth(log);
-  const state = await unlessAborted(signal, openState(settings, health, log));
+  const kept = keepLog(settings, log, health);
   try {
+    const monitoring = await startMonitor(settings, read, health, log);
+    try {
+      await runWatched(settings, read, { terminal, log, signal, health, watch: monitoring.watch });
+    } finally {
+      await monitoring.close();
+    }
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) {
+      log.errorInFiles("the run has failed", { error: explain(error) });
+    }
+    throw error;
+  } finally {
+    log.flush();
+    await kept.close();
+  }
+  return 0;
+}
+
+interface Watched {
+  readonly terminal: Terminal;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly health: Health;
+  readonly watch: RunWatch;
+}
+
+async function runWatched(
+  settings: RunSettings,
+  { texts }: SettingTexts,
+  { terminal, log, signal, health, watch }: Watched,
+): Promise<void> {
+  watch.starts(settings.state_dir === undefined ? "preparing state" : "reading the state back from disk");
+  const onCheckpoint = (checkpoint: Checkpoint): void => watch.checkpoint(checkpoint);
+  const state = await unlessAborted(signal, openState(settings, health, log, onCheckpoint));
+  watch.store = state.store;
+  try {
+    watch.starts("looking at what is to be read, and where results go");
     const files = await unlessAborted(signal, inspectFiles(settings, state.isResumed, log));
     await unlessAborted(signal, checkConnections(settings, log));
     const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
@@ -43,6 +85,7 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
       log.warn("DRAIN=keep without STATE_DIR: what waits at the end of this run is kept nowhere");
     }
     signal.addEventListener("abort", () => {
+      watch.ends("what was read is finished first");
       log.info(
         settings.runner === "direct"
           ? "ending: what was read is finished first; a second signal ends at once"
@@ -50,10 +93,14 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
         { drain: settings.drain ?? "keep" },
       );
     });
+    watch.starts(
+      settings.runner === "direct" ? "beginning to read" : `starting the job on ${settings.runner}`,
+    );
     const begun =
       settings.runner === "direct"
         ? await startPipeline(settings, log, state, health, mayMissRecords)
         : await startElsewhere(settings, texts, log, health, signal, mayMissRecords);
+    watch.runs(begun);
     const progress = files && new FileProgress(begun.metrics, files);
     await supervise(begun, {
       settings,
@@ -64,9 +111,9 @@ export async function run(settings: RunSettings, texts: ReadonlyMap<string, stri
       ...(progress !== undefined && { more: () => progress.lines(), moreFields: () => progress.fields() }),
     });
   } finally {
+    watch.store = undefined;
     await state.close();
   }
-  return 0;
 }
 
 /** How long a run that begins waits for MongoDB's clock. */

@@ -5,11 +5,13 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DirectRun } from "@order-payment-stream/beam/direct";
+import type { DirectRun, Health } from "@order-payment-stream/beam/direct";
 import { maskAddress, systemClock } from "@order-payment-stream/beam/io";
 
 import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../../services/index.js";
+import { type KeptLog, keepLog } from "../logs/keep_log.js";
+import { type Monitoring, type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { type Figures, figuresOf } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
 import { formatCount } from "../report/summary.js";
@@ -19,7 +21,7 @@ import type { ReadSettings } from "../settings/read_settings.js";
 import type { RUN_LOCAL_SETTINGS } from "./command_options.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
 import { checkConnections } from "./preflight.js";
-import { producerOptions, randomSeed } from "./produce.js";
+import { producerOptions, randomSeed, valueFormat } from "./produce.js";
 import { startPipeline, supervise, watchHealth } from "./run.js";
 import { recordsMayBeMissing } from "./start_position.js";
 import { openState } from "./state.js";
@@ -31,12 +33,10 @@ const CATCH_UP_MAX_MS = 5_000;
 const POLL_MS = 20;
 
 /** Resolves with the exit code: 0 also after Ctrl-C. */
-export async function runLocal(
-  { settings: given, origins }: Invocation,
-  environment: NodeJS.ProcessEnv,
-): Promise<number> {
+export async function runLocal(read: Invocation, environment: NodeJS.ProcessEnv): Promise<number> {
+  const { settings: given, origins } = read;
   const terminal = new Terminal();
-  const log = createLog(given.log_level, terminal);
+  const log = createLog(given.log_level, terminal, given.log_format);
   const { signal } = watchInterrupts();
   const env = {
     ...environment,
@@ -44,6 +44,7 @@ export async function runLocal(
     MONGODB_URI: origins.get("mongodb_uri") === "default" ? "" : given.mongodb_uri,
   };
   const services = await bringUp(env, log, signal);
+  let kept: KeptLog | undefined;
   try {
     const settings: RunSettings = {
       ...given,
@@ -57,9 +58,18 @@ export async function runLocal(
     };
     tellChoices(settings, origins, log);
     await unlessAborted(signal, prepare(settings, log));
-    await runUnderLoad(settings, given, { terminal, log, signal });
+    const health = watchHealth(log);
+    kept = keepLog(settings, log, health);
+    const monitoring = await startMonitor(settings, read as SettingTexts, health, log);
+    try {
+      await runUnderLoad(settings, given, { terminal, log, signal, health, monitoring });
+    } finally {
+      await monitoring.close();
+    }
     tell(whereToLook(settings), terminal);
   } finally {
+    log.flush();
+    await kept?.close();
     const sources = [services.kafka?.source, services.mongodb?.source];
     if (sources.includes("maven") || sources.includes("container")) {
       log.info(
@@ -97,20 +107,28 @@ interface Surroundings {
   readonly terminal: Terminal;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly health: Health;
+  readonly monitoring: Monitoring;
 }
 
 async function runUnderLoad(
   settings: RunSettings,
   given: Invocation["settings"],
-  { terminal, log, signal }: Surroundings,
+  { terminal, log, signal, health, monitoring: { watch, url } }: Surroundings,
 ): Promise<void> {
   const endOfLoad = new AbortController();
   const endOfRun = new AbortController();
   let sent: ProduceProgress | undefined;
-  const more = (): string[] => [`  load           ${loadText(sent)}`];
+  const page = url === undefined ? [] : [`  page           ${url}`];
+  const more = (): string[] => [`  load           ${loadText(sent)}`, ...page];
 
-  const health = watchHealth(log);
-  const state = await unlessAborted(signal, openState(settings, health, log));
+  watch.starts("reading the state back");
+  const state = await unlessAborted(
+    signal,
+    openState(settings, health, log, (checkpoint) => watch.checkpoint(checkpoint)),
+  );
+  watch.store = state.store;
+  watch.starts("beginning to read");
   const direct = await startPipeline(
     settings,
     log,
@@ -118,6 +136,7 @@ async function runUnderLoad(
     health,
     await recordsMayBeMissing(settings, state.isResumed, log),
   );
+  watch.runs(direct);
   const before = figuresOf(direct.metrics);
   const supervised = supervise(direct, {
     settings,
@@ -136,10 +155,12 @@ async function runUnderLoad(
     }
     const seed = given.seed ?? randomSeed();
     log.info("offering load", { messagesPerSecond: given.rate, seed });
-    tell(whereToLook(settings), terminal);
+    tell([...page, ...whereToLook(settings)], terminal);
+    const format = await unlessAborted(signal, valueFormat({ ...settings, format: given.format }, "all"));
     produced = produce({
       ...producerOptions(settings),
       which: "all",
+      valueFormat: format,
       count: Number.POSITIVE_INFINITY,
       rate: given.rate,
       seed,
@@ -157,13 +178,17 @@ async function runUnderLoad(
     if (!signal.aborted) throw error;
   } finally {
     log.info("ending the load, then the pipeline; a second Ctrl-C ends at once");
+    watch.ends("the load has ended, and what was read is finished");
     endOfLoad.abort();
     try {
       const summary = await produced;
       if (summary !== undefined) await Promise.race([untilRead(direct, before, summary), supervised]);
     } finally {
       endOfRun.abort();
-      await supervised.finally(() => state.close());
+      await supervised.finally(() => {
+        watch.store = undefined;
+        return state.close();
+      });
     }
   }
 }

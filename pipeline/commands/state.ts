@@ -10,6 +10,7 @@ import {
   writeProblem,
 } from "@order-payment-stream/beam/direct";
 import { systemClock } from "@order-payment-stream/beam/io";
+import type { Checkpoint } from "../../monitor/observation.js";
 import type { Log } from "../report/log.js";
 import { checkKeptSettings } from "../settings/kept_settings.js";
 import { type RunSettings, STATE_SETTINGS } from "../settings/options.js";
@@ -46,9 +47,14 @@ export interface RunState {
  * @throws CommandError for a place where no state can be, and for settings that do not fit the state; StoreError, DirectoryInUseError, and what a restore throws:
  * nothing has been changed then
  */
-export async function openState(settings: RunSettings, health: Health, log: Log): Promise<RunState> {
+export async function openState(
+  settings: RunSettings,
+  health: Health,
+  log: Log,
+  onCheckpoint?: (checkpoint: Checkpoint) => void,
+): Promise<RunState> {
   try {
-    return await open(settings, health, log);
+    return await open(settings, health, log, onCheckpoint);
   } catch (error) {
     throw error instanceof UnusableDirectoryError ? wrongStateDir(error) : error;
   }
@@ -64,7 +70,12 @@ export function wrongStateDir(error: UnusableDirectoryError): CommandError {
   });
 }
 
-async function open(settings: RunSettings, health: Health, log: Log): Promise<RunState> {
+async function open(
+  settings: RunSettings,
+  health: Health,
+  log: Log,
+  onCheckpoint: ((checkpoint: Checkpoint) => void) | undefined,
+): Promise<RunState> {
   const { state_dir: path } = settings;
   if (path === undefined) {
     return {
@@ -98,7 +109,7 @@ async function open(settings: RunSettings, health: Health, log: Log): Promise<Ru
   const watch = watchDirectory(directory, health);
   try {
     const onFirstCommit = checkKeptSettings(settings, store, log);
-    const uploader = await beginCheckpoints(settings, store, health, log);
+    const uploader = await beginCheckpoints(settings, store, health, log, onCheckpoint);
     return {
       store,
       isResumed,

@@ -12,6 +12,7 @@ import { variableOf } from "./setting.js";
 const OTHERS = [
   "PRISM",
   "BEAM_PYTHON",
+  "CONFLUENT_PYTHON",
   "ORDER_PAYMENT_STREAM_HOME",
   "JAVA_HOME",
   "GOOGLE_APPLICATION_CREDENTIALS",
@@ -20,7 +21,18 @@ const OTHERS = [
   "NODE_OPTIONS",
   "NODE_EXTRA_CA_CERTS",
 ];
-const PREFIXES = ["KAFKA_", "MONGODB_", "MONGO_", "GCS_", "STATE_", "WORKER_POOL_", "CHECKPOINT", "BUNDLE_"];
+const PREFIXES = [
+  "KAFKA_",
+  "MONGODB_",
+  "MONGO_",
+  "GCS_",
+  "STATE_",
+  "WORKER_POOL_",
+  "CHECKPOINT",
+  "BUNDLE_",
+  "SCHEMA_REGISTRY_",
+  "AVRO_",
+];
 /** Kafka's own scripts and images have variables of this kind. */
 const OF_KAFKA_ITSELF =
   /^KAFKA_(HOME|OPTS|HEAP_OPTS|LOG4J|JMX|GC_LOG|DEBUG|VERSION|SCALA|JVM_|CFG_|ADVERTISED_|LISTENER|CONTROLLER_|PROCESS_|NODE_ID|BROKER_)/;

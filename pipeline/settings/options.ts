@@ -6,6 +6,7 @@ import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
 import { FILE_SETTINGS, fileProblems } from "./file_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
+import { LOG_FILE_SETTINGS, LOG_SETTINGS, monitorProblems, UI_SETTINGS } from "./monitor_options.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
 import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
@@ -236,23 +237,7 @@ export const STATE_SETTINGS = settingsTable({
   },
 });
 
-export const LOG_SETTINGS = settingsTable({
-  log_level: {
-    description: "Least severe messages to log, on stderr: trace, debug, info, warn, error or silent.",
-    expected: "trace, debug, info, warn, error or silent",
-    schema: oneOf("trace", "debug", "info", "warn", "error", "silent"),
-    default: "info",
-  },
-});
-
-/** Names that are fixed already and of no use yet. */
-const MISSING_SETTINGS = settingsTable({
-  gcs_log_path: { ...missing("does not send logs to Google Cloud Storage"), isHarmless: true },
-});
-
-function missing(what: string) {
-  return { description: "", expected: "nothing", schema: text, missing: what } as const;
-}
+export { LOG_SETTINGS };
 
 export const RUN_SETTINGS = settingsTable({
   ...KAFKA_SETTINGS,
@@ -267,8 +252,9 @@ export const RUN_SETTINGS = settingsTable({
   ...CHECKPOINT_SETTINGS,
   ...RUNNER_SETTINGS,
   ...DATAFLOW_SETTINGS,
+  ...UI_SETTINGS,
   ...LOG_SETTINGS,
-  ...MISSING_SETTINGS,
+  ...LOG_FILE_SETTINGS,
 });
 
 /** The same by subject, for `.env.example`. */
@@ -279,7 +265,9 @@ export const SETTINGS_BY_SUBJECT: ReadonlyMap<string, SettingsTable> = new Map<s
   ["MongoDB", MONGODB_SETTINGS],
   ["The rule", TIME_SETTINGS],
   ["State", { ...STATE_SETTINGS, ...CHECKPOINT_SETTINGS }],
-  ["The run", { ...ENGINE_SETTINGS, ...LOG_SETTINGS }],
+  ["The run", ENGINE_SETTINGS],
+  ["The page, metrics and health", UI_SETTINGS],
+  ["The log", { ...LOG_SETTINGS, ...LOG_FILE_SETTINGS }],
   ["The runner", RUNNER_SETTINGS],
   ["Google Cloud Dataflow", DATAFLOW_SETTINGS],
 ]);
@@ -308,6 +296,7 @@ export const checkTogether: CombinationCheck = (settings: Partial<RunSettings>) 
   ...checkpointProblems(settings),
   ...fileProblems(settings),
   ...runnerProblems(settings),
+  ...monitorProblems(settings),
   ...dataflowProblems(settings),
 ];
 

@@ -106,11 +106,6 @@ export function readSettings<Table extends SettingsTable>(
     }
     if (text === undefined) {
       values[name] = undefined;
-    } else if (setting.missing !== undefined && setting.isHarmless && origin !== "flag") {
-      // warningsOf tells of it.
-      values[name] = undefined;
-    } else if (setting.missing !== undefined) {
-      problems.push({ name, text: `is set${from(origin)}, but this version ${setting.missing}` });
     } else {
       const result = setting.schema.safeParse(text);
       if (result.success) values[name] = result.data;
@@ -121,19 +116,6 @@ export function readSettings<Table extends SettingsTable>(
   if (found.settings.length + found.words.length + problems.length > 0)
     throw settingsError(table, problems, found);
   return { settings: values as SettingsOf<Table>, origins, texts };
-}
-
-/** What is set and does nothing in this version, without harm: a sentence each. */
-export function warningsOf<Table extends SettingsTable>(
-  table: Table,
-  { origins, texts }: ReadSettings<Table>,
-): string[] {
-  return Object.entries<Setting>(table)
-    .filter(([name, { isHarmless }]) => isHarmless && texts.has(name))
-    .map(
-      ([name, setting]) =>
-        `${nameOf(name, setting)} is set${from(origins.get(name)!)}, but this version ${setting.missing}`,
-    );
 }
 
 export function settingsError(

@@ -23,10 +23,6 @@ export interface Setting<T = unknown> {
   readonly isSwitch?: true;
   /** Has no environment variable. */
   readonly isFlagOnly?: true;
-  /** Its name is taken, but this version cannot do it: what that is. Setting it is an error. */
-  readonly missing?: string;
-  /** Without it the run is as it should be: where it is set in the environment or in `.env`, a warning is enough. */
-  readonly isHarmless?: true;
 }
 
 export type SettingsTable = Readonly<Record<string, Setting>>;

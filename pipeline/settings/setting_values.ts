@@ -101,6 +101,26 @@ export const minutesMs = parsed((value) => {
   return /^\d*\.?\d+$/.test(value) && ms >= 1 && ms <= DURATION_MAX_MS ? ms : undefined;
 });
 
+/** A port, 0 for any that is free; null for "off". */
+export const portOrOff: z.ZodType<number | null, string> = parsed((value) => {
+  if (value.toLowerCase() === "off") return null;
+  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
+});
+
+const BYTES: Readonly<Record<string, number>> = { "": 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 };
+
+/** Text such as "500k", "16m", "16MiB" in bytes. */
+export function bytesCount(min: number): z.ZodType<number, string> {
+  return parsed((value) => {
+    const [, amount, unit = ""] = /^(\d*\.?\d+)\s*([kmg]?)(?:i?b)?$/i.exec(value) ?? [];
+    const bytes = Math.round(Number(amount) * BYTES[unit.toLowerCase()]!);
+    return amount !== undefined && bytes >= min && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined;
+  });
+}
+
+/** A name or an address of a machine, without brackets. */
+export const hostName = parsed((value) => (/^[\w.:-]+$/.test(value) ? value.toLowerCase() : undefined));
+
 /** ISO-8601, or ms since the epoch, in ms. Without an offset it is UTC. */
 export const timestampMs = parsed(parseTimestamp);
 

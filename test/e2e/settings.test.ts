@@ -39,7 +39,7 @@ describe("wrong settings", function () {
     const { PATH = "" } = process.env;
     const child = spawn(process.execPath, [...programArgs("main"), ...args], {
       cwd: folder,
-      env: { PATH, NODE_NO_WARNINGS: "1", ...env },
+      env: { PATH, NODE_NO_WARNINGS: "1", UI_PORT: "off", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";

@@ -40,7 +40,10 @@ class Pool {
   constructor(env: Readonly<Record<string, string>>, address = "127.0.0.1:0") {
     const { PATH = "", HOME = "" } = process.env;
     const args = [...programArgs("worker"), `--worker_pool=${address}`];
-    const child = spawn(process.execPath, args, { cwd: tmpdir(), env: { PATH, HOME, ...env } });
+    const child = spawn(process.execPath, args, {
+      cwd: tmpdir(),
+      env: { PATH, HOME, UI_PORT: "off", ...env },
+    });
     this.#child = child;
     child.stdout.setEncoding("utf8").on("data", (text) => {
       this.stdout += text;

@@ -12,6 +12,8 @@ import { SCHEMA_REGISTRY } from "../../pipeline/graph.js";
 import { encodeConfluent } from "../../schemas/encode.js";
 import type { Order } from "../../schemas/events.js";
 import { findConfluentPython, type LocalServer, startApicurio } from "../../services/index.js";
+import { CertificateAuthority } from "../fixtures/certificates.js";
+import { CommandLine, environmentOf } from "../fixtures/command_line.js";
 import { ConfluentRegistry } from "../fixtures/confluent_registry.js";
 import { anOrder, aPayment, EventTopics } from "../fixtures/event_topics.js";
 import { EVOLUTIONS } from "../fixtures/evolved_schemas.js";
@@ -183,6 +185,50 @@ describe("schemas of a registry", function () {
     registry.authorization = undefined;
     await start(registry.url).finished;
     assert.deepEqual(await database.counts(), [1, 0, 0]);
+  });
+
+  it("are registered by produce, and read by run, as the commands are started: with a certificate and a password", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-registry-"));
+    const authority = new CertificateAuthority(folder, "authority");
+    const server = authority.issue("registry", { alternativeNames: "IP:127.0.0.1" });
+    const client = authority.issue("client");
+    const [ca, cert, key] = [authority.certFile, server.certFile, server.keyFile].map((file) =>
+      readFileSync(file),
+    );
+    const guarded = await ConfluentRegistry.start({
+      tls: { ca: ca!, cert: cert!, key: key!, requestCert: true },
+    });
+    guarded.authorization = `Basic ${Buffer.from("bob:a secret").toString("base64")}`;
+    const environment = {
+      ...environmentOf(kafka.bootstrap(), topics, database),
+      SCHEMA_REGISTRY_URL: guarded.url,
+      SCHEMA_REGISTRY_USERNAME: "bob",
+      SCHEMA_REGISTRY_PASSWORD: "a secret",
+      SCHEMA_REGISTRY_SSL_CA_FILE: authority.certFile,
+      SCHEMA_REGISTRY_SSL_CERT_FILE: client.certFile,
+      SCHEMA_REGISTRY_SSL_KEY_FILE: client.keyFile,
+    };
+    try {
+      const load = [
+        "--count=300",
+        "--rate=0",
+        "--json_share=0",
+        "--malformed_share=0",
+        "--null_value_share=0",
+      ];
+      const produce = new CommandLine(["produce", "all", ...load], environment);
+      assert.deepEqual(await produce.ended, { code: 0, signal: null }, produce.stderr);
+      assert.deepEqual(guarded.subjects(), [`${topics.orders}-value`, `${topics.payments}-value`]);
+      const summary = await new CommandLine(["run", "--bounded", "--summary=json"], environment).summary();
+      assert.ok(summary.orders >= 300 && summary.joined > 200, JSON.stringify(summary));
+      assert.equal(summary.dead_letters.UNDECODABLE, undefined, JSON.stringify(summary));
+      const wrong = new CommandLine(["run"], { ...environment, SCHEMA_REGISTRY_PASSWORD: "wrong" });
+      assert.equal((await wrong.ended).code, 1);
+      assert.match(wrong.stderr, /the schema registry at https:\S+ refuses the login: status 401/);
+    } finally {
+      await guarded.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("that the registry does not know make dead letters that name them", async () => {

@@ -78,8 +78,9 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
+  monitor: { folders: [], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
   pipeline: {
-    folders: ["schemas", "transforms", "producers", "services"],
+    folders: ["schemas", "transforms", "producers", "services", "monitor"],
     packages: [
       BEAM,
       KAFKA,
@@ -297,6 +298,7 @@ describe("imports", () => {
       ["transforms/join.ts", "../pipeline/graph.js"],
       ["transforms/join.ts", "fs"],
       ["utils/x.ts", "node:fs"],
+      ["monitor/server.ts", "../pipeline/graph.js"],
       ["beam/sdk/graph.ts", "../index.js"],
       ["examples/x.ts", "../beam/sdk/graph.js"],
     ];

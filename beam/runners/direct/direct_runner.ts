@@ -5,6 +5,7 @@
 import { ElementBatch } from "../../engine/element_batch.js";
 import { DEFAULT_ENGINE_OPTIONS, Engine } from "../../engine/engine.js";
 import type { StageObserver } from "../../engine/stage.js";
+import type { CommitTimes, LoadTimes } from "../../engine/stage_load.js";
 import type { ScriptedEvent, StageSpec } from "../../engine/stage_spec.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader } from "../../model/bytes.js";
@@ -65,12 +66,32 @@ export interface StageStatus {
   readonly bundles: number;
 }
 
+/** A stage as a part of the graph, and what it spends its time on. A look costs what a loop over the stages costs. */
+export interface StageActivity extends StageStatus, LoadTimes {
+  /** Its steps, by their full names, in the order in which they run. */
+  readonly steps: readonly string[];
+  /** Names of the stages before it. */
+  readonly upstream: readonly string[];
+  readonly isSource: boolean;
+  /** It could read, and waits for a source that is behind in event time. */
+  readonly isAhead: boolean;
+}
+
+/** Timers of one stage that fire in event time: how many, in each span of about a second. */
+export interface TimerCount {
+  readonly time: TimestampMs;
+  readonly count: number;
+}
+
 /** A pipeline under way. */
 export class DirectRun implements PipelineRun {
   readonly metrics: RunMetrics;
   readonly store: Store;
   readonly #engine: Engine;
   readonly #health: Health | undefined;
+  readonly #clock: Clock;
+  /** Of each stage. */
+  readonly #steps: readonly (readonly string[])[];
   /** Settles when the run ends; breaks with what a bundle threw. */
   readonly finished: Promise<void>;
 
@@ -94,6 +115,10 @@ export class DirectRun implements PipelineRun {
     const virtualClock = isScripted && options.clock === undefined ? new VirtualClock() : undefined;
     const clock = options.clock ?? virtualClock ?? systemClock;
     this.#health = options.health;
+    this.#clock = clock;
+    this.#steps = fused.stages.map(({ transforms }) =>
+      transforms.map((id) => fused.components.transforms[id]!.uniqueName),
+    );
     const { trustedClock } = options;
     const keptTime =
       isDurable && trustedClock !== undefined ? new KeptTime(trustedClock, this.store) : undefined;
@@ -156,6 +181,30 @@ export class DirectRun implements PipelineRun {
       elementsIn: stage.elementsIn,
       bundles: stage.bundles,
     }));
+  }
+
+  /** Everything of `status`, and where the time goes. */
+  activity(): readonly StageActivity[] {
+    const status = this.status();
+    const nowMs = this.#clock.elapsed();
+    return this.#engine.stages.map((stage, index) => ({
+      ...status[index]!,
+      ...stage.load.times(nowMs),
+      steps: this.#steps[index]!,
+      upstream: stage.upstream.map(({ spec }) => spec.name),
+      isSource: stage.spec.kind !== "ordinary",
+      isAhead: stage.isAhead,
+    }));
+  }
+
+  /** The commits so far: what they took, and how much they wrote. */
+  commits(): CommitTimes {
+    return this.#engine.commitTimes;
+  }
+
+  /** When the event-time timers of all stages will fire; those that were moved may be counted twice. */
+  *timers(): Generator<TimerCount> {
+    for (const stage of this.#engine.stages) yield* stage.timers.histogram("event");
   }
 
   /** What is wrong right now; empty when all is well, or nobody reports. */

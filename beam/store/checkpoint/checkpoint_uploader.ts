@@ -24,7 +24,8 @@ export interface CheckpointUploaderOptions {
   /** From the end of one to the beginning of the next. */
   readonly intervalMs: number;
   readonly health?: HealthReporter;
-  readonly onPublished?: (manifest: Manifest) => void;
+  /** @param durationMs what it took, the files' copies included */
+  readonly onPublished?: (manifest: Manifest, durationMs: number) => void;
   /** In [0, 1). */
   readonly random?: () => number;
 }
@@ -83,12 +84,13 @@ export class CheckpointUploader {
 
   async #upload(): Promise<void> {
     if (this.#hasLost) return;
-    const { writer, onPublished } = this.options;
+    const { writer, clock, onPublished } = this.options;
+    const startedMs = clock.elapsed();
     try {
       const manifest = await this.#publish();
       if (manifest !== undefined) {
         this.#mustPrune = true;
-        onPublished?.(manifest);
+        onPublished?.(manifest, clock.elapsed() - startedMs);
       }
       if (this.#mustPrune) await prune(writer);
       this.#mustPrune = false;

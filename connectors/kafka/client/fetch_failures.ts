@@ -138,6 +138,7 @@ export class FetchFailures {
     const now = this.clock.elapsed();
     if (reader.failures === 0) reader.failingSinceMs = now;
     reader.failures++;
+    reader.lastFailure = cause.message;
     this.#failing.add(reader);
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
     reader.retryAtMs = now + backoffMs(reader.failures, this.random);

@@ -98,9 +98,27 @@ export interface PartitionSubscription {
    * One that has none goes on waiting; when the transaction ends, so does this.
    */
   readonly transactionTimeout: OpenTransactionError | undefined;
+  /** For whoever watches: how fetching goes. Undefined where a client does not tell. */
+  readonly fetching?: FetchingState;
   /** Fatal, never cleared: a PositionLostError, TopicNotFoundError, … or an outage longer than `retryMaxMs`. */
   readonly error: Error | undefined;
   close(): void;
+}
+
+/** How it goes with fetching a partition. Times are by `Clock.elapsed`. */
+export interface FetchingState {
+  /** Node id of the broker that is asked; -1: to be found out. */
+  readonly leader: number;
+  /** When the last fetch was answered; Infinity: none was yet. */
+  readonly answeredAtMs: number;
+  /** An answer is waited for. */
+  readonly isBusy: boolean;
+  /** So much is buffered that nothing more is asked for. */
+  readonly isPaused: boolean;
+  /** Since when no attempt has succeeded, and what the last one failed with. */
+  readonly failure: { readonly sinceMs: number; readonly message: string } | undefined;
+  /** An open transaction that hides what comes behind it: since when, and whose, if that is known. */
+  readonly heldUp: { readonly sinceMs: number; readonly writer: string | undefined } | undefined;
 }
 
 /** Reads records one by one. Its fields speak of the record that `next` stepped to; `next` overwrites them. */

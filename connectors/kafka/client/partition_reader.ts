@@ -1,6 +1,6 @@
 /** One subscription: what is buffered of a partition, what is known of its end, and how fetching it has gone lately. */
 import { BufferedRecords } from "./buffered_records.js";
-import type { PartitionSubscription, RecordCursor } from "./kafka_client.js";
+import type { FetchingState, PartitionSubscription, RecordCursor } from "./kafka_client.js";
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { LogId } from "./log_id.js";
 import { type Anchor, isSameLog, type LogMark, mergedLog, UNKNOWN_LOG } from "./log_identity.js";
@@ -44,6 +44,7 @@ export class PartitionReader implements PartitionSubscription {
   /** Failures since the last success, and since when. */
   failures = 0;
   failingSinceMs = 0;
+  lastFailure = "";
   /** Since when every answer has been that there is no such partition; -1: not so. */
   missingSinceMs = -1;
   /** Answers in a row whose first batch was damaged. */
@@ -136,6 +137,13 @@ export class PartitionReader implements PartitionSubscription {
 
   get caughtUpAtMs(): number | undefined {
     return this.#records.isExhausted ? this.#endConfirmedAtMs : undefined;
+  }
+
+  get fetching(): FetchingState {
+    const { leader, isBusy, isPaused, fetchedAtMs: answeredAtMs, heldUp } = this;
+    const failure =
+      this.failures > 0 ? { sinceMs: this.failingSinceMs, message: this.lastFailure } : undefined;
+    return { leader, answeredAtMs, isBusy, isPaused, failure, heldUp };
   }
 
   close(): void {

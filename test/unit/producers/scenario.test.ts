@@ -31,6 +31,10 @@ function options(change: Partial<ScenarioOptions> = {}): ScenarioOptions {
   return { ...base, outOfOrdernessMs: BOUND_MS, timeoutMs: TIMEOUT_MS, ...change };
 }
 
+function formatsOf(messages: readonly ScenarioMessage[]): Set<string> {
+  return new Set(messages.map(({ value }) => value!.subarray(0, 1).toString("hex")));
+}
+
 function only(shares: Partial<Shares>, change: Partial<ScenarioOptions> = {}): ScenarioMessage[] {
   return [...scenario(options({ shares: { ...NONE, ...shares }, ...change }))];
 }
@@ -318,5 +322,20 @@ describe("scenario limits", () => {
     assert.throws(() => scenario(options({ eventRatePerSecond: 0 })), /eventRatePerSecond is 0/);
     assert.throws(() => scenario(options({ timeoutMs: Number.NaN })), /timeoutMs/);
     assert.throws(() => scenario(options({ shares: { json: 2 } })), /share json/);
+  });
+
+  it("are in the format that is asked for, late ones too, and else the same", () => {
+    const shares = { paid: 0.5, missing: 0.5, late: 0.1 };
+    const single = only(shares);
+    const json = only(shares, { valueFormat: { name: "json" } });
+    const framed = only(shares, { valueFormat: { name: "confluent", schemaIds: { order: 7, payment: 8 } } });
+    assert.deepEqual(
+      [single, json, framed].map((each) => [...formatsOf(each)]),
+      [["c3"], ["7b"], ["00"]],
+    );
+    for (const [i, { topic, value }] of framed.entries()) {
+      assert.equal(value!.readUInt32BE(1), topic === "orders" ? 7 : 8);
+      assert.deepEqual(value!.subarray(5), single[i]!.value!.subarray(10));
+    }
   });
 });

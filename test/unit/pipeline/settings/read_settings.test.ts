@@ -9,7 +9,6 @@ import {
   readSettings,
   SettingsError,
   type SettingsSources,
-  warningsOf,
 } from "../../../../pipeline/settings/read_settings.js";
 
 const NOTHING: SettingsSources = { flags: {}, environment: {}, file: {} };
@@ -81,22 +80,6 @@ describe("settings", () => {
       'DRAIN (--drain) is "never": expected keep or expire',
       'BUNDLE_SIZE (--bundle_size) is "0": expected a whole number from 1 to 1000000',
     ]);
-  });
-
-  it("refuse at once what this version does not have", () => {
-    const problems = problemsOf({
-      flags: { gcs_log_path: "gs://bucket/logs" },
-    });
-    assert.equal(problems.length, 1);
-    for (const problem of problems) assert.match(problem, /this version/);
-  });
-
-  it("warn of what does nothing here and harms nothing, unless a flag asks for it", () => {
-    const read_ = read({ file: { GCS_LOG_PATH: "gs://bucket/logs" } });
-    assert.deepEqual(warningsOf(RUN_SETTINGS, read_), [
-      "GCS_LOG_PATH (--gcs_log_path) is set, from .env, but this version does not send logs to Google Cloud Storage",
-    ]);
-    assert.equal(problemsOf({ flags: { gcs_log_path: "gs://bucket/logs" } }).length, 1);
   });
 
   it("take the variables of the job that this program replaces as they stand", () => {
