@@ -28,3 +28,4 @@ export {
   runDataflow,
   writeDataflowTemplate,
 } from "./runners/dataflow/run_dataflow.js";
+export { fromStruct, toStruct } from "./runners/dataflow/struct.js";

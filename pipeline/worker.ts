@@ -5,6 +5,8 @@ import { runWorkerProcess } from "@order-payment-stream/beam/worker";
 
 import "./graph.js";
 import { logOutput } from "./report/standard_output.js";
+import { REFERABLE } from "./settings/dataflow_settings.js";
+import { resolveSecrets } from "./settings/secret_references.js";
 import {
   checkOthers,
   readPoolAdmission,
@@ -12,10 +14,14 @@ import {
   registerConnections,
 } from "./settings/worker_settings.js";
 
+// A pool works for whoever may ask it, and its account's secrets are not for all of them.
+const isPool = process.argv.some((argument) => argument.startsWith("--worker_pool"));
+
 try {
   await runWorkerProcess(process.argv.slice(2), {
-    prepare: (options, log, others) => {
-      const settings = readWorkerSettings(options);
+    prepare: async (options, log, others) => {
+      const resolved = isPool ? options : await resolveSecrets(options, REFERABLE);
+      const settings = readWorkerSettings(resolved, process.env, isPool);
       checkOthers(settings, others);
       registerConnections(settings, log);
     },

@@ -3,13 +3,14 @@
  * endpoint where it learns the rest; a runner that wants several workers in one place names their ids, and each gets a
  * process. With `--worker_pool` it serves EXTERNAL environments instead, until it is ended.
  */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fetchArtifacts } from "./artifacts.js";
+import { captureOutput } from "./captured_output.js";
 import { LoggingChannel } from "./logging_channel.js";
 import type { PoolAdmission } from "./pool_admission.js";
 import { fetchProvision, type Provision } from "./provision.js";
+import { type Sibling, superviseSiblings } from "./sibling_workers.js";
 import { Worker } from "./worker.js";
 import { stderrLog, type WorkerLog } from "./worker_log.js";
 import { startWorkerPool } from "./worker_pool.js";
@@ -41,6 +42,10 @@ export interface WorkerFlags {
 
 /** Set in the processes of sibling workers, which have no siblings of their own. */
 const SIBLING_VARIABLE = "BEAM_SIBLING_WORKER";
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+const BUGS = ["uncaughtException", "unhandledRejection"] as const;
+/** For the end of the log to be sent. */
+const LAST_WORDS_MS = 200;
 const POOL_ADDRESS = "127.0.0.1:50000";
 
 /** Throws for arguments that make no worker. Flags that other SDKs' workers have are let pass. */
@@ -82,14 +87,19 @@ const FLAGS = [
   "worker_pool",
 ] as const;
 
-/** Resolves when the runner needs this worker, and its siblings, no more. */
+/** Resolves when the runner needs this worker, and its siblings, no more; also when SIGTERM or SIGINT ends it. */
 export async function runWorkerProcess(argv: readonly string[], program: WorkerProgram = {}): Promise<void> {
   const flags = readWorkerFlags(argv);
   if (flags.workerPool !== undefined) return servePool(flags.workerPool, program);
   const provision = await fetchProvision(flags.provisionEndpoint, flags.id);
-  const siblings =
-    process.env[SIBLING_VARIABLE] === undefined ? startSiblings(argv, provision.siblingWorkerIds) : [];
-  await Promise.all([runWorker(flags, provision, program), ...siblings]);
+  const { siblingWorkerIds: others } = provision;
+  const isSibling = process.env[SIBLING_VARIABLE] !== undefined;
+  if (others.length === 0 || isSibling) return runWorker(flags, provision, program);
+  const ids = [flags.id, ...others.filter((id) => id !== flags.id)];
+  return superviseSiblings(
+    ids.map((id) => siblingOf(argv, id)),
+    stderrLog,
+  );
 }
 
 async function servePool(address: string, program: WorkerProgram): Promise<void> {
@@ -103,7 +113,7 @@ async function servePool(address: string, program: WorkerProgram): Promise<void>
   });
   process.stdout.write(`${pool.endpoint}\n`);
   await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    for (const signal of SIGNALS) process.once(signal, () => resolve());
   });
   await pool.close();
 }
@@ -113,6 +123,15 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
   const loggingEndpoint = provision.loggingEndpoint || flags.loggingEndpoint;
   const logging = loggingEndpoint === "" ? undefined : new LoggingChannel(loggingEndpoint, id);
   const log = logging ?? stderrLog;
+  const release = logging === undefined ? () => undefined : captureOutput(logging);
+  const onBug = (error: unknown): void => {
+    log.error("an error that nobody has caught ends the worker", {
+      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    logging?.close();
+    setTimeout(() => process.exit(1), LAST_WORDS_MS);
+  };
+  for (const event of BUGS) process.on(event, onBug);
   let initialError: Error | undefined;
   try {
     await fetchArtifacts(
@@ -136,28 +155,29 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
     statusEndpoint: provision.statusEndpoint,
     ...(initialError !== undefined && { initialError }),
   });
+  const onSignal = (): void => {
+    log.info("the worker is told to end");
+    worker.stop();
+  };
+  for (const signal of SIGNALS) process.once(signal, onSignal);
   try {
     await worker.finished;
   } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    for (const event of BUGS) process.off(event, onBug);
+    release();
     logging?.close();
+    if (logging !== undefined) await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS));
   }
 }
 
-/** One process for each id, with the same arguments otherwise. */
-function startSiblings(argv: readonly string[], ids: readonly string[]): Promise<void>[] {
+/** A process with another id, and the same arguments otherwise. */
+function siblingOf(argv: readonly string[], id: string): Sibling {
   const others = argv.filter((arg, i) => !/^--id(=|$)/.test(arg) && argv[i - 1] !== "--id");
-  return ids.map(
-    (id) =>
-      new Promise((resolve, reject) => {
-        const child = spawn(
-          process.execPath,
-          [...process.execArgv, process.argv[1]!, ...others, `--id=${id}`],
-          { stdio: "inherit", env: { ...process.env, [SIBLING_VARIABLE]: "1" } },
-        );
-        child.once("error", reject);
-        child.once("exit", (code) =>
-          code === 0 ? resolve() : reject(new Error(`the sibling worker ${id} ended with code ${code}`)),
-        );
-      }),
-  );
+  return {
+    id,
+    command: process.execPath,
+    args: [...process.execArgv, process.argv[1]!, ...others, `--id=${id}`],
+    env: { ...process.env, [SIBLING_VARIABLE]: "1" },
+  };
 }

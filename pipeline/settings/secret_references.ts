@@ -67,6 +67,8 @@ export async function accessSecret(name: string): Promise<string> {
 
 async function emulated(address: string) {
   const { credentials } = await import("@grpc/grpc-js");
+  // It asks for no account, so none is looked for.
+  process.env.METADATA_SERVER_DETECTION ??= "none";
   const [host, port] = address.split(":");
   return {
     fallback: false,

@@ -34,8 +34,13 @@ export class IncompatibleUpdateError extends Error {
   }
 }
 
+/** Of a serialized pipeline. */
+export function shapeOf(pipeline: Uint8Array): GraphShape {
+  return shapeOfProto(runnerApi.Pipeline.fromBinary(pipeline));
+}
+
 /** The leaves of a graph; composites only name them. */
-export function shapeOf({ components }: runnerApi.Pipeline): GraphShape {
+export function shapeOfProto({ components }: runnerApi.Pipeline): GraphShape {
   const { transforms, pcollections } = components!;
   const leaves = Object.values(transforms).filter(({ subtransforms }) => subtransforms.length === 0);
   const shapes = leaves.map((transform): readonly [string, StepShape] => {

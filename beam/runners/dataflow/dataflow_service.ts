@@ -38,6 +38,16 @@ export class DataflowService {
 
   constructor(readonly place: DataflowPlace) {}
 
+  /** Throws a DataflowError where there are none; whether they are good for anything, only an answer tells. */
+  async findCredentials(): Promise<void> {
+    if (this.place.dataflowEndpoint?.startsWith("http:")) return;
+    try {
+      await this.#open().jobs.auth.getClient();
+    } catch (error) {
+      throw explainDataflowError(error, { ...this.place, what: "find credentials" });
+    }
+  }
+
   /** Resolves with the job as the service has it. Throws a DataflowError, also for a name that is in use. */
   async create(job: DataflowJob): Promise<Job> {
     const { projectId, location } = job;
@@ -201,6 +211,8 @@ function clientOptions(endpoint: string | undefined): Record<string, string | nu
   if (endpoint === undefined) return { fallback: false };
   const { hostname, port, protocol } = new URL(endpoint);
   const isPlain = protocol === "http:";
+  // An emulator asks for no account, so none is looked for.
+  if (isPlain) process.env.METADATA_SERVER_DETECTION ??= "none";
   return {
     fallback: false,
     apiEndpoint: hostname,

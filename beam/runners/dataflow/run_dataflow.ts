@@ -2,9 +2,9 @@
  * Submits a pipeline to Dataflow: translates it, stages the graph, creates the job, and follows it. An update is compared
  * with the graph that runs before anything is sent.
  */
-import { runnerApi } from "../../model/apache_beam.js";
+import type { runnerApi } from "../../model/apache_beam.js";
 import { type Pipeline, protoOf } from "../../sdk/collection.js";
-import { checkCompatible, shapeOf } from "./compatibility.js";
+import { checkCompatible, shapeOf, shapeOfProto } from "./compatibility.js";
 import { DataflowError } from "./dataflow_errors.js";
 import { type DataflowJob, dataflowJob, type StagedProto, stageProto } from "./dataflow_job.js";
 import type { DataflowJobOptions, DataflowPlace, ObjectAccess } from "./dataflow_options.js";
@@ -61,6 +61,8 @@ export async function runDataflow(
   const service = new DataflowService(options);
   const { log } = follow;
   try {
+    // Before Cloud Storage is asked: there, who has none is taken for anybody.
+    await service.findCredentials();
     const update = options.update ? await updateOf(service, options, proto, objects) : undefined;
     await objects.write(staged.url, staged.bytes);
     log.info("the graph is staged", { url: staged.url, bytes: staged.bytes.length });
@@ -99,7 +101,7 @@ async function updateOf(
       `the job ${replaceJobId} does not tell where its graph is, so it cannot be compared: was it submitted by another SDK?`,
     );
   }
-  const running = runnerApi.Pipeline.fromBinary(await objects.read(pipelineUrl));
-  checkCompatible(shapeOf(running), shapeOf(proto), transformNameMapping);
+  const running = shapeOf(await objects.read(pipelineUrl));
+  checkCompatible(running, shapeOfProto(proto), transformNameMapping);
   return { replaceJobId, ...(transformNameMapping !== undefined && { transformNameMapping }) };
 }

@@ -6,8 +6,8 @@ import {
   type GraphShape,
   IncompatibleUpdateError,
   type StepShape,
-  shapeOf,
 } from "@order-payment-stream/beam/dataflow";
+import { shapeOfProto } from "../../../../../beam/runners/dataflow/compatibility.js";
 import { protoOf } from "../../../../../beam/sdk/collection.js";
 import { productGraph } from "../../../../fixtures/dataflow_graph.js";
 
@@ -32,7 +32,7 @@ function changes(before: GraphShape, now: GraphShape, mapping?: Record<string, s
 
 describe("compatibility of an update", () => {
   it("holds for this project's graph: running jobs of the version before can be updated", () => {
-    const shape = shapeOf(protoOf(productGraph()));
+    const shape = shapeOfProto(protoOf(productGraph()));
     if (process.env.UPDATE_GOLDEN === "1") writeFileSync(GOLDEN, `${JSON.stringify(shape, null, 2)}\n`);
     const golden = JSON.parse(readFileSync(GOLDEN, "utf8")) as GraphShape;
     assert.deepEqual(
@@ -43,8 +43,8 @@ describe("compatibility of an update", () => {
   });
 
   it("allows settings to change, and new steps", () => {
-    const before = shapeOf(protoOf(productGraph()));
-    const now = shapeOf(
+    const before = shapeOfProto(protoOf(productGraph()));
+    const now = shapeOfProto(
       protoOf(productGraph({ timeoutMs: 1, orderTopic: "others", maxOutOfOrdernessMs: 1 })),
     );
     assert.deepEqual(changes(before, now), []);

@@ -1,0 +1,4 @@
+/** A fake of the Dataflow service, and of Secret Manager beside it. */
+export { FakeDataflow, type FakeDataflowOptions } from "./fake_dataflow.js";
+export { FakeSecrets } from "./fake_secrets.js";
+export type { LaidOutImage } from "./job_execution.js";
