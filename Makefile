@@ -7,7 +7,7 @@ FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
 
 help: ## This list
 	@echo "Joins orders and payments from Kafka and writes each pair once to MongoDB. Two commands to begin with:"
-	@echo "  make run-local    see it work        make test    see it tested"
+	@echo "  make run-local    start everything      make test    run all tests"
 	@echo
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -59,7 +59,7 @@ integration: setup ## Against a real Kafka and a MongoDB-protocol server, which 
 e2e: build ## Producers, pipeline and MongoDB together, against an independent oracle
 	@TEST_PROGRAM=dist node scripts/run_tests.mjs e2e
 
-run-local: build ## Bring up what is missing, offer load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
+run-local: build ## Start what is missing, generate load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
 	@$(PROGRAM) run-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
 
 submit: build ## Submit to Google Cloud Dataflow, and follow the job [ARGS="--dry_run", settings as in .env.example]
