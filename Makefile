@@ -70,6 +70,13 @@ run-batch: build ## A day of events in files, made once, joined to files [COUNT=
 	@rm -rf .local/results
 	@$(PROGRAM) run --orders='.local/history/orders/*.avro' --payments='.local/history/payments/*.avro' --sink=jsonl --sink_path=.local/results $(ARGS)
 
+run-dataflow-local: build ## Submit to a fake of Dataflow on this machine, which runs the job under load [DURATION=30s RATE=500 ARGS=…]
+	@$(PROGRAM) run-dataflow-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
+
+push-image: ## Build the worker image and the Flex Template with Cloud Build [IMAGE=REGION-docker.pkg.dev/… TEMPLATE=gs://…/order-payment-stream.json]
+	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "IMAGE and TEMPLATE say where to: make push-image IMAGE=us-central1-docker.pkg.dev/PROJECT/beam/order-payment-stream:1 TEMPLATE=gs://BUCKET/templates/order-payment-stream.json"; exit 2; }
+	gcloud builds submit --config=deploy/cloudbuild.yaml --substitutions="_IMAGE=$(IMAGE),_TEMPLATE=$(TEMPLATE)" .
+
 producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)
 

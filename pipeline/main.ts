@@ -13,6 +13,7 @@ import {
   JOBS_CHOICES,
   JOBS_SETTINGS,
   PRODUCE_SETTINGS,
+  RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
   STATE_CHOICES,
@@ -78,6 +79,18 @@ define(program.command("run-local").description("bring up what is missing, offer
   action: async (invocation) =>
     (await import("./commands/run_local.js")).runLocal(invocation, invocation.environment),
 });
+
+define(
+  program
+    .command("run-dataflow-local")
+    .description("submit to a fake of Dataflow on this machine, under load"),
+  {
+    table: RUN_DATAFLOW_LOCAL_SETTINGS,
+    together: checkTogether,
+    action: async (invocation) =>
+      (await import("./commands/run_dataflow_local.js")).runDataflowLocal(invocation, invocation.environment),
+  },
+);
 
 define(program.command("dead-letters").description("show what could not take part in the join"), {
   table: DEAD_LETTER_SETTINGS,
