@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs api clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -89,14 +89,17 @@ services-down: build ## End them, if they were started from here
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
 	@node $(FROM_SOURCE) bench/main.ts $(ARGS)
 
-bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=600000 --runs=3"]
-	@node $(FROM_SOURCE) bench/portable/main.ts $(ARGS)
+bench-portable: setup ## A job on a portable runner [SHAPE=counter|product RUNNER=flink|prism ARGS="--runs=3 …"]; counter: beside Beam's Python SDK, on Prism
+	@node $(FROM_SOURCE) bench/portable/$(if $(filter product,$(SHAPE)),product_main,main).ts $(if $(RUNNER),--runner=$(RUNNER)) $(ARGS)
 
 bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
 	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
 
 bench-codecs: setup ## How fast each codec unpacks
 	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)
+
+api: setup ## The API reference of the library, as HTML in .local/api
+	npx typedoc
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
 	@if [ -d .local ] && [ -d node_modules/tsx ]; then node $(FROM_SOURCE) pipeline/main.ts services down; fi

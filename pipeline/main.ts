@@ -9,9 +9,12 @@ import {
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
+  EXPLAIN_SETTINGS,
   EXPORT_SETTINGS,
   JOBS_CHOICES,
   JOBS_SETTINGS,
+  LIST_CHOICES,
+  PAIRS_SETTINGS,
   PRODUCE_SETTINGS,
   RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
@@ -19,6 +22,7 @@ import {
   STATE_CHOICES,
   STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
+  UNMATCHED_SETTINGS,
 } from "./commands/command_options.js";
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
@@ -92,12 +96,37 @@ define(
   },
 );
 
-define(program.command("dead-letters").description("show what could not take part in the join"), {
-  table: DEAD_LETTER_SETTINGS,
-  choices: DEAD_LETTER_CHOICES,
-  action: async ({ settings }, what) =>
-    (await import("./commands/dead_letters.js")).deadLetters(settings, what),
+define(program.command("explain").description("why an order is or is not paired"), {
+  table: EXPLAIN_SETTINGS,
+  together: checkTogether,
+  operand: "order_id",
+  action: async (read, _, orderId) => (await import("./commands/explain.js")).explain(read, orderId),
 });
+
+define(program.command("pairs").description("list the pairs that were written"), {
+  table: PAIRS_SETTINGS,
+  choices: LIST_CHOICES,
+  action: async ({ settings }, what) => (await import("./commands/list_documents.js")).pairs(settings, what),
+});
+
+define(program.command("unmatched").description("list the events that found no partner in time"), {
+  table: UNMATCHED_SETTINGS,
+  choices: LIST_CHOICES,
+  action: async ({ settings }, what) =>
+    (await import("./commands/list_documents.js")).unmatched(settings, what),
+});
+
+define(
+  program.command("dead-letters").description("show, export and replay what could not take part in the join"),
+  {
+    table: DEAD_LETTER_SETTINGS,
+    together: checkTogether,
+    choices: DEAD_LETTER_CHOICES,
+    operand: "id",
+    action: async ({ settings }, what, id) =>
+      (await import("./commands/dead_letters.js")).deadLetters(settings, what, id),
+  },
+);
 
 define(program.command("export").description("write the collections to files"), {
   table: EXPORT_SETTINGS,

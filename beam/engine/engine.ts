@@ -56,6 +56,9 @@ export const DEFAULT_ENGINE_OPTIONS = {
   sourceSkewMaxMs: 60_000,
 } as const;
 
+/** Of `bundleTimeMaxMs`, what a stage's timers may take of a turn. */
+const TIMERS_SHARE = 0.1;
+
 /** Nothing can progress although work is left: a bug in a runner or a DoFn, told with all that is known. */
 export class StuckError extends Error {
   override readonly name = "StuckError";
@@ -219,7 +222,7 @@ export class Engine {
         stage.beginRestrictions(turn);
         this.#runSource(stage, turn);
       } else {
-        const deadline = this.options.clock.elapsed() + this.options.bundleTimeMaxMs;
+        const deadline = this.options.clock.elapsed() + this.options.bundleTimeMaxMs * TIMERS_SHARE;
         while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
           stage.refreshWatermarks();
           // Elements are taken whatever the time: what a commit finds waiting it has to write.
@@ -236,11 +239,16 @@ export class Engine {
   #hasWork(stage: Stage): boolean {
     if (this.#bundles.isStarting(stage) || this.#failure !== undefined) return false;
     const { hasReady, load } = stage;
-    const hasDue = !hasReady && this.#hasDueTimers(stage);
+    const hasDue = !hasReady && this.#mayFireTimers && this.#hasDueTimers(stage);
     // Timers that find many things to tell wait until those behind have taken what was told before.
     const mustWait = hasDue && this.#delivery.isAheadOfConsumers(stage);
     if (mustWait !== load.isBlocked) load.setBlocked(mustWait, this.options.clock.elapsed());
     return hasReady || (hasDue && !mustWait);
+  }
+
+  /** Timers of which very many are due leave room for a source's bundle. */
+  get #mayFireTimers(): boolean {
+    return this.#commits.openTurns <= Math.max(1, this.options.turnsOpenMax - 1);
   }
 
   #hasDueTimers(stage: Stage): boolean {
@@ -259,7 +267,7 @@ export class Engine {
     const { clock, bundleSizeMax } = this.options;
     return this.#bundles.run(stage, turn, (processor) => {
       let left = bundleSizeMax - stage.takeElements(bundleSizeMax, processor, turn);
-      if (stage.pending.length > 0) return;
+      if (stage.pending.length > 0 || !this.#mayFireTimers) return;
       // All that came before the watermark has been seen, so the watermark may act.
       stage.refreshWatermarks();
       const fire = (transformId: string, family: string, timer: any): void =>

@@ -41,7 +41,8 @@ type Problem = "two clocks" | "witness" | "set forward" | "set back";
 
 /** The time of a process whose clock may be set, or be wrong. */
 export class TrustedClock {
-  readonly #skewMaxMs: number;
+  /** How far apart the clocks may be. */
+  readonly skewMaxMs: number;
   readonly #witnessName: string;
   readonly #advice: string;
   readonly #isChecked: boolean;
@@ -68,7 +69,7 @@ export class TrustedClock {
     this.#witnessName = witnessName;
     this.#advice = advice;
     this.#isChecked = skewMaxMs !== null;
-    this.#skewMaxMs = skewMaxMs ?? DEFAULT_CLOCK_SKEW_MAX_MS;
+    this.skewMaxMs = skewMaxMs ?? DEFAULT_CLOCK_SKEW_MAX_MS;
     this.#measured = clock.now();
     this.#elapsed = clock.elapsed();
   }
@@ -105,7 +106,7 @@ export class TrustedClock {
     const measured = this.#measure();
     this.#isFirst = false;
     this.#wasSetBack = shown < lastMs - SET_BACK_MIN_MS;
-    const isBelieved = this.#witness === undefined && shown - lastMs <= this.#skewMaxMs;
+    const isBelieved = this.#witness === undefined && shown - lastMs <= this.skewMaxMs;
     this.#measured = isBelieved ? Math.max(measured, lastMs) : lastMs;
     this.#standsAt = undefined;
     this.#judge();
@@ -126,7 +127,7 @@ export class TrustedClock {
     const { from, to } = this.#witnessed();
     const seen = Math.min(timestamp, Math.max(this.clock.now(), to ?? Number.NEGATIVE_INFINITY));
     if (this.#standsAt !== undefined) {
-      if (seen < this.#standsAt - this.#skewMaxMs) return;
+      if (seen < this.#standsAt - this.skewMaxMs) return;
       this.#measured = Math.max(this.#standsAt, seen);
     } else if (seen > measured) {
       this.#measured = seen;
@@ -135,7 +136,7 @@ export class TrustedClock {
     }
     this.#isFirst = false;
     this.#standsAt = undefined;
-    const isWitnessWrong = this.#distance(this.#measured) > this.#skewMaxMs;
+    const isWitnessWrong = this.#distance(this.#measured) > this.skewMaxMs;
     this.#witnessAheadMs = isWitnessWrong ? (from! + to!) / 2 - this.#measured : undefined;
   }
 
@@ -146,8 +147,8 @@ export class TrustedClock {
     const { from } = this.#witnessed();
     if (this.#standsAt !== undefined) return this.#tell("two clocks", from! - this.clock.now());
     if (this.#witnessAheadMs !== undefined) return this.#tell("witness", from! - measured);
-    if (aheadMs > this.#skewMaxMs) return this.#tell("set forward", aheadMs);
-    if (aheadMs < -this.#skewMaxMs) return this.#tell("set back", aheadMs);
+    if (aheadMs > this.skewMaxMs) return this.#tell("set forward", aheadMs);
+    if (aheadMs < -this.skewMaxMs) return this.#tell("set back", aheadMs);
     this.#told = undefined;
     return undefined;
   }
@@ -158,7 +159,7 @@ export class TrustedClock {
     this.#elapsed = elapsed;
     const expected = this.#measured + passedMs;
     const driftMs = this.#earliestShown() - expected;
-    const maxMs = Math.abs(driftMs) > this.#skewMaxMs ? 0 : passedMs * DRIFT_MAX;
+    const maxMs = Math.abs(driftMs) > this.skewMaxMs ? 0 : passedMs * DRIFT_MAX;
     this.#measured = expected + Math.min(maxMs, Math.max(-maxMs, driftMs));
     return this.#measured;
   }
@@ -185,9 +186,9 @@ export class TrustedClock {
     if (from === undefined) return;
     const shown = this.clock.now();
     let measured = this.#measure();
-    const areClocksAgreed = this.#distance(shown) <= this.#skewMaxMs;
+    const areClocksAgreed = this.#distance(shown) <= this.skewMaxMs;
     const earliest = Math.min(shown, from);
-    if (areClocksAgreed && (this.#isFirst || measured - Math.max(shown, from) > this.#skewMaxMs)) {
+    if (areClocksAgreed && (this.#isFirst || measured - Math.max(shown, from) > this.skewMaxMs)) {
       // Nothing was known but what a clock showed, or it was ahead of both.
       measured = earliest;
     } else if (this.#isFirst || this.#standsAt !== undefined) {
@@ -197,7 +198,7 @@ export class TrustedClock {
       if (this.#wasSetBack) measured = Math.max(measured, from);
     }
     this.#measured = measured;
-    const isAgreed = areClocksAgreed || (!this.#isFirst && this.#distance(measured) <= this.#skewMaxMs);
+    const isAgreed = areClocksAgreed || (!this.#isFirst && this.#distance(measured) <= this.skewMaxMs);
     if (isAgreed) {
       this.#isFirst = false;
       this.#wasSetBack = false;
@@ -206,7 +207,7 @@ export class TrustedClock {
       return;
     }
     const witnessAheadMs = from - measured;
-    if (Math.abs(witnessAheadMs - (this.#witnessAheadMs ?? Number.NaN)) <= this.#skewMaxMs) return;
+    if (Math.abs(witnessAheadMs - (this.#witnessAheadMs ?? Number.NaN)) <= this.skewMaxMs) return;
     this.#witnessAheadMs = undefined;
     this.#standsAt ??= this.#isFirst ? Math.min(measured, from) : measured;
   }

@@ -13,9 +13,8 @@ import {
   registerCoder,
   type Split,
 } from "@order-payment-stream/beam";
-
-import type { LogId } from "./client/log_id.js";
-import type { Anchor, BatchMark, LogMark } from "./client/log_identity.js";
+import type { BatchMark, LogId } from "./client/log_id.js";
+import type { Anchor, LogMark } from "./client/log_identity.js";
 
 /** Offsets of one log. */
 export interface LogRange extends OffsetRange {
@@ -35,20 +34,19 @@ export interface LogPosition {
   readonly batch: BatchMark | undefined;
 }
 
-/** The claim of everything up to an offset that is no record of its own: the end of a range, or a batch that cannot be read. */
+/** The claim of everything up to an offset that is no record of its own: the end of a range. */
 export class EndOfRange implements LogPosition {
   readonly batch = undefined;
 
   constructor(readonly offset: number) {}
 }
 
-/** The claim of everything up to the end of a batch that holds no records to be read. */
+/** The claim of everything up to an offset of a batch that holds no records, or none that can be read. */
 export class LastBatch implements LogPosition {
-  readonly offset: number;
-
-  constructor(readonly batch: Anchor) {
-    this.offset = batch.offset;
-  }
+  constructor(
+    readonly offset: number,
+    readonly batch: BatchMark,
+  ) {}
 }
 
 /** The claim to go on elsewhere: in the log that was found in place of the one meant, or of which was not known. */

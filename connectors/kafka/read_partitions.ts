@@ -134,7 +134,7 @@ export class ReadPartitions extends SplittableDoFn<
       // Markers behind the last record, if the last batch is known that holds them; else the next run looks at them again.
       const { anchor } = subscription;
       if (anchor?.offset === end - 1 && anchor.offset >= reader.nextOffset) {
-        if (!tracker.tryClaim(new LastBatch(anchor))) return resume();
+        if (!tracker.tryClaim(new LastBatch(anchor.offset, anchor))) return resume();
       }
       tracker.tryClaim(new EndOfRange(end));
       if (tracker.restriction.end < end) return resume();
@@ -213,7 +213,7 @@ export class ReadPartitions extends SplittableDoFn<
           continue;
         }
         if (error.firstOffset >= end) break;
-        if (!tracker.tryClaim(new EndOfRange(Math.min(error.lastOffset, end - 1)))) {
+        if (!tracker.tryClaim(new LastBatch(Math.min(error.lastOffset, end - 1), error.batch))) {
           reading = "taken back";
           break;
         }

@@ -10,7 +10,7 @@ import { mongoConnections } from "./mongo_connections.js";
 const INTERVAL_MS = 60_000;
 /** How often is looked whether this machine's clock was set. */
 const LOOK_MS = 1_000;
-/** How much it must have been set by to ask at once. */
+/** How much it must have been set by to ask at once, where the clocks may be further apart. */
 const SET_MIN_MS = 1_000;
 const ANSWER_MAX_MS = 10_000;
 
@@ -49,7 +49,9 @@ export class ServerClock {
   #look(): void {
     if (this.#isStopped) return;
     const setByMs = Math.abs(this.trustedClock.shownAheadMs - this.#shownAheadMs);
-    const isDue = this.clock.elapsed() - this.#askedAtMs >= INTERVAL_MS || setByMs >= SET_MIN_MS;
+    const isDue =
+      this.clock.elapsed() - this.#askedAtMs >= INTERVAL_MS ||
+      setByMs >= Math.min(SET_MIN_MS, this.trustedClock.skewMaxMs / 2);
     if (isDue && !this.#isAsking) void this.#ask();
     this.#callOff = this.clock.schedule(LOOK_MS, () => this.#look());
   }

@@ -9,7 +9,8 @@ import type {
   PartitionSubscription,
 } from "../../connectors/kafka/client/kafka_client.js";
 import type { LogChangedError } from "../../connectors/kafka/client/kafka_errors.js";
-import type { BatchMark, LogMark } from "../../connectors/kafka/client/log_identity.js";
+import type { BatchMark } from "../../connectors/kafka/client/log_id.js";
+import type { LogMark } from "../../connectors/kafka/client/log_identity.js";
 
 export interface SentRecord {
   readonly value: string;

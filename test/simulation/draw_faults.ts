@@ -7,6 +7,7 @@ const HOUR_MS = 3_600_000;
 /** How long a clock stays wrong, where nothing else goes wrong, after everything should have expired. */
 const CLOCK_WRONG_MS = 10_000;
 const FIRST_CLOCK_MS = 200;
+const LEAP_MIN_MS = 30_000;
 const STALE_SHARE = 0.05;
 const TRANSIENT_CODES = [6, 50, 91, 112, 189, 9001, 10107, 11600, 13435, 16500];
 const DOCUMENT_CODES = [112, 16500, 50, 11602];
@@ -164,20 +165,26 @@ export class FaultDraw {
 
   /** It stays wrong until what waits should have expired, and is then set right. */
   drawClockAlone(): void {
-    this.#drawClock("machine");
-    // Also while nobody looks: the next process has only what was kept to compare it with.
-    const [{ atMs: setAtMs }] = this.faults as [Extract<Fault, { kind: "clock set" }>];
-    if (this.basics.store === "durable" && this.random.chance(0.5)) {
-      const beforeMs = Math.min(setAtMs - 1, this.random.between(10, 300));
-      this.faults.push({
-        kind: "stop",
-        atMs: setAtMs - beforeMs,
-        downMs: beforeMs + this.random.between(10, 500),
-      });
-    }
+    if (this.basics.store === "durable" && this.random.chance(0.5)) this.#drawLeapOverRestart();
+    else this.#drawClock("machine");
     const atMs =
       this.basics.loadMs + 2 * (this.basics.timeoutMs + this.basics.outOfOrdernessMs) + CLOCK_WRONG_MS;
     this.faults.push({ kind: "clock set", atMs, offsetMs: 0, of: "machine" });
+  }
+
+  /**
+   * The next process has only what was kept to compare the clock with. By less than that is old, nobody could tell that
+   * it was set back.
+   */
+  #drawLeapOverRestart(): void {
+    const { random } = this;
+    const atMs = FIRST_CLOCK_MS + this.#time();
+    const byMs = LEAP_MIN_MS + random.skewed(3 * HOUR_MS, 3);
+    const stoppedMs = random.between(1, 100);
+    this.faults.push(
+      { kind: "stop", atMs: atMs - stoppedMs, downMs: stoppedMs + random.between(10, 500) },
+      { kind: "clock set", atMs, offsetMs: random.chance(0.5) ? byMs : -byMs, of: "machine" },
+    );
   }
 
   #drawSuspension(): void {

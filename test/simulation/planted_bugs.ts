@@ -313,7 +313,12 @@ export const PLANTED_BUGS = {
   },
 
   "a clock that was set is believed": {
-    caughtBy: ["nothing expires before its time", "nothing behind the watermark", "expiry is on time"],
+    caughtBy: [
+      "nothing expires before its time",
+      "nothing behind the watermark",
+      "expiry is on time",
+      "output is the oracle's",
+    ],
     scenarios: { isClockAlone: true, mode: "streaming", isWithinBound: true },
     seedsMax: MANY,
     plant: () =>

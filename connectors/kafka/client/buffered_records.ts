@@ -298,6 +298,7 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
       baseTimestampMs,
       bytes,
       reason,
+      batch,
     );
     this.unreadInBatch = 0;
     this.heldBack = 1;

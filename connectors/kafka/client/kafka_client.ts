@@ -8,8 +8,8 @@ import type { Clock, HealthReporter, TrustedClock } from "@order-payment-stream/
 
 import type { OpenTransactionError } from "./kafka_errors.js";
 import type { LoginProvider } from "./kafkajs_internals.js";
-import type { LogId } from "./log_id.js";
-import type { Anchor, BatchMark, LogMark } from "./log_identity.js";
+import type { BatchMark, LogId } from "./log_id.js";
+import type { Anchor, LogMark } from "./log_identity.js";
 
 /** What a Kafka read needs of a cluster. */
 export interface KafkaClient {

@@ -5,7 +5,7 @@
 import { AssertionError } from "node:assert";
 import { KafkaJSNumberOfRetriesExceeded, KafkaJSSASLAuthenticationError } from "./kafkajs_internals.js";
 
-import type { LogId } from "./log_id.js";
+import type { BatchMark, LogId } from "./log_id.js";
 
 /** Any failure of this client. */
 export class KafkaError extends Error {
@@ -41,8 +41,9 @@ export class KafkaAuthenticationError extends KafkaError {
 export class TokenRefusedError extends KafkaError {
   override readonly name = "TokenRefusedError";
 
-  constructor(endpoint: string, reason: string, purpose = "Kafka") {
-    super(`the token endpoint ${endpoint} refuses to give a token for ${purpose}: ${reason}`);
+  /** @param issuer begins the sentence: "the token endpoint https://…" */
+  constructor(issuer: string, reason: string, purpose = "Kafka") {
+    super(`${issuer} refuses to give a token for ${purpose}: ${reason}`);
   }
 }
 
@@ -159,6 +160,7 @@ export class UnreadableRecordsError extends KafkaError {
    * @param partition its name
    * @param timestampMs of the first record of the batch; -1: none
    * @param bytes of all records of the batch, as received
+   * @param batch that they are in
    */
   constructor(
     partition: string,
@@ -167,6 +169,7 @@ export class UnreadableRecordsError extends KafkaError {
     readonly timestampMs: number,
     readonly bytes: Buffer,
     reason: string,
+    readonly batch: BatchMark,
   ) {
     super(`${partition}: the records at offsets ${firstOffset} to ${lastOffset} cannot be read: ${reason}`);
   }

@@ -7,8 +7,8 @@ import type { FetchFailures } from "./fetch_failures.js";
 import type { FetchedPartition } from "./fetch_protocol.js";
 import type { FetchTransport } from "./fetch_transport.js";
 import { LogChangedError, OffsetOutOfRangeError } from "./kafka_errors.js";
-import type { LogId } from "./log_id.js";
-import { type Anchor, type BatchHeader, type BatchMark, isSameLog } from "./log_identity.js";
+import type { BatchMark, LogId } from "./log_id.js";
+import { type Anchor, type BatchHeader, isSameLog } from "./log_identity.js";
 import type { PartitionReader } from "./partition_reader.js";
 
 const OFFSET_OUT_OF_RANGE = 1;

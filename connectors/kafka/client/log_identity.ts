@@ -4,16 +4,7 @@
  * with a mark of the last batch that was read. Whoever goes on from it fetches that batch once more and compares.
  */
 import { RecordFormatError } from "./kafka_errors.js";
-import type { LogId } from "./log_id.js";
-
-/** A record batch, told apart from any other that was ever at the same place. */
-export interface BatchMark {
-  readonly baseOffset: number;
-  /** Of the leader that took it. */
-  readonly leaderEpoch: number;
-  /** CRC-32C, as stored with it. */
-  readonly checksum: number;
-}
+import type { BatchMark, LogId } from "./log_id.js";
 
 /** The batch that was read last, and an offset in it. */
 export interface Anchor extends BatchMark {

@@ -96,7 +96,7 @@ describe("the range of a log", () => {
     assert.equal(tracker.restriction.readUpTo, 47);
     assert.deepEqual(tracker.restriction.log, { ...log, anchor: { offset: 46, ...batch } });
     const whole = new LogRangeTracker({ start: 42, end: 50, log });
-    assert.ok(whole.tryClaim(new LastBatch({ offset: 49, ...batch })));
+    assert.ok(whole.tryClaim(new LastBatch(49, batch)));
     assert.equal(whole.restriction.readUpTo, 50);
     assert.deepEqual(whole.restriction.log, { ...log, anchor: { offset: 49, ...batch } });
   });
