@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs api clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-files bench-codecs api clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -70,6 +70,13 @@ run-batch: build ## A day of events in files, made once, joined to files [COUNT=
 	@rm -rf .local/results
 	@$(PROGRAM) run --orders='.local/history/orders/*.avro' --payments='.local/history/payments/*.avro' --sink=jsonl --sink_path=.local/results $(ARGS)
 
+run-dataflow-local: build ## Submit to a fake of Dataflow on this machine, which runs the job under load [DURATION=30s RATE=500 ARGS=…]
+	@$(PROGRAM) run-dataflow-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
+
+push-image: ## Build the worker image and the Flex Template with Cloud Build [IMAGE=REGION-docker.pkg.dev/… TEMPLATE=gs://…/order-payment-stream.json]
+	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "IMAGE and TEMPLATE say where to: make push-image IMAGE=us-central1-docker.pkg.dev/PROJECT/beam/order-payment-stream:1 TEMPLATE=gs://BUCKET/templates/order-payment-stream.json"; exit 2; }
+	gcloud builds submit --config=deploy/cloudbuild.yaml --substitutions="_IMAGE=$(IMAGE),_TEMPLATE=$(TEMPLATE)" .
+
 producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)
 
@@ -87,6 +94,9 @@ bench-portable: setup ## A job on a portable runner [SHAPE=counter|product RUNNE
 
 bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
 	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
+
+bench-files: setup ## History in Avro files of 1, 5 and 10 million events [ARGS="--events=1000000 --codecs=snappy"]
+	@node $(FROM_SOURCE) bench/files.ts $(ARGS)
 
 bench-codecs: setup ## How fast each codec unpacks
 	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)

@@ -16,6 +16,7 @@ import {
   LIST_CHOICES,
   PAIRS_SETTINGS,
   PRODUCE_SETTINGS,
+  RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
   STATE_CHOICES,
@@ -82,6 +83,18 @@ define(program.command("run-local").description("start what is missing, generate
   action: async (invocation) =>
     (await import("./commands/run_local.js")).runLocal(invocation, invocation.environment),
 });
+
+define(
+  program
+    .command("run-dataflow-local")
+    .description("submit to a fake of Dataflow on this machine, under load"),
+  {
+    table: RUN_DATAFLOW_LOCAL_SETTINGS,
+    together: checkTogether,
+    action: async (invocation) =>
+      (await import("./commands/run_dataflow_local.js")).runDataflowLocal(invocation, invocation.environment),
+  },
+);
 
 define(program.command("explain").description("why an order is or is not paired"), {
   table: EXPLAIN_SETTINGS,
