@@ -1,13 +1,13 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-codecs clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-files bench-codecs api clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
 
 help: ## This list
 	@echo "Joins orders and payments from Kafka and writes each pair once to MongoDB. Two commands to begin with:"
-	@echo "  make run-local    see it work        make test    see it tested"
+	@echo "  make run-local    start everything      make test    run all tests"
 	@echo
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -59,7 +59,7 @@ integration: setup ## Against a real Kafka and a MongoDB-protocol server, which 
 e2e: build ## Producers, pipeline and MongoDB together, against an independent oracle
 	@TEST_PROGRAM=dist node scripts/run_tests.mjs e2e
 
-run-local: build ## Bring up what is missing, offer load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
+run-local: build ## Start what is missing, generate load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
 	@$(PROGRAM) run-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
 
 submit: build ## Submit to Google Cloud Dataflow, and follow the job [ARGS="--dry_run", settings as in .env.example]
@@ -69,6 +69,13 @@ run-batch: build ## A day of events in files, made once, joined to files [COUNT=
 	@test -d .local/history || $(PROGRAM) produce all --to=files --to_path=.local/history --backfill $(if $(COUNT),--count=$(COUNT))
 	@rm -rf .local/results
 	@$(PROGRAM) run --orders='.local/history/orders/*.avro' --payments='.local/history/payments/*.avro' --sink=jsonl --sink_path=.local/results $(ARGS)
+
+run-dataflow-local: build ## Submit to a fake of Dataflow on this machine, which runs the job under load [DURATION=30s RATE=500 ARGS=…]
+	@$(PROGRAM) run-dataflow-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
+
+push-image: ## Build the worker image and the Flex Template with Cloud Build [IMAGE=REGION-docker.pkg.dev/… TEMPLATE=gs://…/order-payment-stream.json]
+	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "IMAGE and TEMPLATE say where to: make push-image IMAGE=us-central1-docker.pkg.dev/PROJECT/beam/order-payment-stream:1 TEMPLATE=gs://BUCKET/templates/order-payment-stream.json"; exit 2; }
+	gcloud builds submit --config=deploy/cloudbuild.yaml --substitutions="_IMAGE=$(IMAGE),_TEMPLATE=$(TEMPLATE)" .
 
 producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)
@@ -82,14 +89,20 @@ services-down: build ## End them, if they were started from here
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
 	@node $(FROM_SOURCE) bench/main.ts $(ARGS)
 
-bench-portable: setup ## The workers on Prism beside those of Beam's Python SDK [ARGS="--elements=600000 --runs=3"]
-	@node $(FROM_SOURCE) bench/portable/main.ts $(ARGS)
+bench-portable: setup ## A job on a portable runner [SHAPE=counter|product RUNNER=flink|prism ARGS="--runs=3 …"]; counter: beside Beam's Python SDK, on Prism
+	@node $(FROM_SOURCE) bench/portable/$(if $(filter product,$(SHAPE)),product_main,main).ts $(if $(RUNNER),--runner=$(RUNNER)) $(ARGS)
 
 bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
 	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
 
+bench-files: setup ## History in Avro files of 1, 5 and 10 million events [ARGS="--events=1000000 --codecs=snappy"]
+	@node $(FROM_SOURCE) bench/files.ts $(ARGS)
+
 bench-codecs: setup ## How fast each codec unpacks
 	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)
+
+api: setup ## The API reference of the library, as HTML in .local/api
+	npx typedoc
 
 clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
 	@if [ -d .local ] && [ -d node_modules/tsx ]; then node $(FROM_SOURCE) pipeline/main.ts services down; fi

@@ -21,7 +21,13 @@ export function build(): string {
   for (const file of readdirSync(join(ROOT, "schemas"))) {
     if (file.endsWith(".avsc")) cpSync(join(ROOT, "schemas", file), join(BUILD, "schemas", file));
   }
-  for (const folder of ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs"])
+  for (const folder of [
+    "beam",
+    "connectors/kafka",
+    "connectors/mongodb",
+    "connectors/gcs",
+    "connectors/files",
+  ])
     linkPackage(folder);
   return join(BUILD, "bench");
 }

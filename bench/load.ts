@@ -4,23 +4,9 @@
  */
 import { Kafka, logLevel } from "kafkajs";
 import { produce } from "../producers/producer.js";
-import { completeShares, messagesPerOrder, type Shares } from "../producers/shares.js";
+import { completeShares, messagesPerOrder } from "../producers/shares.js";
 import { createMissingTopics } from "../producers/topics.js";
-import { FRAMED_SCHEMA_IDS, type LoadInput, type LoadResult } from "./load_input.js";
-
-/**
- * Two orders to a payment, as in the load that the other engines were measured with. All records are Avro, the
- * cheapest to decode: the share of the engine in the time is then the largest.
- */
-const SHARES: Partial<Shares> = {
-  paid: 0.42,
-  multiplePayments: 0.01,
-  early: 0.02,
-  delayed: 0.03,
-  missing: 0.52,
-  orphan: 0.02,
-  json: 0,
-};
+import { FRAMED_SCHEMA_IDS, type LoadInput, type LoadResult, SHARES } from "./load_input.js";
 
 /** A fixed date: the same seed gives the same bytes on any day. */
 const START_MS = Date.parse("2026-01-01T00:00:00Z");

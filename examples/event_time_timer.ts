@@ -8,44 +8,33 @@ import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
 
 const MINUTE_MS = 60_000;
-const outputs = { main: beam.coders.string };
-const state = { pages: beam.bagState(beam.coders.string), lastAt: beam.valueState(beam.coders.int) };
-const timers = { over: beam.eventTimeTimer() };
-type Clicked = beam.StatefulContext<typeof outputs, typeof state, typeof timers>;
-type Over = beam.TimerContext<string, typeof outputs, typeof state, typeof timers>;
 
-class FindVisits extends beam.StatefulDoFn<string, string, typeof outputs, typeof state, typeof timers> {
-  static readonly urn = "example:find_visits:v1";
-  readonly outputs = outputs;
-  readonly state = state;
-  readonly timers = timers;
-  process({ value: page }: beam.KV<string, string>, { state, timers, timestamp }: Clicked): void {
+const findVisits = beam.defineStatefulDoFn({
+  urn: "example:find_visits:v1",
+  outputs: { visits: beam.coders.string },
+  state: { pages: beam.bagState(beam.coders.string), lastAt: beam.valueState(beam.coders.int) },
+  timers: { over: beam.eventTimeTimer() },
+  process({ value: page }: beam.KV<string, string>, { state, timers, timestamp }) {
     const lastAt = Math.max(timestamp, state.lastAt.read() ?? timestamp);
     state.pages.add(page);
     state.lastAt.write(lastAt);
     timers.over.set(lastAt + 30 * MINUTE_MS);
-  }
-  readonly onTimer = {
-    over: ({ key: user, state, emit }: Over) => {
+  },
+  onTimer: {
+    over({ key: user, state, emit }) {
       const lastAt = new Date(state.lastAt.read()!).toISOString();
-      emit.main(`${user}, until ${lastAt}: ${state.pages.read().sort().join(" ")}`);
+      emit.visits(`${user}, until ${lastAt}: ${state.pages.read().sort().join(" ")}`);
       state.pages.clear();
       state.lastAt.clear();
     },
-  };
-}
-beam.registerDoFn(FindVisits);
+  },
+});
 
 const { pipeline, root } = beam.createPipeline();
 const clicks = ["ann /", "bob /", "ann /cart", "ann /pay", "bob /help"].map((click) => click.split(" "));
 const timestamps = [0, 3, 2, 8, 25].map((minutes) => Date.UTC(2026, 0, 1, 12, minutes));
 const values = clicks.map(([key, value]) => ({ key: key!, value: value! }));
-const input = beam.create(
-  "Clicks",
-  root,
-  values,
-  beam.coders.kv(beam.coders.string, beam.coders.string),
-  timestamps,
-);
-print("Print", beam.parDo("FindVisits", input, new FindVisits(null)).main);
+const coder = beam.coders.kv(beam.coders.string, beam.coders.string);
+const input = beam.create("Clicks", root, values, coder, timestamps);
+print("Print", beam.parDo("FindVisits", input, findVisits()).visits);
 await run(pipeline);

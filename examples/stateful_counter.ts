@@ -6,48 +6,23 @@
 import * as beam from "@order-payment-stream/beam";
 import { print, run } from "./run.js";
 
-const keyed = { main: beam.coders.kv(beam.coders.string, beam.coders.string) };
-
 /** State belongs to a key, so each word becomes one. */
-class KeyByWord extends beam.DoFn<string, typeof keyed> {
-  static readonly urn = "example:key_by_word:v1";
-  readonly outputs = keyed;
-  process(word: string, ctx: beam.ElementContext<typeof keyed>): void {
-    ctx.emit.main({ key: word.toLowerCase(), value: word });
-  }
-}
-beam.registerDoFn(KeyByWord);
+const word = beam.keyFn("example:word:v1", beam.coders.string, (text: string) => text.toLowerCase());
 
-const counts = { main: beam.coders.string };
-const state = { count: beam.valueState(beam.coders.int) };
-const timers = {};
-
-class CountWords extends beam.StatefulDoFn<string, string, typeof counts, typeof state, typeof timers> {
-  static readonly urn = "example:count_words:v1";
-  readonly outputs = counts;
-  readonly state = state;
-  readonly timers = timers;
-  readonly onTimer = {};
-  process(
-    { key }: beam.KV<string, string>,
-    ctx: beam.StatefulContext<typeof counts, typeof state, typeof timers>,
-  ): void {
-    const count = (ctx.state.count.read() ?? 0) + 1;
-    ctx.state.count.write(count);
-    ctx.emit.main(`${key} ${count}`);
-  }
-}
-beam.registerDoFn(CountWords);
+const countWords = beam.defineStatefulDoFn({
+  urn: "example:count_words:v1",
+  outputs: { counts: beam.coders.string },
+  state: { count: beam.valueState(beam.coders.int) },
+  process({ key }: beam.KV<string, string>, { state, emit }) {
+    const count = (state.count.read() ?? 0) + 1;
+    state.count.write(count);
+    emit.counts(`${key} ${count}`);
+  },
+});
 
 const { pipeline, root } = beam.createPipeline();
-const words = beam.create(
-  "Words",
-  root,
-  "To be or not to be that is the question".split(" "),
-  beam.coders.string,
-);
-print(
-  "Print",
-  beam.parDo("Count", beam.parDo("Key", words, new KeyByWord(null)).main, new CountWords(null)).main,
-);
+const words = "To be or not to be that is the question".split(" ");
+const input = beam.create("Words", root, words, beam.coders.string);
+const { counts } = beam.parDo("Count", beam.withKeys("Key", input, word), countWords());
+print("Print", counts);
 await run(pipeline);

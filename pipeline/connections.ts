@@ -1,7 +1,8 @@
 /** From settings to what Kafka and MongoDB clients want. */
 
-import type { RegistryAddress } from "@order-payment-stream/kafka";
+import type { RegistryAddress, TokenSource } from "@order-payment-stream/kafka";
 import { type KafkaConfig, type KafkaLogger, oauthBearer, oauthTokens } from "@order-payment-stream/kafka";
+import { googleTokens, mskRegionOf, mskTokens } from "./cloud_tokens.js";
 import type { KafkaSettings } from "./settings/options.js";
 import type { RegistrySettings } from "./settings/registry_settings.js";
 
@@ -34,19 +35,25 @@ function tlsOf(settings: KafkaSettings): NonNullable<Security["ssl"]> {
 function loginOf(settings: KafkaSettings): NonNullable<Security["sasl"]> {
   const { kafka_sasl_mechanism: mechanism } = settings;
   if (mechanism === "OAUTHBEARER") {
-    const tokens = oauthTokens({
-      tokenEndpointUrl: settings.kafka_sasl_oauthbearer_token_endpoint_url!,
-      clientId: settings.kafka_sasl_oauthbearer_client_id!,
-      clientSecret: settings.kafka_sasl_oauthbearer_client_secret!,
-      scope: settings.kafka_sasl_oauthbearer_scope,
-    });
-    return oauthBearer(tokens, settings.kafka_sasl_oauthbearer_extensions);
+    return oauthBearer(tokensOf(settings), settings.kafka_sasl_oauthbearer_extensions);
   }
   return {
     mechanism: MECHANISMS[mechanism],
     username: settings.kafka_sasl_username!,
     password: settings.kafka_sasl_password!,
   };
+}
+
+function tokensOf(settings: KafkaSettings): TokenSource {
+  const { kafka_sasl_oauthbearer_method: method, kafka_bootstrap: brokers } = settings;
+  if (method === "google") return googleTokens();
+  if (method === "aws_msk_iam") return mskTokens(settings.aws_region ?? mskRegionOf(brokers)!);
+  return oauthTokens({
+    tokenEndpointUrl: settings.kafka_sasl_oauthbearer_token_endpoint_url!,
+    clientId: settings.kafka_sasl_oauthbearer_client_id!,
+    clientSecret: settings.kafka_sasl_oauthbearer_client_secret!,
+    scope: settings.kafka_sasl_oauthbearer_scope,
+  });
 }
 
 const MECHANISMS = {

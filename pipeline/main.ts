@@ -9,15 +9,20 @@ import {
   CHECKPOINTS_SETTINGS,
   DEAD_LETTER_CHOICES,
   DEAD_LETTER_SETTINGS,
+  EXPLAIN_SETTINGS,
   EXPORT_SETTINGS,
   JOBS_CHOICES,
   JOBS_SETTINGS,
+  LIST_CHOICES,
+  PAIRS_SETTINGS,
   PRODUCE_SETTINGS,
+  RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
   STATE_CHOICES,
   STATE_COMMAND_SETTINGS,
   TOPIC_CHOICES,
+  UNMATCHED_SETTINGS,
 } from "./commands/command_options.js";
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
@@ -35,7 +40,7 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
   .version(version(), "--version")
-  .helpOption("--help", "what there is to set")
+  .helpOption("--help", "show this help")
   .helpCommand(false)
   .addHelpText(
     "after",
@@ -72,19 +77,56 @@ define(program.command("produce").description("send made-up orders and payments 
   action: async ({ settings }, which) => (await import("./commands/produce.js")).produce(settings, which),
 });
 
-define(program.command("run-local").description("bring up what is missing, offer load, and run"), {
+define(program.command("run-local").description("start what is missing, generate load and run"), {
   table: RUN_LOCAL_SETTINGS,
   together: checkTogether,
   action: async (invocation) =>
     (await import("./commands/run_local.js")).runLocal(invocation, invocation.environment),
 });
 
-define(program.command("dead-letters").description("show what could not take part in the join"), {
-  table: DEAD_LETTER_SETTINGS,
-  choices: DEAD_LETTER_CHOICES,
-  action: async ({ settings }, what) =>
-    (await import("./commands/dead_letters.js")).deadLetters(settings, what),
+define(
+  program
+    .command("run-dataflow-local")
+    .description("submit to a fake of Dataflow on this machine, under load"),
+  {
+    table: RUN_DATAFLOW_LOCAL_SETTINGS,
+    together: checkTogether,
+    action: async (invocation) =>
+      (await import("./commands/run_dataflow_local.js")).runDataflowLocal(invocation, invocation.environment),
+  },
+);
+
+define(program.command("explain").description("why an order is or is not paired"), {
+  table: EXPLAIN_SETTINGS,
+  together: checkTogether,
+  operand: "order_id",
+  action: async (read, _, orderId) => (await import("./commands/explain.js")).explain(read, orderId),
 });
+
+define(program.command("pairs").description("list the pairs that were written"), {
+  table: PAIRS_SETTINGS,
+  choices: LIST_CHOICES,
+  action: async ({ settings }, what) => (await import("./commands/list_documents.js")).pairs(settings, what),
+});
+
+define(program.command("unmatched").description("list the events that found no partner in time"), {
+  table: UNMATCHED_SETTINGS,
+  choices: LIST_CHOICES,
+  action: async ({ settings }, what) =>
+    (await import("./commands/list_documents.js")).unmatched(settings, what),
+});
+
+define(
+  program.command("dead-letters").description("show, export and replay what could not take part in the join"),
+  {
+    table: DEAD_LETTER_SETTINGS,
+    together: checkTogether,
+    choices: DEAD_LETTER_CHOICES,
+    operand: "id",
+    action: async ({ settings }, what, id) =>
+      (await import("./commands/dead_letters.js")).deadLetters(settings, what, id),
+  },
+);
 
 define(program.command("export").description("write the collections to files"), {
   table: EXPORT_SETTINGS,

@@ -20,7 +20,8 @@ const isPool = process.argv.some((argument) => argument.startsWith("--worker_poo
 try {
   await runWorkerProcess(process.argv.slice(2), {
     prepare: async (options, log, others) => {
-      const settings = readWorkerSettings(isPool ? options : await resolveSecrets(options, REFERABLE));
+      const resolved = isPool ? options : await resolveSecrets(options, REFERABLE);
+      const settings = readWorkerSettings(resolved, process.env, isPool);
       checkOthers(settings, others);
       registerConnections(settings, log);
     },

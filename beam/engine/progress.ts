@@ -25,7 +25,7 @@ const PENDING_TABLE = "progress/pending";
 const RESTRICTIONS_TABLE = "progress/restrictions";
 
 /** What the last commit says of each stage that it knows, by the stage's name. */
-export function committedWatermarks(store: Store): ReadonlyMap<string, StageWatermarks> {
+export function committedWatermarks(store: Pick<Store, "table">): ReadonlyMap<string, StageWatermarks> {
   const found = new Map<string, StageWatermarks>();
   const table = store.table(WATERMARKS_TABLE);
   const key = new ByteReader();

@@ -39,7 +39,7 @@ function translate(pattern: string): string {
         i++;
         out += "(?:[^./][^/]*/)*";
       } else out += isFirstOfName ? "(?:[^./][^/]*(?:/[^./][^/]*)*)?" : ".*";
-    } else if (character === "*") out += isFirstOfName ? "(?:[^./][^/]*)?" : "[^/]*";
+    } else if (character === "*") out += isFirstOfName ? "(?!\\.)[^/]*" : "[^/]*";
     else if (character === "?") out += isFirstOfName ? "[^./]" : "[^/]";
     else if (character === "[") {
       const end = pattern.indexOf("]", i + 2);

@@ -11,8 +11,10 @@ import {
   type Collection,
   counter,
   DoFn,
+  type ElementContext,
   eventTimeTimer,
   GLOBAL_WINDOW_MAX,
+  GlobalWindow,
   type KV,
   parDo,
   processingTimeTimer,
@@ -26,7 +28,7 @@ import {
 } from "@order-payment-stream/beam";
 
 import type { AvroCodec } from "./codecs.js";
-import { containerBytes, type Pack } from "./container_writer.js";
+import { BLOCK_BYTES, containerBytes, type Pack } from "./container_writer.js";
 import { type FileEncoder, type FileEncoderName, fileEncoder } from "./file_encoder.js";
 import { type FilesConnection, filesConnections } from "./files_connection.js";
 import { type Content, packCoder, shardedContentCoder, shardedPackCoder } from "./packs.js";
@@ -53,7 +55,7 @@ const LINE_END = Buffer.from("\n");
 
 const encodedOutputs = { packs: shardedPackCoder };
 
-/** T → KV<shard, Pack>: one pack for each shard and bundle */
+/** T → KV<shard, Pack>: each of about a block, or of what a bundle has */
 class EncodeRecords extends DoFn<unknown, typeof encodedOutputs, FileWriteConfig> {
   static readonly urn = "beam:dofn:ts:files_encode:v1";
   readonly outputs = encodedOutputs;
@@ -70,21 +72,32 @@ class EncodeRecords extends DoFn<unknown, typeof encodedOutputs, FileWriteConfig
     }
   }
 
-  process(element: unknown): void {
+  process(element: unknown, ctx: ElementContext<typeof encodedOutputs>): void {
     const isAvro = this.config.format === "avro";
     const bytes = isAvro ? this.#encoder.avro(element) : Buffer.from(this.#encoder.json(element));
-    const shard = this.#shards[crc32(bytes) % this.#shards.length]!;
+    const number = crc32(bytes) % this.#shards.length;
+    const shard = this.#shards[number]!;
     shard.count++;
     shard.out.writeBytes(bytes);
     if (!isAvro) shard.out.writeBytes(LINE_END);
+    if (shard.out.length >= BLOCK_BYTES) this.#emit(number, ctx);
   }
 
   override finishBundle(ctx: BundleContext<typeof encodedOutputs>): void {
-    this.#shards.forEach(({ count, out }, number) => {
-      if (count === 0) return;
-      const pack: Pack = { count, bytes: out.toBytes() };
-      ctx.emit.packs({ key: String(number).padStart(5, "0"), value: pack }, Math.floor(ctx.clock.now()));
-    });
+    for (let number = 0; number < this.#shards.length; number++) this.#emit(number, ctx);
+  }
+
+  #emit(number: number, { emit, clock }: BundleContext<typeof encodedOutputs>): void {
+    const shard = this.#shards[number]!;
+    if (shard.count === 0) return;
+    const pack: Pack = { count: shard.count, bytes: shard.out.toBytes() };
+    shard.count = 0;
+    shard.out.reset();
+    emit.packs(
+      { key: String(number).padStart(5, "0"), value: pack },
+      Math.floor(clock.now()),
+      GlobalWindow.INSTANCE,
+    );
   }
 }
 registerDoFn(EncodeRecords);

@@ -8,7 +8,7 @@ export type {
   KafkaLogger,
   RecordCursor,
 } from "./client/kafka_client.js";
-export { TopicNotFoundError, UnreadableRecordsError } from "./client/kafka_errors.js";
+export { TokenRefusedError, TopicNotFoundError, UnreadableRecordsError } from "./client/kafka_errors.js";
 export { oauthBearer } from "./client/oauth_bearer.js";
 export { defineJsonDecoder, type JsonDecoderDefinition } from "./define_decoder.js";
 export {
@@ -17,7 +17,13 @@ export {
   registerKafkaClient,
   registerKafkaConnection,
 } from "./kafka_connections.js";
-export { type OAuthClient, oauthTokens, type TokenSource } from "./oauth_tokens.js";
+export {
+  type FreshToken,
+  keptTokens,
+  type OAuthClient,
+  oauthTokens,
+  type TokenSource,
+} from "./oauth_tokens.js";
 export type { PartitionStatus } from "./partition_status.js";
 export type { OffsetReset, StartPoint } from "./read_config.js";
 export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";

@@ -27,6 +27,13 @@ const REFRESH_SHARE = 0.5;
 /** Of a token whose issuer does not say how long it lives. */
 const UNTOLD_LIFE_MS = 60_000;
 
+/** A token as its issuer gives it. */
+export interface FreshToken {
+  readonly value: string;
+  /** How long it counts, ms. */
+  readonly lifeMs: number;
+}
+
 interface Token {
   readonly value: string;
   /** By the clock's measured time. */
@@ -39,11 +46,28 @@ interface Token {
  * @param clock in ms
  */
 export function oauthTokens(client: OAuthClient, clock: Pick<Clock, "elapsed"> = systemClock): TokenSource {
+  return keptTokens(() => fetchToken(client), clock);
+}
+
+/**
+ * Keeps the token of an issuer, and asks for the next one in time.
+ * @param issue rejects with a TokenRefusedError where trying again is of no use
+ * @param clock in ms
+ */
+export function keptTokens(
+  issue: () => Promise<FreshToken>,
+  clock: Pick<Clock, "elapsed"> = systemClock,
+): TokenSource {
   let token: Token | undefined;
   let fetching: Promise<Token> | undefined;
+  const fetchNext = async (): Promise<Token> => {
+    const startedAtMs = clock.elapsed();
+    const { value, lifeMs } = await issue();
+    return { value, refreshAtMs: startedAtMs + lifeMs * REFRESH_SHARE, endsAtMs: startedAtMs + lifeMs };
+  };
   return async () => {
     if (token !== undefined && clock.elapsed() < token.refreshAtMs) return token.value;
-    fetching ??= fetchToken(client, clock).finally(() => {
+    fetching ??= fetchNext().finally(() => {
       fetching = undefined;
     });
     try {
@@ -59,9 +83,8 @@ export function oauthTokens(client: OAuthClient, clock: Pick<Clock, "elapsed"> =
   };
 }
 
-async function fetchToken(client: OAuthClient, clock: Pick<Clock, "elapsed">): Promise<Token> {
+async function fetchToken(client: OAuthClient): Promise<FreshToken> {
   const { tokenEndpointUrl, clientId, clientSecret, scope } = client;
-  const startedAtMs = clock.elapsed();
   const form = new URLSearchParams({ grant_type: "client_credentials" });
   if (scope !== undefined) form.set("scope", scope);
   let status: number;
@@ -86,18 +109,19 @@ async function fetchToken(client: OAuthClient, clock: Pick<Clock, "elapsed">): P
     throw new Error(`the token endpoint ${tokenEndpointUrl} cannot be reached: ${reason}`, { cause: error });
   }
   const fields = fieldsOf(body);
+  const endpoint = `the token endpoint ${tokenEndpointUrl}`;
   if (status === 408 || status === 429 || status >= 500) {
     throw new Error(`the token endpoint ${tokenEndpointUrl} answers with status ${status}`);
   }
   const { access_token: value, expires_in: expiresIn } = fields;
   if (status !== 200) {
-    throw new TokenRefusedError(tokenEndpointUrl, `status ${status}${reasonOf(fields)}`, client.purpose);
+    throw new TokenRefusedError(endpoint, `status ${status}${reasonOf(fields)}`, client.purpose);
   }
   if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value)) {
-    throw new TokenRefusedError(tokenEndpointUrl, "its answer holds no access_token", client.purpose);
+    throw new TokenRefusedError(endpoint, "its answer holds no access_token", client.purpose);
   }
   const lifeMs = Number(expiresIn) > 0 ? Number(expiresIn) * 1_000 : UNTOLD_LIFE_MS;
-  return { value, refreshAtMs: startedAtMs + lifeMs * REFRESH_SHARE, endsAtMs: startedAtMs + lifeMs };
+  return { value, lifeMs };
 }
 
 /** As RFC 6749, section 2.3.1, wants it in front of Basic. */

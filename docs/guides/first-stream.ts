@@ -3,8 +3,12 @@ import * as beam from "@order-payment-stream/beam";
 import { defineJsonDecoder, readFromKafka, registerKafkaConnection } from "@order-payment-stream/kafka";
 import { defineMongoSink, registerMongoConnection } from "@order-payment-stream/mongodb";
 
-const { KAFKA = "127.0.0.1:9092", TOPIC = "clicks", MONGODB = "mongodb://127.0.0.1:27017" } = process.env;
-const { DATABASE: database = "guide", STATE_DIR: stateDir = "state" } = process.env;
+const {
+  KAFKA = "127.0.0.1:9092",
+  MONGODB = "mongodb://127.0.0.1:27017",
+  JOB_ENDPOINT: jobEndpoint,
+} = process.env;
+const { TOPIC: topic = "clicks", DATABASE: database = "guide", STATE_DIR: stateDir = "state" } = process.env;
 registerKafkaConnection("kafka", { brokers: [KAFKA] });
 registerMongoConnection("mongodb", MONGODB);
 
@@ -19,16 +23,15 @@ const countClicks = beam.defineStatefulDoFn({
   outputs: { sessions: beam.coders.kv(beam.coders.string, beam.coders.int) },
   state: { count: beam.valueState(beam.coders.int) },
   timers: { end: beam.eventTimeTimer() },
-  config: { sessionMs: 60_000 },
-  process({ value: at }: beam.KV<string, number>, ctx) {
-    const count = ctx.state.count.read() ?? 0;
-    if (count === 0) ctx.timers.end.set(at + this.config.sessionMs);
-    ctx.state.count.write(count + 1);
+  process({ value: at }: beam.KV<string, number>, { state, timers }) {
+    const count = state.count.read() ?? 0;
+    if (count === 0) timers.end.set(at + 60_000);
+    state.count.write(count + 1);
   },
   onTimer: {
-    end(ctx) {
-      ctx.emit.sessions({ key: ctx.key, value: ctx.state.count.read() ?? 0 });
-      ctx.state.count.clear();
+    end({ key, state, emit }) {
+      emit.sessions({ key, value: state.count.read() ?? 0 });
+      state.count.clear();
     },
   },
 });
@@ -39,14 +42,11 @@ const writeSession = defineMongoSink<beam.KV<string, number>>({
 
 const { pipeline, root } = beam.createPipeline();
 const isBounded = process.env.BOUNDED === "yes";
-const clicks = readFromKafka("Read", root, {
-  connection: "kafka",
-  topic: TOPIC,
-  decoder: clickDecoder,
-  isBounded,
-});
+const clicks = readFromKafka("Read", root, { connection: "kafka", topic, decoder: clickDecoder, isBounded });
 const { sessions } = beam.parDo("Count", clicks.events, countClicks());
 beam.parDo("Write", sessions, writeSession({ connection: "mongodb", database, collection: "sessions" }));
-const run = await beam.runPipeline(pipeline, { runner: "direct", stateDir });
+const run = await (jobEndpoint === undefined
+  ? beam.runPipeline(pipeline, { runner: "direct", stateDir })
+  : beam.runPipeline(pipeline, { runner: "portable", jobEndpoint }));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => run.stop());
 await run.finished;

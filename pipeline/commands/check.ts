@@ -22,13 +22,14 @@ import { createLog, type Log } from "../report/log.js";
 import { print } from "../report/standard_output.js";
 import { formatCount } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
+import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { SettingsOf } from "../settings/setting.js";
 import { variableOf } from "../settings/setting.js";
 import { explain } from "./command.js";
 import type { CHECK_SETTINGS } from "./command_options.js";
 import { EXIT_FAILED } from "./exit_codes.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
-import { briefRegistry, collectionPlans, connectBriefly, withAdvice } from "./preflight.js";
+import { briefRegistry, collectionPlans, connectBriefly, topicSettings, withAdvice } from "./preflight.js";
 
 type CheckSettings = SettingsOf<typeof CHECK_SETTINGS>;
 
@@ -57,7 +58,11 @@ export async function check(settings: CheckSettings): Promise<number> {
   const { signal } = watchInterrupts();
   const findings = await unlessAborted(
     signal,
-    Promise.all([checkKafka(settings, log), checkRegistry(settings), checkMongodb(settings)]),
+    Promise.all([
+      needsKafka(settings) ? checkKafka(settings, log) : [],
+      needsKafka(settings) ? checkRegistry(settings) : [],
+      needsMongo(settings) ? checkMongodb(settings) : [],
+    ]),
   );
   const all = findings.flat();
   await print(all.map(lineOf).join("\n"));
@@ -99,9 +104,10 @@ async function checkKafka(settings: CheckSettings, log: Log): Promise<Finding[]>
   const connected = client;
   try {
     const registry = registryConfig(settings);
-    if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, retryMaxMs: 1 });
+    if (registry !== undefined)
+      registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, logger: log, retryMaxMs: 1 });
     const topics = await Promise.all(
-      (["kafka_order_topic", "kafka_payment_topic"] as const).map((name) =>
+      topicSettings(settings).map((name) =>
         finding(
           "topic",
           () => withAdvice(name, settings, () => topicText(connected, name, settings)),

@@ -47,7 +47,7 @@ export interface CommandSpec<Table extends SettingsTable, Choice extends string>
   readonly together?: CombinationCheck;
   /** Positional arguments, by the values that they may have. */
   readonly choices?: readonly Choice[];
-  /** What may stand behind the choice, for `--help`. */
+  /** What may stand behind the choice, or alone, for `--help`. */
   readonly operand?: string;
   /** Resolves with the exit code. */
   readonly action: (invocation: Invocation<Table>, choice: Choice, operand?: string) => Promise<number>;
@@ -75,7 +75,8 @@ export function define<Table extends SettingsTable, Choice extends string>(
     try {
       const settings: string[] = [];
       const words: string[] = [];
-      const taken = operand === undefined ? undefined : operandOf(command.args);
+      const taken =
+        operand === undefined ? undefined : operandOf(command.args, choices === undefined ? 0 : 1);
       const left = command.args.filter((_, i) => i !== taken);
       const choice = checkArguments(left, Object.keys(table), choices, settings, words);
       const file = readEnvFile();
@@ -101,10 +102,10 @@ export function define<Table extends SettingsTable, Choice extends string>(
   });
 }
 
-/** The second word of what commander left over, which stands behind the choice. */
-function operandOf(words: readonly string[]): number | undefined {
+/** Of what commander left over, the word that stands behind the choice, or the first where there is none to make. */
+function operandOf(words: readonly string[], before: number): number | undefined {
   const places = words.flatMap((word, place) => (word.startsWith("-") ? [] : [place]));
-  return places[1];
+  return places[before];
 }
 
 /** What commander left over: the positional argument, unknown flags (with their values), and what is too much. */

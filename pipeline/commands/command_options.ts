@@ -5,8 +5,10 @@ import { VALUE_FORMATS } from "../../producers/value_format.js";
 import { REASONS } from "../report/figures.js";
 import { DATAFLOW_PLACE_SETTINGS } from "../settings/dataflow_settings.js";
 import { SINK_SETTINGS } from "../settings/file_settings.js";
+import { UI_SETTINGS } from "../settings/monitor_options.js";
 import {
   CHECKPOINT_PLACE_SETTINGS,
+  ENGINE_SETTINGS,
   KAFKA_SETTINGS,
   LOG_SETTINGS,
   MONGODB_SETTINGS,
@@ -20,10 +22,14 @@ import {
   compression,
   decimal,
   durationMs,
+  durationOrOff,
+  httpUrl,
   oneOf,
   text,
+  timeOrAgo,
   timestampMs,
   wholeNumber,
+  words,
   yesOrNo,
 } from "../settings/setting_values.js";
 
@@ -201,8 +207,70 @@ export const RUN_LOCAL_SETTINGS = settingsTable({
   },
 });
 
+/** Of all commands that list documents. */
+const LISTING_SETTINGS = settingsTable({
+  since: {
+    description:
+      "Only those from this time on, or from so long ago: of the record for dead letters, created_at for others.",
+    expected: "a time such as 2026-01-31T12:00:00Z, or a duration such as 2h",
+    schema: timeOrAgo,
+    isFlagOnly: true,
+  },
+  until: {
+    description: "Only those before this time, or before so long ago.",
+    expected: "a time such as 2026-01-31T12:00:00Z, or a duration such as 2h",
+    schema: timeOrAgo,
+    isFlagOnly: true,
+  },
+  limit: {
+    description: "How many, at most. Without it 20 are listed, 1000 replayed, and all exported.",
+    expected: "a whole number from 1 to 10000000",
+    schema: wholeNumber(1, 10_000_000),
+    isFlagOnly: true,
+  },
+  json: {
+    description: "A line of JSON for each, for other programs.",
+    expected: "true or false",
+    schema: yesOrNo,
+    default: "false",
+    isSwitch: true,
+    isFlagOnly: true,
+  },
+});
+
+const ORDER_ID = settingsTable({
+  order_id: {
+    description: "Only those of this order.",
+    expected: "an order_id",
+    schema: text,
+    isFlagOnly: true,
+  },
+});
+
 /** As `run` has them, so that what is said holds for it. */
 export const CHECK_SETTINGS = RUN_SETTINGS;
+
+/** As RUN_LOCAL_SETTINGS, for a job at the fake of Dataflow. */
+export const RUN_DATAFLOW_LOCAL_SETTINGS = settingsTable({
+  ...RUN_LOCAL_SETTINGS,
+  siblings: {
+    description: "Worker processes beside the first one.",
+    expected: "a whole number from 0 to 15",
+    schema: wholeNumber(0, 15),
+    default: "1",
+    isFlagOnly: true,
+  },
+  runner: {
+    ...RUN_SETTINGS.runner,
+    expected: "dataflow; the others are for the run command",
+    schema: oneOf("dataflow"),
+    default: "dataflow",
+  },
+  project: { ...RUN_SETTINGS.project, default: "local-project" },
+  region: { ...RUN_SETTINGS.region, default: "us-central1" },
+  temp_location: { ...RUN_SETTINGS.temp_location, default: "gs://dataflow-local/tmp" },
+  sdk_container_image: { ...RUN_SETTINGS.sdk_container_image, default: "local/order-payment-stream:1" },
+});
 
 export const DEAD_LETTER_SETTINGS = settingsTable({
   reason: {
@@ -211,14 +279,119 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
     schema: oneOf(...REASONS),
     isFlagOnly: true,
   },
-  limit: {
-    description: "How many to list, at most.",
-    expected: "a whole number from 1 to 100000",
-    schema: wholeNumber(1, 100_000),
-    default: "20",
+  topic: {
+    description: "Only those of this topic.",
+    expected: "the name of a topic",
+    schema: text,
+    isFlagOnly: true,
+  },
+  key: {
+    description: "Only those whose record has this key: an order_id.",
+    expected: "a text",
+    schema: text,
+    isFlagOnly: true,
+  },
+  id: {
+    description: "Only those with these _ids.",
+    expected: "one or more _ids with commas between them",
+    schema: words,
+    isFlagOnly: true,
+  },
+  ...LISTING_SETTINGS,
+  file: {
+    description:
+      "replay: what `export` has written and somebody has edited; keys and values are taken from there.",
+    expected: "the path of a file",
+    schema: text,
+    isFlagOnly: true,
+  },
+  to_topic: {
+    description: "replay: a topic to send to, in place of the one that each came from.",
+    expected: "the name of a topic",
+    schema: text,
+    isFlagOnly: true,
+  },
+  dry_run: {
+    description: "replay: says what would be sent, and sends nothing.",
+    expected: "true or false",
+    schema: yesOrNo,
+    default: "false",
+    isSwitch: true,
+    isFlagOnly: true,
+  },
+  rate: {
+    description: "replay: records a second, at most.",
+    expected: "a number from 0.1 to 100000",
+    schema: decimal(0.1, 100_000),
+    default: "100",
+    isFlagOnly: true,
+  },
+  anyway: {
+    description: "replay: also what would become a dead letter again: LATE, INVALID, …",
+    expected: "true or false",
+    schema: yesOrNo,
+    default: "false",
+    isSwitch: true,
+    isFlagOnly: true,
+  },
+  again: {
+    description: "replay: also what was replayed before.",
+    expected: "true or false",
+    schema: yesOrNo,
+    default: "false",
+    isSwitch: true,
     isFlagOnly: true,
   },
   ...MONGODB_SETTINGS,
+  ...KAFKA_SETTINGS,
+  ...TIME_SETTINGS,
+  max_ahead_of_clock: ENGINE_SETTINGS.max_ahead_of_clock,
+  schema_registry_url: REGISTRY_SETTINGS.schema_registry_url,
+  ...LOG_SETTINGS,
+});
+
+export const PAIRS_SETTINGS = settingsTable({
+  ...ORDER_ID,
+  ...LISTING_SETTINGS,
+  ...MONGODB_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const UNMATCHED_SETTINGS = settingsTable({
+  ...ORDER_ID,
+  reason: {
+    description: "Only those with this reason: UNPAID (orders) or NO_ORDER (payments).",
+    expected: "UNPAID or NO_ORDER",
+    schema: oneOf("UNPAID", "NO_ORDER"),
+    isFlagOnly: true,
+  },
+  ...LISTING_SETTINGS,
+  ...MONGODB_SETTINGS,
+  ...LOG_SETTINGS,
+});
+
+export const EXPLAIN_SETTINGS = settingsTable({
+  page: {
+    description:
+      "The page of the run that is to be asked, such as http://127.0.0.1:4040; its token is UI_TOKEN.",
+    expected: "a URL such as http://127.0.0.1:4040",
+    schema: httpUrl,
+    isFlagOnly: true,
+  },
+  ui_token: UI_SETTINGS.ui_token,
+  state_dir: STATE_SETTINGS.state_dir,
+  search: {
+    description:
+      "How far back to look in Kafka where no event of the order is known; off: Kafka is not asked.",
+    expected: "a duration such as 2h or 30m, or off",
+    schema: durationOrOff(1_000),
+    default: "2h",
+    isFlagOnly: true,
+  },
+  json: LISTING_SETTINGS.json,
+  ...MONGODB_SETTINGS,
+  ...KAFKA_SETTINGS,
+  ...TIME_SETTINGS,
   ...LOG_SETTINGS,
 });
 
@@ -264,7 +437,8 @@ export const JOBS_SETTINGS = settingsTable({
 
 export const JOBS_CHOICES = ["list", "show", "metrics", "drain", "cancel"] as const;
 export const CHECKPOINTS_CHOICES = ["list"] as const;
-export const DEAD_LETTER_CHOICES = ["list", "count"] as const;
+export const DEAD_LETTER_CHOICES = ["list", "count", "show", "export", "replay"] as const;
+export const LIST_CHOICES = ["list", "count"] as const;
 export const SERVICE_CHOICES = ["up", "down", "status"] as const;
 
 export const STATE_CHOICES = ["inspect", "export"] as const;

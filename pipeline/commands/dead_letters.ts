@@ -1,110 +1,168 @@
-/** `dead-letters`: what could not take part in the join, for a person to read. */
+/** `dead-letters`: what could not take part in the join, for a person to read, to mend and to send again. */
 
 import { connectMongo } from "@order-payment-stream/mongodb";
-import type { Collection, Document } from "mongodb";
-import { CLIENT_ID } from "../connections.js";
+import type { Collection } from "mongodb";
+import { CLIENT_ID, kafkaConfig } from "../connections.js";
+import { letterLine, readLetterLines } from "../dead_letters/letter_lines.js";
+import { deadLetterText, wholeLetterText } from "../dead_letters/letter_text.js";
+import {
+  findLetters,
+  type LetterDocument,
+  type LetterFilter,
+  letterView,
+  mongoFilter,
+  type Topics,
+} from "../dead_letters/letters.js";
+import { type ReplayContext, type ReplayResult, replay } from "../dead_letters/replay.js";
+import { createLog, type Log } from "../report/log.js";
 import { print } from "../report/standard_output.js";
 import { formatCount } from "../report/summary.js";
+import { Terminal } from "../report/terminal.js";
 import type { SettingsOf } from "../settings/setting.js";
+import { CommandError } from "./command.js";
 import type { DEAD_LETTER_CHOICES, DEAD_LETTER_SETTINGS } from "./command_options.js";
+import { EXIT_WRONG_SETTINGS } from "./exit_codes.js";
+import { watchInterrupts } from "./interrupts.js";
+import { connectBriefly } from "./preflight.js";
 
-type DeadLetterSettings = SettingsOf<typeof DEAD_LETTER_SETTINGS>;
+export type DeadLetterSettings = SettingsOf<typeof DEAD_LETTER_SETTINGS>;
+type Letters = Collection<LetterDocument>;
 
-/** Characters of a key or a value that are shown. */
-const PREVIEW_MAX = 160;
+const LISTED = 20;
+const REPLAYED_MAX = 1_000;
 
-/** Resolves with the exit code. */
+/**
+ * Resolves with the exit code.
+ * @param named behind `show`: the _id of a letter
+ */
 export async function deadLetters(
-  settings: DeadLetterSettings,
+  given: DeadLetterSettings,
   what: (typeof DEAD_LETTER_CHOICES)[number],
+  named?: string,
 ): Promise<number> {
+  const settings = named === undefined ? given : { ...given, id: [named] };
+  if (what === "show" && settings.id === undefined) {
+    throw new CommandError(
+      "which dead letter is meant? Expected its _id, as `dead-letters list --json` shows it",
+      {
+        exitCode: EXIT_WRONG_SETTINGS,
+      },
+    );
+  }
   const client = await connectMongo(settings.mongodb_uri, { appName: CLIENT_ID });
   try {
-    const collection = client
+    const letters = client
       .db(settings.mongodb_database)
-      .collection(settings.mongodb_dead_letter_collection);
-    await (what === "list" ? list(collection, settings) : count(collection, settings));
+      .collection<LetterDocument>(settings.mongodb_dead_letter_collection);
+    switch (what) {
+      case "list":
+      case "show":
+        await list(letters, settings, what === "show");
+        break;
+      case "count":
+        await count(letters, settings);
+        break;
+      case "export":
+        for await (const letter of findLetters(letters, filterOf(settings), settings.limit ?? 0)) {
+          await print(letterLine(letter));
+        }
+        break;
+      case "replay":
+        await replayAll(letters, settings);
+    }
   } finally {
     await client.close();
   }
   return 0;
 }
 
-/** Newest first, by the time that the record has in Kafka; those without one last. */
-async function list(collection: Collection, { reason, limit }: DeadLetterSettings): Promise<void> {
-  const found = collection
-    .find(reason === undefined ? {} : { reason }, { promoteBuffers: true })
-    .sort({ timestamp: -1 })
-    .limit(limit);
-  let isEmpty = true;
-  for await (const document of found) {
-    isEmpty = false;
-    await print(deadLetterText(document));
-  }
-  if (isEmpty) await print("no dead letters");
+function filterOf({ reason, since, until, topic, key, id }: DeadLetterSettings): LetterFilter {
+  return { reason, sinceMs: since, untilMs: until, topic, key, ids: id };
 }
 
-async function count(collection: Collection, { reason }: DeadLetterSettings): Promise<void> {
-  const groups = await collection
+const topicsOf = (settings: DeadLetterSettings): Topics => ({
+  orders: settings.kafka_order_topic,
+  payments: settings.kafka_payment_topic,
+});
+
+async function list(letters: Letters, settings: DeadLetterSettings, areWhole: boolean): Promise<void> {
+  let isEmpty = true;
+  const topics = topicsOf(settings);
+  for await (const letter of findLetters(letters, filterOf(settings), settings.limit ?? LISTED)) {
+    isEmpty = false;
+    if (settings.json) await print(JSON.stringify(letterView(letter, topics)));
+    else await print(areWhole ? wholeLetterText(letter, topics) : deadLetterText(letter));
+  }
+  if (isEmpty && !settings.json) await print("no dead letters");
+}
+
+async function count(letters: Letters, settings: DeadLetterSettings): Promise<void> {
+  const groups = await letters
     .aggregate<{ _id: string; count: number }>([
-      { $match: reason === undefined ? {} : { reason } },
+      { $match: mongoFilter(filterOf(settings)) },
       { $group: { _id: "$reason", count: { $sum: 1 } } },
     ])
     .toArray();
   const rows = groups.map(({ _id, count }): [string, number] => [_id, count]);
   rows.sort(([, a], [, b]) => b - a);
   rows.push(["total", rows.reduce((sum, [, n]) => sum + n, 0)]);
-  await print(rows.map(([name, n]) => `${name.padEnd(18)}${formatCount(n).padStart(12)}`).join("\n"));
+  if (settings.json) await print(JSON.stringify(Object.fromEntries(rows)));
+  else await print(rows.map(([name, n]) => `${name.padEnd(18)}${formatCount(n).padStart(12)}`).join("\n"));
 }
 
-/** A dead letter from its collection, in a few lines. */
-export function deadLetterText(letter: Document): string {
-  const { reason, message, field, timestamp } = letter;
-  const when = timestamp instanceof Date ? timestamp.toISOString() : "no time";
-  const where = placeOf(letter);
-  const lines = [
-    `${reason}  ${when}  ${where}`,
-    `  ${field === undefined ? "" : `${field}: `}${oneLine(String(message))}`,
-  ];
-  if (letter.key != null) lines.push(`  key    ${preview(letter.key)}`);
-  if (letter.value != null) lines.push(`  value  ${preview(letter.value)}`);
-  if (letter.first !== undefined) lines.push(`  first  ${cut(JSON.stringify(letter.first))}`);
-  if (letter.event !== undefined) lines.push(`  this   ${cut(JSON.stringify(letter.event))}`);
-  if (letter.document !== undefined) lines.push(`  document  ${cut(JSON.stringify(letter.document))}`);
-  return lines.join("\n");
-}
-
-function placeOf({ topic, partition, offset, file, record, collection, code }: Document): string {
-  if (file !== undefined) {
-    return record === undefined ? `${file}, byte ${offset}` : `${file}, block at ${offset}, record ${record}`;
-  }
-  if (topic !== undefined) return `${topic}, partition ${partition}, offset ${offset}`;
-  return `collection ${collection}${code == null ? "" : `, code ${code}`}`;
-}
-
-/** Text as it is; other bytes in hexadecimal. */
-function preview(value: unknown): string {
-  if (!(value instanceof Uint8Array)) return cut(oneLine(String(value)));
-  if (value.length === 0) return "(empty)";
-  const text = textOf(value);
-  if (text !== undefined) return cut(oneLine(text));
-  return `0x${cut(Buffer.from(value.subarray(0, PREVIEW_MAX)).toString("hex"))} (${value.length} bytes)`;
-}
-
-/** Undefined for what is no UTF-8, or has control characters that would upset a terminal. */
-function textOf(bytes: Uint8Array): string | undefined {
+async function replayAll(letters: Letters, settings: DeadLetterSettings): Promise<void> {
+  const terminal = new Terminal();
+  const log = createLog(settings.log_level, terminal);
+  const { signal, dispose } = watchInterrupts();
+  const edits = settings.file === undefined ? undefined : readLetterLines(settings.file);
+  const filter = filterOf(settings);
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return /[^\P{C}\s]/u.test(text) ? undefined : text;
-  } catch {
-    return undefined;
+    const result = await replay(
+      {
+        // Those that were edited, and no others.
+        filter: edits === undefined ? filter : { ...filter, ids: [...edits.keys()] },
+        ...(edits !== undefined && { edits }),
+        toTopic: settings.to_topic,
+        limit: settings.limit ?? Math.max(REPLAYED_MAX, edits?.size ?? 0),
+        ratePerSecond: settings.rate,
+        isDryRun: settings.dry_run,
+        isAnyway: settings.anyway,
+        isAgain: settings.again,
+      },
+      {
+        ...contextOf(letters, settings, log),
+        signal,
+        onProgress: (sent) => terminal.show([`  sent ${formatCount(sent)}`]),
+      },
+    );
+    terminal.keep();
+    await print(settings.json ? JSON.stringify(result) : replayText(result));
+  } finally {
+    dispose();
   }
 }
 
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").replace(/\p{C}/gu, "\u{fffd}");
+function contextOf(letters: Letters, settings: DeadLetterSettings, log: Log): ReplayContext {
+  const { kafka_bootstrap: brokers } = settings;
+  return {
+    collection: letters,
+    kafka: { ...kafkaConfig(settings, log), brokers: [...brokers] } as ReplayContext["kafka"],
+    client: () => connectBriefly(settings, log),
+    topics: topicsOf(settings),
+    timeoutMs: settings.state_timeout_minutes,
+    // How far a run that is caught up has come, at least.
+    eventTimeMs: Date.now() - settings.max_out_of_orderness,
+    maxAheadOfClockMs: settings.max_ahead_of_clock,
+    needsRegistry: settings.schema_registry_url !== undefined,
+  };
 }
 
-function cut(text: string): string {
-  return text.length > PREVIEW_MAX ? `${text.slice(0, PREVIEW_MAX)}…` : text;
+/** What came of a replay. */
+export function replayText({ found, sent, alreadySent, leftOut, isDryRun, examples }: ReplayResult): string {
+  const lines = [
+    `${formatCount(found)} looked at, ${formatCount(sent)} ${isDryRun ? "would be sent; nothing was" : "sent"}`,
+  ];
+  if (alreadySent > 0) lines.push(`${formatCount(alreadySent)} had been sent by a replay that broke off`);
+  for (const [why, count] of Object.entries(leftOut)) lines.push(`${formatCount(count)} left out: ${why}`);
+  return [...lines, ...examples.map((example) => `  ${example}`)].join("\n");
 }

@@ -1,4 +1,4 @@
-/** `state inspect` and `state export`: what a state directory holds. Nobody else may use it meanwhile. */
+/** `state inspect` and `state export`: what a state directory holds. Nothing is changed, so a process may use it meanwhile. */
 
 import { existsSync } from "node:fs";
 import {
@@ -11,12 +11,12 @@ import {
 import {
   COUNTERS_TABLE,
   committedWatermarks,
-  DurableStore,
   EARLIER_COUNTERS_TABLE,
   IDENTITY_TABLE,
-  LocalDirectory,
+  readState,
   readWatermarks,
   recordedIdentity,
+  type StateReading,
   UnusableDirectoryError,
   WATERMARKS_TABLE,
 } from "@order-payment-stream/beam/direct";
@@ -43,31 +43,26 @@ export async function state(
   what: StateCommand,
 ): Promise<number> {
   if (path === undefined) throw new CommandError("STATE_DIR (--state_dir) is not set: which state is meant?");
-  const store = existsSync(path) ? await openExisting(path) : undefined;
+  const store = existsSync(path) ? await readExisting(path) : undefined;
   if (store === undefined) throw new CommandError(`${path} holds no state`);
-  try {
-    if (what === "inspect") await inspect(store);
-    else for (const line of exported(store)) await print(line);
-  } finally {
-    await store.close();
-  }
+  if (what === "inspect") await inspect(store);
+  else for (const line of exported(store)) await print(line);
   return 0;
 }
 
 /** Undefined for an empty directory, which stays empty. */
-async function openExisting(path: string): Promise<DurableStore | undefined> {
+async function readExisting(path: string): Promise<StateReading | undefined> {
   try {
-    const directory = await LocalDirectory.open(path);
-    return (await directory.list()).length === 0 ? undefined : await DurableStore.open(directory);
+    return await readState(path);
   } catch (error) {
     throw error instanceof UnusableDirectoryError ? wrongStateDir(error) : error;
   }
 }
 
-async function inspect(store: DurableStore): Promise<void> {
-  const { recovery } = store;
-  await print(`commit ${formatCount(recovery.commit)}, read in ${recovery.durationMs} ms`);
-  await print(`${megabytes(recovery.snapshotBytes)} snapshot, ${megabytes(recovery.logBytes)} log`);
+async function inspect(store: StateReading): Promise<void> {
+  const { recovered } = store;
+  await print(`commit ${formatCount(recovered.commit)}`);
+  await print(`${megabytes(recovered.snapshotBytes)} snapshot, ${megabytes(recovered.logBytes)} log`);
   await print(`${megabytes(store.reservedBytes)} in memory`);
   for (const [name, size] of [...store.sizes()].sort()) {
     await print(`${formatCount(size).padStart(14)}  ${name}`);
@@ -80,7 +75,7 @@ async function inspect(store: DurableStore): Promise<void> {
 }
 
 /** A record a line, as JSON. Keys are the encoded key, as text; values that nobody here can read are in Base64. */
-export function* exported(store: DurableStore): Generator<string> {
+export function* exported(store: StateReading): Generator<string> {
   const [key, value] = [new ByteReader(), new ByteReader()];
   for (const name of [...store.names()].sort()) {
     if (name === IDENTITY_TABLE) continue;

@@ -1,5 +1,5 @@
 /**
- * Sends dead letters to a topic again, as they were received or as somebody has mended them.
+ * Sends dead letters to a topic again, as they were received or as somebody has edited them.
  *
  * - A letter is marked before it is sent and when it has been: one that was under way when a replay ended is looked for
  *   in the topic before it is sent again, so that a replay may be repeated whenever it broke off.
@@ -30,7 +30,7 @@ import {
 export const HEADER_ID = "dead-letter-id";
 export const HEADER_REPLAYS = "dead-letter-replays";
 
-/** Bytes that somebody has mended, by the id of their letter. */
+/** Bytes that somebody has edited, by the id of their letter. */
 export type Edits = ReadonlyMap<string, { readonly key: Buffer | null; readonly value: Buffer | null }>;
 
 export interface ReplayRequest {
@@ -59,6 +59,8 @@ export interface ReplayContext {
   /** Before this, in event time, everything is over. */
   readonly eventTimeMs: number;
   readonly maxAheadOfClockMs: number | null;
+  /** Values in Confluent's frame are read by the run with a registry, and not here. */
+  readonly needsRegistry: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (sent: number) => void;
 }
@@ -120,7 +122,9 @@ export async function replay(request: ReplayRequest, context: ReplayContext): Pr
 function choose(letter: LetterDocument, request: ReplayRequest, context: ReplayContext): Chosen | string {
   const { toTopic, edits, isAnyway, isAgain } = request;
   const edited = edits?.get(letter._id);
-  if (typeof letter.topic !== "string") return "it is a document that a collection refused, and no record";
+  const topic = toTopic ?? letter.topic;
+  if (letter.reason === "SINK_REJECTED") return "it is a document that a collection refused, and no record";
+  if (typeof topic !== "string") return "it came from a file, and no topic is named to send it to";
   if (edited === undefined && (letter.key_truncated || letter.value_truncated)) {
     return "only the beginning of it is kept: it was too large";
   }
@@ -132,7 +136,6 @@ function choose(letter: LetterDocument, request: ReplayRequest, context: ReplayC
   if (mark?.state === "done" && !isAgain) {
     return `it was replayed already: at ${mark.at.toISOString()}, to ${mark.topic}[${mark.partition}], offset ${mark.offset}`;
   }
-  const topic = toTopic ?? letter.topic;
   const refusal = isAnyway ? undefined : refusalOf(letter, topic, value, edited !== undefined, context);
   if (refusal !== undefined) return refusal;
   const count = mark?.state === "sending" ? mark.count : (mark?.count ?? 0) + 1;
@@ -145,11 +148,13 @@ function refusalOf(
   topic: string,
   value: Buffer | null,
   isEdited: boolean,
-  { topics, timeoutMs, eventTimeMs, maxAheadOfClockMs }: ReplayContext,
+  { topics, timeoutMs, eventTimeMs, maxAheadOfClockMs, needsRegistry }: ReplayContext,
 ): string | undefined {
   const kind = kindOf(topic, topics);
   // Another topic: whoever reads it may want it as it is.
   if (kind === undefined) return undefined;
+  // Its schema is elsewhere: the run decides.
+  if (needsRegistry && value !== null && value[0] === 0) return undefined;
   const event = decodeAs(kind, value);
   if (event === null) return "it would be NULL_VALUE again: it has no value";
   if (event instanceof Malformed) return `it would be ${event.reason} again: ${event.message}`;

@@ -17,7 +17,11 @@ const DOCUMENTS_MAX = 100;
 const QUERY_MAX_MS = 10_000;
 
 /** What waits in the state of the join. */
-export function waitingIn(store: Store, orderId: string, timeoutMs: number): WaitingView[] {
+export function waitingIn(
+  store: Pick<Store, "table" | "sizes">,
+  orderId: string,
+  timeoutMs: number,
+): WaitingView[] {
   const name = [...store.sizes().keys()].find((table) => /^state\/.*\/waiting$/.test(table));
   if (name === undefined) return [];
   const key = new ByteWriter(64);

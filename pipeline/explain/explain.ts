@@ -16,7 +16,7 @@ export interface Sources {
   readonly database: () => Promise<Db>;
   /** Undefined: Kafka is not asked. Closed by `explain`. */
   readonly kafka: (() => Promise<KafkaClient>) | undefined;
-  readonly state: { readonly store: Store; readonly from: string } | undefined;
+  readonly state: { readonly store: Pick<Store, "table" | "sizes">; readonly from: string } | undefined;
   readonly watermark: WatermarkView;
   readonly positions: Positions;
   /** How far back to look in Kafka where nothing says when it came. */

@@ -167,6 +167,7 @@ async function replayContext(context: PageContext, eventTimeMs: number | undefin
     timeoutMs: settings.state_timeout_minutes,
     eventTimeMs: eventTimeMs ?? Date.now() - settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
+    needsRegistry: settings.schema_registry_url !== undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The settings of how Kafka is reached and logged in to, and what they must be together. */
+import { mskRegionOf } from "../cloud_tokens.js";
 import { type CertificateNames, clientCertificateProblems } from "./client_certificate.js";
 import type { Problem } from "./read_settings.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
@@ -39,6 +40,13 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     isSecret: true,
     mayRefer: true,
   },
+  kafka_sasl_oauthbearer_method: {
+    description:
+      "Where OAUTHBEARER gets its tokens: oidc, from a token endpoint; google, by the application default credentials, for Google's managed Kafka; aws_msk_iam, by Amazon's default credentials, for MSK with IAM.",
+    expected: "oidc, google or aws_msk_iam",
+    schema: oneOf("oidc", "google", "aws_msk_iam"),
+    default: "oidc",
+  },
   kafka_sasl_oauthbearer_token_endpoint_url: {
     description: "Where OAUTHBEARER gets its tokens, by the client-credentials grant of OpenID Connect.",
     expected: "a URL such as https://issuer.example/oauth2/token",
@@ -67,6 +75,11 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
       "What the broker is told beside the token: logicalCluster=lkc-…,identityPoolId=pool-… for Confluent Cloud.",
     expected: "name=value, or several with commas between them; names are of letters",
     schema: saslExtensions,
+  },
+  aws_region: {
+    description: "Region of MSK, for aws_msk_iam; without it, the one that the brokers have in their names.",
+    expected: "a region such as eu-central-1",
+    schema: text,
   },
   kafka_ssl_ca_file: {
     description: "PEM file with the certificate authorities for SSL and SASL_SSL; without it, the system's.",
@@ -117,9 +130,29 @@ const NEEDED_BY_TOKEN = [
 function saslProblems(settings: Given): Problem[] {
   const { kafka_security_protocol: protocol, kafka_sasl_mechanism: mechanism } = settings;
   if (!protocol?.startsWith("SASL_") || mechanism === undefined) return [];
-  return mechanism === "OAUTHBEARER"
-    ? missing(settings, NEEDED_BY_TOKEN, "because KAFKA_SASL_MECHANISM is OAUTHBEARER")
-    : missing(settings, NEEDED_BY_PASSWORD, `because KAFKA_SECURITY_PROTOCOL is ${protocol}`);
+  if (mechanism !== "OAUTHBEARER") {
+    return missing(settings, NEEDED_BY_PASSWORD, `because KAFKA_SECURITY_PROTOCOL is ${protocol}`);
+  }
+  const { kafka_sasl_oauthbearer_method: method = "oidc" } = settings;
+  if (method !== "oidc") return cloudProblems(settings, method);
+  return missing(settings, NEEDED_BY_TOKEN, "because KAFKA_SASL_MECHANISM is OAUTHBEARER");
+}
+
+/** The machine's credentials are whole by themselves. Their tokens count in all of a cloud, so nobody may overhear them. */
+function cloudProblems(settings: Given & { kafka_bootstrap?: readonly string[] }, method: string): Problem[] {
+  const problems: Problem[] = [];
+  if (settings.kafka_security_protocol === "SASL_PLAINTEXT") {
+    const text = `is "SASL_PLAINTEXT": expected SASL_SSL, because KAFKA_SASL_OAUTHBEARER_METHOD is ${method}`;
+    problems.push({ name: "kafka_security_protocol", text });
+  }
+  const { kafka_bootstrap: brokers } = settings;
+  const isRegionKnown = brokers === undefined || mskRegionOf(brokers) !== undefined;
+  if (method === "aws_msk_iam" && !isRegionKnown) {
+    const because =
+      "because KAFKA_SASL_OAUTHBEARER_METHOD is aws_msk_iam, and the brokers' names do not tell it";
+    problems.push(...missing(settings, ["aws_region"], because));
+  }
+  return problems;
 }
 
 const CERTIFICATE: CertificateNames = {

@@ -82,7 +82,8 @@ function textsOf(settings: KeptSettings): Record<KeptName, string> {
 }
 
 /** By name. A state that was written before settings were recorded knows its topics only. */
-function recordedSettings(store: Store): ReadonlyMap<string, string> {
+/** Those of the last run on a state, by name, as somebody would write them. */
+export function recordedSettings(store: Pick<Store, "table">): ReadonlyMap<string, string> {
   const table = store.table(SETTINGS_TABLE);
   const [key, value] = [new ByteReader(), new ByteReader()];
   const recorded = new Map<string, string>();

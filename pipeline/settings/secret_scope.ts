@@ -13,6 +13,8 @@ type Values = Readonly<Record<string, unknown>>;
 
 const logsIn = ({ kafka_security_protocol: protocol }: Values) => String(protocol).startsWith("SASL_");
 
+const takesTokens = (settings: Values) => logsIn(settings) && settings.kafka_sasl_mechanism === "OAUTHBEARER";
+
 /** A secret, the servers that it is for, and what decides how it is sent to them. */
 interface Bond {
   readonly secret: string;
@@ -20,6 +22,8 @@ interface Bond {
   readonly manner: readonly string[];
   /** Whether it would be sent at all. */
   readonly isUsed: (settings: Values) => boolean;
+  /** Where it is, for messages, if not in the environment under its name. */
+  readonly where?: string;
 }
 
 const BONDS: readonly Bond[] = [
@@ -34,7 +38,7 @@ const BONDS: readonly Bond[] = [
     secret: "kafka_sasl_oauthbearer_client_secret",
     servers,
     manner: ["kafka_security_protocol", "kafka_sasl_mechanism", "kafka_ssl_ca_file"],
-    isUsed: (settings: Values) => logsIn(settings) && settings.kafka_sasl_mechanism === "OAUTHBEARER",
+    isUsed: (settings: Values) => takesTokens(settings) && settings.kafka_sasl_oauthbearer_method === "oidc",
   })),
   {
     // It never leaves the worker; but whoever may use it is whom its certificate names.
@@ -59,6 +63,15 @@ const BONDS: readonly Bond[] = [
   })),
 ];
 
+/** What the machine itself has in a cloud. In a pool it is for all jobs; elsewhere the job and the machine are one. */
+const OF_THE_MACHINE: Bond = {
+  secret: "kafka_sasl_oauthbearer_method",
+  servers: "kafka_bootstrap",
+  manner: ["kafka_security_protocol", "kafka_sasl_mechanism", "kafka_ssl_ca_file"],
+  isUsed: (settings) => takesTokens(settings) && settings.kafka_sasl_oauthbearer_method !== "oidc",
+  where: "in the environment of the worker, whose own credentials would be used",
+};
+
 const SERVER_SETTINGS = { ...KAFKA_SETTINGS, ...REGISTRY_SETTINGS };
 
 /** They stand beside the secrets in a worker's environment. */
@@ -67,10 +80,12 @@ export const SERVERS_OF_SECRETS: ReadonlySet<string> = new Set(BONDS.map(({ serv
 /**
  * @param read what the worker would use: the job's settings before its own
  * @param own what it would use without a job
+ * @param isPool it works for whoever may ask it
  */
 export function secretProblems<Table extends SettingsTable>(
   read: ReadSettings<Table>,
   own: ReadSettings<Table>,
+  isPool: boolean,
 ): Problem[] {
   const settings: Readonly<Record<string, unknown>> = read.settings;
   return [
@@ -78,16 +93,17 @@ export function secretProblems<Table extends SettingsTable>(
       const isOwn = read.origins.get(bond.secret) !== "flag" && settings[bond.secret] !== undefined;
       return isOwn && bond.isUsed(settings) ? bondProblems(bond, read, own) : [];
     }),
+    ...(isPool && OF_THE_MACHINE.isUsed(settings) ? bondProblems(OF_THE_MACHINE, read, own) : []),
     ...uriProblems(read),
   ];
 }
 
 function bondProblems<Table extends SettingsTable>(
-  { secret, servers, manner }: Bond,
+  { secret, servers, manner, where }: Bond,
   read: ReadSettings<Table>,
   own: ReadSettings<Table>,
 ): Problem[] {
-  const beside = `in the worker's environment, where ${variableOf(secret)} is`;
+  const beside = where ?? `in the worker's environment, where ${variableOf(secret)} is`;
   if (own.origins.get(servers) === "default") {
     const { expected }: Setting = SERVER_SETTINGS[servers as keyof typeof SERVER_SETTINGS];
     return [

@@ -128,6 +128,19 @@ function parseTimestamp(value: string): number | undefined {
   return /^\d{10,15}$/.test(value) ? Number(value) : parseIsoTimestamp(value);
 }
 
+/** A time, or one that is as long ago as a duration says. */
+export const timeOrAgo = parsed((value) => {
+  const ms = parseDuration(value, 0);
+  // Digits alone may be a time in milliseconds, too.
+  return ms !== undefined && /[a-z]/i.test(value) ? Date.now() - ms : parseTimestamp(value);
+});
+
+/** With commas between them. */
+export const words = parsed((value): readonly string[] | undefined => {
+  const all = value.split(",").map((word) => word.trim());
+  return all.includes("") ? undefined : all;
+});
+
 export const startPoint = parsed((value) => {
   const name = value.toLowerCase();
   if (name === "earliest" || name === "latest" || name === "group") return name;

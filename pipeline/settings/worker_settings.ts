@@ -67,11 +67,13 @@ export function workerEnvironment(texts: ReadonlyMap<string, string>): Record<st
  * In a worker: pipeline options before the environment, and that before `.env`; and no secret for servers that are not
  * named beside it.
  * @param options by name, as the runner passes them on; others than a worker's are ignored
+ * @param isPool the worker is of a pool, which works for whoever may ask it
  * @throws SettingsError
  */
 export function readWorkerSettings(
   options: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv = process.env,
+  isPool = true,
 ): WorkerSettings {
   const flags = Object.fromEntries(
     Object.entries(options).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
@@ -82,7 +84,7 @@ export function readWorkerSettings(
   const problems = [
     ...loginProblems(read.settings),
     ...registryProblems(read.settings),
-    ...secretProblems(read, own),
+    ...secretProblems(read, own, isPool),
   ];
   // A submitter leaves out the URI only where it holds a password.
   if ("kafka_bootstrap" in flags && read.origins.get("mongodb_uri") === "default") {
@@ -145,7 +147,8 @@ export function registerConnections(
     ...(trustedClock !== undefined && { trustedClock }),
   });
   const registry = registryConfig(settings);
-  if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, retryMaxMs });
+  if (registry !== undefined)
+    registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, logger: log, retryMaxMs });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
   registerFilesConnection(FILES_CONNECTION, {
     gcsEndpoint: settings.storage_emulator_host,

@@ -149,7 +149,7 @@ describe("a state directory", function () {
         assert.match(
           lines.pop()!,
           new RegExp(
-            `^state cannot be written to ${path}: the disk is full \\(ENOSPC: [^)]*\\)\\. What was committed before is safe: start again once this is mended$`,
+            `^state cannot be written to ${path}: the disk is full \\(ENOSPC: [^)]*\\)\\. What was committed before is safe: start again once this is fixed$`,
           ),
         );
         const logged: string[] = lines.map((line) => JSON.parse(line).msg);
@@ -171,7 +171,7 @@ describe("a state directory", function () {
     }
   });
 
-  it("can be looked at and exported, once nobody uses it", async () => {
+  it("can be looked at and exported, beside the run and behind it", async () => {
     const state = async (
       what: string,
       directory = path,
@@ -184,9 +184,11 @@ describe("a state directory", function () {
     // Long enough that all that was read waits when it ends.
     const run = runOnState(path, {
       ...backlogEnvironment(kafka.bootstrap(), topics, database),
-      STATE_TIMEOUT_MINUTES: "100000",
+      STATE_TIMEOUT_MINUTES: "10000000",
     });
     await until("the first documents", async () => (await database.joined.estimatedDocumentCount()) > 0);
+    const beside = await state("inspect");
+    assert.equal(beside.code, 0, beside.lines.join("\n"));
     run.kill("SIGTERM");
     await run.ended;
     const { code, lines } = await state("inspect");

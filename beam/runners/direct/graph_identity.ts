@@ -49,7 +49,7 @@ const A_VALUE = "a value, ";
 const A_BAG = "a bag, ";
 
 /** The graph recorded in a store; undefined: none is. */
-export function recordedIdentity(store: Store): GraphIdentity | undefined {
+export function recordedIdentity(store: Pick<Store, "table">): GraphIdentity | undefined {
   const value = new ByteReader();
   if (!store.table(IDENTITY_TABLE).get(identityKey(), value)) return undefined;
   return JSON.parse(value.readUtf8(value.remaining));
@@ -77,7 +77,7 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
 }
 
 /** The topic that a step read; undefined when none is recorded. */
-export function recordedTopic(store: Store, step: string): string | undefined {
+export function recordedTopic(store: Pick<Store, "table">, step: string): string | undefined {
   const source = recordedIdentity(store)?.[`source ${step}/process`];
   return source === undefined ? undefined : /, topic (.*)$/.exec(withoutBoundedness(source))?.[1];
 }

@@ -41,8 +41,9 @@ export class KafkaAuthenticationError extends KafkaError {
 export class TokenRefusedError extends KafkaError {
   override readonly name = "TokenRefusedError";
 
-  constructor(endpoint: string, reason: string, purpose = "Kafka") {
-    super(`the token endpoint ${endpoint} refuses to give a token for ${purpose}: ${reason}`);
+  /** @param issuer begins the sentence: "the token endpoint https://…" */
+  constructor(issuer: string, reason: string, purpose = "Kafka") {
+    super(`${issuer} refuses to give a token for ${purpose}: ${reason}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { deadLetterText } from "../../../../pipeline/commands/dead_letters.js";
+import { deadLetterText } from "../../../../pipeline/dead_letters/letter_text.js";
 
 const RECORD = {
   _id: "orders:1:42",

@@ -88,3 +88,28 @@ describe("a client certificate", () => {
     assert.match(problems(of({ ...bob, certFile: bob.keyFile }))[0]!, /no certificate/);
   });
 });
+
+describe("a login by the credentials of a cloud", () => {
+  const login = (more: Readonly<Record<string, string>>) => ({
+    KAFKA_SECURITY_PROTOCOL: "SASL_SSL",
+    KAFKA_SASL_MECHANISM: "OAUTHBEARER",
+    ...more,
+  });
+
+  it("needs nothing else for Google, and for MSK the region, which brokers have in their names", () => {
+    assert.deepEqual(problems(login({ KAFKA_SASL_OAUTHBEARER_METHOD: "google" })), []);
+    const msk = login({ KAFKA_SASL_OAUTHBEARER_METHOD: "aws_msk_iam", KAFKA_BOOTSTRAP: "broker:9098" });
+    assert.match(problems(msk)[0]!, /^AWS_REGION .* is not set: expected a region .* brokers' names do not/);
+    assert.deepEqual(problems({ ...msk, AWS_REGION: "eu-central-1" }), []);
+    const named = "b-1.x.c2.kafka.eu-central-1.amazonaws.com:9098";
+    assert.deepEqual(problems({ ...msk, KAFKA_BOOTSTRAP: named }), []);
+  });
+
+  it("sends no such token in the open", () => {
+    const open = login({
+      KAFKA_SASL_OAUTHBEARER_METHOD: "google",
+      KAFKA_SECURITY_PROTOCOL: "SASL_PLAINTEXT",
+    });
+    assert.match(problems(open)[0]!, /^KAFKA_SECURITY_PROTOCOL .* is "SASL_PLAINTEXT": expected SASL_SSL/);
+  });
+});

@@ -147,6 +147,57 @@ describe("a worker's settings", () => {
     checkOthers(other, 0);
   });
 
+  it("give the credentials of a pool's machine to the brokers of its environment alone", () => {
+    const job = { ...JOB, kafka_sasl_mechanism: "OAUTHBEARER", kafka_sasl_oauthbearer_method: "google" };
+    assert.deepEqual(refusalsOf(job, { KAFKA_BOOTSTRAP: "kafka-a:9092" }), []);
+    const [unnamed] = refusalsOf(job, {});
+    assert.match(
+      unnamed!,
+      /^KAFKA_BOOTSTRAP .* is not set in the environment of the worker, whose own credentials/,
+    );
+    const [other] = refusalsOf({ ...job, kafka_bootstrap: "evil:1" }, { KAFKA_BOOTSTRAP: "kafka-a:9092" });
+    assert.match(other!, /^KAFKA_BOOTSTRAP .* is "evil:1" in the job/);
+    assert.equal(readWorkerSettings(job, {}, false).kafka_sasl_oauthbearer_method, "google");
+  });
+
+  it("give a schema registry's secrets to the one that is named beside them", () => {
+    const job = {
+      ...JOB,
+      kafka_security_protocol: "PLAINTEXT",
+      schema_registry_url: "http://registry-a:8081",
+    };
+    const pool = { SCHEMA_REGISTRY_URL: "http://registry-a:8081,http://registry-b:8081" };
+    for (const secret of [
+      { SCHEMA_REGISTRY_USERNAME: "bob", SCHEMA_REGISTRY_PASSWORD: SECRET },
+      { SCHEMA_REGISTRY_BEARER_TOKEN: SECRET },
+    ]) {
+      assert.deepEqual(refusalsOf(job, { ...pool, ...secret }), []);
+      const [other] = refusalsOf({ ...job, schema_registry_url: "http://evil:1" }, { ...pool, ...secret });
+      assert.match(
+        other!,
+        /^SCHEMA_REGISTRY_URL .* is "http:\/\/evil:1" in the job, but "http:\/\/registry-a/,
+      );
+      const [unnamed] = refusalsOf(job, secret);
+      assert.match(
+        unnamed!,
+        /^SCHEMA_REGISTRY_URL .* is not set in the worker's environment, where SCHEMA_REG/,
+      );
+    }
+    const texts = new Map([
+      ["schema_registry_url", "http://registry-a:8081"],
+      ["schema_registry_username", "bob"],
+      ["schema_registry_password", SECRET],
+    ]);
+    assert.deepEqual(workerOptions(texts), {
+      schema_registry_url: "http://registry-a:8081",
+      schema_registry_username: "bob",
+    });
+    assert.deepEqual(workerEnvironment(texts), {
+      SCHEMA_REGISTRY_URL: "http://registry-a:8081",
+      SCHEMA_REGISTRY_PASSWORD: SECRET,
+    });
+  });
+
   it("of a pool have a token long enough, or none", () => {
     assert.deepEqual(readPoolAdmission({ WORKER_POOL_RUNNERS: "Flink-1, 10.0.0.7" }), {
       token: undefined,

@@ -375,7 +375,7 @@ describe("partition fetcher", () => {
 
   it("gives up at once where no token or login is given", async () => {
     for (const refusal of [
-      new TokenRefusedError("https://issuer.example/token", "status 401"),
+      new TokenRefusedError("the token endpoint https://issuer.example/token", "status 401"),
       new KafkaAuthenticationError(["fake:9092"], new Error("no")),
     ]) {
       start();
