@@ -113,14 +113,15 @@ export class ReadPartitions extends SplittableDoFn<
     source: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
-  ): ProcessContinuation {
+  ): ProcessContinuation | Promise<ProcessContinuation> {
     const { topic, partition } = source;
     const { start, end, log } = tracker.restriction;
-    if (start >= end) {
+    if (start >= end && log?.anchor === undefined) {
       this.#endOf(source);
       return stop();
     }
     const reader = this.#kafka.reader(topic, partition, start, log);
+    if (start >= end) return this.#compare(source, tracker, reader);
     const { subscription } = reader;
     reader.takeNews();
     if (log === undefined && subscription.log !== undefined) {
@@ -152,6 +153,32 @@ export class ReadPartitions extends SplittableDoFn<
       reader.watermark = ctx.watermark.current;
     }
     return resume(QUIET_DELAY_MS, reader.onReady);
+  }
+
+  /**
+   * A run that finds nothing to read may find another log of the same length. It waits for the answer in its bundle, as
+   * there is no work left that could be put off.
+   */
+  async #compare(
+    source: PartitionSource,
+    tracker: RestrictionTracker<LogRange, LogPosition>,
+    reader: LastingSubscription,
+  ): Promise<ProcessContinuation> {
+    const { clock } = this.#kafka;
+    const { subscription } = reader;
+    while (!subscription.isCompared && subscription.error === undefined) {
+      reader.takeNews();
+      await new Promise<void>((resolve) => {
+        const callOff = clock.schedule(QUIET_DELAY_MS, resolve);
+        reader.onReady(() => {
+          callOff();
+          resolve();
+        });
+      });
+    }
+    if (subscription.error !== undefined) return this.#fail(subscription.error, source, tracker);
+    this.#endOf(source);
+    return stop();
   }
 
   /** Goes on elsewhere, where that is what is asked for, or throws. */
