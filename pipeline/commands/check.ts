@@ -46,7 +46,7 @@ interface Finding {
 type Good = string | { readonly note: string };
 
 /** Of the whole command: whoever waits is at the keyboard. */
-const DEADLINE_MS = 9_500;
+const DEADLINE_MS = 8_500;
 /** Of one record that is read and decoded. */
 const RECORD_MAX_MS = 4_000;
 const MIN_WATERMARK = Number.MIN_SAFE_INTEGER;
