@@ -40,7 +40,7 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
   .version(version(), "--version")
-  .helpOption("--help", "what there is to set")
+  .helpOption("--help", "show this help")
   .helpCommand(false)
   .addHelpText(
     "after",
@@ -77,7 +77,7 @@ define(program.command("produce").description("send made-up orders and payments 
   action: async ({ settings }, which) => (await import("./commands/produce.js")).produce(settings, which),
 });
 
-define(program.command("run-local").description("bring up what is missing, offer load, and run"), {
+define(program.command("run-local").description("start what is missing, generate load and run"), {
   table: RUN_LOCAL_SETTINGS,
   together: checkTogether,
   action: async (invocation) =>

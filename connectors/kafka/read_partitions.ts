@@ -120,11 +120,12 @@ export class ReadPartitions extends SplittableDoFn<
   ): ProcessContinuation | Promise<ProcessContinuation> {
     const { topic, partition } = source;
     const { start, end, log } = tracker.restriction;
-    if (start >= end) {
+    if (start >= end && log?.anchor === undefined) {
       this.#endOf(source);
       return stop();
     }
     const reader = this.#kafka.reader(topic, partition, start, log);
+    if (start >= end) return this.#compare(source, tracker, reader);
     if (ctx.heedsReady || reader.isReady) return this.#readAtHand(source, tracker, ctx, reader);
     return reader
       .news(this.#kafka.clock, FETCH_WAIT_MAX_MS)
@@ -172,6 +173,26 @@ export class ReadPartitions extends SplittableDoFn<
     const isBehind = caughtUpAtMs === undefined && subscription.position < subscription.highWatermark;
     if (isBehind && !ctx.heedsReady) return resume();
     return resume(QUIET_DELAY_MS, reader.onReady);
+  }
+
+  /**
+   * A run that finds nothing to read may find another log of the same length. It waits for the answer in its bundle, as
+   * there is no work left that could be put off.
+   */
+  async #compare(
+    source: PartitionSource,
+    tracker: RestrictionTracker<LogRange, LogPosition>,
+    reader: LastingSubscription,
+  ): Promise<ProcessContinuation> {
+    const { clock } = this.#kafka;
+    const { subscription } = reader;
+    while (!subscription.isCompared && subscription.error === undefined) {
+      reader.takeNews();
+      await reader.news(clock, QUIET_DELAY_MS);
+    }
+    if (subscription.error !== undefined) return this.#fail(subscription.error, source, tracker);
+    this.#endOf(source);
+    return stop();
   }
 
   /** Goes on elsewhere, where that is what is asked for, or throws. */

@@ -104,7 +104,8 @@ async function checkKafka(settings: CheckSettings, log: Log): Promise<Finding[]>
   const connected = client;
   try {
     const registry = registryConfig(settings);
-    if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, retryMaxMs: 1 });
+    if (registry !== undefined)
+      registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, logger: log, retryMaxMs: 1 });
     const topics = await Promise.all(
       topicSettings(settings).map((name) =>
         finding(

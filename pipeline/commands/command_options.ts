@@ -300,7 +300,7 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
   ...LISTING_SETTINGS,
   file: {
     description:
-      "replay: what `export` has written and somebody has mended; keys and values are taken from there.",
+      "replay: what `export` has written and somebody has edited; keys and values are taken from there.",
     expected: "the path of a file",
     schema: text,
     isFlagOnly: true,

@@ -92,7 +92,7 @@ export class DirectRun implements PipelineRun {
   readonly #clock: Clock;
   /** Of each stage. */
   readonly #steps: readonly (readonly string[])[];
-  /** Settles when the run ends; breaks with what a bundle threw. */
+  /** Settles when the run ends; rejects with what a bundle threw. */
   readonly finished: Promise<void>;
 
   /**

@@ -97,6 +97,7 @@ describe("the Kafka read, where any process may go on with it", () => {
       caughtUpAtMs: undefined,
       log: LOG,
       anchor: undefined,
+      isCompared: true,
       transactionTimeout: undefined,
       error: undefined,
       close: () => undefined,
