@@ -26,10 +26,10 @@ export interface State {
   readonly others: readonly Finding[];
 }
 
-/** A leader that changes is away for about a second. */
-const FAILING_AFTER_MS = 1_000;
+/** Of a partition that cannot be read, or a server that does not answer; a change of leader is told for a moment. */
+const FAILING_AFTER_MS = 500;
 /** Brokers hold an empty answer back for a quarter of a second. */
-const SILENT_AFTER_MS = 2_000;
+const SILENT_AFTER_MS = 1_500;
 const SLOW_INSERT_MS = 2_000;
 /** Beyond the disorder that is allowed for. */
 const HELD_AFTER_MS = 5_000;

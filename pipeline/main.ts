@@ -16,6 +16,7 @@ import {
   LIST_CHOICES,
   PAIRS_SETTINGS,
   PRODUCE_SETTINGS,
+  RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
   STATE_CHOICES,
@@ -39,7 +40,7 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
   .version(version(), "--version")
-  .helpOption("--help", "what there is to set")
+  .helpOption("--help", "show this help")
   .helpCommand(false)
   .addHelpText(
     "after",
@@ -76,12 +77,24 @@ define(program.command("produce").description("send made-up orders and payments 
   action: async ({ settings }, which) => (await import("./commands/produce.js")).produce(settings, which),
 });
 
-define(program.command("run-local").description("bring up what is missing, offer load, and run"), {
+define(program.command("run-local").description("start what is missing, generate load and run"), {
   table: RUN_LOCAL_SETTINGS,
   together: checkTogether,
   action: async (invocation) =>
     (await import("./commands/run_local.js")).runLocal(invocation, invocation.environment),
 });
+
+define(
+  program
+    .command("run-dataflow-local")
+    .description("submit to a fake of Dataflow on this machine, under load"),
+  {
+    table: RUN_DATAFLOW_LOCAL_SETTINGS,
+    together: checkTogether,
+    action: async (invocation) =>
+      (await import("./commands/run_dataflow_local.js")).runDataflowLocal(invocation, invocation.environment),
+  },
+);
 
 define(program.command("explain").description("why an order is or is not paired"), {
   table: EXPLAIN_SETTINGS,

@@ -57,7 +57,7 @@ async function bringDown(kind: ServiceKind, home: string, options: CommandOption
   const log = (line: string) => options.log?.(`${kind.name}: ${line}`);
   const record = readRecord(dataDir);
   if (record === undefined) {
-    log("nothing of ours is running");
+    log("no service that was started from here is running");
     return;
   }
   if (record.kind === "container") {

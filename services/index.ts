@@ -6,7 +6,13 @@ export { RequirementMissing, ServiceFailed, ServiceUnreachable } from "./errors.
 export { createBucket, FAKE_GCS_VERSION, startFakeGcs } from "./fake_gcs.js";
 export { type FlinkOptions, prepareFlink, startFlink } from "./flink.js";
 export { servicesHome } from "./home.js";
-export { type KafkaCluster, type KafkaListener, startKafka, startKafkaCluster } from "./kafka.js";
+export {
+  type KafkaCluster,
+  type KafkaListener,
+  kafkaClassPath,
+  startKafka,
+  startKafkaCluster,
+} from "./kafka.js";
 export { LocalRunner } from "./local_runner.js";
 export type { LocalServer, LocalServerOptions } from "./local_server.js";
 export { type MongodbOptions, startMongodb } from "./mongodb.js";

@@ -49,6 +49,15 @@ export async function startKafka(options: KafkaOptions): Promise<LocalServer> {
   return startNode(options, { nodeId: 1, brokers: 1, controllerPort: freePort, clusterId: newClusterId() });
 }
 
+/** Java's class path of broker and clients. Throws RequirementMissing. */
+export async function kafkaClassPath({
+  home = servicesHome(),
+  log = () => {},
+  signal,
+}: Pick<KafkaOptions, "home" | "log" | "signal"> = {}): Promise<string> {
+  return join(await resolveJars({ name: "kafka", pom: POM, home, log, signal }), "lib", "*");
+}
+
 export interface KafkaCluster {
   /** The first is the controller. */
   readonly nodes: readonly LocalServer[];
@@ -94,8 +103,7 @@ async function startNode(options: KafkaOptions, node: KafkaNode): Promise<LocalS
   const log = options.log ?? (() => {});
   const home = options.home ?? servicesHome();
   const dataDir = resolve(options.dataDir);
-  const jars = await resolveJars({ name: "kafka", pom: POM, home, log, signal: options.signal });
-  const classPath = join(jars, "lib", "*");
+  const classPath = await kafkaClassPath({ home, log, signal: options.signal });
   const properties = join(dataDir, "server.properties");
   const port = options.port ?? (await freePort());
   const server = new LocalServer({

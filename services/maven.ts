@@ -43,8 +43,7 @@ export async function resolveJars(request: JarRequest): Promise<string> {
   if (existsSync(folder)) return folder;
   const options = {
     signal: request.signal,
-    onWait: (pid: number) =>
-      request.log(`waiting for process ${pid}, which is getting the jars of ${request.name}`),
+    onWait: (pid: number) => request.log(`waiting for process ${pid}, which is downloading ${request.name}`),
   };
   await withLock(`${folder}.lock`, () => fill(folder, request), options);
   return folder;
@@ -82,7 +81,7 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
   const partial = `${folder}.partial`;
   rmSync(partial, { recursive: true, force: true });
   mkdirSync(partial, { recursive: true });
-  request.log(`getting the jars of ${request.name} with Maven (once)`);
+  request.log(`downloading ${request.name} with Maven (once)`);
   const args = [
     "-B",
     "-q",

@@ -229,7 +229,7 @@ export class Engine {
         while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline, latest)) {
           stage.refreshWatermarks();
           // Elements are taken whatever the time: what a commit finds waiting it has to write.
-          if (!stage.hasReady && this.#isOver(deadline, latest, 0)) break;
+          if (!stage.hasUrgent && this.#isOver(deadline, latest, 0)) break;
         }
       }
       stage.refreshWatermarks();
@@ -325,7 +325,7 @@ export class Engine {
 
   /** Whether some stage cannot keep up with the sources. */
   #hasBacklog(): boolean {
-    return this.stages.some((stage) => stage.readyCount >= this.options.bundleSizeMax);
+    return this.stages.some((stage) => stage.backlog >= this.options.bundleSizeMax);
   }
 
   #throwFailure(): void {

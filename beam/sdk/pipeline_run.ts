@@ -6,7 +6,7 @@ import type { DistributionValue } from "./metrics.js";
 
 /** A pipeline under way. */
 export interface PipelineRun {
-  /** Settles when the run has ended; breaks with what it failed with. */
+  /** Settles when the run has ended; rejects with what it failed with. */
   readonly finished: Promise<void>;
   readonly metrics: MetricSource;
   /** Where its stages stand; empty where the runner does not tell. */

@@ -56,7 +56,7 @@ export class StoreWriteError extends StoreError {
 
   constructor(path: string, cause: unknown) {
     super(
-      `state cannot be written to ${path}: ${writeProblem(cause)}. What was committed before is safe: start again once this is mended`,
+      `state cannot be written to ${path}: ${writeProblem(cause)}. What was committed before is safe: start again once this is fixed`,
       { cause },
     );
   }

@@ -250,6 +250,28 @@ const ORDER_ID = settingsTable({
 /** As `run` has them, so that what is said holds for it. */
 export const CHECK_SETTINGS = RUN_SETTINGS;
 
+/** As RUN_LOCAL_SETTINGS, for a job at the fake of Dataflow. */
+export const RUN_DATAFLOW_LOCAL_SETTINGS = settingsTable({
+  ...RUN_LOCAL_SETTINGS,
+  siblings: {
+    description: "Worker processes beside the first one.",
+    expected: "a whole number from 0 to 15",
+    schema: wholeNumber(0, 15),
+    default: "1",
+    isFlagOnly: true,
+  },
+  runner: {
+    ...RUN_SETTINGS.runner,
+    expected: "dataflow; the others are for the run command",
+    schema: oneOf("dataflow"),
+    default: "dataflow",
+  },
+  project: { ...RUN_SETTINGS.project, default: "local-project" },
+  region: { ...RUN_SETTINGS.region, default: "us-central1" },
+  temp_location: { ...RUN_SETTINGS.temp_location, default: "gs://dataflow-local/tmp" },
+  sdk_container_image: { ...RUN_SETTINGS.sdk_container_image, default: "local/order-payment-stream:1" },
+});
+
 export const DEAD_LETTER_SETTINGS = settingsTable({
   reason: {
     description: `Only those with this reason: ${REASONS.join(", ")}.`,
@@ -278,7 +300,7 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
   ...LISTING_SETTINGS,
   file: {
     description:
-      "replay: what `export` has written and somebody has mended; keys and values are taken from there.",
+      "replay: what `export` has written and somebody has edited; keys and values are taken from there.",
     expected: "the path of a file",
     schema: text,
     isFlagOnly: true,

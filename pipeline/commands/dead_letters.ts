@@ -119,7 +119,7 @@ async function replayAll(letters: Letters, settings: DeadLetterSettings): Promis
   try {
     const result = await replay(
       {
-        // Those that were mended, and no others.
+        // Those that were edited, and no others.
         filter: edits === undefined ? filter : { ...filter, ids: [...edits.keys()] },
         ...(edits !== undefined && { edits }),
         toTopic: settings.to_topic,

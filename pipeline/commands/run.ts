@@ -247,7 +247,7 @@ function sinkOf(settings: RunSettings, options: GraphOptions): (results: Results
 /** Problems are logged when they begin, change and end. */
 export function watchHealth(log: Log): Health {
   return new Health(systemClock, (component, now) => {
-    if (now === undefined) log.info("well again", { component });
+    if (now === undefined) log.info("recovered", { component });
     else log.warn("problem", { component, problem: now.problem });
   });
 }

@@ -27,13 +27,21 @@ import { pipelineOf, supervise } from "./run.js";
 /** Emulators answer at once, and their jobs last seconds. */
 const POLL_OF_EMULATORS_MS = 250;
 
+export interface Watching {
+  /** Ends the watching. Default: SIGINT and SIGTERM. */
+  readonly signal?: AbortSignal;
+  /** Further lines for the live progress. */
+  readonly more?: () => readonly string[];
+}
+
 /** Resolves with the exit code: when the job has ended, or with `no_wait` when it is submitted. */
 export async function runOnDataflow(
   settings: RunSettings,
   texts: ReadonlyMap<string, string>,
+  { signal = watchInterrupts().signal, more }: Watching = {},
 ): Promise<number> {
   const terminal = new Terminal();
-  const log = createLog(settings.log_level, terminal);
+  const log = createLog(settings.log_level, terminal, settings.log_format);
   const submission = submissionOf(settings, texts);
   const pipeline = pipelineOf(settings, settings.kafka_start !== "earliest");
   const prepared = prepareDataflowJob(pipeline, submission);
@@ -47,7 +55,6 @@ export async function runOnDataflow(
     log.info("the job is written, and not submitted", { to: settings.template_location });
     return 0;
   }
-  const { signal } = watchInterrupts();
   const isEmulator = settings.dataflow_endpoint?.startsWith("http:") ?? false;
   if (!isEmulator) warnOfThisMachine(texts, log);
   const run = await runDataflow(pipeline, submission, objects, {
@@ -67,6 +74,7 @@ export async function runOnDataflow(
     log,
     signal,
     lost: new AbortController().signal,
+    ...(more !== undefined && { more }),
   });
   return 0;
 }

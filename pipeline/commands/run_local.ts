@@ -1,5 +1,5 @@
 /**
- * `run-local`: all of it on one machine. Brings up what is missing, offers load, runs the pipeline, and at the end takes
+ * `run-local`: all of it on one machine. Starts what is missing, generates load, runs the pipeline, and at the end takes
  * down what it started and nothing else. The load is made in this process: at rates of some thousands per second it
  * costs the pipeline little, and it cannot outlive it.
  */
@@ -154,7 +154,7 @@ async function runUnderLoad(
       await unlessAborted(signal, Promise.race([untilPartitionsAreFound(direct), supervised]));
     }
     const seed = given.seed ?? randomSeed();
-    log.info("offering load", { messagesPerSecond: given.rate, seed });
+    log.info("generating load", { messagesPerSecond: given.rate, seed });
     tell([...page, ...whereToLook(settings)], terminal);
     const format = await unlessAborted(signal, valueFormat({ ...settings, format: given.format }, "all"));
     produced = produce({
@@ -229,7 +229,7 @@ function tellChoices(settings: RunSettings, origins: Invocation["origins"], log:
   ] as const;
   for (const [name, value] of chosen) {
     if (origins.get(name) === "default")
-      log.info(`${name.toUpperCase()} is ${value}, short for a quick look`);
+      log.info(`${name.toUpperCase()} is ${value}, shortened, so that expiry shows within a minute`);
   }
   if (settings.state_dir === undefined && origins.get("kafka_start") === "default") {
     log.info("reading what is sent from now on: state is kept in memory, and older events have lost theirs");

@@ -1,5 +1,5 @@
 /**
- * Sends dead letters to a topic again, as they were received or as somebody has mended them.
+ * Sends dead letters to a topic again, as they were received or as somebody has edited them.
  *
  * - A letter is marked before it is sent and when it has been: one that was under way when a replay ended is looked for
  *   in the topic before it is sent again, so that a replay may be repeated whenever it broke off.
@@ -30,7 +30,7 @@ import {
 export const HEADER_ID = "dead-letter-id";
 export const HEADER_REPLAYS = "dead-letter-replays";
 
-/** Bytes that somebody has mended, by the id of their letter. */
+/** Bytes that somebody has edited, by the id of their letter. */
 export type Edits = ReadonlyMap<string, { readonly key: Buffer | null; readonly value: Buffer | null }>;
 
 export interface ReplayRequest {

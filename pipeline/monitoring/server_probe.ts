@@ -1,5 +1,5 @@
 /**
- * Whether MongoDB is there, asked each second: a pipeline that has nothing to write would not notice, and one that
+ * Whether MongoDB is there, asked twice a second: a pipeline that has nothing to write would not notice, and one that
  * writes notices by its own retries. Asked over a connection of its own, which holds up nobody.
  */
 import { maskAddress, systemClock } from "@order-payment-stream/beam/io";
@@ -8,7 +8,9 @@ import type { MongoClient } from "mongodb";
 import type { Server } from "../../monitor/observation.js";
 import { CLIENT_ID } from "../connections.js";
 
-const INTERVAL_MS = 1_000;
+const INTERVAL_MS = 500;
+/** An answer that takes longer is late. */
+const LATE_MS = 700;
 const ANSWER_MAX_MS = 2_000;
 
 export class MongoProbe {
@@ -27,7 +29,7 @@ export class MongoProbe {
   get status(): Server {
     const nowMs = systemClock.elapsed();
     const waitedMs = this.#askedAtMs === undefined ? 0 : nowMs - this.#askedAtMs;
-    const isLate = this.#problem === undefined && waitedMs > INTERVAL_MS;
+    const isLate = this.#problem === undefined && waitedMs > LATE_MS;
     return {
       name: "MongoDB",
       address: maskAddress(this.uri).replace(/^\w+(?:\+srv)?:\/\//, ""),

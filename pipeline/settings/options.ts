@@ -55,7 +55,7 @@ export const KAFKA_SETTINGS = settingsTable({
 export const KAFKA_READ_SETTINGS = settingsTable({
   kafka_group_id: {
     description:
-      "Consumer group that is told how far the pipeline is, for tools that show lag. It is not joined.",
+      "Consumer group whose committed offsets show the pipeline's progress to lag tools. The pipeline does not join it.",
     expected: "the name of a group",
     schema: text,
     default: "order-payment-stream",
@@ -185,7 +185,7 @@ export const ENGINE_SETTINGS = settingsTable({
 export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
   gcs_checkpoint_path: {
     description:
-      "Where checkpoints of the state are kept away from this machine; without it there are none. For one pipeline alone.",
+      "Where checkpoints of the state are kept away from this machine; without it there are none. Never shared by two pipelines.",
     expected: "gs://bucket or gs://bucket/prefix",
     schema: gcsPath,
   },

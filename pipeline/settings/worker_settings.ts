@@ -147,7 +147,8 @@ export function registerConnections(
     ...(trustedClock !== undefined && { trustedClock }),
   });
   const registry = registryConfig(settings);
-  if (registry !== undefined) registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, retryMaxMs });
+  if (registry !== undefined)
+    registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, health, logger: log, retryMaxMs });
   const writerOptions = { logger: log, health, retryTimeMaxMs: retryMaxMs };
   registerFilesConnection(FILES_CONNECTION, {
     gcsEndpoint: settings.storage_emulator_host,

@@ -30,7 +30,7 @@ export interface ExecutionOptions {
 }
 
 export class JobExecution {
-  /** Settles with the job: breaks with what it failed with. */
+  /** Settles with the job: rejects with what it failed with. */
   readonly finished: Promise<void>;
   readonly #cleanUps: (() => Promise<void> | void)[] = [];
   fleet: WorkerFleet | undefined;

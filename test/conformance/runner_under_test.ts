@@ -31,7 +31,7 @@ export interface RunOptions {
 }
 
 export interface JobUnderTest {
-  /** Settles when the job has ended, however that came about; breaks with the runner's message when it failed. */
+  /** Settles when the job has ended, however that came about; rejects with the runner's message when it failed. */
   readonly finished: Promise<void>;
   cancel(): Promise<void>;
   drain(): Promise<void>;

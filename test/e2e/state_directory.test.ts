@@ -149,7 +149,7 @@ describe("a state directory", function () {
         assert.match(
           lines.pop()!,
           new RegExp(
-            `^state cannot be written to ${path}: the disk is full \\(ENOSPC: [^)]*\\)\\. What was committed before is safe: start again once this is mended$`,
+            `^state cannot be written to ${path}: the disk is full \\(ENOSPC: [^)]*\\)\\. What was committed before is safe: start again once this is fixed$`,
           ),
         );
         const logged: string[] = lines.map((line) => JSON.parse(line).msg);

@@ -1,15 +1,22 @@
 /**
- * Batches as Java's own codecs make and read them: a topic with a `compression.type` has its broker unpack what comes
- * and pack it anew.
+ * Batches as others make and read them: Java's own codecs, by a topic with a `compression.type`, whose broker unpacks what
+ * comes and packs it anew; Java's client; and librdkafka.
  */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { ConfigResourceTypes } from "kafkajs";
 import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
 import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
 import { COMPRESSIONS, compressionType, whyNoCompression } from "../../producers/compression.js";
+import { findConfluentPython, kafkaClassPath } from "../../services/index.js";
+import { javaCommand } from "../../services/maven.js";
 import { Collector } from "../connector/kafka_client_suite.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
-import { kafkaFixture } from "../fixtures/services.js";
+import { kafkaFixture, startOrSkip } from "../fixtures/services.js";
+import { skipBecause } from "../fixtures/skip.js";
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = {
@@ -81,4 +88,62 @@ describe("compressed topics", function () {
       });
     }
   }
+
+  const CLIENTS = [
+    {
+      name: "Java's client",
+      async command() {
+        const classPath = await kafkaClassPath();
+        // Java runs a source file where it has a compiler.
+        const file = fileURLToPath(new URL("../fixtures/JavaClient.java", import.meta.url));
+        const quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=off";
+        return [javaCommand(), quiet, "-Xmx128m", "-cp", classPath, file];
+      },
+    },
+    {
+      name: "librdkafka",
+      async command() {
+        const python = await findConfluentPython({ log: console.error });
+        return [python, fileURLToPath(new URL("../fixtures/librdkafka_client.py", import.meta.url))];
+      },
+    },
+  ];
+
+  for (const { name, command } of CLIENTS) {
+    it(`reads what ${name} writes, and writes what it reads, in each codec`, async function () {
+      const [program, ...args] = await startOrSkip(this, command);
+      this.timeout(90_000);
+      const theirs = new Map<string, string>();
+      const ours = new Map<string, string>();
+      for (const codec of COMPRESSIONS) {
+        theirs.set(codec, await peer.createTopic(`theirs_${codec}`, 1));
+        if (whyNoCompression(codec) !== undefined) continue;
+        const topic = await peer.createTopic(`ours_${codec}`, 1);
+        ours.set(codec, topic);
+        const messages = VALUES.map((value) => ({ value, partition: 0 }));
+        await peer.producer.send({ topic, compression: compressionType(codec), messages });
+      }
+      const tasks = [
+        ...[...theirs].map(([codec, topic]) => `produce:${topic}:${codec}:${VALUES.length}`),
+        ...[...ours.values()].map((topic) => `consume:${topic}:${VALUES.length}`),
+      ];
+      const { stdout } = await runProgram(program!, [...args, fixture.bootstrap(), ...tasks]).catch(
+        (error) => {
+          if (/jdk.compiler|no compiler/i.test(String(error.stderr)))
+            skipBecause(this, "Java has no compiler");
+          throw error;
+        },
+      );
+      const digest = createHash("sha256");
+      for (const value of VALUES) digest.update(`${value}\n`);
+      const expected = digest.digest("hex");
+      assert.deepEqual(
+        stdout.trim().split("\n"),
+        [...ours.values()].map((topic) => `${topic} ${expected}`),
+      );
+      for (const topic of theirs.values()) await assertReads(topic);
+    });
+  }
 });
+
+const runProgram = promisify(execFile);

@@ -1,4 +1,7 @@
-/** One real broker with a listener for each way to log in. */
+/**
+ * One real broker with listeners for each way to log in: with TLS and without, by credentials that are right, wrong and
+ * expired, in sessions of five seconds. KAFKA_LOGIN_SECONDS says how long sessions are followed; by default it is short.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,6 +28,7 @@ import { TestDatabase } from "../fixtures/test_run.js";
 
 const PASSWORD = "Secr3t of bob";
 const SESSION_MS = 5_000;
+const FOLLOWED_MS = Number(process.env.KAFKA_LOGIN_SECONDS || 13) * 1_000;
 const REFUSED_WITHIN_MS = 5_000;
 const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 const clock = {
@@ -72,33 +76,35 @@ describe("logins at a real broker", function () {
       "ssl.keystore.type": "PEM",
       "ssl.keystore.location": storeFile,
     });
-    const sasl = (mechanism: string, module: string) => ({
-      "sasl.enabled.mechanisms": mechanism,
-      [`${mechanism.toLowerCase()}.sasl.jaas.config`]: `org.apache.kafka.common.security.${module};`,
+    const scram = "scram.ScramLoginModule required";
+    const modules = {
+      PLAIN: `plain.PlainLoginModule required user_bob="${PASSWORD}"`,
+      "SCRAM-SHA-256": scram,
+      "SCRAM-SHA-512": scram,
+      OAUTHBEARER: "oauthbearer.OAuthBearerLoginModule required",
+    };
+    const sasl = (...mechanisms: (keyof typeof modules)[]) => ({
+      "sasl.enabled.mechanisms": mechanisms.join(","),
+      "oauthbearer.sasl.server.callback.handler.class":
+        "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler",
+      ...Object.fromEntries(
+        mechanisms.flatMap((mechanism) => [
+          [
+            `${mechanism.toLowerCase()}.sasl.jaas.config`,
+            `org.apache.kafka.common.security.${modules[mechanism]};`,
+          ],
+          [`${mechanism.toLowerCase()}.connections.max.reauth.ms`, String(SESSION_MS)],
+        ]),
+      ),
     });
-    const plainUser = `plain.PlainLoginModule required user_bob="${PASSWORD}"`;
-    const scramUsers = "scram.ScramLoginModule required";
+    const all = sasl("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER");
     const listeners = [
       await listener("MTLS", "SSL", { ...store(broker), "ssl.client.auth": "required" }),
       await listener("ELSEWHERE", "SSL", store(elsewhere)),
       await listener("EXPIRED", "SSL", store(expired)),
-      await listener("PLAIN", "SASL_SSL", { ...store(broker), ...sasl("PLAIN", plainUser) }),
-      await listener("SCRAM", "SASL_SSL", {
-        ...store(broker),
-        ...sasl("SCRAM-SHA-256", scramUsers),
-        ...sasl("SCRAM-SHA-512", scramUsers),
-        "sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512",
-      }),
-      await listener("OAUTH", "SASL_SSL", {
-        ...store(broker),
-        ...sasl("OAUTHBEARER", "oauthbearer.OAuthBearerLoginModule required"),
-        "oauthbearer.sasl.server.callback.handler.class":
-          "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler",
-      }),
-      await listener("SHORT", "SASL_PLAINTEXT", {
-        ...sasl("PLAIN", plainUser),
-        "plain.connections.max.reauth.ms": String(SESSION_MS),
-      }),
+      await listener("PLAIN", "SASL_SSL", { ...store(broker), ...sasl("PLAIN") }),
+      await listener("SASL_SSL", "SASL_SSL", { ...store(broker), ...all }),
+      await listener("SASL_PLAINTEXT", "SASL_PLAINTEXT", all),
     ];
     const scramUsersAtFormat = ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(
       (mechanism) => `${mechanism}=[name=bob,password="${PASSWORD}"]`,
@@ -186,7 +192,7 @@ describe("logins at a real broker", function () {
     });
     try {
       const reading = new Collector(clock, client, records, 0);
-      const endMs = performance.now() + 2.6 * SESSION_MS;
+      const endMs = performance.now() + FOLLOWED_MS;
       let sent = 0;
       while (performance.now() < endMs) {
         await peer.send(records, [{ partition: 0, key: "k", value: String(sent++) }]);
@@ -203,73 +209,79 @@ describe("logins at a real broker", function () {
     }
   }
 
-  describe("by password", () => {
-    const login = (listener: string, mechanism: string, more: Environment = {}) =>
-      at(listener, {
-        KAFKA_SECURITY_PROTOCOL: listener === "SHORT" ? "SASL_PLAINTEXT" : "SASL_SSL",
-        KAFKA_SASL_MECHANISM: mechanism,
-        KAFKA_SASL_USERNAME: "bob",
-        KAFKA_SASL_PASSWORD: PASSWORD,
-        ...more,
-      });
-    const ways = [
-      ["PLAIN", "PLAIN"],
-      ["SCRAM", "SCRAM-SHA-256"],
-      ["SCRAM", "SCRAM-SHA-512"],
-    ] as const;
+  const PROTOCOLS = ["SASL_SSL", "SASL_PLAINTEXT"] as const;
+  const BY_PASSWORD = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 
-    for (const [listener, mechanism] of ways) {
-      it(`reads and writes by ${mechanism}; a wrong one is refused`, async () => {
-        await assertWorks(login(listener, mechanism));
-        await assertRefused(
-          login(listener, mechanism, { KAFKA_SASL_PASSWORD: "wrong" }),
-          /refused the login: SASL .* authentication failed/,
-        );
-      });
-    }
+  const byPassword = (protocol: string, mechanism: string, more: Environment = {}) =>
+    at(protocol, {
+      KAFKA_SECURITY_PROTOCOL: protocol,
+      KAFKA_SASL_MECHANISM: mechanism,
+      KAFKA_SASL_USERNAME: "bob",
+      KAFKA_SASL_PASSWORD: PASSWORD,
+      ...more,
+    });
 
-    it("says which mechanism the broker does not have", () =>
-      assertRefused(login("PLAIN", "SCRAM-SHA-256"), /refused the login.*(?:not supported|mechanism)/));
+  const byToken = (protocol: string, more: Environment = {}) =>
+    at(protocol, {
+      KAFKA_SECURITY_PROTOCOL: protocol,
+      KAFKA_SASL_MECHANISM: "OAUTHBEARER",
+      KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: issuer.tokenUrl,
+      KAFKA_SASL_OAUTHBEARER_CLIENT_ID: "bob",
+      KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: PASSWORD,
+      ...more,
+    });
 
-    it("goes on beyond the end of sessions", () => assertGoesOn(login("SHORT", "PLAIN")));
+  afterEach(() => {
+    issuer.lifeSeconds = 3_600;
+    issuer.audience = "kafka";
   });
 
-  describe("by OAUTHBEARER", () => {
-    const login = (more: Environment = {}) =>
-      at("OAUTH", {
-        KAFKA_SECURITY_PROTOCOL: "SASL_SSL",
-        KAFKA_SASL_MECHANISM: "OAUTHBEARER",
-        KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL: issuer.tokenUrl,
-        KAFKA_SASL_OAUTHBEARER_CLIENT_ID: "bob",
-        KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: PASSWORD,
-        ...more,
+  for (const protocol of PROTOCOLS) {
+    describe(`by ${protocol}`, () => {
+      for (const mechanism of BY_PASSWORD) {
+        it(`reads and writes by ${mechanism}; a wrong one is refused`, async () => {
+          await assertWorks(byPassword(protocol, mechanism));
+          await assertRefused(
+            byPassword(protocol, mechanism, { KAFKA_SASL_PASSWORD: "wrong" }),
+            /refused the login: SASL .* authentication failed/,
+          );
+        });
+      }
+
+      it("reads and writes by OAUTHBEARER", () =>
+        assertWorks(byToken(protocol, { KAFKA_SASL_OAUTHBEARER_SCOPE: "kafka" })));
+
+      it("is refused by the issuer, or by the broker, with a token that is another's or has expired", async () => {
+        await assertRefused(
+          byToken(protocol, { KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: "wrong" }),
+          /token endpoint .* refuses to give a token for Kafka: status 401, invalid_client/,
+        );
+        issuer.audience = "another";
+        await assertRefused(byToken(protocol), /refused the login: .*token/);
+        issuer.audience = "kafka";
+        issuer.lifeSeconds = -100;
+        await assertRefused(byToken(protocol), /refused the login: .*token/);
       });
-
-    afterEach(() => {
-      issuer.lifeSeconds = 3_600;
-      issuer.audience = "kafka";
     });
+  }
 
-    it("reads and writes", () => assertWorks(login({ KAFKA_SASL_OAUTHBEARER_SCOPE: "kafka" })));
+  it("says which mechanism the broker does not have", () =>
+    assertRefused(
+      { ...byPassword("SASL_SSL", "SCRAM-SHA-256"), KAFKA_BOOTSTRAP: `127.0.0.1:${ports.get("PLAIN")}` },
+      /refused the login.*(?:not supported|mechanism)/,
+    ));
 
-    it("is refused by the issuer, or by the broker, in one line", async () => {
-      await assertRefused(
-        login({ KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET: "wrong" }),
-        /token endpoint .* refuses to give a token for Kafka: status 401, invalid_client/,
-      );
-      issuer.audience = "another";
-      await assertRefused(login(), /refused the login: .*token/);
-      issuer.audience = "kafka";
-      issuer.lifeSeconds = -100;
-      await assertRefused(login(), /refused the login: .*token/);
-    });
-
-    it("goes on beyond the end of tokens", async () => {
-      issuer.lifeSeconds = 6;
-      const before = issuer.tokens;
-      await assertGoesOn(login());
-      assert(issuer.tokens >= before + 3);
-    });
+  it("goes on beyond the end of sessions and tokens, in each of these ways at once", async function () {
+    this.timeout(FOLLOWED_MS + 60_000);
+    issuer.lifeSeconds = 6;
+    const before = issuer.tokens;
+    await Promise.all(
+      PROTOCOLS.flatMap((protocol) => [
+        ...BY_PASSWORD.map((mechanism) => assertGoesOn(byPassword(protocol, mechanism))),
+        assertGoesOn(byToken(protocol)),
+      ]),
+    );
+    assert(issuer.tokens >= before + 6);
   });
 
   describe("by client certificate", () => {
@@ -291,6 +303,14 @@ describe("logins at a real broker", function () {
       const without = at("MTLS", { KAFKA_SECURITY_PROTOCOL: "SSL" });
       await assertRefused(without, /the broker wants a client certificate/);
       await assertRefused(tls(stranger.issue("eve")), /the broker wants a client certificate/);
+    });
+
+    it("is refused before anything starts when its own has expired", () => {
+      const expired = tls(authority.issue("late", { days: -1 }));
+      assert.throws(
+        () => settingsOf(expired),
+        /KAFKA_SSL_CERT_FILE .*the certificate in the file has expired on/,
+      );
     });
 
     it("says why the broker's is not taken", async () => {

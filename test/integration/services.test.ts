@@ -442,7 +442,7 @@ esac
       await servicesDown({ env, log });
       assert.equal(await isListening(mongodbPort), false);
       await servicesDown({ env, log });
-      assert.ok(lines.includes("MongoDB: nothing of ours is running"));
+      assert.ok(lines.includes("MongoDB: no service that was started from here is running"));
     });
 
     it("falls back to Maven when the container cannot be run", async () => {

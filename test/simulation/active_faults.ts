@@ -88,6 +88,9 @@ export class ActiveFaults {
       case "suspended":
         machine.sleep(START_MS + fault.toMs, fault.isCounted);
         return;
+      case "broker frozen":
+        kafka.freeze(fault.broker, START_MS + fault.toMs);
+        return;
       case "new partition":
         kafka.addPartition(fault.topic);
         return;

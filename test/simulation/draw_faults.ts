@@ -43,6 +43,7 @@ export class FaultDraw {
       () => this.#drawCrash(),
       () => this.faults.push({ kind: "stop", atMs: this.#time(), downMs: random.between(10, 3_000) }),
       () => this.faults.push({ kind: "broker down", broker: random.between(1, brokers), ...this.#span() }),
+      () => this.faults.push({ kind: "broker frozen", broker: random.between(1, brokers), ...this.#span() }),
       () =>
         this.faults.push({
           kind: "kafka noise",

@@ -119,6 +119,7 @@ export type Fault =
   | ({ readonly kind: "crash"; readonly losesPower: boolean; readonly downMs: number } & Moment)
   | { readonly kind: "stop"; readonly atMs: number; readonly downMs: number }
   | ({ readonly kind: "broker down"; readonly broker: number } & Span)
+  | ({ readonly kind: "broker frozen"; readonly broker: number } & Span)
   | ({
       readonly kind: "kafka noise";
       readonly latencyMaxMs: number;

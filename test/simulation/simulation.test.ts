@@ -11,7 +11,7 @@ import { type SimulationResult, simulate } from "./simulation.js";
 
 const SEEDS = 1_000;
 const SEEDS_FRESH = 100;
-const FAULT_KINDS = 20;
+const FAULT_KINDS = 21;
 const SEEDS_TWICE = 20;
 
 describe("simulation", function () {

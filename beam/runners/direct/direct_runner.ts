@@ -92,7 +92,7 @@ export class DirectRun implements PipelineRun {
   readonly #clock: Clock;
   /** Of each stage. */
   readonly #steps: readonly (readonly string[])[];
-  /** Settles when the run ends; breaks with what a bundle threw. */
+  /** Settles when the run ends; rejects with what a bundle threw. */
   readonly finished: Promise<void>;
 
   /**
@@ -238,6 +238,7 @@ export class DirectRun implements PipelineRun {
       inputs,
       outputs,
       needsStableInput: fused.needsStableInput,
+      isUnordered: fused.needsStableInput && !fused.holds,
       inputCoders: inputs.map((collection) => elementCoderOf(collection, components)),
       newProcessor: (stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
     };

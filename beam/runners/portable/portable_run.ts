@@ -135,7 +135,7 @@ export class PortableRun implements PipelineRun {
     return [];
   }
 
-  /** "keep" cancels the job; "expire" drains it, or breaks with a StopUnsupportedError where the runner cannot. */
+  /** "keep" cancels the job; "expire" drains it, or rejects with a StopUnsupportedError where the runner cannot. */
   async stop(mode: StopMode = "keep"): Promise<void> {
     if (!this.#over.signal.aborted) {
       if (mode === "expire") await this.#drain();

@@ -85,7 +85,7 @@ export class RestoreWriteError extends CheckpointError {
 
   constructor(path: string, cause: unknown) {
     super(
-      `the checkpoint cannot be written to ${path}: ${writeProblem(cause)}. Restore it again once this is mended`,
+      `the checkpoint cannot be written to ${path}: ${writeProblem(cause)}. Restore it again once this is fixed`,
       { cause },
     );
   }

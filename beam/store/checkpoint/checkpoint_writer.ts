@@ -131,7 +131,7 @@ export class CheckpointWriter {
     const lastPutMs = new Map<string, number>();
     let nowMs = Number.NEGATIVE_INFINITY;
     for await (const { name, updatedMs } of this.objects.list()) {
-      // The pointer was moved just now, so the newest object tells the hour by the clock of the place.
+      // The pointer was moved just now, so the newest object tells the time by the clock of the place.
       nowMs = Math.max(nowMs, updatedMs);
       const id = checkpointOf(name);
       if (id === undefined) continue;

@@ -91,6 +91,8 @@ export interface PartitionSubscription {
   readonly caughtUpAtMs: number | undefined;
   /** The log that is read, as last told by the brokers. Undefined: not known yet, and no record was fetched. */
   readonly log: LogId | undefined;
+  /** The log has been fetched from, and holds what was read before, as far as that was known. */
+  readonly isCompared: boolean;
   /** The batch that was fetched last, of whatever kind. Undefined: none was. */
   readonly anchor: Anchor | undefined;
   /**

@@ -92,6 +92,10 @@ export class PartitionReader implements PartitionSubscription {
     return this.#isSameLog ? undefined : this.#anchor;
   }
 
+  get isCompared(): boolean {
+    return this.#isSameLog && this.log !== undefined;
+  }
+
   get anchor(): Anchor | undefined {
     return this.#anchor;
   }

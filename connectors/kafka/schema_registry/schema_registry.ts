@@ -7,6 +7,7 @@
 import { type Clock, type HealthReporter, systemClock, unheard } from "@order-payment-stream/beam/io";
 
 import { backoffMs } from "../client/backoff.js";
+import { type KafkaLogger, stderrLogger } from "../client/kafka_client.js";
 import { NotReady } from "../record_decoder.js";
 import { RegistryUnreachableError, SchemaRefusedError, SchemaRegistryError } from "./registry_errors.js";
 import { askRegistry, type RegistryAddress, type RegistryAnswer, unexpected } from "./registry_http.js";
@@ -16,6 +17,8 @@ export interface SchemaRegistryConfig extends RegistryAddress {
   readonly clock?: Clock;
   /** Told of outages. */
   readonly health?: HealthReporter;
+  /** Told of them where nobody looks at the health. Default: standard error. */
+  readonly logger?: Pick<KafkaLogger, "info" | "warn">;
   /** How long one schema is asked for in vain, ms. Default: 5 minutes. */
   readonly retryMaxMs?: number;
 }
@@ -63,7 +66,10 @@ export class SchemaRegistry {
   readonly #address: RegistryAddress;
   readonly #clock: Clock;
   readonly #health: HealthReporter;
+  readonly #logger: Pick<KafkaLogger, "info" | "warn">;
   readonly #retryMaxMs: number;
+  #isAway = false;
+  #hasAnswered = false;
   /** By the path of the question. */
   readonly #known = new Map<string, RegisteredSchema>();
   readonly #unknown = new Map<string, { readonly is: UnknownSchema; readonly untilMs: number }>();
@@ -74,12 +80,14 @@ export class SchemaRegistry {
   constructor({
     clock = systemClock,
     health = unheard,
+    logger = stderrLogger,
     retryMaxMs = RETRY_MAX_MS,
     ...address
   }: SchemaRegistryConfig) {
     this.#address = address;
     this.#clock = clock;
     this.#health = health;
+    this.#logger = logger;
     this.#retryMaxMs = retryMaxMs;
   }
 
@@ -222,16 +230,31 @@ export class SchemaRegistry {
     for (let failures = 1; ; failures++) {
       try {
         const answer = await askRegistry(this.#address, path, body);
-        this.#health.clear(COMPONENT);
+        this.#isThere();
         return answer;
       } catch (error) {
         if (!(error instanceof RegistryUnreachableError)) throw error;
+        // At the beginning somebody has to set something; later the registry's certificate is being replaced.
+        if (error.isTls && !this.#hasAnswered) throw error;
         const waitMs = backoffMs(failures);
         if (this.#isClosed || this.#clock.elapsed() + waitMs - beganAtMs >= this.#retryMaxMs) throw error;
-        this.#health.report(COMPONENT, error.message);
+        this.#isGone(error.message);
         await this.#pause(waitMs);
       }
     }
+  }
+
+  #isGone(problem: string): void {
+    this.#health.report(COMPONENT, problem);
+    if (!this.#isAway && this.#health === unheard) this.#logger.warn(`${problem}; waiting for it`);
+    this.#isAway = true;
+  }
+
+  #isThere(): void {
+    this.#hasAnswered = true;
+    this.#health.clear(COMPONENT);
+    if (this.#isAway && this.#health === unheard) this.#logger.info("the schema registry answers again");
+    this.#isAway = false;
   }
 
   async #pause(ms: number): Promise<void> {

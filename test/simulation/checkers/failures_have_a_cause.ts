@@ -12,6 +12,7 @@ const CAUSES: readonly (readonly [RegExp, readonly Fault["kind"][]])[] = [
     /^Kafka(Unreachable|Request)Error/,
     [
       "broker down",
+      "broker frozen",
       "kafka noise",
       "leader moves",
       "suspended",

@@ -20,6 +20,9 @@ const NOT_LEADER = 6;
 const FENCED_LEADER_EPOCH = 74;
 const UNKNOWN_LEADER_EPOCH = 76;
 
+/** As the client's: a request that is not answered for longer has failed. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
 /** What faults do to the way between the process and the brokers. */
 export interface KafkaConditions {
   /** One way, ms. */
@@ -42,6 +45,7 @@ export class SimulatedKafka {
   #topicsMade = 0;
   readonly #committed = new Map<string, number>();
   readonly #down = new Set<number>();
+  readonly #frozenUntilMs = new Map<number, number>();
   readonly #groupsWithMembers = new Set<string>();
   /** Requests other than fetches, in the second in which most were sent. */
   callsPerSecondMax = 0;
@@ -92,6 +96,11 @@ export class SimulatedKafka {
 
   partition(topic: string, partition: number): SimulatedPartition | undefined {
     return this.#topics.get(topic)?.[partition];
+  }
+
+  /** A broker that is frozen answers when that ends, if anybody waits so long. */
+  freeze(node: number, untilMs: number): void {
+    this.#frozenUntilMs.set(node, untilMs);
   }
 
   /** Cuts the process off from a broker, or ends that. */
@@ -231,13 +240,27 @@ export class SimulatedKafka {
       };
       this.loop.after(this.#latency(), WORLD, `${what} arrives at broker ${node}`, () => {
         if (isLost || this.#down.has(node)) return fail("connection lost");
+        const frozenMs = (this.#frozenUntilMs.get(node) ?? 0) - this.loop.nowMs;
+        if (frozenMs > REQUEST_TIMEOUT_MS) {
+          this.loop.after(REQUEST_TIMEOUT_MS, owner, `${what} fails: no answer`, () =>
+            reject(Object.assign(new Error(`${what}: request timed out`), { code: "ETIMEDOUT" })),
+          );
+          return;
+        }
+        if (frozenMs > 0) {
+          this.loop.after(frozenMs, WORLD, `${what} is taken up by broker ${node}`, () => take());
+          return;
+        }
+        take();
+      });
+      const take = (): void => {
         handle((answer) => {
           const result = answer();
           if (this.random.chance(this.conditions.lostAnswers)) return fail("answer lost");
           if (this.#down.has(node)) return fail("broker gone");
           this.loop.after(this.#latency(), owner, `${what} is answered`, () => resolve(result));
         });
-      });
+      };
     });
   }
 

@@ -16,7 +16,7 @@ describe("a problem with writing state", () => {
     const { message, cause } = new StoreWriteError("/state", systemError("EIO", "i/o error"));
     assert.equal(
       message,
-      "state cannot be written to /state: EIO: i/o error, write. What was committed before is safe: start again once this is mended",
+      "state cannot be written to /state: EIO: i/o error, write. What was committed before is safe: start again once this is fixed",
     );
     assert.equal((cause as NodeJS.ErrnoException).code, "EIO");
   });

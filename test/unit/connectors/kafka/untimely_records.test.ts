@@ -22,7 +22,7 @@ describe("UntimelyRecords", () => {
     records = new UntimelyRecords(clock, new TrustedClock(clock), health);
   });
 
-  it("tells of late records above a tenth, with the likely causes, and is well again a minute later", () => {
+  it("tells of late records above a tenth, with the likely causes, and recovers a minute later", () => {
     note(100, 11);
     assert.match(
       problems()[0]!,
@@ -37,7 +37,7 @@ describe("UntimelyRecords", () => {
     assert.deepEqual(problems(), []);
   });
 
-  it("is well again also when nothing comes any more", () => {
+  it("recovers also when nothing comes any more", () => {
     note(100, 50);
     for (let i = 0; i < 3; i++) {
       pass(MINUTE_MS);

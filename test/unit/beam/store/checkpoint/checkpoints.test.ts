@@ -484,7 +484,7 @@ describe("checkpoints", () => {
       await assert.rejects(restoreCheckpoint(new CheckpointRepository(objects), "latest", small), {
         name: "RestoreWriteError",
         message:
-          "the checkpoint cannot be written to /small: the disk is full (ENOSPC: no space left on device, write). Restore it again once this is mended",
+          "the checkpoint cannot be written to /small: the disk is full (ENOSPC: no space left on device, write). Restore it again once this is fixed",
       });
     });
 
