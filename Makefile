@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-hot-key bench-files bench-codecs api clean
+.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-peers bench-hot-key bench-files bench-codecs api clean
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -85,6 +85,9 @@ services: build ## Start Kafka and MongoDB in the background, unless they run
 
 services-down: build ## End them, if they were started from here
 	@$(PROGRAM) services down
+
+bench-peers: setup ## Kafka Streams, Flink and a plain consumer beside this, on the same topics [ARGS="--events=1000000 --runs=3"]
+	@node $(FROM_SOURCE) bench/peers/main.ts $(ARGS)
 
 bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
 	@node $(FROM_SOURCE) bench/main.ts $(ARGS)

@@ -32,7 +32,7 @@ import type { DeadLetter, RecordReason } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { isExpired } from "./expiry.js";
 import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./received_event.js";
-import { RegisteredValues, SCHEMA_ID_HEADER } from "./registered_values.js";
+import { RegisteredValues, schemaHeaderOf } from "./registered_values.js";
 
 /** Of an error of our own, in a dead letter's message. */
 const ERROR_LENGTH_MAX = 200;
@@ -148,9 +148,9 @@ class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOf
 
   /** The body alone looks like anything; the header says what it is. */
   #withHeader(record: RecordCursor, malformed: Malformed): Malformed {
-    if (malformed.reason !== "UNDECODABLE" || this.#registered !== undefined) return malformed;
-    if (!record.findHeader(SCHEMA_ID_HEADER)) return malformed;
-    return undecodable(`the header ${SCHEMA_ID_HEADER} names a schema, and no schema registry is configured`);
+    if (malformed.reason !== "UNDECODABLE") return malformed;
+    const said = schemaHeaderOf(record, this.#registered !== undefined);
+    return said === undefined ? malformed : undecodable(said);
   }
 
   /** One dead letter for all of them: it names the offsets, and holds the bytes of the batch as received. */

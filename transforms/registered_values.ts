@@ -4,8 +4,11 @@
  *   00, id (4 bytes, big-endian), Avro body
  *   01, GUID (16 bytes), Avro body
  *
- * or the same bytes in the header __value_schema_id, and the value is the body alone. The header counts first.
- * Source: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/#wire-format
+ * or the same bytes in the header __value_schema_id, and the value is the body alone. The header counts first. Apicurio's
+ * own serializers have an id of eight bytes in a header of theirs instead, unless they are told not to: that of the content
+ * is the id that Confluent's interface knows; the global one is not.
+ * Sources: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/#wire-format,
+ * https://www.apicur.io/registry/docs/apicurio-registry/2.6.x/getting-started/assembly-configuring-kafka-client-serdes.html
  */
 import {
   NotReady,
@@ -23,7 +26,11 @@ import { type Malformed, undecodable } from "../schemas/malformed.js";
 import { resolveSchema } from "../schemas/resolve_schema.js";
 import { writerType } from "../schemas/writer_schema.js";
 
-export const SCHEMA_ID_HEADER = Buffer.from("__value_schema_id");
+const SCHEMA_ID_HEADER = Buffer.from("__value_schema_id");
+
+const APICURIO_CONTENT_ID = Buffer.from("apicurio.value.contentId");
+const APICURIO_GLOBAL_ID = Buffer.from("apicurio.value.globalId");
+const APICURIO_ID_LENGTH = 8;
 
 const ID = 0x00;
 const GUID = 0x01;
@@ -69,6 +76,13 @@ export class RegisteredValues<K extends EventKind> {
       }
       return this.#read(buffer, headerStart, length, valueStart, valueEnd);
     }
+    if (
+      record.findHeader(APICURIO_CONTENT_ID) &&
+      record.headerEnd - record.headerStart === APICURIO_ID_LENGTH
+    ) {
+      const body = this.#bodyOf(Number(buffer.readBigInt64BE(record.headerStart)));
+      return typeof body === "function" ? body(buffer, valueStart, valueEnd) : body;
+    }
     const length = idLengthAt(buffer, valueStart, valueEnd);
     return length === 0 ? undefined : this.#read(buffer, valueStart, length, valueStart + length, valueEnd);
   }
@@ -86,8 +100,12 @@ export class RegisteredValues<K extends EventKind> {
   }
 
   #bodyOfId(buffer: Buffer, at: number): Body<EventOfKind[K]> | NotReady {
-    const id =
-      buffer[at]! * 0x100_0000 + ((buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!);
+    return this.#bodyOf(
+      buffer[at]! * 0x100_0000 + ((buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!),
+    );
+  }
+
+  #bodyOf(id: number): Body<EventOfKind[K]> | NotReady {
     if (id === this.#lastId) return this.#lastBody!;
     const body = this.#bodies.get(id) ?? this.#make(id, `schema id ${id}`, this.#lookUp().byId(id));
     if (typeof body === "function") {
@@ -124,6 +142,19 @@ export class RegisteredValues<K extends EventKind> {
     this.#bodies.set(key, body);
     return body;
   }
+}
+
+/** What is said of a value that cannot be read, by its headers; undefined: they say nothing. */
+export function schemaHeaderOf(record: RecordCursor, hasRegistry: boolean): string | undefined {
+  if (record.findHeader(APICURIO_GLOBAL_ID)) {
+    return (
+      `the header ${APICURIO_GLOBAL_ID} names a schema by an id that Confluent's interface does not know: ` +
+      "set apicurio.registry.use-id=contentId where it is written"
+    );
+  }
+  const header = [SCHEMA_ID_HEADER, APICURIO_CONTENT_ID].find((name) => record.findHeader(name));
+  if (header === undefined || hasRegistry) return undefined;
+  return `the header ${header} names a schema, and no schema registry is configured`;
 }
 
 /** 0: what is there is no id of a schema. */

@@ -32,7 +32,11 @@ export class Delivery {
       // What a commit finds half consumed it writes again: of a large batch that would be far more than it holds.
       const pieces = batch.length <= 2 * this.bundleSizeMax ? [batch] : batch.split(this.bundleSizeMax);
       for (const consumer of this.#consumers.get(collection) ?? []) {
-        for (const piece of pieces) delivered.push(consumer.stage.enqueue(consumer.input, piece));
+        for (const piece of pieces) {
+          const pending = consumer.stage.enqueue(consumer.input, piece);
+          pending.isPiece = pieces.length > 1;
+          delivered.push(pending);
+        }
       }
     });
     return delivered;

@@ -226,7 +226,7 @@ export class Engine {
         while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
           stage.refreshWatermarks();
           // Elements are taken whatever the time: what a commit finds waiting it has to write.
-          if (!stage.hasReady && this.options.clock.elapsed() >= deadline) break;
+          if (!stage.hasUrgent && this.options.clock.elapsed() >= deadline) break;
         }
       }
       stage.refreshWatermarks();
@@ -300,7 +300,7 @@ export class Engine {
 
   /** Whether some stage cannot keep up with the sources. */
   #hasBacklog(): boolean {
-    return this.stages.some((stage) => stage.readyCount >= this.options.bundleSizeMax);
+    return this.stages.some((stage) => stage.backlog >= this.options.bundleSizeMax);
   }
 
   #throwFailure(): void {

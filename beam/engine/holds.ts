@@ -39,7 +39,7 @@ export class Holds {
     for (;;) {
       const earliest = this.#order.nextTime();
       if (earliest === MAX_TIMESTAMP || this.#counts.has(earliest)) return earliest;
-      this.#order.pop(earliest);
+      if (this.#order.dueTime(earliest) !== undefined) this.#order.take();
     }
   }
 

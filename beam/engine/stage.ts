@@ -48,6 +48,8 @@ export interface PendingBatch {
   isCommitted: boolean;
   /** What is left of it is a record of the store. */
   isStored: boolean;
+  /** Of a batch that was very large. */
+  isPiece: boolean;
 }
 
 export interface StageWatermarks {
@@ -76,6 +78,11 @@ export interface StageObserver {
   onDelivery(producer: Stage | undefined, consumer: Stage, input: number, batch: ElementBatch): void;
 }
 
+/** After so many bundles a piece of a large batch has its turn. */
+const PASSED_MAX = 3;
+/** More pieces of large batches than these are not to come. */
+const PIECES_MAX = 100;
+
 export class Stage implements StageView {
   /** Stages that make what this one reads. */
   readonly upstream: Stage[] = [];
@@ -96,6 +103,8 @@ export class Stage implements StageView {
   #outputWatermark: TimestampMs = MIN_TIMESTAMP;
   #resumeLimit: TimestampMs = MAX_TIMESTAMP;
   #elementsIn = 0;
+  /** Bundles that have passed a piece which could have been taken. */
+  #passed = 0;
   #bundles = 0;
   #lastId = 0;
 
@@ -166,9 +175,55 @@ export class Stage implements StageView {
     return count;
   }
 
+  /** Of those that sources wait for: the pieces of a large batch are passed, but there may not be very many. */
+  get backlog(): number {
+    if (this.spec.isUnordered !== true) return this.readyCount;
+    let count = 0;
+    let pieces = 0;
+    for (const pending of this.#pending) {
+      if (pending.isPiece) pieces++;
+      else if (this.#isReady(pending)) count += pending.batch.length - pending.next;
+    }
+    return pieces > PIECES_MAX ? Number.POSITIVE_INFINITY : count;
+  }
+
+  /** Elements can be taken. A piece of a large batch is, while no other bundle is open, or when it was passed often. */
   get hasReady(): boolean {
-    const head = this.#pending[0];
-    return head !== undefined && (head.isCommitted || this.spec.needsStableInput !== true);
+    const at = this.#nextReady();
+    if (at < 0) return false;
+    return (
+      !this.#isPassable(this.#pending[at]!) || this.#openBundles.size === 0 || this.#passed >= PASSED_MAX
+    );
+  }
+
+  /** As `hasReady`, but for pieces that others may pass. */
+  get hasUrgent(): boolean {
+    const at = this.#nextReady();
+    return at >= 0 && !this.#isPassable(this.#pending[at]!);
+  }
+
+  #isReady({ isCommitted }: PendingBatch): boolean {
+    return isCommitted || this.spec.needsStableInput !== true;
+  }
+
+  #isPassable({ isPiece }: PendingBatch): boolean {
+    return isPiece && this.spec.isUnordered === true;
+  }
+
+  /** Which of the pending to take next; -1: none. */
+  #nextReady(): number {
+    const pending = this.#pending;
+    if (this.spec.isUnordered !== true) return pending.length > 0 && this.#isReady(pending[0]!) ? 0 : -1;
+    let piece = -1;
+    for (let at = 0; at < pending.length; at++) {
+      if (!this.#isReady(pending[at]!)) continue;
+      if (!pending[at]!.isPiece) {
+        if (piece >= 0 && this.#passed >= PASSED_MAX) return piece;
+        return at;
+      }
+      if (piece < 0) piece = at;
+    }
+    return piece;
   }
 
   /** @param id of a batch that a commit knows; a new one by default. Ids grow in the order of arrival. */
@@ -188,24 +243,36 @@ export class Stage implements StageView {
       committedNext: 0,
       isCommitted: false,
       isStored: false,
+      isPiece: false,
     };
     this.#pending.push(pending);
     return pending;
   }
 
-  /** Hands ready elements to a bundle, `countMax` at most. Returns how many. */
+  /** Hands ready elements to a bundle, `countMax` at most, or one piece of a large batch. Returns how many. */
   takeElements(countMax: number, processor: StageProcessor, turn: TakenByTurn): number {
     let left = countMax;
-    while (left > 0 && this.hasReady) {
-      const head = this.#pending[0]!;
-      const { batch, input } = head;
-      const end = Math.min(batch.length, head.next + left);
-      left -= end - head.next;
-      this.#elementsIn += end - head.next;
-      for (let index = head.next; index < end; index++) processor.process(input, batch, index);
-      head.next = end;
-      turn.consumed.push({ pending: head, next: end });
-      if (end === batch.length) this.#pending.shift();
+    while (left > 0) {
+      const at = this.#nextReady();
+      if (at < 0) break;
+      const pending = this.#pending[at]!;
+      const isPassable = this.#isPassable(pending);
+      if (isPassable && left < countMax) {
+        this.#passed++;
+        break;
+      }
+      const { batch, input } = pending;
+      const end = Math.min(batch.length, pending.next + left);
+      left -= end - pending.next;
+      this.#elementsIn += end - pending.next;
+      for (let index = pending.next; index < end; index++) processor.process(input, batch, index);
+      pending.next = end;
+      turn.consumed.push({ pending, next: end });
+      if (end === batch.length) this.#pending.splice(at, 1);
+      if (isPassable) {
+        this.#passed = 0;
+        break;
+      }
     }
     return countMax - left;
   }

@@ -74,6 +74,11 @@ export interface StageSpec {
    * restart brings the very same ones again. Of no meaning without a durable store.
    */
   readonly needsStableInput?: boolean;
+  /**
+   * Its steps keep nothing from one element to the next, so that what comes may pass the pieces of a very large batch,
+   * which are of one key as a rule. Default: elements are taken in the order of their coming.
+   */
+  readonly isUnordered?: boolean;
   /** For a scripted stage; goes to its only output. */
   readonly script?: readonly ScriptedEvent[];
   newProcessor(stage: StageView): StageProcessor;

@@ -9,7 +9,8 @@
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import { readInstant, writeInstant } from "../model/coders/instant.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import type { ByteTable } from "../store/byte_table.js";
+import { addressOf, type ByteTable, isNewRecord } from "../store/byte_table.js";
+import type { Slab } from "../store/slab.js";
 import type { Store } from "../store/store.js";
 import { Holds } from "./holds.js";
 import { TimerQueue } from "./timer_queue.js";
@@ -45,6 +46,8 @@ export class StageTimers {
   readonly holds = new Holds();
   readonly #families: Family[] = [];
   readonly #byOwner = new Map<number, Family>();
+  /** Where the records of all families lie. */
+  #slab: Slab | undefined;
   readonly #queues: Record<TimeDomain, TimerQueue> = {
     event: new TimerQueue(),
     processing: new TimerQueue(),
@@ -85,6 +88,7 @@ export class StageTimers {
       family = { transformId, name, timeDomain, table, setCount: 0, lastSetAt: 0 };
       this.#families.push(family);
       this.#byOwner.set(table.owner, family);
+      this.#slab = table.slab;
       this.#resume(family);
     }
     return new TimerFamily(family, this.#queues[timeDomain], this.holds, () => this.#tidy(timeDomain));
@@ -133,9 +137,9 @@ export class StageTimers {
     const queue = this.#queues[timeDomain];
     let fired = 0;
     while (fired < countMax) {
-      const address = queue.pop(limit);
-      if (address === -1) break;
-      const family = this.#takeDue(address, timeDomain, queue.poppedTime);
+      const hintTime = queue.dueTime(limit);
+      if (hintTime === undefined) break;
+      const family = this.#takeDue(queue.take(), timeDomain, hintTime);
       if (family === undefined) continue;
       fired++;
       const { fireTimestamp } = this.#due;
@@ -152,8 +156,7 @@ export class StageTimers {
    * than the timer's is, also when the timer is due by now: it would fire it out of order.
    */
   #takeDue(address: number, timeDomain: TimeDomain, hintTime: TimestampMs): Family | undefined {
-    const { slab } = this.#families[0]!.table;
-    const family = this.#byOwner.get(slab.owner(address));
+    const family = this.#byOwner.get(this.#slab!.owner(address));
     if (family === undefined || family.timeDomain !== timeDomain) return undefined;
     const { table } = family;
     table.readValue(address, this.#value);
@@ -215,14 +218,15 @@ export class TimerFamily {
     writeInstant(fireAt, value);
     writeInstant(outputTimestamp, value);
     value.writeInt32(key.length);
-    const address = this.family.table.swap(this.#identify(key, tag), value);
-    if (address > 0) {
+    const swapped = this.family.table.swap(this.#identify(key, tag), value);
+    const address = addressOf(swapped);
+    if (!isNewRecord(swapped)) {
       this.#old.reset(value.buffer, 0, value.length);
       const oldFireAt = readInstant(this.#old);
       this.#releaseHold(oldFireAt, readInstant(this.#old));
       if (oldFireAt !== fireAt) this.queue.insert(fireAt, address);
     } else {
-      this.queue.insert(fireAt, -address);
+      this.queue.insert(fireAt, address);
     }
     if (isHold(this.family.timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
     if (--this.#untilTidy === 0) {

@@ -23,8 +23,6 @@ export class TimerQueue {
   /** Binary heap of the numbers of all buckets. */
   readonly #bucketNumbers: number[] = [];
   #size = 0;
-  /** Time of the entry that was popped last. */
-  poppedTime: TimestampMs = MAX_TIMESTAMP;
 
   /** Entries, stale ones included. */
   get size(): number {
@@ -74,15 +72,18 @@ export class TimerQueue {
     return Math.min(limit, this.nextTime());
   }
 
-  /** Removes the earliest entry not after `limit` and returns its reference, or -1. */
-  pop(limit: TimestampMs): number {
+  /** The time of the earliest entry, if it is not after `limit`: of the one that `take` removes. */
+  dueTime(limit: TimestampMs): TimestampMs | undefined {
     while (this.#times.length === 0) {
       const number = this.#bucketNumbers[0];
-      if (number === undefined || number * BUCKET_MS > limit) return -1;
+      if (number === undefined || number * BUCKET_MS > limit) return undefined;
       this.#loadBucket(number);
     }
-    if (this.#times[0]! > limit) return -1;
-    this.poppedTime = this.#times[0]!;
+    return this.#times[0]! > limit ? undefined : this.#times[0];
+  }
+
+  /** Removes the entry that `dueTime` has told of, and returns its reference. */
+  take(): number {
     const reference = this.#references[0]!;
     this.#heapPop();
     this.#size--;

@@ -2,6 +2,7 @@
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
+import type { ExecutionTimes } from "./execution_times.js";
 
 export type Windows = readonly BoundedWindow[];
 
@@ -15,6 +16,8 @@ export interface Receiver {
  */
 export class TransformAtWork {
   id = "";
+  /** Where a runner is told how long transforms take. */
+  times: ExecutionTimes | undefined;
 }
 
 interface Consumer {
@@ -46,6 +49,10 @@ export class PCollectionReceiver implements Receiver {
     this.elements++;
     const { atWork } = this;
     const producerId = atWork.id;
+    if (atWork.times?.isTiming) {
+      this.#acceptTimed(atWork.times, value, timestamp, windows, pane);
+      return;
+    }
     if (this.#first !== undefined) {
       atWork.id = this.#firstId;
       this.#first.accept(value, timestamp, windows, pane);
@@ -57,5 +64,25 @@ export class PCollectionReceiver implements Receiver {
       }
     }
     atWork.id = producerId;
+  }
+
+  #acceptTimed(
+    times: ExecutionTimes,
+    value: unknown,
+    timestamp: TimestampMs,
+    windows: Windows,
+    pane: PaneInfo,
+  ): void {
+    const { atWork } = this;
+    const producerId = atWork.id;
+    const first = { transformId: this.#firstId, receiver: this.#first };
+    for (const { transformId, receiver } of [first, ...(this.#others ?? [])]) {
+      if (receiver === undefined) continue;
+      atWork.id = transformId;
+      times.enter(transformId);
+      receiver.accept(value, timestamp, windows, pane);
+    }
+    atWork.id = producerId;
+    times.enter(producerId);
   }
 }

@@ -143,6 +143,8 @@ export interface ExecServices {
   /** Where the elements that reach a `beam:runner:sink:v1` go. */
   openSink(transformId: string): Receiver;
   onFinalize(callback: () => void | Promise<void>): void;
+  /** See SplittableContext.heedsReady. */
+  readonly heedsReady: boolean;
   /** Takes back what a splittable element leaves undone. */
   deferResidual(residual: Residual): void;
   /** Takes what a later run on the same state is to do; undefined where there is no later run. */

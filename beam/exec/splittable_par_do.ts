@@ -7,15 +7,14 @@
 import type { KV } from "../model/kv.js";
 import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import type { Clock } from "../platform/clock.js";
 import {
   type ManualWatermark,
   type ProcessContinuation,
   type RestrictionTracker,
   resume,
-  type Split,
   type SplittableDoFn,
 } from "../sdk/splittable.js";
+import { BudgetedTracker } from "./budgeted_tracker.js";
 import { DoFnOperator } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
 import { Operator, type OperatorContext, type Progress } from "./operator.js";
@@ -148,72 +147,14 @@ class WatermarkCell implements ManualWatermark {
   }
 }
 
-/**
- * Refuses claims once the bundle has had its share, which makes the tracker split: so bundles stay small, whatever
- * loop the user wrote.
- */
-class BudgetedTracker implements RestrictionTracker<unknown, unknown> {
-  /** The clock is read after so many claims at most, and after fewer when this time passes between two readings. */
-  static readonly #CLAIMS_UNSEEN_MAX = 256;
-  static readonly #UNSEEN_MS = 5;
-  /** What the runner took back. */
-  residual: Split<unknown> | undefined;
-  #claimsUnseen = 1;
-  /** Not for the first claim: one that takes longer to prepare than a bundle may last would never get on. */
-  #untilClock = 2;
-  #seenAtMs: number;
-
-  constructor(
-    private readonly inner: RestrictionTracker<unknown, unknown>,
-    private readonly budget: ClaimBudget,
-    private readonly clock: Clock,
-  ) {
-    this.#seenAtMs = clock.elapsed();
-  }
-
-  get restriction(): unknown {
-    return this.inner.restriction;
-  }
-
-  tryClaim(position: unknown): boolean {
-    if (this.budget.claims <= 0 || (--this.#untilClock === 0 && this.#isLate())) {
-      this.residual ??= this.inner.trySplit(0);
-      // Where nothing is left to give away, the claim is answered by the restriction itself.
-      if (this.residual !== undefined) return false;
-    }
-    this.budget.claims--;
-    return this.inner.tryClaim(position);
-  }
-
-  /** A claim counts as one until then. */
-  brought(elements: number): void {
-    this.budget.claims -= Math.max(0, elements - 1);
-  }
-
-  #isLate(): boolean {
-    const now = this.clock.elapsed();
-    const isSlow = now - this.#seenAtMs > BudgetedTracker.#UNSEEN_MS;
-    this.#claimsUnseen = isSlow ? 1 : Math.min(2 * this.#claimsUnseen, BudgetedTracker.#CLAIMS_UNSEEN_MAX);
-    this.#untilClock = this.#claimsUnseen;
-    this.#seenAtMs = now;
-    return now >= this.budget.deadlineMs;
-  }
-
-  trySplit(fractionOfRemainder: number): Split<unknown> | undefined {
-    return this.inner.trySplit(fractionOfRemainder);
-  }
-
-  checkDone(): void {
-    this.inner.checkDone();
-  }
-
-  progress(): { completed: number; remaining: number } {
-    return this.inner.progress();
-  }
-}
-
 class SplittableContextCell extends ElementContextCell {
   watermark: ManualWatermark = new WatermarkCell(0);
+  readonly heedsReady: boolean;
+
+  constructor(context: OperatorContext) {
+    super(context);
+    this.heedsReady = context.services.heedsReady;
+  }
 }
 
 /** A call of `process` that has not been settled. */
@@ -283,7 +224,7 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     windows: Windows,
     pane: PaneInfo,
   ): void {
-    const inner = this.doFn.newTracker(state.key) as RestrictionTracker<unknown, unknown>;
+    const inner = this.doFn.newTracker(state.key, element) as RestrictionTracker<unknown, unknown>;
     const tracker = new BudgetedTracker(inner, budget, this.#services.clock);
     const watermark = new WatermarkCell(state.value);
     const ctx = this.#idle.pop() ?? new SplittableContextCell(this.context);
@@ -371,6 +312,8 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     const call = this.#onlyCall();
     // What the budget took back is on its way to the runner already.
     if (call === undefined || call.tracker.residual !== undefined) return undefined;
+    // Dataflow asks some seconds after a bundle begins, whatever it waits for.
+    if (!call.tracker.hasClaimed) return undefined;
     const split = call.tracker.trySplit(fractionOfRemainder);
     if (split === undefined) return undefined;
     return {

@@ -190,8 +190,13 @@ export class Bundle {
   async #read(source: Source, bytes: Buffer): Promise<void> {
     const reader = this.#reader.reset(bytes);
     while (reader.remaining > 0 && source.index + 1 < source.stop) {
-      if (source.input.mayContinue) await this.#readContinued(source, reader);
-      else this.#readSlice(source, reader);
+      if (source.input.mayContinue) {
+        await this.#readContinued(source, reader);
+      } else {
+        this.harness.times.begin(source.input.transformId);
+        this.#readSlice(source, reader);
+        this.harness.times.end();
+      }
       this.#unsettledSlices++;
       await this.#pause(!this.harness.isKeyed || this.#unsettledSlices >= SETTLE_SLICES);
     }
@@ -199,7 +204,7 @@ export class Bundle {
 
   /** Elements of a splittable DoFn come one by one: the runner may ask about the one in progress. */
   #readSlice(source: Source, reader: ByteReader): void {
-    const { coder, receiver, processStep } = source.input;
+    const { coder, receiver, processStep, sizes } = source.input;
     const { outputs } = this.harness;
     const limit = processStep === undefined ? SLICE_ELEMENTS : 1;
     for (let i = 0; i < limit && reader.remaining > 0 && source.index + 1 < source.stop; i++) {
@@ -213,6 +218,7 @@ export class Bundle {
         if (receiver.elements === before) throw this.#corrupt(source, position, error as Error);
         throw error;
       }
+      sizes.add(reader.position - position);
       // Java's runners put a byte behind an element that takes none.
       if (reader.position === position) reader.skip(1);
       if (outputs.isFull) return;

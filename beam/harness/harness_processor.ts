@@ -4,6 +4,7 @@
  */
 import { BundleProcessor } from "../exec/bundle_processor.js";
 import { mainInput, parDoPayload } from "../exec/do_fn_operator.js";
+import { ExecutionTimes } from "../exec/execution_times.js";
 import type { FiredTimer } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
 import type {
@@ -38,6 +39,7 @@ import { Monitoring, type ShortIds } from "./monitoring.js";
 import { Outputs } from "./outputs.js";
 import { RemoteSideInput } from "./remote_side_input.js";
 import { type BundleState, RemoteState } from "./remote_state.js";
+import { SampledSizes } from "./sampled_sizes.js";
 import { TimerInput } from "./timer_input.js";
 import { TimerOutput } from "./timer_output.js";
 
@@ -54,6 +56,7 @@ export interface SourceInput {
   readonly name: string;
   readonly coder: ElementCoder<unknown>;
   readonly receiver: PCollectionReceiver;
+  readonly sizes: SampledSizes;
   /** Whether its elements may hold iterables that go on in the runner's state. */
   readonly mayContinue: boolean;
   /** The process step of a splittable DoFn that reads it, if that alone does. */
@@ -68,6 +71,7 @@ export interface BundleScope extends BundleState {
 export class HarnessProcessor implements ExecServices {
   /** Runners of the Fn API do. */
   readonly dropsExpiredState = true;
+  readonly heedsReady = false;
   readonly outputs = new Outputs();
   readonly sources = new Map<string, SourceInput>();
   /** By transform, then family. */
@@ -75,6 +79,9 @@ export class HarnessProcessor implements ExecServices {
   readonly processSteps = new Map<string, ProcessStep>();
   readonly processor: BundleProcessor;
   readonly monitoring: Monitoring;
+  readonly times: ExecutionTimes;
+  /** Of the collections that come and go over the wire. */
+  readonly #sizes: [string, SampledSizes][] = [];
   readonly continuations = new Continuations();
   residuals: Residual[] = [];
   finalizers: Finalizer[] = [];
@@ -97,7 +104,9 @@ export class HarnessProcessor implements ExecServices {
       if (transform.spec?.urn === urns.sdfProcess) this.#addProcessStep(id, transform);
       if (transform.spec?.urn === urns.parDo) this.#addTimers(id, transform);
     }
-    this.monitoring = new Monitoring(this.processor, shortIds);
+    this.times = new ExecutionTimes(clock);
+    this.processor.atWork.times = this.times;
+    this.monitoring = new Monitoring(this.processor, shortIds, this.#sizes, this.times);
   }
 
   /** Whether some transform has state or timers. */
@@ -182,6 +191,7 @@ export class HarnessProcessor implements ExecServices {
     const { port, coder } = this.#port(this.descriptor.transforms[transformId]!);
     const output = new ElementOutput(transformId, port, coder, (piece) => this.outputs.sendElements(piece));
     this.outputs.addElements(output);
+    this.#sizesOf(mainInput(this.descriptor.transforms[transformId]!), output.sizes);
     return output;
   }
 
@@ -196,6 +206,11 @@ export class HarnessProcessor implements ExecServices {
   claimBudget(): ClaimBudget {
     const deadlineMs = Math.max(this.#sourcesEndMs, this.clock.elapsed() + ELEMENT_TIME_MIN_MS);
     return { claims: CLAIMS_MAX, deadlineMs };
+  }
+
+  #sizesOf(collection: string, sizes: SampledSizes): SampledSizes {
+    this.#sizes.push([collection, sizes]);
+    return sizes;
   }
 
   #state(transformId: string): RemoteState {
@@ -231,6 +246,7 @@ export class HarnessProcessor implements ExecServices {
       name: transform.uniqueName || transformId,
       coder,
       receiver: this.processor.source(transformId),
+      sizes: this.#sizesOf(collection!, new SampledSizes()),
       mayContinue: this.#holdsContinued(coderId),
       processStep: isProcessStep ? consumerId : undefined,
     });

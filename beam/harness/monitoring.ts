@@ -4,12 +4,21 @@
  * Source: metrics.proto, MonitoringInfoSpecs.
  */
 import type { BundleProcessor } from "../exec/bundle_processor.js";
+import type { ExecutionTimes } from "../exec/execution_times.js";
 import type { Progress } from "../exec/operator.js";
 import type { metricsApi } from "../model/apache_beam.js";
 import { ByteWriter } from "../model/bytes.js";
+import { urns } from "../model/urns.js";
 import { Counter, Distribution, type MetricCell } from "../sdk/metrics.js";
+import type { SampledSizes } from "./sampled_sizes.js";
 
 const SUM = "beam:metrics:sum_int64:v1";
+const DISTRIBUTION = "beam:metrics:distribution_int64:v1";
+/** That of the calls of process, and that of all calls, which are the same as far as they are measured. */
+const EXECUTION_TIMES = [
+  "beam:metric:pardo_execution_time:process_bundle_msecs:v1",
+  "beam:metric:ptransform_execution_time:total_msecs:v1",
+];
 const PROGRESS = "beam:metrics:progress:v1";
 
 type Labels = Readonly<Record<string, string>>;
@@ -89,10 +98,26 @@ export class Monitoring {
   readonly #metrics: readonly { readonly id: string; readonly cell: MetricCell }[];
   readonly #collections: readonly { readonly id: string; readonly receiver: { elements: number } }[];
 
+  readonly #sizes: readonly { readonly id: string; readonly sizes: SampledSizes }[];
+  readonly #transforms: ReadonlySet<string>;
+
+  /** @param sizes by collection */
   constructor(
     processor: BundleProcessor,
     private readonly shortIds: ShortIds,
+    sizes: readonly (readonly [string, SampledSizes])[],
+    private readonly times: ExecutionTimes,
   ) {
+    this.#sizes = sizes.map(([collection, sampled]) => ({
+      id: shortIds.idOf("beam:metric:sampled_byte_size:v1", DISTRIBUTION, { PCOLLECTION: collection }),
+      sizes: sampled,
+    }));
+    // What moves elements between the runner and the worker is neither's step.
+    this.#transforms = new Set(
+      Object.entries(processor.descriptor.transforms)
+        .filter(([, { spec }]) => spec?.urn !== urns.source && spec?.urn !== urns.sink)
+        .map(([id]) => id),
+    );
     this.#metrics = processor.metrics.map(({ transformId, namespace, name, cell }) => {
       const [urn, type] = userMetricType(cell);
       return {
@@ -111,6 +136,8 @@ export class Monitoring {
     this.#begun = this.shortIds.questions;
     for (const { receiver } of this.#collections) receiver.elements = 0;
     for (const { cell } of this.#metrics) resetCell(cell);
+    for (const { sizes } of this.#sizes) sizes.reset();
+    this.times.reset();
   }
 
   /**
@@ -130,6 +157,15 @@ export class Monitoring {
     for (const { id, cell } of this.#metrics) {
       const payload = this.#payload(cell, nowMs);
       if (payload !== undefined) data[id] = payload;
+    }
+    for (const { id, sizes } of this.#sizes) {
+      if (sizes.count > 0) data[id] = this.#distribution(sizes);
+    }
+    for (const [transform, ms] of this.times.all()) {
+      if (ms < 1 || !this.#transforms.has(transform)) continue;
+      for (const urn of EXECUTION_TIMES) {
+        data[this.shortIds.idOf(urn, SUM, { PTRANSFORM: transform })] = this.#varint(ms);
+      }
     }
     for (const { transformId, index } of reads) {
       const id = this.shortIds.idOf("beam:metric:data_channel:read_index:v1", SUM, {
@@ -166,14 +202,19 @@ export class Monitoring {
     return this.#writer.toBytes();
   }
 
+  #distribution({ count, sum, min, max }: SampledSizes | Distribution): Uint8Array {
+    this.#writer.reset();
+    this.#writer.writeVarint(count);
+    for (const value of [sum, min, max]) this.#writer.writeVarint(Math.round(value));
+    return this.#writer.toBytes();
+  }
+
   #payload(cell: MetricCell, nowMs: number): Uint8Array | undefined {
     if (cell instanceof Counter) return cell.delta === 0 ? undefined : this.#varint(cell.delta);
     const writer = this.#writer;
     writer.reset();
     if (cell instanceof Distribution) {
-      if (cell.count === 0) return undefined;
-      writer.writeVarint(cell.count);
-      for (const value of [cell.sum, cell.min, cell.max]) writer.writeVarint(Math.round(value));
+      return cell.count === 0 ? undefined : this.#distribution(cell);
     } else {
       if (cell.value === undefined) return undefined;
       writer.writeVarint(nowMs);
@@ -188,7 +229,7 @@ function userMetricType(cell: MetricCell): readonly [string, string] {
     case "counter":
       return ["beam:metric:user:sum_int64:v1", SUM];
     case "distribution":
-      return ["beam:metric:user:distribution_int64:v1", "beam:metrics:distribution_int64:v1"];
+      return ["beam:metric:user:distribution_int64:v1", DISTRIBUTION];
     case "gauge":
       return ["beam:metric:user:latest_int64:v1", "beam:metrics:latest_int64:v1"];
   }

@@ -11,7 +11,8 @@ export interface Provision {
   /** By name, without Beam's prefixes. */
   readonly pipelineOptions: Readonly<Record<string, unknown>>;
   readonly runnerCapabilities: readonly string[];
-  readonly runnerName: string;
+  /** Whether it looks at more than the whole seconds of a delay, as all do but Flink. */
+  readonly honoursMs: boolean;
   /** Empty where none was told. */
   readonly controlEndpoint: string;
   readonly loggingEndpoint: string;
@@ -26,7 +27,7 @@ const REACH_TIMEOUT_MS = 20_000;
 const NOTHING: Provision = {
   pipelineOptions: {},
   runnerCapabilities: [],
-  runnerName: "",
+  honoursMs: true,
   controlEndpoint: "",
   loggingEndpoint: "",
   statusEndpoint: "",
@@ -44,11 +45,12 @@ export async function fetchProvision(endpoint: string, workerId: string): Promis
     const request = provisionApi.GetProvisionInfoRequest.create();
     const { info } = await connection.call(GET_PROVISION_INFO, request);
     if (info === undefined) return NOTHING;
+    const pipelineOptions =
+      info.pipelineOptions === undefined ? {} : optionsByName(Struct.toJson(info.pipelineOptions));
     return {
-      pipelineOptions:
-        info.pipelineOptions === undefined ? {} : optionsByName(Struct.toJson(info.pipelineOptions)),
+      pipelineOptions,
       runnerCapabilities: info.runnerCapabilities,
-      runnerName: info.metadata.runner ?? "",
+      honoursMs: !isFlink(info.metadata.runner, pipelineOptions),
       controlEndpoint: info.controlEndpoint?.url ?? "",
       loggingEndpoint: info.loggingEndpoint?.url ?? "",
       statusEndpoint: info.statusEndpoint?.url ?? "",
@@ -59,4 +61,9 @@ export async function fetchProvision(endpoint: string, workerId: string): Promis
   } finally {
     connection.close();
   }
+}
+
+/** Flink's job server tells no name, but all its options, defaults too. */
+function isFlink(name: string | undefined, options: Readonly<Record<string, unknown>>): boolean {
+  return /flink/i.test(name ?? "") || Object.keys(options).some((option) => /^flink_?master$/i.test(option));
 }

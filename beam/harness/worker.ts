@@ -17,6 +17,7 @@ import { type BundleScope, HarnessProcessor } from "./harness_processor.js";
 import { Inboxes } from "./inbox.js";
 import { type BundleAtWork, currentBundle } from "./logging_channel.js";
 import { ShortIds } from "./monitoring.js";
+import { OngoingBundles } from "./ongoing.js";
 import { ProcessorPool } from "./processor_pool.js";
 import { RecentIds } from "./recent_ids.js";
 import { StateCache } from "./state_cache.js";
@@ -31,13 +32,15 @@ export interface WorkerOptions {
   readonly clock?: Clock;
   /** What the runner says that it can do. */
   readonly runnerCapabilities?: readonly string[];
-  /** Its name, if it told. */
-  readonly runnerName?: string;
+  /** Whether it looks at more than the whole seconds of a delay. Default: yes. */
+  readonly honoursMs?: boolean;
   /** Where it answers what it is doing; "": nowhere. */
   readonly statusEndpoint?: string;
   /** How long the runner may take to answer at all. */
   readonly reachTimeoutMs?: number;
   readonly stateCacheBytes?: number;
+  /** How long a bundle takes before the log tells of it. Default: 5 minutes. */
+  readonly ongoingMs?: number;
   /** Added to as the worker runs. */
   readonly traffic?: WorkerTraffic;
   /** What went wrong while the worker was made ready: each bundle fails with it, so that the user sees why. */
@@ -73,6 +76,7 @@ export class Worker {
   readonly #running = new Map<string, Bundle | undefined>();
   readonly #succeeded = new RecentIds(RECENT_BUNDLES_MAX);
   readonly #failed = new RecentIds(RECENT_BUNDLES_MAX);
+  readonly #ongoing: OngoingBundles;
   #stream: ClientDuplexStream<fnApi.InstructionResponse, fnApi.InstructionRequest> | undefined;
   #isEnding = false;
   #endStatus: () => void = () => undefined;
@@ -82,13 +86,14 @@ export class Worker {
     const { log } = options;
     this.#clock = options.clock ?? systemClock;
     this.#traffic = options.traffic ?? { stateRequests: 0 };
+    this.#ongoing = new OngoingBundles(this.#clock, log, options.ongoingMs);
     this.#control = new Connection(options.controlEndpoint, options.workerId);
     this.#descriptors = new Descriptors(this.#control);
     this.#cache = new StateCache(options.stateCacheBytes ?? STATE_CACHE_BYTES);
     this.#pool = new ProcessorPool((error) => log.warn("a teardown failed", { reason: error.message }));
     this.#traits = {
       knowsShortIds: options.runnerCapabilities?.includes(SHORT_IDS_CAPABILITY) ?? false,
-      honoursMs: /prism/i.test(options.runnerName ?? ""),
+      honoursMs: options.honoursMs ?? true,
     };
     this.finished = this.#run();
     this.finished.catch(() => undefined);
@@ -255,7 +260,13 @@ export class Worker {
         atWork.transform = made.processor.atWork;
         return made;
       });
-      atWork.transform = harness.processor.atWork;
+      const { processor } = harness;
+      atWork.transform = processor.atWork;
+      this.#ongoing.begin(
+        id,
+        () => descriptor.transforms[processor.atWork.id]?.uniqueName ?? "",
+        (tell) => currentBundle.run(atWork, tell),
+      );
       const bundle = new Bundle(harness, this.#scope(id, descriptor, request), inbox, this.#traits);
       this.#running.set(id, bundle);
       const processBundle = await bundle.run();
@@ -275,6 +286,7 @@ export class Worker {
     } finally {
       // The processor goes on with other bundles.
       atWork.transform = undefined;
+      this.#ongoing.end(id);
       this.#running.delete(id);
       this.#inboxes.close(id);
     }

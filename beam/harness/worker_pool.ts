@@ -144,7 +144,7 @@ class PooledWorkers {
         controlEndpoint: control || info.controlEndpoint,
         log: this.#log,
         runnerCapabilities: info.runnerCapabilities,
-        runnerName: info.runnerName,
+        honoursMs: info.honoursMs,
         ...(this.options.traffic !== undefined && { traffic: this.options.traffic }),
         statusEndpoint: info.statusEndpoint,
         ...(initialError !== undefined && { initialError }),

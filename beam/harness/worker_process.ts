@@ -151,7 +151,7 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
     controlEndpoint: provision.controlEndpoint || flags.controlEndpoint,
     log,
     runnerCapabilities: provision.runnerCapabilities,
-    runnerName: provision.runnerName,
+    honoursMs: provision.honoursMs,
     statusEndpoint: provision.statusEndpoint,
     ...(initialError !== undefined && { initialError }),
   });

@@ -70,6 +70,11 @@ export function resume(delayMs = 0, onReady?: (wake: () => void) => () => void):
 /** What a splittable `process` sees: also its watermark. */
 export interface SplittableContext<O extends OutputSpecs> extends ElementContext<O> {
   readonly watermark: ManualWatermark;
+  /**
+   * Whether the residual comes back to this very process, and as soon as `onReady` tells. Elsewhere any process may get
+   * it, after the delay alone: what was not waited for here may have to be begun anew there.
+   */
+  readonly heedsReady: boolean;
 }
 
 /** `E` element, `R` restriction, `P` position. */
@@ -90,7 +95,7 @@ export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends J
   size(_element: E, _restriction: R): number {
     return 1;
   }
-  abstract newTracker(restriction: R): RestrictionTracker<R, P>;
+  abstract newTracker(restriction: R, element: E): RestrictionTracker<R, P>;
   /** Where the watermark of a fresh restriction stands. Default: the element's timestamp. */
   initialWatermark(_element: E, _restriction: R, elementTimestamp: TimestampMs): TimestampMs {
     return elementTimestamp;

@@ -22,6 +22,19 @@ interface Segment {
   count: number;
 }
 
+/** Where `swap` has left a record: its address, negated for a new one. */
+export type Swapped = number & { readonly __brand: "Swapped" };
+
+/** The address of the record. */
+export function addressOf(swapped: Swapped): number {
+  return Math.abs(swapped);
+}
+
+/** Whether there was no record before. */
+export function isNewRecord(swapped: Swapped): boolean {
+  return swapped < 0;
+}
+
 export class ByteTable {
   readonly #segments: (Segment | undefined)[] = new Array(SEGMENT_COUNT).fill(undefined);
   #size = 0;
@@ -91,16 +104,16 @@ export class ByteTable {
 
   /**
    * As `put`, for values that all have one length; leaves the old value, if there was one, in `value`.
-   * Returns the record's address, negated when the record is new.
+   * What it returns is for `addressOf` and `isNewRecord`: it is a number, since this is called for each timer that is set.
    */
-  swap(key: ByteWriter, value: ByteWriter): number {
+  swap(key: ByteWriter, value: ByteWriter): Swapped {
     const { slab } = this;
     this.journal?.put(this.owner, key, value);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
-    if (address === 0) return -this.#insert(segment, slot, hash, key, value);
+    if (address === 0) return -this.#insert(segment, slot, hash, key, value) as Swapped;
     if (slab.valueLength(address) !== value.length) throw new Error("swap needs values of one length");
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address) + key.length;
@@ -109,7 +122,7 @@ export class ByteTable {
       bytes[start + i] = value.buffer[i]!;
       value.buffer[i] = old;
     }
-    return address;
+    return address as Swapped;
   }
 
   /** A record for a key that has none; `slot` is the empty one that the search ended at. */

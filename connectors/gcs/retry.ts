@@ -1,10 +1,9 @@
 /** Outages that last for moments: tried again a bounded number of times, at growing intervals, half of them by chance. */
-import type { Clock } from "@order-payment-stream/beam/io";
+import { type Backoff, backoffMs, type Clock } from "@order-payment-stream/beam/io";
 import { isTransient } from "./gcs_errors.js";
 
 const ATTEMPTS_MAX = 5;
-const FIRST_MS = 200;
-const CAP_MS = 5_000;
+const BACKOFF: Backoff = { firstMs: 200, maxMs: 5_000, jitter: 0.5 };
 
 /** Throws what the last attempt threw. */
 export async function retrying<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
@@ -26,8 +25,7 @@ export async function mayRetry(clock: Clock, error: unknown, failures: number): 
 }
 
 function backOff(clock: Clock, failures: number): Promise<void> {
-  const ceilingMs = Math.min(CAP_MS, FIRST_MS * 2 ** (failures - 1));
   return new Promise((resolve) => {
-    clock.schedule(ceilingMs * (0.5 + 0.5 * Math.random()), resolve);
+    clock.schedule(backoffMs(BACKOFF, failures), resolve);
   });
 }

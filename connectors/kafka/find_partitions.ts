@@ -23,6 +23,9 @@ import { type PartitionSource, partitionSourceCoder } from "./partition_source.j
 import { watermarkAfterLook } from "./partition_watermark.js";
 import type { ReadConfig, StartPoint } from "./read_config.js";
 
+/** How long a bundle waits for the brokers to tell of partitions. */
+const LOOK_MAX_MS = 5_000;
+
 const partitionOutputs = { partitions: partitionSourceCoder };
 
 /** What a look has brought. */
@@ -98,6 +101,7 @@ export class FindPartitions extends SplittableDoFn<
       return stop();
     }
     if (known === 0 || this.isBounded) return this.#findAll(tracker, ctx);
+    if (!ctx.heedsReady) return this.#lookWithin(known, tracker, ctx);
     // Looking for more happens beside the bundles: an outage of the brokers must not keep one open.
     const look = this.#look;
     this.#look = undefined;
@@ -137,6 +141,29 @@ export class FindPartitions extends SplittableDoFn<
     return this.isBounded ? stop() : resume(partitionDiscoveryIntervalMs);
   }
 
+  /**
+   * Where any process may get the residual, nothing of a look may stay in this one: what it brought is claimed, and when it
+   * was made is in the watermark, before the bundle ends. Brokers that do not answer in time are asked again next time.
+   */
+  async #lookWithin(
+    known: number,
+    tracker: RestrictionTracker<OffsetRange, number>,
+    ctx: SplittableContext<typeof partitionOutputs>,
+  ): Promise<ProcessContinuation> {
+    const { clock } = this.#kafka;
+    let callOff = (): void => undefined;
+    const isLate = new Promise<undefined>((resolve) => {
+      callOff = clock.schedule(LOOK_MAX_MS, () => resolve(undefined));
+    });
+    const look = await Promise.race([this.#lookFrom(known).catch(() => undefined), isLate]);
+    callOff();
+    if (look !== undefined) {
+      if (look.found.length > 0 && !this.#emitAll(look.found, tracker, ctx)) return resume();
+      this.#holdFrom(look.atMs, ctx);
+    }
+    return resume(this.config.partitionDiscoveryIntervalMs);
+  }
+
   #holdFrom(lookedAtMs: TimestampMs, { watermark }: SplittableContext<typeof partitionOutputs>): void {
     const { partitionDiscoveryIntervalMs, maxOutOfOrdernessMs } = this.config;
     watermark.set(watermarkAfterLook(lookedAtMs, partitionDiscoveryIntervalMs, maxOutOfOrdernessMs));
@@ -156,32 +183,36 @@ export class FindPartitions extends SplittableDoFn<
     return true;
   }
 
-  /** A partition that appears later is new as a whole, wherever the read began. */
   #lookForMore(known: number): void {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    const { topic } = this.config;
-    const { client, clock, trustedClock } = this.#kafka;
-    const atMs = trustedClock.now();
-    const atElapsedMs = clock.elapsed();
-    const look = async (): Promise<void> => {
-      const log = await this.#logMark();
-      const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
-      const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
-      const found = partitions.map((partition) => ({
-        topic,
-        partition,
-        range: { ...openRange(starts?.get(partition) ?? 0), log },
-      }));
-      this.#look = { atMs, atElapsedMs, found };
-      this.#wake?.();
-    };
     // Nothing is lost when it fails: the next round looks again, and the readers tell of an outage themselves.
-    look()
+    this.#lookFrom(known)
+      .then((look) => {
+        this.#look = look;
+        this.#wake?.();
+      })
       .catch(() => undefined)
       .finally(() => {
         this.#isLooking = false;
       });
+  }
+
+  /** A partition that appears later is new as a whole, wherever the read began. */
+  async #lookFrom(known: number): Promise<Look> {
+    const { topic } = this.config;
+    const { client, clock, trustedClock } = this.#kafka;
+    const atMs = trustedClock.now();
+    const atElapsedMs = clock.elapsed();
+    const log = await this.#logMark();
+    const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
+    const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
+    const found = partitions.map((partition) => ({
+      topic,
+      partition,
+      range: { ...openRange(starts?.get(partition) ?? 0), log },
+    }));
+    return { atMs, atElapsedMs, found };
   }
 
   readonly #onLook = (wake: () => void): (() => void) => {

@@ -52,6 +52,12 @@ export class KafkaConnection {
     return reader;
   }
 
+  /** Where the log of a partition ended when it was last fetched from here; undefined: it was not. */
+  knownEnd(topic: string, partition: number): number | undefined {
+    const end = this.#readers.get(`${topic}/${partition}`)?.subscription.highWatermark ?? -1;
+    return end < 0 ? undefined : end;
+  }
+
   closeReader(topic: string, partition: number): void {
     const key = `${topic}/${partition}`;
     this.#readers.get(key)?.close();

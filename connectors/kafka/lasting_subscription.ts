@@ -1,4 +1,5 @@
 /** A subscription to one partition that outlives the bundles which read it piece by piece. */
+import type { Clock } from "@order-payment-stream/beam/io";
 import type { KafkaClient, PartitionSubscription } from "./client/kafka_client.js";
 import type { LogMark } from "./client/log_identity.js";
 
@@ -48,6 +49,29 @@ export class LastingSubscription {
       if (this.#wake === wake) this.#wake = undefined;
     };
   };
+
+  /** Whether waiting would bring nothing new: something can be read, or the end is reached, or all is lost. */
+  get isReady(): boolean {
+    const { subscription } = this;
+    if (this.#hasNews || subscription.caughtUpAtMs !== undefined || subscription.error !== undefined)
+      return true;
+    return subscription.take(Number.POSITIVE_INFINITY) !== undefined;
+  }
+
+  /** Resolves on news, and after `maxMs` in any case. */
+  news(clock: Clock, maxMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      let endWatch = (): void => undefined;
+      const callOff = clock.schedule(maxMs, () => {
+        endWatch();
+        resolve();
+      });
+      endWatch = this.onReady(() => {
+        callOff();
+        resolve();
+      });
+    });
+  }
 
   close(): void {
     this.subscription.close();

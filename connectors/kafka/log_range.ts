@@ -73,7 +73,11 @@ export class LogRangeTracker implements RestrictionTracker<LogRange, LogPosition
   #lastBatch: BatchMark | undefined;
   #readUpTo: number;
 
-  constructor(range: LogRange) {
+  /** @param estimateEnd of the log, where it is known: what is left of a range without an end */
+  constructor(
+    range: LogRange,
+    private readonly estimateEnd: () => number | undefined = () => undefined,
+  ) {
     this.#offsets = new OffsetRangeTracker(range);
     this.#log = range.log;
     this.#readUpTo = range.start;
@@ -114,8 +118,12 @@ export class LogRangeTracker implements RestrictionTracker<LogRange, LogPosition
     this.#offsets.checkDone();
   }
 
+  /** In records. A range without an end is never cut by it: a partition is read in one piece. */
   progress(): { completed: number; remaining: number } {
-    return this.#offsets.progress();
+    const { start, end } = this.#offsets.restriction;
+    if (end !== Number.POSITIVE_INFINITY) return this.#offsets.progress();
+    const logEnd = this.estimateEnd() ?? this.#readUpTo;
+    return { completed: this.#readUpTo - start, remaining: Math.max(0, logEnd - this.#readUpTo) };
   }
 
   #goTo({ log, offset, end, anchor }: OtherLog): void {

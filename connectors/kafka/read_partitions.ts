@@ -38,6 +38,8 @@ import { NotReady, Rejected, recordDecoder, type TopicPartition } from "./record
 
 /** How long a quiet partition is left alone where nobody tells of news: other runners resume in whole seconds. */
 const QUIET_DELAY_MS = 1_000;
+/** How long a bundle waits for a fetch where the residual may come back to a process that has to begin anew. */
+const FETCH_WAIT_MAX_MS = 2_000;
 
 /** What became of the records at hand: all are read, the runner took the rest back, or one cannot be decoded yet. */
 type Reading = "read" | "taken back" | NotReady;
@@ -80,12 +82,14 @@ export class ReadPartitions extends SplittableDoFn<
     return range;
   }
 
-  override size(_source: PartitionSource, { start, end }: LogRange): number {
-    return end === Number.POSITIVE_INFINITY ? 1 : Math.max(0, end - start);
+  /** The backlog in records, from which runners tell how many workers are needed. 1 where it is not known yet. */
+  override size({ topic, partition }: PartitionSource, { start, end }: LogRange): number {
+    const until = end === Number.POSITIVE_INFINITY ? this.#kafka.knownEnd(topic, partition) : end;
+    return until === undefined ? 1 : Math.max(0, until - start);
   }
 
-  newTracker(range: LogRange): LogRangeTracker {
-    return new LogRangeTracker(range);
+  newTracker(range: LogRange, { topic, partition }: PartitionSource): LogRangeTracker {
+    return new LogRangeTracker(range, () => this.#kafka.knownEnd(topic, partition));
   }
 
   /** A drain ends the read where it stands, also one that has an end. */
@@ -122,6 +126,19 @@ export class ReadPartitions extends SplittableDoFn<
     }
     const reader = this.#kafka.reader(topic, partition, start, log);
     if (start >= end) return this.#compare(source, tracker, reader);
+    if (ctx.heedsReady || reader.isReady) return this.#readAtHand(source, tracker, ctx, reader);
+    return reader
+      .news(this.#kafka.clock, FETCH_WAIT_MAX_MS)
+      .then(() => this.#readAtHand(source, tracker, ctx, reader));
+  }
+
+  #readAtHand(
+    source: PartitionSource,
+    tracker: RestrictionTracker<LogRange, LogPosition>,
+    ctx: SplittableContext<OutputSpecs>,
+    reader: LastingSubscription,
+  ): ProcessContinuation {
+    const { start, end, log } = tracker.restriction;
     const { subscription } = reader;
     reader.takeNews();
     if (log === undefined && subscription.log !== undefined) {
@@ -152,6 +169,9 @@ export class ReadPartitions extends SplittableDoFn<
       ctx.watermark.set(watermarkWhenCaughtUp(ctx.watermark.current, caughtUpAtMs, maxOutOfOrdernessMs));
       reader.watermark = ctx.watermark.current;
     }
+    // More is in the log: whoever gets the residual waits for it within the bundle.
+    const isBehind = caughtUpAtMs === undefined && subscription.position < subscription.highWatermark;
+    if (isBehind && !ctx.heedsReady) return resume();
     return resume(QUIET_DELAY_MS, reader.onReady);
   }
 
@@ -168,13 +188,7 @@ export class ReadPartitions extends SplittableDoFn<
     const { subscription } = reader;
     while (!subscription.isCompared && subscription.error === undefined) {
       reader.takeNews();
-      await new Promise<void>((resolve) => {
-        const callOff = clock.schedule(QUIET_DELAY_MS, resolve);
-        reader.onReady(() => {
-          callOff();
-          resolve();
-        });
-      });
+      await reader.news(clock, QUIET_DELAY_MS);
     }
     if (subscription.error !== undefined) return this.#fail(subscription.error, source, tracker);
     this.#endOf(source);

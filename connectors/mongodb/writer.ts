@@ -3,7 +3,13 @@
  * Documents carry deterministic `_id`s and never change, so an insert that meets its own `_id` has been done
  * before: that is success.
  */
-import { type HealthReporter, systemClock, unheard } from "@order-payment-stream/beam/io";
+import {
+  type Backoff,
+  backoffMs,
+  type HealthReporter,
+  systemClock,
+  unheard,
+} from "@order-payment-stream/beam/io";
 import { BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
 import { Chunk, cutIntoChunks, DOCUMENT_BYTES_MAX } from "./chunks.js";
 import { type Duplicates, findDuplicates } from "./duplicates.js";
@@ -125,8 +131,7 @@ export class MongoWriter {
   private readonly chunkBytesMax: number;
   private readonly chunksInFlightMax: number;
   private readonly retryTimeMaxMs: number;
-  private readonly backoffMinMs: number;
-  private readonly backoffMaxMs: number;
+  private readonly backoff: Backoff;
   private readonly attemptTimeoutMs: number;
   /** The first of them is told; the others are dead letters, too. */
   private hasToldTaken = false;
@@ -147,8 +152,9 @@ export class MongoWriter {
     this.chunkBytesMax = options.chunkBytesMax ?? DOCUMENT_BYTES_MAX;
     this.chunksInFlightMax = options.chunksInFlightMax ?? 2;
     this.retryTimeMaxMs = options.retryTimeMaxMs ?? 5 * 60_000;
-    this.backoffMinMs = options.backoffMinMs ?? 100;
-    this.backoffMaxMs = options.backoffMaxMs ?? 10_000;
+    // All of it by chance: very many may wait for one server.
+    const { backoffMinMs: firstMs = 100, backoffMaxMs: maxMs = 10_000 } = options;
+    this.backoff = { firstMs, maxMs, jitter: 1 };
     this.attemptTimeoutMs = options.attemptTimeoutMs ?? 30_000;
     this.compare = {
       documentsMax: options.comparedMax ?? 100,
@@ -209,8 +215,7 @@ export class MongoWriter {
       }
       const leftMs = this.retryTimeMaxMs - (this.now() - failingSinceMs);
       if (leftMs <= 0) throw this.unavailable(remainder);
-      const ceilingMs = Math.min(this.backoffMaxMs, this.backoffMinMs * 2 ** attempt);
-      const delayMs = Math.min(leftMs, this.random() * ceilingMs);
+      const delayMs = Math.min(leftMs, backoffMs(this.backoff, attempt + 1, this.random));
       this.logger?.warn("MongoDB did not take documents, trying again", {
         server: this.server,
         collection: this.collection.namespace,

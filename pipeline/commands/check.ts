@@ -46,7 +46,7 @@ interface Finding {
 type Good = string | { readonly note: string };
 
 /** Of the whole command: whoever waits is at the keyboard. */
-const DEADLINE_MS = 9_500;
+const DEADLINE_MS = 8_500;
 /** Of one record that is read and decoded. */
 const RECORD_MAX_MS = 4_000;
 const MIN_WATERMARK = Number.MIN_SAFE_INTEGER;
@@ -56,12 +56,13 @@ const WHAT_WIDTH = 12;
 export async function check(settings: CheckSettings): Promise<number> {
   const log = createLog("silent", new Terminal());
   const { signal } = watchInterrupts();
+  const find = findUntilDeadline();
   const findings = await unlessAborted(
     signal,
     Promise.all([
-      needsKafka(settings) ? checkKafka(settings, log) : [],
-      needsKafka(settings) ? checkRegistry(settings) : [],
-      needsMongo(settings) ? checkMongodb(settings) : [],
+      needsKafka(settings) ? checkKafka(settings, log, find) : [],
+      needsKafka(settings) ? checkRegistry(settings, find) : [],
+      needsMongo(settings) ? checkMongodb(settings, find) : [],
     ]),
   );
   const all = findings.flat();
@@ -73,30 +74,36 @@ function lineOf({ what, verdict, text }: Finding): string {
   return `${verdict.padEnd(6)} ${what.padEnd(WHAT_WIDTH)} ${text.replace(/\s*\n\s*/g, "; ")}`;
 }
 
-/** @param name stands in front of a failure that does not name it */
-async function finding(what: string, attempt: () => Promise<Good>, name = ""): Promise<Finding> {
-  let callOff = (): void => undefined;
-  const late = new Promise<never>((_, reject) => {
-    callOff = systemClock.schedule(DEADLINE_MS, () =>
-      reject(new Error(`no answer within ${DEADLINE_MS / 1_000} s`)),
-    );
-  });
-  try {
-    const good = await Promise.race([attempt(), late]);
-    return typeof good === "string"
-      ? { what, verdict: "ok", text: good }
-      : { what, verdict: "note", text: good.note };
-  } catch (error) {
-    const text = explain(error);
-    return { what, verdict: "wrong", text: text.includes(name) ? text : `${name}: ${text}` };
-  } finally {
-    callOff();
-  }
+/** Tries something. @param name stands in front of a failure that does not name it */
+type Find = (what: string, attempt: () => Promise<Good>, name?: string) => Promise<Finding>;
+
+/** For all that is tried from now on, until the deadline. */
+function findUntilDeadline(): Find {
+  const endsAtMs = systemClock.elapsed() + DEADLINE_MS;
+  return async (what, attempt, name = "") => {
+    let callOff = (): void => undefined;
+    const late = new Promise<never>((_, reject) => {
+      callOff = systemClock.schedule(endsAtMs - systemClock.elapsed(), () =>
+        reject(new Error(`no answer within ${DEADLINE_MS / 1_000} s`)),
+      );
+    });
+    try {
+      const good = await Promise.race([attempt(), late]);
+      return typeof good === "string"
+        ? { what, verdict: "ok", text: good }
+        : { what, verdict: "note", text: good.note };
+    } catch (error) {
+      const text = explain(error);
+      return { what, verdict: "wrong", text: text.includes(name) ? text : `${name}: ${text}` };
+    } finally {
+      callOff();
+    }
+  };
 }
 
-async function checkKafka(settings: CheckSettings, log: Log): Promise<Finding[]> {
+async function checkKafka(settings: CheckSettings, log: Log, find: Find): Promise<Finding[]> {
   let client: KafkaClient | undefined;
-  const kafka = await finding("Kafka", async () => {
+  const kafka = await find("Kafka", async () => {
     client = await connectBriefly(settings, log);
     return `answers at ${settings.kafka_bootstrap.join(", ")} (${loginText(settings)})`;
   });
@@ -108,14 +115,14 @@ async function checkKafka(settings: CheckSettings, log: Log): Promise<Finding[]>
       registerSchemaRegistry(SCHEMA_REGISTRY, { ...registry, logger: log, retryMaxMs: 1 });
     const topics = await Promise.all(
       topicSettings(settings).map((name) =>
-        finding(
+        find(
           "topic",
           () => withAdvice(name, settings, () => topicText(connected, name, settings)),
           settings[name],
         ),
       ),
     );
-    return [kafka, ...topics, await finding("group", () => groupText(connected, settings))];
+    return [kafka, ...topics, await find("group", () => groupText(connected, settings))];
   } finally {
     await connected.close();
   }
@@ -217,22 +224,22 @@ async function groupText(client: KafkaClient, settings: CheckSettings): Promise<
   }
 }
 
-async function checkRegistry(settings: CheckSettings): Promise<Finding[]> {
+async function checkRegistry(settings: CheckSettings, find: Find): Promise<Finding[]> {
   const registry = briefRegistry(settings);
   if (registry === undefined) return [];
   const urls = settings.schema_registry_url!.join(", ");
   return [
-    await finding("registry", async () => {
+    await find("registry", async () => {
       await registry.check();
       return `answers at ${urls}`;
     }),
   ];
 }
 
-async function checkMongodb(settings: CheckSettings): Promise<Finding[]> {
+async function checkMongodb(settings: CheckSettings, find: Find): Promise<Finding[]> {
   const { mongodb_uri: uri, mongodb_database: database } = settings;
   let client: Awaited<ReturnType<typeof connectMongo>> | undefined;
-  const mongodb = await finding("MongoDB", async () => {
+  const mongodb = await find("MongoDB", async () => {
     client = await connectMongo(uri, { appName: CLIENT_ID });
     const { version } = await client.db("admin").command({ buildInfo: 1 });
     return `answers at ${maskAddress(uri)} (version ${version})`;
@@ -241,7 +248,7 @@ async function checkMongodb(settings: CheckSettings): Promise<Finding[]> {
   const db = client.db(database);
   const collections = await Promise.all(
     collectionPlans(settings).map((plan) =>
-      finding("collection", async (): Promise<Good> => {
+      find("collection", async (): Promise<Good> => {
         const what = `${database}.${plan.collection} (${variableOf(nameOf(plan))})`;
         const notes = await prepareCollections(db, [plan], { isDryRun: true });
         return notes.length === 0 ? `${what} can be written` : { note: notes.join("; ") };

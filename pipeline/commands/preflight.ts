@@ -133,7 +133,9 @@ async function checkRegistry(settings: RegistrySettings): Promise<void> {
 /** For a few requests at the keyboard; undefined: there is none. */
 export function briefRegistry(settings: RegistrySettings): SchemaRegistry | undefined {
   const registry = registryConfig(settings);
-  return registry && new SchemaRegistry({ ...registry, retryMaxMs: REQUEST_RETRY_MAX_MS });
+  // What fails is told by whoever asks.
+  const logger = { info: () => undefined, warn: () => undefined };
+  return registry && new SchemaRegistry({ ...registry, logger, retryMaxMs: REQUEST_RETRY_MAX_MS });
 }
 
 /** @throws MongoUnavailableError, MongoConfigurationError */

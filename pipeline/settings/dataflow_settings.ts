@@ -9,9 +9,11 @@ import {
   projectId,
   regionName,
 } from "./google_values.js";
+import { KAFKA_LOGIN_SETTINGS } from "./kafka_login.js";
 import type { Problem } from "./read_settings.js";
+import { REGISTRY_SETTINGS } from "./registry_settings.js";
 import { secretReference } from "./secret_references.js";
-import { type SettingsOf, settingsTable } from "./setting.js";
+import { type Setting, type SettingsOf, settingsTable } from "./setting.js";
 import { httpUrl, mayHoldSecret, oneOf, text, wholeNumber, yesOrNo } from "./setting_values.js";
 
 export const DATAFLOW_PLACE_SETTINGS = settingsTable({
@@ -190,23 +192,13 @@ const ON_THE_COMMAND_LINE = [
   "dry_run",
   "no_wait",
 ] as const;
-const SECRETS = [
-  "kafka_sasl_password",
-  "kafka_sasl_oauthbearer_client_secret",
-  "kafka_ssl_key_password",
-  "schema_registry_password",
-  "schema_registry_bearer_token",
-  "schema_registry_oauth_client_secret",
-  "schema_registry_ssl_key_password",
-] as const;
-const FILES = [
-  "kafka_ssl_ca_file",
-  "kafka_ssl_cert_file",
-  "kafka_ssl_key_file",
-  "schema_registry_ssl_ca_file",
-  "schema_registry_ssl_cert_file",
-  "schema_registry_ssl_key_file",
-] as const;
+/** Of what a worker is told. */
+const LOGINS: readonly [string, Setting][] = Object.entries({
+  ...KAFKA_LOGIN_SETTINGS,
+  ...REGISTRY_SETTINGS,
+});
+const SECRETS = LOGINS.filter(([, { isSecret }]) => isSecret).map(([name]) => name);
+const FILES = LOGINS.filter(([name]) => name.endsWith("_file")).map(([name]) => name);
 /** What may be given as a reference to Secret Manager. */
 export const REFERABLE: readonly string[] = [...SECRETS, ...FILES, "mongodb_uri"];
 const REFERENCE = "projects/PROJECT/secrets/NAME/versions/latest";

@@ -47,6 +47,8 @@ const SECRET = String.raw`projects/[\w.:-]+(/locations/[\w-]+)?/secrets/[\w-]+/v
 const HOST_AND_PORT = String.raw`[^\s:/@,]+:\d{1,5}`;
 const URL = String.raw`https?://[^\s,]+`;
 const DURATION = String.raw`\d*\.?\d+\s*(ms|s|seconds?|m|min|minutes?|h)?`;
+/** But blanks around it. */
+const ANYTHING = String.raw`^\S(.*\S)?$`;
 const NAME = String.raw`[^\s]+`;
 
 /** Checked in the form already, loosely: the program says exactly what is wrong. */
@@ -119,7 +121,7 @@ function parameterOf(groupName: string, name: string, setting: Setting): Templat
   const advice = setting.mayRefer
     ? " A reference to Secret Manager: projects/…/secrets/…/versions/latest."
     : "";
-  const regex = isReference ? `^${SECRET}$` : REGEXES[name];
+  const regex = isReference ? `^${SECRET}$` : (REGEXES[name] ?? ANYTHING);
   return {
     name,
     label: labelOf(name),
@@ -129,7 +131,7 @@ function parameterOf(groupName: string, name: string, setting: Setting): Templat
     paramType: options === undefined ? "TEXT" : "ENUM",
     ...(!isRequired && setting.default !== undefined && { defaultValue: setting.default }),
     ...(options !== undefined && { enumOptions: options.map((value) => ({ value, label: value })) }),
-    ...(options === undefined && regex !== undefined && { regexes: [regex] }),
+    ...(options === undefined && { regexes: [regex] }),
   };
 }
 

@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
+import { eventTypes } from "../../schemas/avro_types.js";
+import { encodeConfluent } from "../../schemas/encode.js";
 import {
   BACKLOG_D_MS,
   BACKLOG_T_MS,
@@ -13,7 +15,8 @@ import {
   backlogTopics,
 } from "../fixtures/backlog.js";
 import { CommandLine } from "../fixtures/command_line.js";
-import type { EventTopics } from "../fixtures/event_topics.js";
+import { ConfluentRegistry } from "../fixtures/confluent_registry.js";
+import { anOrder, aPayment, type EventRecord, EventTopics } from "../fixtures/event_topics.js";
 import { needsPrism } from "../fixtures/runners.js";
 import { kafkaFixture, mongodbFixture } from "../fixtures/services.js";
 import { TestDatabase } from "../fixtures/test_run.js";
@@ -102,6 +105,44 @@ describe("the pipeline on Prism", function () {
     await database.assertAsOracle(topics, BACKLOG_T_MS, BACKLOG_D_MS);
     assert.equal(worker.pids.length, 1);
     assertGone(worker.pids[0]!);
+  });
+
+  it("has a worker ask a schema registry, with the password of its environment", async () => {
+    const registry = await ConfluentRegistry.start();
+    registry.authorization = `Basic ${Buffer.from("bob:a secret").toString("base64")}`;
+    const framed = await EventTopics.create(kafka.bootstrap());
+    const idOf = (kind: "order" | "payment") => registry.add(`${kind}-value`, eventTypes[kind].schema).id;
+    try {
+      const atMs = Date.parse("2026-01-01T00:00:00Z");
+      const events = Array.from(
+        { length: 50 },
+        (_, i) => [anOrder(`o${i}`, atMs), aPayment(`p${i}`, `o${i}`, atMs)] as const,
+      );
+      await framed.send(
+        ...events.flatMap(([order, payment]): EventRecord[] => [
+          { topic: "orders", key: order.order_id, value: encodeConfluent(idOf("order"), "order", order) },
+          {
+            topic: "payments",
+            key: order.order_id,
+            value: encodeConfluent(idOf("payment"), "payment", payment),
+          },
+        ]),
+      );
+      command = new CommandLine(
+        ["run", "--runner=prism", "--bounded", "--summary=json", ...inAnotherProcess()],
+        {
+          ...backlogEnvironment(kafka.bootstrap(), framed, database),
+          SCHEMA_REGISTRY_URL: registry.url,
+          SCHEMA_REGISTRY_USERNAME: "bob",
+          SCHEMA_REGISTRY_PASSWORD: "a secret",
+        },
+      );
+      await command.summary();
+      assert.deepEqual(await database.counts(), [50, 0, 0]);
+      assert.ok(!command.stderr.includes("a secret"));
+    } finally {
+      await Promise.all([registry.close(), framed.close()]);
+    }
   });
 
   it("gives the same streaming, and exits with 0 when it is told to end", async () => {

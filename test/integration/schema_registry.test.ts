@@ -5,24 +5,29 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { systemClock } from "../../beam/platform/clock.js";
 import { Health } from "../../beam/platform/health.js";
 import { registerSchemaRegistry } from "../../connectors/kafka/schema_registry/schema_registries.js";
 import { SCHEMA_REGISTRY } from "../../pipeline/graph.js";
 import { encodeConfluent } from "../../schemas/encode.js";
 import type { Order } from "../../schemas/events.js";
-import { findConfluentPython, type LocalServer, startApicurio } from "../../services/index.js";
+import { findConfluentPython, type LocalServer, servicesHome, startApicurio } from "../../services/index.js";
+import { javaCommand, resolveJars } from "../../services/maven.js";
 import { CertificateAuthority } from "../fixtures/certificates.js";
 import { CommandLine, environmentOf } from "../fixtures/command_line.js";
 import { ConfluentRegistry } from "../fixtures/confluent_registry.js";
 import { anOrder, aPayment, EventTopics } from "../fixtures/event_topics.js";
 import { EVOLUTIONS } from "../fixtures/evolved_schemas.js";
 import { kafkaFixture, mongodbFixture, startOrSkip } from "../fixtures/services.js";
+import { skipBecause } from "../fixtures/skip.js";
 import { balancedFigures, startRun, TestDatabase } from "../fixtures/test_run.js";
 import { until } from "../fixtures/until.js";
 
 const BASE_MS = Date.parse("2026-01-01T00:00:00Z");
 const PRODUCER = fileURLToPath(new URL("../fixtures/confluent_producer.py", import.meta.url));
+const APICURIO_SERDE = fileURLToPath(new URL("../fixtures/apicurio_serde", import.meta.url));
+const runProgram = promisify(execFile);
 const OWN_SCHEMA = (kind: "order" | "payment") =>
   readFileSync(new URL(`../../schemas/${kind}.avsc`, import.meta.url), "utf8");
 
@@ -115,36 +120,65 @@ describe("schemas of a registry", function () {
     assert.deepEqual(pairs, expected);
   }
 
-  describe("written by Confluent's own serializers", () => {
-    let python: string;
+  for (const form of ["prefix", "header"] as const) {
+    const where = form === "prefix" ? "ids in front of the values" : "GUIDs in headers";
+    it(`twelve evolutions, written by Confluent's own serializers: ${where}`, async function () {
+      const python = await startOrSkip(this, () => findConfluentPython({ log: console.error }));
+      await produceEvolutions(python, registry.url, form);
+      const run = start(registry.url);
+      await run.finished;
+      await assertEvolutions();
+      balancedFigures(run);
+    });
+  }
+
+  describe("through Apicurio", () => {
     let folder: string;
     let apicurio: LocalServer | undefined;
 
     before(async function () {
-      python = await startOrSkip(this, () => findConfluentPython({ log: console.error }));
       folder = mkdtempSync(join(tmpdir(), "order-payment-stream-apicurio-"));
       apicurio = await startOrSkip(this, () => startApicurio({ dataDir: folder, log: console.error }));
     });
 
     after(async () => {
       await apicurio?.kill();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true });
     });
 
-    for (const form of ["prefix", "header"] as const) {
-      it(`twelve evolutions, ${form === "prefix" ? "ids in front of the values" : "GUIDs in headers"}`, async () => {
-        await produceEvolutions(python, registry.url, form);
-        const run = start(registry.url);
-        await run.finished;
-        await assertEvolutions();
-        balancedFigures(run);
-      });
-    }
-
-    it("twelve evolutions, through Apicurio", async () => {
+    it("twelve evolutions, written by Confluent's own serializers", async function () {
+      const python = await startOrSkip(this, () => findConfluentPython({ log: console.error }));
       await produceEvolutions(python, apicurio!.address, "prefix");
       await start(apicurio!.address).finished;
       await assertEvolutions();
+    });
+
+    it("records written by Apicurio's own serializer, with ids in headers and in front of the values", async function () {
+      const request = {
+        name: "apicurio-serde",
+        pom: `${APICURIO_SERDE}/pom.xml`,
+        home: servicesHome(),
+        log: console.error,
+      };
+      const jars = await startOrSkip(this, () => resolveJars(request));
+      const { fields, ...rest } = JSON.parse(OWN_SCHEMA("order"));
+      const reversed = JSON.stringify({ ...rest, fields: fields.reverse() });
+      const api = apicurio!.address.replace("/apis/ccompat/v7", "/apis/registry/v2");
+      await runProgram(javaCommand(), [
+        ...["-Xmx128m", "-cp", join(jars, "lib", "*"), `${APICURIO_SERDE}/ApicurioProducer.java`],
+        ...[kafka.bootstrap(), api, "20"],
+        ...[topics.orders, reversed, "headers", topics.payments, OWN_SCHEMA("payment"), "values"],
+      ]).catch((error) => {
+        if (/jdk.compiler|no compiler/i.test(String(error.stderr))) skipBecause(this, "Java has no compiler");
+        throw error;
+      });
+      await start(apicurio!.address).finished;
+      assert.deepEqual(await database.counts(), [20, 0, 0], (await deadLetters())[0]);
+      const pair = await database.joined.findOne({ order_id: "order_id-7" });
+      assert.deepEqual(
+        [pair?.customer_id, pair?.order_amount, pair?.created_at],
+        ["customer_id-7", 7, new Date(7)],
+      );
     });
   });
 

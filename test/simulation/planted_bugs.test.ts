@@ -15,7 +15,7 @@ const bugs: readonly (readonly [string, PlantedBug])[] = Object.entries({
 });
 
 describe("a planted bug", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   for (const [name, bug] of bugs) {
     it(`is caught: ${name}`, async function () {

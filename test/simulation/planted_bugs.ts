@@ -111,7 +111,7 @@ export const PLANTED_BUGS = {
   },
 
   "a source's watermark is ahead of its events": {
-    caughtBy: ["nothing behind the watermark"],
+    caughtBy: ["nothing behind the watermark", "output is the oracle's"],
     scenarios: { isWithinBound: true },
     seedsMax: MANY,
     plant: () =>

@@ -238,6 +238,7 @@ export class DirectRun implements PipelineRun {
       inputs,
       outputs,
       needsStableInput: fused.needsStableInput,
+      isUnordered: fused.needsStableInput && !fused.holds,
       inputCoders: inputs.map((collection) => elementCoderOf(collection, components)),
       newProcessor: (stage) => new DirectStageProcessor(stage, descriptor, clock, this.store),
     };

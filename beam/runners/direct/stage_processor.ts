@@ -42,6 +42,7 @@ export const sinkId = (collection: string): string => `sink:${collection}`;
 
 export class DirectStageProcessor implements StageProcessor, ExecServices {
   readonly dropsExpiredState = false;
+  readonly heedsReady = true;
   readonly #descriptor: BundleDescriptor;
   readonly #processor: BundleProcessor;
   readonly #inputs: readonly Receiver[];

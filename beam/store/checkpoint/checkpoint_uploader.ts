@@ -2,6 +2,8 @@
  * Carries a running store's state away: a checkpoint now and then, and a last one at the end. One at a time, none when
  * nothing was committed since the one before. A failure is told and tried again, and never stops the pipeline.
  */
+
+import { backoffMs } from "../../platform/backoff.js";
 import type { Clock } from "../../platform/clock.js";
 import { type HealthReporter, unheard } from "../../platform/health.js";
 import { OtherWriterError } from "./checkpoint_errors.js";
@@ -78,8 +80,11 @@ export class CheckpointUploader {
   #delayMs(): number {
     const { intervalMs } = this.options;
     if (this.#failures === 0) return intervalMs;
-    const ceilingMs = Math.min(intervalMs, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16));
-    return ceilingMs * (0.5 + 0.5 * this.#random());
+    return backoffMs(
+      { firstMs: FIRST_RETRY_MS, maxMs: intervalMs, jitter: 0.5 },
+      this.#failures,
+      this.#random,
+    );
   }
 
   async #upload(): Promise<void> {

@@ -1,10 +1,9 @@
-/** Waits between attempts: doubling, capped, and spread by chance so that clients do not come back in step. */
-const FIRST_MS = 50;
-const CAP_MS = 2_000;
-const SPREAD = 0.25;
+/** Waits between attempts at a broker or a registry. */
+import { type Backoff, backoffMs as waitMs } from "@order-payment-stream/beam/io";
+
+const BACKOFF: Backoff = { firstMs: 62.5, maxMs: 2_500, jitter: 0.4 };
 
 /** Milliseconds to wait after this many failures in a row (1, 2, …): 50, 100, 200, … 2,000, each ± 25 %. */
-export function backoffMs(failures: number, random: () => number = Math.random): number {
-  const base = Math.min(CAP_MS, FIRST_MS * 2 ** Math.min(failures - 1, 16));
-  return base * (1 - SPREAD + 2 * SPREAD * random());
+export function backoffMs(failures: number, random?: () => number): number {
+  return waitMs(BACKOFF, failures, random);
 }

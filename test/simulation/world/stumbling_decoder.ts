@@ -9,8 +9,11 @@ interface Decoder {
   decode(record: RecordCursor, ...more: unknown[]): unknown;
 }
 
-/** Returns a function that takes it out again. */
+let planted = 0;
+
+/** Returns a function that takes it out again. Once is enough, whoever plants it beside. */
 export function plantStumblingBlock(): () => void {
+  if (planted++ > 0) return () => void planted--;
   const prototype: Decoder = Object.getPrototypeOf(
     recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: 1 }),
   );
@@ -19,6 +22,7 @@ export function plantStumblingBlock(): () => void {
     return decode.call(this, isStumblingBlock(record) ? stumbling(record) : record, ...more);
   };
   return () => {
+    planted--;
     prototype.decode = decode;
   };
 }

@@ -446,6 +446,52 @@ describe("Engine", () => {
       });
     }
 
+    it("takes what comes later between the pieces of a large batch, where nothing is kept, and leaves none behind", async () => {
+      const taken: (string | number)[][] = [];
+      const spec = fakeStage("sink", "ordinary", "a", "", {
+        startBundle() {
+          taken.push([]);
+        },
+        element(value) {
+          taken.at(-1)!.push(value);
+        },
+        async finishBundle() {
+          await sleep(1);
+        },
+      });
+      const engine = newEngine(
+        [
+          fakeStage("source", "splittable", "impulse", "a", {
+            restriction(residual, _claims, bundle) {
+              const at = residual.value as number;
+              if (at === 0) for (let i = 0; i < 100; i++) bundle.emit(i, 0);
+              else bundle.emit(`stranger ${at}`, 0);
+              if (at < 20) bundle.defer(at + 1, 0);
+            },
+          }),
+          { ...spec, isUnordered: true },
+        ],
+        { bundleSizeMax: 10 },
+      );
+      seed(engine, "impulse", 0);
+      await engine.run();
+      const isPiece = (bundle: readonly (string | number)[]): boolean => typeof bundle[0] === "number";
+      const numbers = taken.filter(isPiece).flat();
+      assert.deepEqual(numbers, [...Array(100).keys()], "pieces keep their order");
+      const lastPiece = taken.findLastIndex(isPiece);
+      const passed = taken
+        .slice(0, lastPiece)
+        .filter((bundle) => !isPiece(bundle))
+        .flat();
+      assert.ok(passed.length > 0, "nobody has passed a piece");
+      assert.equal(taken.flat().length, 120);
+      for (const bundle of taken)
+        assert.ok(
+          bundle.every((value) => typeof value === typeof bundle[0]),
+          "mixed",
+        );
+    });
+
     it("bounds what is pending in front of a slow stage that gets more than it can take", async () => {
       let pendingMost = 0;
       const source = (): Behaviour => ({

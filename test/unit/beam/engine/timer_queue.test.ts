@@ -34,8 +34,9 @@ describe("TimerQueue", () => {
             assert.equal(queue.hasDue(time), isDue);
             assert.equal(queue.earliestUpTo(time), Math.min(time, earliest));
             assert.equal(queue.nextTime(), earliest);
-            const popped = queue.pop(time);
-            assert.equal(popped !== -1, isDue);
+            const due = queue.dueTime(time);
+            assert.equal(due, isDue ? earliest : undefined);
+            const popped = due === undefined ? -1 : queue.take();
             // Of several entries with one time, any may come first.
             if (isDue) {
               assert.equal(model.find((entry) => entry.reference === popped)?.time, earliest);
@@ -58,12 +59,13 @@ describe("TimerQueue", () => {
         });
         const popped: number[] = [];
         for (let limit = 0; limit <= 100_000; limit += 777) {
-          for (let at = queue.pop(limit); at !== -1; at = queue.pop(limit)) {
+          while (queue.dueTime(limit) !== undefined) {
+            const at = queue.take();
             assert.ok(inserted[at]! <= limit);
             popped.push(inserted[at]!);
           }
         }
-        for (let at = queue.pop(100_000); at !== -1; at = queue.pop(100_000)) popped.push(inserted[at]!);
+        while (queue.dueTime(100_000) !== undefined) popped.push(inserted[queue.take()]!);
         assert.deepEqual(
           popped,
           [...inserted].sort((a, b) => a - b),

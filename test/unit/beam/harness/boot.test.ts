@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fetchArtifacts } from "../../../../beam/harness/artifacts.js";
 import { LoggingChannel } from "../../../../beam/harness/logging_channel.js";
+import { superviseSiblings } from "../../../../beam/harness/sibling_workers.js";
 import { fnApi, provisionApi, runnerApi } from "../../../../beam/model/apache_beam.js";
 import { FakeFnRunner } from "../../../fixtures/fake_fn_runner.js";
 import { FROM_SOURCE } from "../../../fixtures/from_source.js";
@@ -76,13 +77,13 @@ describe("booting a worker", () => {
     log.close();
   });
 
-  /** The worker process, with a program that prepares nothing. */
-  function start(...flags: string[]): ChildProcess & { errors: string } {
+  /** The worker process. */
+  function start(program: string, ...flags: string[]): ChildProcess & { errors: string } {
     const script = join(folder, "worker.mts");
     writeFileSync(
       script,
       `import { runWorkerProcess } from ${JSON.stringify(PROCESS)};
-       runWorkerProcess(process.argv.slice(2)).then(
+       runWorkerProcess(process.argv.slice(2), ${program}).then(
          () => process.exit(0),
          (error) => { console.error(error.message); process.exit(1); },
        );`,
@@ -97,12 +98,73 @@ describe("booting a worker", () => {
     return child;
   }
 
+  /** With a program that does this before its first bundle. */
+  const withPreparation = (preparation: string): string => `{ prepare: async () => { ${preparation} } }`;
+
+  it("passes on what is printed, tells of what nobody catches, and fails with it", async () => {
+    runner.provision = provisionApi.ProvisionInfo.create({
+      controlEndpoint: { url: runner.endpoint },
+      loggingEndpoint: { url: runner.endpoint },
+    });
+    const child = start(
+      withPreparation(
+        `console.log("printed"); console.error("complained"); setTimeout(() => { throw new Error("a bug"); }, 100);`,
+      ),
+      "--id=w1",
+      `--provision_endpoint=${runner.endpoint}`,
+    );
+    const [code] = await once(child, "exit");
+    assert.equal(code, 1);
+    const texts = runner.logged.map(
+      ({ message, severity }) => `${fnApi.LogEntry_Severity_Enum[severity]} ${message}`,
+    );
+    assert.ok(texts.includes("INFO printed"), texts.join("\n"));
+    assert.ok(texts.includes("WARN complained"), texts.join("\n"));
+    assert.ok(
+      texts.some((text) => /^ERROR an error that nobody has caught ends the worker.*a bug/s.test(text)),
+    );
+  }).timeout(30_000);
+
+  it("ends in order when it is told to, siblings too", async () => {
+    runner.provision = provisionApi.ProvisionInfo.create({
+      controlEndpoint: { url: runner.endpoint },
+      siblingWorkerIds: ["w2"],
+    });
+    const child = start("{}", "--id=w1", `--provision_endpoint=${runner.endpoint}`);
+    await until("both control streams", () => runner.controlStreams === 2, 20_000);
+    child.kill("SIGTERM");
+    const [code, signal] = await once(child, "exit");
+    assert.deepEqual([code, signal], [0, null], child.errors);
+  }).timeout(30_000);
+
+  it("starts a sibling again when it fails, four times in all, and then fails itself", async () => {
+    const starts: string[] = [];
+    const script = join(folder, "sibling.sh");
+    writeFileSync(script, '#!/bin/sh\necho started >> "$1"; exit 7\n', { mode: 0o755 });
+    const notes = join(folder, "starts");
+    const sibling = { id: "w2", command: script, args: [notes], env: process.env };
+    const log = {
+      debug: () => undefined,
+      info: () => undefined,
+      error: () => undefined,
+      warn: (text: string) => starts.push(text),
+    };
+    await assert.rejects(
+      superviseSiblings([sibling], log),
+      /the worker w2 ended 4 times, the last time with exit code 7/,
+    );
+    assert.equal(readFileSync(notes, "utf8"), "started\n".repeat(4));
+    assert.equal(starts.length, 3);
+    // One that ends because it is needed no more is left alone.
+    await superviseSiblings([{ ...sibling, command: "/bin/true", args: [] }], log);
+  });
+
   it("starts a process for each sibling, and ends when the runner closes the control streams", async () => {
     runner.provision = provisionApi.ProvisionInfo.create({
       controlEndpoint: { url: runner.endpoint },
       siblingWorkerIds: ["w2"],
     });
-    const child = start("--id='w1'", `--provision_endpoint=${runner.endpoint}`);
+    const child = start("{}", "--id='w1'", `--provision_endpoint=${runner.endpoint}`);
     await until("both workers", () => runner.workerIds.has("w1") && runner.workerIds.has("w2"), 20_000);
     await until("both control streams", () => runner.controlStreams === 2, 20_000);
     runner.endStreams();

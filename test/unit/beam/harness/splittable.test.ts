@@ -32,6 +32,8 @@ const ELEMENT_TIMESTAMP = 1_000;
 /** Where `process` waits after a claim, until the test says so. */
 let waitAt = Number.POSITIVE_INFINITY;
 let goOn: (() => void) | undefined;
+/** It waits before its first claim, too. */
+let waitBefore = false;
 
 /** Counts from the start of its range to its end; at 5 it takes a break, with the watermark at 5.25 s. */
 class Count extends SplittableDoFn<number, OffsetRange, number, typeof outputs> {
@@ -63,6 +65,12 @@ class Count extends SplittableDoFn<number, OffsetRange, number, typeof outputs> 
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<typeof outputs>,
   ): Promise<ProcessContinuation> {
+    assert.equal(ctx.heedsReady, false);
+    if (waitBefore) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+    }
     for (let i = tracker.restriction.start; ; i++) {
       if (i === 5 && tracker.restriction.start < 5 && tracker.restriction.end > 5) {
         ctx.watermark.set(5_250);
@@ -94,10 +102,11 @@ describe("worker, splittable DoFns", () => {
 
   afterEach(() => test.close());
 
-  async function start(runnerName?: string): Promise<void> {
+  async function start(options: { readonly honoursMs?: boolean } = {}): Promise<void> {
     waitAt = Number.POSITIVE_INFINITY;
     goOn = undefined;
-    test = await WorkerUnderTest.start(runnerName === undefined ? {} : { runnerName });
+    waitBefore = false;
+    test = await WorkerUnderTest.start(options);
     const { pipeline, root } = createPipeline();
     parDo("Count", create("Ends", root, [1], ints), new Count(null));
     const proto = runnerApi.Pipeline.clone(protoOf(pipeline));
@@ -227,8 +236,8 @@ describe("worker, splittable DoFns", () => {
     assert.deepEqual(decodeWork(await test.runner.output(id)), [[{ start: 0, end: 1 }, 1]]);
   });
 
-  it("give back what they put off: element, watermark of every output, delay in whole seconds", async () => {
-    await start();
+  it("give back what they put off: element, watermark of every output, delay in whole seconds for Flink", async () => {
+    await start({ honoursMs: false });
     const { residualRoots } = await run("process", work({ start: 0, end: 9 }));
     assert.equal(residualRoots.length, 1);
     const { application, requestedTimeDelay } = residualRoots[0]!;
@@ -244,7 +253,7 @@ describe("worker, splittable DoFns", () => {
   });
 
   it("keep the milliseconds of a delay where the runner looks at them", async () => {
-    await start("prism");
+    await start();
     const { residualRoots } = await run("process", work({ start: 0, end: 9 }));
     assert.deepEqual(residualRoots[0]!.requestedTimeDelay, { seconds: 1n, nanos: 500_000_000 });
   });
@@ -265,6 +274,19 @@ describe("worker, splittable DoFns", () => {
     const response = await finish(id);
     assert.deepEqual(response.residualRoots, []);
     assert.deepEqual(await counted(id), [10, 11]);
+  });
+
+  it("are not cut before the first claim, however long they wait for it", async () => {
+    await start();
+    waitBefore = true;
+    const id = await test.runner.startBundle("process");
+    await test.runner.sendData(id, work({ start: 10, end: 20 }));
+    await until("the wait before the first claim", () => goOn);
+    assert.deepEqual(await split(id, 0, 1), { primaryRoots: [], residualRoots: [], channelSplits: [] });
+    assert.deepEqual(await split(id, 0.5, 1), { primaryRoots: [], residualRoots: [], channelSplits: [] });
+    goOn!();
+    await finish(id);
+    assert.equal((await counted(id)).length, 10);
   });
 
   it("are cut between elements; those given away are skipped", async () => {

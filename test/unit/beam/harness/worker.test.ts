@@ -236,9 +236,11 @@ describe("worker, control", () => {
     });
     assert.ok(response.oneofKind === "monitoringInfos");
     const infos = response.monitoringInfos.monitoringInfo;
+    // Of a step that took less than a millisecond no time is told.
+    const isCount = (shortId: string) => !infos[shortId]!.urn.includes("execution_time");
     assert.deepEqual(
-      second.map((shortId) => infos[shortId]),
-      first.map((shortId) => infos[shortId]),
+      second.filter(isCount).map((shortId) => infos[shortId]),
+      first.filter(isCount).map((shortId) => infos[shortId]),
     );
     await test.runner.sendData(underWay, encodeElements(ints, [1, 0]));
     // The runner may take this bundle's counts before the answer that it waits for.
@@ -246,7 +248,12 @@ describe("worker, control", () => {
       (await told(underWay)).filter((shortId) => monitoringInfoId.includes(shortId)),
       [],
     );
-    assert.deepEqual(await told(await run(1)), first, "once it is known, one id is enough");
+    const last = new Set(await told(await run(1)));
+    assert.deepEqual(
+      first.filter(isCount).filter((shortId) => !last.has(shortId)),
+      [],
+      "once it is known, one id is enough",
+    );
   });
 
   /** The value of a bundle's first metric with this URN, found by its short id. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
-import { ByteTable } from "../../../../beam/store/byte_table.js";
+import { addressOf, ByteTable, isNewRecord } from "../../../../beam/store/byte_table.js";
 import { Slab } from "../../../../beam/store/slab.js";
 
 const reader = new ByteReader();
@@ -35,9 +35,9 @@ class CheckedTable {
     const old = this.#expected.get(name);
     const value = Buffer.alloc(old?.length ?? 20, fill);
     const writer = written(value);
-    const address = this.table.swap(written(key), writer);
-    assert.equal(address > 0, old !== undefined);
-    assert.equal(Math.abs(address), this.table.find(written(key)));
+    const swapped = this.table.swap(written(key), writer);
+    assert.equal(isNewRecord(swapped), old === undefined);
+    assert.equal(addressOf(swapped), this.table.find(written(key)));
     if (old !== undefined) assert.ok(writer.view().equals(old), "the old value is handed back");
     this.#expected.set(name, value);
   }

@@ -1,10 +1,16 @@
 /** The settings of jobs on Dataflow: values, what is missing, and that no secret goes with a job. */
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
+import { REFERABLE } from "../../../../pipeline/settings/dataflow_settings.js";
 import { checkTogether, RUN_SETTINGS } from "../../../../pipeline/settings/options.js";
 import { readSettings, SettingsError } from "../../../../pipeline/settings/read_settings.js";
 import { resolveSecrets, secretReference } from "../../../../pipeline/settings/secret_references.js";
-import { readWorkerSettings, workerOptions } from "../../../../pipeline/settings/worker_settings.js";
+import type { Setting } from "../../../../pipeline/settings/setting.js";
+import {
+  readWorkerSettings,
+  WORKER_SETTINGS,
+  workerOptions,
+} from "../../../../pipeline/settings/worker_settings.js";
 
 const REFERENCE = "projects/p/secrets/kafka/versions/latest";
 const JOB = {
@@ -101,6 +107,15 @@ describe("the settings of jobs on Dataflow", () => {
 });
 
 describe("references to secrets", () => {
+  it("may stand for every secret and every file that a worker is told of", () => {
+    for (const [name, setting] of Object.entries<Setting>(WORKER_SETTINGS)) {
+      const isNeeded = setting.isSecret === true || name.endsWith("_file");
+      if (!isNeeded || name === "storage_emulator_host") continue;
+      assert.ok(REFERABLE.includes(name), name);
+      assert.equal(setting.mayRefer, true, name);
+    }
+  });
+
   it("are names of versions", () => {
     for (const name of [
       REFERENCE,
