@@ -5,6 +5,7 @@
 import type { Clock } from "@order-payment-stream/beam/io";
 import { backoffMs } from "./backoff.js";
 import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
+import { certificateHint, isTlsFailure } from "./certificate_hints.js";
 import { FETCH_VERSION } from "./fetch_protocol.js";
 import type { KafkaLimits, WholeKafkaConfig } from "./kafka_client.js";
 import {
@@ -34,29 +35,6 @@ interface Address {
   readonly host: string;
   readonly port: number;
 }
-
-/** Certificates do not get better by waiting. */
-const TLS_FAILURE = /CERT|SSL|TLS|EPROTO|UNABLE_TO_VERIFY/;
-
-const CERTIFICATE_HINTS: readonly (readonly [RegExp, string])[] = [
-  [
-    /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
-    "by the clock of this machine, the broker's certificate is not valid now",
-  ],
-  [
-    /ALTNAME/,
-    "the broker's certificate is for other names: connect by one of those, and have the broker advertise it",
-  ],
-  [
-    /SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/,
-    "the broker's certificate is by an authority that is not trusted here: name its CA file",
-  ],
-  [
-    /ALERT_(?:BAD_|NO_|UNSUPPORTED_)?CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_ACCESS_DENIED/,
-    "the broker wants a client certificate, and takes none, or not this one: it must be valid now and of an authority that the broker trusts",
-  ],
-  [/WRONG_VERSION|EPROTO|PACKET_LENGTH/, "does this port expect plain text?"],
-];
 
 /** Retriable by their nature, though kafkajs says no. */
 const OUTAGE_TYPES = new Set(["BROKER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "UNKNOWN"]);
@@ -208,7 +186,7 @@ export class Cluster {
   #hint(error: unknown): string {
     const { ssl, sasl } = this.config;
     const { code, broker } = error as { code?: unknown; broker?: unknown };
-    const certificate = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(String(code)))?.[1];
+    const certificate = certificateHint(String(code), "broker");
     if (certificate !== undefined) return ` (${certificate})`;
     const node = [...this.#nodes].find(([, { host, port }]) => addressName(host, port) === broker);
     const isSeed = this.#seeds.some(({ host, port }) => addressName(host, port) === broker);
@@ -307,7 +285,7 @@ export function isOutage(error: unknown): boolean {
     case "programmer":
       return false;
     case "connection":
-      return !TLS_FAILURE.test(failure.code ?? "");
+      return !isTlsFailure(failure.code ?? "");
     case "protocol":
       return failure.retriable || OUTAGE_TYPES.has(failure.type);
   }

@@ -9,7 +9,12 @@ export class SchemaRegistryError extends Error {
 export class RegistryUnreachableError extends SchemaRegistryError {
   override readonly name = "RegistryUnreachableError";
 
-  constructor(urls: readonly string[], cause: unknown) {
+  /** @param isTls for a certificate, or a port that speaks another protocol */
+  constructor(
+    urls: readonly string[],
+    cause: unknown,
+    readonly isTls = false,
+  ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`the schema registry cannot be reached at ${urls.join(", ")}: ${reason}`, { cause });
   }

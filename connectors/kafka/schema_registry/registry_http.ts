@@ -9,6 +9,7 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { ConnectionOptions } from "node:tls";
 
+import { certificateHint } from "../client/certificate_hints.js";
 import { TokenRefusedError } from "../client/kafka_errors.js";
 import type { TokenSource } from "../oauth_tokens.js";
 import { NoRegistryError, RegistryRefusedError, RegistryUnreachableError } from "./registry_errors.js";
@@ -71,7 +72,7 @@ export async function askRegistry(
       failure = error;
     }
   }
-  throw new RegistryUnreachableError(address.urls, failure);
+  throw new RegistryUnreachableError(address.urls, failure, failure instanceof TlsError);
 }
 
 /** @throws NoRegistryError */
@@ -148,6 +149,9 @@ function answerOf(url: string, status: number, content: string): RegistryAnswer 
   return { url, status, body, errorCode, reason: `${errorCode ? `, ${errorCode}` : ""}${said}` };
 }
 
+/** Does not get better by waiting. */
+class TlsError extends Error {}
+
 /** Node's errors of a connection, in words; several addresses of one host are one error with others inside. */
 function plain(error: Error): Error {
   const { code, errors } = error as NodeJS.ErrnoException & { errors?: readonly Error[] };
@@ -156,5 +160,7 @@ function plain(error: Error): Error {
   }
   const first = errors?.[0];
   if (first !== undefined) return first;
+  const hint = certificateHint(code ?? "", "schema registry");
+  if (hint !== undefined) return new TlsError(`${error.message} (${hint})`, { cause: error });
   return error.message === "" ? new Error(code ?? error.name, { cause: error }) : error;
 }

@@ -69,6 +69,7 @@ export class SchemaRegistry {
   readonly #logger: Pick<KafkaLogger, "info" | "warn">;
   readonly #retryMaxMs: number;
   #isAway = false;
+  #hasAnswered = false;
   /** By the path of the question. */
   readonly #known = new Map<string, RegisteredSchema>();
   readonly #unknown = new Map<string, { readonly is: UnknownSchema; readonly untilMs: number }>();
@@ -233,6 +234,8 @@ export class SchemaRegistry {
         return answer;
       } catch (error) {
         if (!(error instanceof RegistryUnreachableError)) throw error;
+        // At the beginning somebody has to set something; later the registry's certificate is being replaced.
+        if (error.isTls && !this.#hasAnswered) throw error;
         const waitMs = backoffMs(failures);
         if (this.#isClosed || this.#clock.elapsed() + waitMs - beganAtMs >= this.#retryMaxMs) throw error;
         this.#isGone(error.message);
@@ -248,6 +251,7 @@ export class SchemaRegistry {
   }
 
   #isThere(): void {
+    this.#hasAnswered = true;
     this.#health.clear(COMPONENT);
     if (this.#isAway && this.#health === unheard) this.#logger.info("the schema registry answers again");
     this.#isAway = false;

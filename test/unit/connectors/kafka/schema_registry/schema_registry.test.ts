@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   oauthTokens,
   type RegisteredSchema,
@@ -8,6 +11,7 @@ import {
 } from "@order-payment-stream/kafka";
 import { NotReady } from "../../../../../connectors/kafka/record_decoder.js";
 import { UnknownSchema } from "../../../../../connectors/kafka/schema_registry/schema_registry.js";
+import { type Certificate, CertificateAuthority } from "../../../../fixtures/certificates.js";
 import { ConfluentRegistry } from "../../../../fixtures/confluent_registry.js";
 import { OidcIssuer } from "../../../../fixtures/oidc_issuer.js";
 
@@ -244,6 +248,64 @@ describe("a schema registry", () => {
         registry().register("a", SCHEMA),
         /does not allow what was asked .* 40301: User is denied/,
       );
+    });
+  });
+
+  describe("by TLS", () => {
+    let folder: string;
+    let authority: CertificateAuthority;
+
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), "schema-registry-tls-"));
+      authority = new CertificateAuthority(folder, "authority");
+    });
+
+    after(() => rmSync(folder, { recursive: true }));
+
+    const contentOf = (file: string): string => readFileSync(file, "utf8");
+
+    async function failure(certificate: Certificate, tls: object, wantsOne = false): Promise<string> {
+      const [cert, key] = [certificate.certFile, certificate.keyFile].map(contentOf);
+      const ca = contentOf(authority.certFile);
+      const guarded = await ConfluentRegistry.start({
+        tls: { cert: cert!, key: key!, ca, requestCert: wantsOne, rejectUnauthorized: wantsOne },
+      });
+      try {
+        const beganAt = performance.now();
+        const error = await registry({ urls: [guarded.url], tls, retryMaxMs: 60_000 })
+          .check()
+          .then(
+            () => undefined,
+            (error: Error) => error,
+          );
+        assert.ok(performance.now() - beganAt < 5_000);
+        return error?.message ?? "well";
+      } finally {
+        await guarded.close();
+      }
+    }
+
+    it("says at once what is wrong with a certificate, and what to do", async () => {
+      const ca = [contentOf(authority.certFile)];
+      const good = authority.issue("good", { alternativeNames: "IP:127.0.0.1" });
+      assert.equal(await failure(good, { ca }), "well");
+      assert.match(await failure(good, {}), /by an authority that is not trusted here: name its CA file\)$/);
+      const elsewhere = authority.issue("elsewhere", { alternativeNames: "DNS:registry.example" });
+      assert.match(
+        await failure(elsewhere, { ca }),
+        /certificate is for other names: connect by one of those\)$/,
+      );
+      const expired = authority.issue("expired", { alternativeNames: "IP:127.0.0.1", days: -1 });
+      assert.match(await failure(expired, { ca }), /the schema registry's certificate is not valid now\)$/);
+    });
+
+    it("shows its own to a registry that wants one, and says when that has none", async () => {
+      const ca = [contentOf(authority.certFile)];
+      const good = authority.issue("server", { alternativeNames: "IP:127.0.0.1" });
+      const bob = authority.issue("bob");
+      const own = { ca, cert: contentOf(bob.certFile), key: contentOf(bob.keyFile) };
+      assert.equal(await failure(good, own, true), "well");
+      assert.match(await failure(good, { ca }, true), /the schema registry wants a client certificate/);
     });
   });
 
