@@ -9,6 +9,7 @@ export { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "./engine/
 export type { CommitTimes, LoadTimes } from "./engine/stage_load.js";
 export { type Clock, systemClock } from "./platform/clock.js";
 export { Health, type HealthProblem, type HealthReporter, unheard } from "./platform/health.js";
+export { type CommittedRestriction, committedRestrictions } from "./runners/direct/committed_restrictions.js";
 export {
   DirectRun,
   runDirect,

@@ -27,8 +27,10 @@ import {
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
 import { logOutput } from "./report/standard_output.js";
-import { withEnd } from "./settings/file_settings.js";
+import { DATAFLOW_SETTINGS } from "./settings/dataflow_settings.js";
+import { FILE_SETTINGS, withEnd } from "./settings/file_settings.js";
 import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./settings/options.js";
+import { RUNNER_SETTINGS } from "./settings/runner_options.js";
 
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
@@ -37,11 +39,15 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   });
 }
 
+/** `run-local` runs on the direct runner alone, from topics that it fills itself, and writes to MongoDB. */
+const isOfOtherRunners = (name: string): boolean =>
+  name in RUNNER_SETTINGS || name in DATAFLOW_SETTINGS || name in FILE_SETTINGS;
+
 const program = new Command("order-payment-stream")
   .description("Joins orders and payments from Kafka and writes each pair once to MongoDB.")
   .version(version(), "--version")
-  .helpOption("--help", "show this help")
-  .helpCommand(false)
+  .helpOption("-h, --help", "show this help")
+  .helpCommand("help [command]", "show the help of a command")
   .addHelpText(
     "after",
     "\nEach flag is an environment variable too, in capitals, and may stand in .env: see .env.example.",
@@ -51,6 +57,13 @@ const program = new Command("order-payment-stream")
 
 define(program.command("run").description("read, join and write until stopped, or to the end"), {
   table: RUN_SETTINGS,
+  examples: [
+    "run",
+    "run --bounded --summary=json",
+    "run --state_dir=/var/lib/orders",
+    "run --runner=prism",
+    "run --orders=history/orders-*.avro --payments=history/payments-*.avro",
+  ],
   together: checkTogether,
   action: async (read) => {
     const settings = withEnd(withOffsetReset(read.settings, read.origins));
@@ -72,6 +85,7 @@ define(
 
 define(program.command("produce").description("send made-up orders and payments to Kafka"), {
   table: PRODUCE_SETTINGS,
+  examples: ["produce all --rate=500", "produce orders --count=1000 --seed=7"],
   together: checkTogether,
   choices: TOPIC_CHOICES,
   action: async ({ settings }, which) => (await import("./commands/produce.js")).produce(settings, which),
@@ -79,6 +93,8 @@ define(program.command("produce").description("send made-up orders and payments 
 
 define(program.command("run-local").description("start what is missing, generate load and run"), {
   table: RUN_LOCAL_SETTINGS,
+  examples: ["run-local", "run-local --rate=2000 --duration=1m"],
+  hides: isOfOtherRunners,
   together: checkTogether,
   action: async (invocation) =>
     (await import("./commands/run_local.js")).runLocal(invocation, invocation.environment),
@@ -98,6 +114,11 @@ define(
 
 define(program.command("explain").description("why an order is or is not paired"), {
   table: EXPLAIN_SETTINGS,
+  examples: [
+    "explain o-4711 --page=http://127.0.0.1:4040",
+    "explain o-4711 --state_dir=/var/lib/orders",
+    "explain o-4711",
+  ],
   together: checkTogether,
   operand: "order_id",
   action: async (read, _, orderId) => (await import("./commands/explain.js")).explain(read, orderId),
@@ -105,12 +126,14 @@ define(program.command("explain").description("why an order is or is not paired"
 
 define(program.command("pairs").description("list the pairs that were written"), {
   table: PAIRS_SETTINGS,
+  examples: ["pairs list --since=10m --json", "pairs list --order_id=o-4711", "pairs count"],
   choices: LIST_CHOICES,
   action: async ({ settings }, what) => (await import("./commands/list_documents.js")).pairs(settings, what),
 });
 
 define(program.command("unmatched").description("list the events that found no partner in time"), {
   table: UNMATCHED_SETTINGS,
+  examples: ["unmatched list --reason=UNPAID --since=1h"],
   choices: LIST_CHOICES,
   action: async ({ settings }, what) =>
     (await import("./commands/list_documents.js")).unmatched(settings, what),
@@ -120,6 +143,13 @@ define(
   program.command("dead-letters").description("show, export and replay what could not take part in the join"),
   {
     table: DEAD_LETTER_SETTINGS,
+    examples: [
+      "dead-letters list --reason=INVALID --since=2h",
+      "dead-letters show ID",
+      "dead-letters replay --reason=CONFLICT --dry_run",
+      "dead-letters export --reason=INVALID > letters.jsonl",
+      "dead-letters replay --file=letters.jsonl --rate=50",
+    ],
     together: checkTogether,
     choices: DEAD_LETTER_CHOICES,
     operand: "id",
@@ -145,6 +175,7 @@ define(
   program.command("state").description("show what a state directory holds, or export it as JSON lines"),
   {
     table: STATE_COMMAND_SETTINGS,
+    examples: ["state inspect --state_dir=/var/lib/orders", "state export --state_dir=/var/lib/orders"],
     choices: STATE_CHOICES,
     action: async ({ settings }, what) =>
       (await import("./commands/state_commands.js")).state(settings, what),

@@ -22,7 +22,7 @@ import type { Turn } from "./turn.js";
 /** The table of a store that holds the stages' watermarks. */
 export const WATERMARKS_TABLE = "progress/watermarks";
 const PENDING_TABLE = "progress/pending";
-const RESTRICTIONS_TABLE = "progress/restrictions";
+export const RESTRICTIONS_TABLE = "progress/restrictions";
 
 /** What the last commit says of each stage that it knows, by the stage's name. */
 export function committedWatermarks(store: Pick<Store, "table">): ReadonlyMap<string, StageWatermarks> {

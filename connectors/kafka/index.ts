@@ -24,6 +24,7 @@ export {
   oauthTokens,
   type TokenSource,
 } from "./oauth_tokens.js";
+export { type KeptPosition, readKeptPosition } from "./partition_source.js";
 export type { PartitionStatus } from "./partition_status.js";
 export type { OffsetReset, StartPoint } from "./read_config.js";
 export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";

@@ -13,6 +13,20 @@ export interface PartitionSource {
   readonly range: LogRange;
 }
 
+/** Where a partition stands, from the bytes of its restriction in a state. */
+export interface KeptPosition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the next record. */
+  readonly position: number;
+}
+
+/** @param input stands at an element of the Kafka read, with its restriction behind it */
+export function readKeptPosition(input: ByteReader): KeptPosition {
+  const { topic, partition } = partitionSourceCoder.decode(input, "nested");
+  return { topic, partition, position: logRangeCoder.decode(input, "nested").start };
+}
+
 const SOURCE_URN = "beam:coder:ts:kafka_partition:v2";
 /** With a range that knows no log. */
 const SOURCE_URN_V1 = "beam:coder:ts:kafka_partition:v1";

@@ -7,7 +7,7 @@ import { maskSecrets } from "@order-payment-stream/beam/io";
 import { type Command, Option } from "commander";
 import { logOutput, OutputClosedError } from "../report/standard_output.js";
 import { misspeltVariables, nearestOf } from "../settings/misspelt.js";
-import { RUN_SETTINGS } from "../settings/options.js";
+import { RUN_SETTINGS, SETTINGS_BY_SUBJECT } from "../settings/options.js";
 import {
   type CombinationCheck,
   type ReadSettings,
@@ -49,6 +49,10 @@ export interface CommandSpec<Table extends SettingsTable, Choice extends string>
   readonly choices?: readonly Choice[];
   /** What may stand behind the choice, or alone, for `--help`. */
   readonly operand?: string;
+  /** Lines that somebody can copy, for `--help`. */
+  readonly examples?: readonly string[];
+  /** Settings that it takes as they are by default alone: they are not shown. */
+  readonly hides?: (name: string) => boolean;
   /** Resolves with the exit code. */
   readonly action: (invocation: Invocation<Table>, choice: Choice, operand?: string) => Promise<number>;
 }
@@ -58,16 +62,22 @@ export function define<Table extends SettingsTable, Choice extends string>(
   command: Command,
   spec: CommandSpec<Table, Choice>,
 ): void {
-  const { table, choices, operand } = spec;
+  const { table, choices, operand, examples = [], hides = () => false } = spec;
   for (const [name, setting] of Object.entries(table)) {
     const flags = setting.isSwitch ? `--${name} [yes_or_no]` : `--${name} <value>`;
     const description =
       setting.default === undefined ? setting.description : `${setting.description} [${setting.default}]`;
-    const option = new Option(flags, description);
+    const option = new Option(flags, description).helpGroup(subjectOf(name)).hideHelp(hides(name));
     command.addOption(setting.isSwitch ? option.preset("true") : option);
   }
   if (choices !== undefined) command.argument(`[${choices.join("|")}]`);
   if (operand !== undefined) command.argument(`[${operand}]`);
+  if (examples.length > 0) {
+    command.addHelpText(
+      "after",
+      `\nExamples:\n${examples.map((line) => `  order-payment-stream ${line}`).join("\n")}`,
+    );
+  }
   // Wrong arguments are reported together with wrong values.
   command.allowUnknownOption().allowExcessArguments();
   command.action(async () => {
@@ -100,6 +110,12 @@ export function define<Table extends SettingsTable, Choice extends string>(
       }
     }
   });
+}
+
+/** Under which a flag stands in the help. */
+function subjectOf(name: string): string {
+  for (const [subject, table] of SETTINGS_BY_SUBJECT) if (name in table) return `${subject}:`;
+  return "This command:";
 }
 
 /** Of what commander left over, the word that stands behind the choice, or the first where there is none to make. */

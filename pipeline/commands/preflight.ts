@@ -12,7 +12,13 @@ import { type CollectionPlan, connectMongo, prepareCollections } from "@order-pa
 import { CLIENT_ID, kafkaConfig, registryConfig } from "../connections.js";
 import type { Log } from "../report/log.js";
 import { needsKafka, needsMongo } from "../settings/file_settings.js";
-import type { KafkaSettings, MongodbSettings, RunSettings } from "../settings/options.js";
+import {
+  KAFKA_SETTINGS,
+  type KafkaSettings,
+  MONGODB_SETTINGS,
+  type MongodbSettings,
+  type RunSettings,
+} from "../settings/options.js";
 import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
@@ -36,7 +42,26 @@ export async function checkConnections(settings: Checked, log: Log): Promise<voi
     needsKafka(settings) ? checkRegistry(settings) : undefined,
     needsMongo(settings) ? checkCollections(settings, log) : undefined,
   ]);
-  failTogether(results);
+  failTogether(results.some(isOfMissingService) && isUsual(settings) ? [...results, SERVICES_HINT] : results);
+}
+
+/** For somebody who tries it. */
+const SERVICES_HINT: PromiseSettledResult<void> = {
+  status: "rejected",
+  reason: new CommandError(
+    "A Kafka and a MongoDB to try it with: `make services`, or `order-payment-stream services up`; `run-local` starts both and offers load",
+  ),
+};
+
+function isOfMissingService(result: PromiseSettledResult<unknown>): boolean {
+  return result.status === "rejected" && /Unreachable|Unavailable/.test((result.reason as Error).name);
+}
+
+/** Nobody has named a server, and none runs. */
+function isUsual({ kafka_bootstrap: brokers, mongodb_uri: uri }: Checked): boolean {
+  return (
+    brokers.join() === KAFKA_SETTINGS.kafka_bootstrap.default || uri === MONGODB_SETTINGS.mongodb_uri.default
+  );
 }
 
 /** @throws KafkaError, or a CommandError that names the topics that do not exist */

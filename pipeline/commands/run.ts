@@ -10,7 +10,7 @@ import type { RunWatch } from "../monitoring/run_watch.js";
 import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { earlierFigures, figuresOf, figuresSince } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
-import { Progress } from "../report/progress.js";
+import { eventsOf, Progress } from "../report/progress.js";
 import { OutputClosedError, print } from "../report/standard_output.js";
 import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
@@ -132,7 +132,7 @@ export async function startPipeline(
     witnessName: "MongoDB",
     advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
   });
-  const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock);
+  const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock, state.isResumed);
   const serverClock = needsMongo(settings)
     ? new ServerClock(MONGODB_CONNECTION, trustedClock, systemClock)
     : undefined;
@@ -188,6 +188,7 @@ function preparePipeline(
   health: Health,
   mayMissRecords: boolean,
   trustedClock?: TrustedClock,
+  isResumed = false,
 ): Pipeline {
   registerConnections(settings, log, health, trustedClock);
   const pipeline = pipelineOf(settings, mayMissRecords);
@@ -197,7 +198,11 @@ function preparePipeline(
     payments: payments ?? settings.kafka_payment_topic,
     ...(needsKafka(settings) && {
       from: settings.kafka_bootstrap.join(","),
-      start: orders === undefined || payments === undefined ? settings.kafka_start : then,
+      start: isResumed
+        ? "where the state ends"
+        : orders === undefined || payments === undefined
+          ? settings.kafka_start
+          : then,
       ...(then !== undefined && { thenKafkaFrom: then }),
     }),
     bounded: settings.bounded,
@@ -269,6 +274,7 @@ export interface Supervision {
 export async function supervise(run: PipelineRun, supervision: Supervision): Promise<void> {
   const { settings, terminal, log, signal, lost, more, moreFields } = supervision;
   const startedMs = systemClock.elapsed();
+  const before = eventsOf(figuresSince(earlierFigures(run.metrics), figuresOf(run.metrics)));
   const progress = new Progress(run, terminal, log, more, moreFields);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
@@ -302,7 +308,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
     await printSummary(JSON.stringify(summaryOf(figures, durationMs, ofAllRuns)), log);
     return;
   }
-  const text = summaryText(figures, durationMs, ofAllRuns, placeOf(settings));
+  const text = summaryText(figures, durationMs, ofAllRuns, placeOf(settings), before);
   // Stdout holds the results there.
   if (settings.sink === "stdout") terminal.write(`${text}\n`);
   else await printSummary(text, log);

@@ -66,7 +66,7 @@ export async function runLocal(read: Invocation, environment: NodeJS.ProcessEnv)
     } finally {
       await monitoring.close();
     }
-    tell(whereToLook(settings), terminal);
+    if (terminal.isTty) tell(whereToLook(settings), terminal);
   } finally {
     log.flush();
     await kept?.close();
@@ -155,7 +155,8 @@ async function runUnderLoad(
     }
     const seed = given.seed ?? randomSeed();
     log.info("generating load", { messagesPerSecond: given.rate, seed });
-    tell([...page, ...whereToLook(settings)], terminal);
+    if (terminal.isTty) tell([...page, ...whereToLook(settings)], terminal);
+    else log.info("where to look", { ...(url !== undefined && { page: url }), ...placesOf(settings) });
     const format = await unlessAborted(signal, valueFormat({ ...settings, format: given.format }, "all"));
     produced = produce({
       ...producerOptions(settings),
@@ -244,6 +245,11 @@ function loadText(sent: ProduceProgress | undefined): string {
 
 function tell(lines: readonly string[], terminal: Terminal): void {
   terminal.write(lines.map((line) => `${line}\n`).join(""));
+}
+
+function placesOf(settings: RunSettings): Record<string, string> {
+  const [, where, look] = /in MongoDB +(.*)\n +look +(.*)$/.exec(whereToLook(settings).join("\n")) ?? [];
+  return { mongodb: where ?? "", look: look ?? "" };
 }
 
 /** Where to see the results, for somebody who has mongosh. */

@@ -10,6 +10,7 @@ import {
 } from "@order-payment-stream/beam";
 import {
   COUNTERS_TABLE,
+  committedRestrictions,
   committedWatermarks,
   EARLIER_COUNTERS_TABLE,
   IDENTITY_TABLE,
@@ -21,10 +22,11 @@ import {
   WATERMARKS_TABLE,
 } from "@order-payment-stream/beam/direct";
 
+import { readKeptPosition } from "@order-payment-stream/kafka";
 import { waitingLog } from "../../transforms/waiting.js";
 import { print } from "../report/standard_output.js";
 import { formatCount } from "../report/summary.js";
-import { SETTINGS_TABLE } from "../settings/kept_settings.js";
+import { recordedSettings, SETTINGS_TABLE } from "../settings/kept_settings.js";
 import type { RunSettings } from "../settings/options.js";
 import { CommandError } from "./command.js";
 import { wrongStateDir } from "./state.js";
@@ -64,6 +66,7 @@ async function inspect(store: StateReading): Promise<void> {
   await print(`commit ${formatCount(recovered.commit)}`);
   await print(`${megabytes(recovered.snapshotBytes)} snapshot, ${megabytes(recovered.logBytes)} log`);
   await print(`${megabytes(store.reservedBytes)} in memory`);
+  for (const line of whatItHolds(store)) await print(line);
   for (const [name, size] of [...store.sizes()].sort()) {
     await print(`${formatCount(size).padStart(14)}  ${name}`);
   }
@@ -72,6 +75,52 @@ async function inspect(store: StateReading): Promise<void> {
     await print(`${stage}: input watermark ${before}, output watermark ${behind}`);
   }
   for (const [name, is] of Object.entries(recordedIdentity(store) ?? {})) await print(`${name}: ${is}`);
+}
+
+/** What somebody asks first: what waits, since when, how far the topics are read, and by which rule. */
+export function whatItHolds(store: StateReading): string[] {
+  const recorded = recordedSettings(store);
+  const timeouts: readonly [string, string | undefined, string][] = [
+    ["T, STATE_TIMEOUT_MINUTES", recorded.get("state_timeout_minutes"), " min"],
+    ["D, MAX_OUT_OF_ORDERNESS", recorded.get("max_out_of_orderness"), ""],
+  ];
+  const lines = timeouts.flatMap(([name, value, unit]) =>
+    value === undefined ? [] : [`${name}: ${value}${unit}`],
+  );
+  const { orders, payments, unpaired, oldestMs } = waitingEvents(store);
+  lines.push(
+    `${formatCount(orders)} orders and ${formatCount(payments)} payments in state, ${formatCount(unpaired)} of them without a partner`,
+  );
+  if (oldestMs !== undefined) lines.push(`the oldest of them was created ${formatTimestamp(oldestMs)}`);
+  const positions = committedRestrictions(store)
+    .filter(({ stage }) => stage.includes("/ReadPartitions/"))
+    .map(({ watermark, bytes }) => ({ watermark, ...readKeptPosition(bytes) }));
+  positions.sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+  for (const { topic, partition, position, watermark } of positions) {
+    lines.push(`${topic}[${partition}]: next offset ${position}, event time ${formatTimestamp(watermark)}`);
+  }
+  return lines;
+}
+
+function waitingEvents(store: StateReading) {
+  let [orders, payments, unpaired] = [0, 0, 0];
+  let oldestMs: number | undefined;
+  const name = store.names().find((table) => /^state\/.*\/waiting$/.test(table));
+  const table = name === undefined ? undefined : store.table(name);
+  const value = new ByteReader();
+  table?.forEach((address) => {
+    table.readValue(address, value);
+    const waiting = readChangelog(waitingLog, value).value;
+    orders += waiting.orders.size;
+    payments += waiting.payments.size;
+    for (const events of [waiting.orders, waiting.payments]) {
+      for (const { event, isPaired } of events) {
+        if (!isPaired) unpaired++;
+        oldestMs = Math.min(oldestMs ?? event.created_at, event.created_at);
+      }
+    }
+  });
+  return { orders, payments, unpaired, oldestMs };
 }
 
 /** A record a line, as JSON. Keys are the encoded key, as text; values that nobody here can read are in Base64. */
@@ -103,7 +152,7 @@ function keyText(table: string, key: ByteReader): string {
 function readableValue(table: string, value: ByteReader): Record<string, unknown> {
   const kind = table.slice(0, table.indexOf("/"));
   const log = CELL_LOGS.get(table.slice(table.lastIndexOf("/") + 1));
-  if (kind === "state" && log !== undefined) return { value: readChangelog(log, value).value };
+  if (kind === "state" && log !== undefined) return { value: withIsoTimes(readChangelog(log, value).value) };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
   if (table === SETTINGS_TABLE) return { value: value.readUtf8(value.remaining) };
   if (TEXT_KEYS.has(table)) return { value: value.readDouble() };
@@ -112,6 +161,14 @@ function readableValue(table: string, value: ByteReader): Record<string, unknown
     return { input: formatTimestamp(input), output: formatTimestamp(output) };
   }
   return { base64: value.buffer.toString("base64", value.position, value.limit) };
+}
+
+/** Times of events as people read them. */
+function withIsoTimes(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), (name, inner) => {
+    const isTime = typeof inner === "number" && (name === "created_at" || name.endsWith("_date"));
+    return isTime ? formatTimestamp(inner) : inner;
+  });
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

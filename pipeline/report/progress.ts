@@ -55,8 +55,22 @@ export class Progress {
 
   #report(): void {
     const figures = this.#figures();
+    if (this.run.metrics.counters().size === 0 && this.run.status().length === 0) {
+      this.#reportWithoutFigures(figures.problems);
+      return;
+    }
     if (this.terminal.isTty) this.terminal.show([...progressBlock(figures), ...this.more()]);
     else this.log.info("progress", { ...progressFields(figures), ...this.moreFields() });
+  }
+
+  /** Zeros would say that nothing happens. */
+  #reportWithoutFigures(problems: readonly string[]): void {
+    const lines = ["  figures        the runner tells none while the job runs", ...problems.map(problemLine)];
+    if (this.terminal.isTty) this.terminal.show([...lines, ...this.more()]);
+    else
+      this.log.info("the runner tells no figures while the job runs", {
+        ...(problems.length > 0 && { problems }),
+      });
   }
 
   #counted(): Figures {
@@ -80,7 +94,7 @@ export class Progress {
   }
 }
 
-function eventsOf({ orders, payments }: Figures): number {
+export function eventsOf({ orders, payments }: Figures): number {
   return orders.read + payments.read;
 }
 
@@ -122,6 +136,8 @@ export function progressFields(figures: ProgressFigures): Record<string, number 
     ...(figures.problems.length > 0 && { problems: figures.problems }),
   };
 }
+
+const problemLine = (problem: string): string => `  ${"PROBLEM".padEnd(14)} ${problem}`;
 
 /** "Kafka, for 12 s: …" */
 export function problemText({ component, problem, sinceMs }: HealthProblem, nowMs: number): string {

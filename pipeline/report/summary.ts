@@ -49,12 +49,14 @@ function countsOf({ orders, payments, joined, unmatched, deadLetters, idsTaken }
  * The table; no line ends in a blank.
  * @param total as for `summaryOf`
  * @param where the results are
+ * @param before events of this run that were read before this start
  */
 export function summaryText(
   figures: Figures,
   durationMs: number,
   total?: Figures,
   where = "in MongoDB",
+  before = 0,
 ): string {
   const { orders, payments } = figures;
   const columns: readonly [string, (book: Book) => number][] = [
@@ -85,7 +87,9 @@ export function summaryText(
     ...(figures.idsTaken > 0
       ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
       : []),
-    `${formatCount(events)} events in ${seconds.toFixed(1)} s`,
+    before === 0
+      ? `${formatCount(events)} events in ${seconds.toFixed(1)} s`
+      : `${formatCount(events - before)} events in ${seconds.toFixed(1)} s since this start, ${formatCount(events)} in the whole run`,
     ...(total === undefined ? [] : [`all runs on this state: ${totalText(total)}`]),
   ].join("\n");
 }

@@ -17,6 +17,16 @@ export interface Stage {
   readonly entrypoint: readonly string[];
 }
 
+const EMPTY: Stage = {
+  image: "",
+  name: undefined,
+  workdir: "/",
+  copies: [],
+  env: {},
+  user: undefined,
+  entrypoint: [],
+};
+
 /** @throws Error for an instruction that it does not know */
 export function parseDockerfile(text: string): {
   readonly args: Readonly<Record<string, string>>;
@@ -41,16 +51,13 @@ export function parseDockerfile(text: string): {
       continue;
     }
     if (instruction === "FROM") {
-      const [image = "", , name] = rest.split(/\s+/);
-      stages.push({
-        image: image.replace(/\$\{(\w+)\}/g, (_, arg) => args[arg] ?? ""),
-        name,
-        workdir: "/",
-        copies: [],
-        env: {},
-        user: undefined,
-        entrypoint: [],
-      });
+      const [from = "", , name] = rest.split(/\s+/);
+      const image = from.replace(/\$\{(\w+)\}/g, (_, arg) => args[arg] ?? "");
+      // What stands on another stage has all that it has.
+      const base = stages.find((each) => each.name === image) ?? EMPTY;
+      const { workdir, user, copies, env, entrypoint } = base;
+      const own = { copies: [...copies], env: { ...env }, entrypoint: [...entrypoint] };
+      stages.push({ image: base === EMPTY ? image : base.image, name, workdir, user, ...own });
       continue;
     }
     if (stage === undefined) throw new Error(`${instruction} stands before FROM`);

@@ -55,7 +55,7 @@ describe("the pipeline on Dataflow", function () {
         ? layOutImage(ROOT, join(ROOT, ".local/e2e-image"))
         : { entrypoint: worker.command },
       { apiEndpoint: gcs.apiEndpoint(), bucket: await gcs.newBucket() },
-      { siblings: 1 },
+      { siblings: 1, firesTimersTwice: true },
     );
     dataflow.secrets.secrets.set(URI_SECRET, database.uri);
   });
@@ -88,7 +88,7 @@ describe("the pipeline on Dataflow", function () {
     return command;
   }
 
-  it("gives exactly the oracle's collections and counts, bounded, with two workers", async () => {
+  it("gives exactly the oracle's collections and counts, bounded, with two workers, when timers fire twice", async () => {
     const run = submit("--bounded");
     const { duration_ms: _, ...counts } = await run.summary();
     await database.assertAsOracle(topics, BACKLOG_T_MS, BACKLOG_D_MS);

@@ -50,7 +50,7 @@ describe("the page", function () {
       JOB_NAME: uniqueName("page"),
       UI_PORT: "0",
     });
-    url = await until("the address", () => /page {11}(http:\S+)/.exec(run.stderr)?.[1], 60_000);
+    url = await until("the address", () => /"page":"(http:[^"]+)"/.exec(run.stderr)?.[1], 60_000);
     page = await browser.newPage();
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (message) => {

@@ -162,7 +162,7 @@ describe("the compose file", () => {
       .string()
       .regex(/:[\w.]+$/)
       .optional(),
-    build: z.strictObject({ context: z.string(), dockerfile: z.string() }).optional(),
+    build: z.strictObject({ context: z.string(), dockerfile: z.string(), target: z.string() }).optional(),
     entrypoint: z.array(z.string()).optional(),
     command: z.array(z.string()).optional(),
     environment: strings.optional(),

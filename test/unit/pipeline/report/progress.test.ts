@@ -33,6 +33,22 @@ function stage(name: string, inputWatermark: number): StageStatus {
 }
 
 describe("Progress", () => {
+  it("says that a runner tells nothing, in place of zeros", () => {
+    let shown: readonly string[] = [];
+    const terminal = {
+      isTty: true,
+      show: (lines: readonly string[]) => {
+        shown = lines;
+      },
+      keep: () => undefined,
+      write: () => undefined,
+    } as unknown as Terminal;
+    const metrics = { counter: () => 0, counters: () => new Map() };
+    const run = { metrics, status: () => [], health: () => [] } as unknown as Watched;
+    new Progress(run, terminal, createLog("error", terminal)).stop();
+    assert.deepEqual(shown, ["  figures        the runner tells none while the job runs"]);
+  });
+
   it("does not take what a run before has read for what this one reads", () => {
     let shown: readonly string[] = [];
     const terminal = {
@@ -43,7 +59,7 @@ describe("Progress", () => {
       keep: () => undefined,
       write: () => undefined,
     } as unknown as Terminal;
-    const metrics = { counter: () => 1_000_000 };
+    const metrics = { counter: () => 1_000_000, counters: () => new Map([["x/records", 1_000_000]]) };
     const run = { metrics, status: () => [], health: () => [] } as unknown as Watched;
     new Progress(run, terminal, createLog("error", terminal)).stop();
     assert.match(shown.find((line) => line.includes("events/s"))!, / 0$/);
