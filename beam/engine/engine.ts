@@ -225,11 +225,11 @@ export class Engine {
         this.#owed = 0;
         const elapsedMs = this.options.clock.elapsed();
         const deadline = elapsedMs + this.options.bundleTimeMaxMs * TIMERS_SHARE;
-        const latest = elapsedMs + this.options.bundleTimeMaxMs;
-        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline, latest)) {
+        this.#latest = elapsedMs + this.options.bundleTimeMaxMs;
+        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
           stage.refreshWatermarks();
           // Elements are taken whatever the time: what a commit finds waiting it has to write.
-          if (!stage.hasUrgent && this.#isOver(deadline, latest, 0)) break;
+          if (!stage.hasUrgent && this.#isOver(deadline, 0)) break;
         }
       }
       stage.refreshWatermarks();
@@ -263,28 +263,30 @@ export class Engine {
 
   /** Elements that the stage has taken in this turn, less the timers that have fired. */
   #owed = 0;
+  /** When its timers end in this turn whatever is owed, by `elapsed`: a bundle's time behind the last elements. */
+  #latest = 0;
 
   /**
    * Whether a stage's timers have had their share of a turn. Where there are elements, as many fire as were taken: each
    * may have set one, and where fewer fired than are set, what waits would grow for as long as there is input.
    */
-  #isOver(deadline: number, latest: number, fired: number): boolean {
+  #isOver(deadline: number, fired: number): boolean {
     const elapsedMs = this.options.clock.elapsed();
-    return elapsedMs >= deadline && (fired >= this.#owed || elapsedMs >= latest);
+    return elapsedMs >= deadline && (fired >= this.#owed || elapsedMs >= this.#latest);
   }
 
   /**
    * A bundle of pending elements, then of due timers: `bundleSizeMax` at most, and of timers as many as their share of
    * the turn allows. False when no processor is free.
    * @param deadline of the share by `elapsed`
-   * @param latest by `elapsed`, whatever is owed
    */
-  #runOrdinary(stage: Stage, turn: Turn, deadline: number, latest: number): boolean {
-    const { clock, bundleSizeMax } = this.options;
+  #runOrdinary(stage: Stage, turn: Turn, deadline: number): boolean {
+    const { clock, bundleSizeMax, bundleTimeMaxMs } = this.options;
     return this.#bundles.run(stage, turn, (processor) => {
       const taken = stage.takeElements(bundleSizeMax, processor, turn);
       let left = bundleSizeMax - taken;
       this.#owed += taken;
+      if (taken > 0) this.#latest = clock.elapsed() + bundleTimeMaxMs;
       if (stage.pending.length > 0 || !this.#mayFireTimers) return;
       // All that came before the watermark has been seen, so the watermark may act.
       stage.refreshWatermarks();
@@ -293,7 +295,7 @@ export class Engine {
         fired++;
         processor.onTimer(transformId, family, timer);
       };
-      const isOver = (): boolean => this.#isOver(deadline, latest, fired);
+      const isOver = (): boolean => this.#isOver(deadline, fired);
       left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire, isOver);
       stage.timers.fireDue("processing", clock.now(), Math.max(1, left), fire, isOver);
       this.#owed -= fired;
