@@ -222,11 +222,14 @@ export class Engine {
         stage.beginRestrictions(turn);
         this.#runSource(stage, turn);
       } else {
-        const deadline = this.options.clock.elapsed() + this.options.bundleTimeMaxMs * TIMERS_SHARE;
-        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline)) {
+        this.#owed = 0;
+        const elapsedMs = this.options.clock.elapsed();
+        const deadline = elapsedMs + this.options.bundleTimeMaxMs * TIMERS_SHARE;
+        const latest = elapsedMs + this.options.bundleTimeMaxMs;
+        while (this.#hasWork(stage) && this.#runOrdinary(stage, turn, deadline, latest)) {
           stage.refreshWatermarks();
           // Elements are taken whatever the time: what a commit finds waiting it has to write.
-          if (!stage.hasUrgent && this.options.clock.elapsed() >= deadline) break;
+          if (!stage.hasUrgent && this.#isOver(deadline, latest, 0)) break;
         }
       }
       stage.refreshWatermarks();
@@ -258,23 +261,42 @@ export class Engine {
     );
   }
 
+  /** Elements that the stage has taken in this turn, less the timers that have fired. */
+  #owed = 0;
+
   /**
-   * A bundle of pending elements, then of due timers: `bundleSizeMax` at most, and of timers as many as the deadline
-   * allows. False when no processor is free.
-   * @param deadline by `elapsed`
+   * Whether a stage's timers have had their share of a turn. Where there are elements, as many fire as were taken: each
+   * may have set one, and where fewer fired than are set, what waits would grow for as long as there is input.
    */
-  #runOrdinary(stage: Stage, turn: Turn, deadline: number): boolean {
+  #isOver(deadline: number, latest: number, fired: number): boolean {
+    const elapsedMs = this.options.clock.elapsed();
+    return elapsedMs >= deadline && (fired >= this.#owed || elapsedMs >= latest);
+  }
+
+  /**
+   * A bundle of pending elements, then of due timers: `bundleSizeMax` at most, and of timers as many as their share of
+   * the turn allows. False when no processor is free.
+   * @param deadline of the share by `elapsed`
+   * @param latest by `elapsed`, whatever is owed
+   */
+  #runOrdinary(stage: Stage, turn: Turn, deadline: number, latest: number): boolean {
     const { clock, bundleSizeMax } = this.options;
     return this.#bundles.run(stage, turn, (processor) => {
-      let left = bundleSizeMax - stage.takeElements(bundleSizeMax, processor, turn);
+      const taken = stage.takeElements(bundleSizeMax, processor, turn);
+      let left = bundleSizeMax - taken;
+      this.#owed += taken;
       if (stage.pending.length > 0 || !this.#mayFireTimers) return;
       // All that came before the watermark has been seen, so the watermark may act.
       stage.refreshWatermarks();
-      const fire = (transformId: string, family: string, timer: any): void =>
+      let fired = 0;
+      const fire = (transformId: string, family: string, timer: any): void => {
+        fired++;
         processor.onTimer(transformId, family, timer);
-      const isOver = (): boolean => clock.elapsed() >= deadline;
+      };
+      const isOver = (): boolean => this.#isOver(deadline, latest, fired);
       left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire, isOver);
       stage.timers.fireDue("processing", clock.now(), Math.max(1, left), fire, isOver);
+      this.#owed -= fired;
     });
   }
 
@@ -290,10 +312,13 @@ export class Engine {
     const claims = Math.max(1, Math.floor(bundleSizeMax / ready.length));
     this.#bundles.run(stage, turn, (processor) => {
       const deadline = clock.elapsed() + bundleTimeMaxMs;
+      // A claim may bring many elements; those that find the bundle full are first in the next one.
+      let brought = 0;
       for (const restriction of ready) {
+        if (brought >= bundleSizeMax) break;
         stage.takeRestriction(restriction, turn);
         const origin = this.#sources.originOf(restriction);
-        processor.processRestriction(restriction.residual, claims, deadline, origin);
+        brought += processor.processRestriction(restriction.residual, claims, deadline, origin);
       }
     });
   }

@@ -40,13 +40,16 @@ export interface StageProcessor {
   startBundle(): void | Promise<void>;
   /** Element `index` of a batch, into input `input` of the stage. */
   process(input: number, batch: ElementBatch, index: number): void;
-  /** A piece of a splittable element; may claim so much and until then, by `elapsed`. */
+  /**
+   * A piece of a splittable element; may claim so much and until then, by `elapsed`.
+   * @returns how many elements it has brought by now
+   */
   processRestriction(
     residual: Residual,
     claims: number,
     deadlineMs: TimestampMs,
     origin: RestrictionOrigin,
-  ): void;
+  ): number;
   onTimer(transformId: string, family: string, timer: DueTimer): void;
   finishBundle(): void | Promise<void>;
   /** What the bundle gave; it ends with this. */

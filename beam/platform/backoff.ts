@@ -1,8 +1,4 @@
-/**
- * How long to wait before something that failed is tried again: longer with each failure in a row, up to a bound, and
- * spread by chance, so that those who failed together do not come back together.
- */
-
+/** How long to wait before something that failed is tried again: longer with each failure in a row, up to a bound. */
 export interface Backoff {
   /** After the first failure. It doubles with each further one. */
   readonly firstMs: number;
@@ -12,8 +8,9 @@ export interface Backoff {
 }
 
 /**
- * @param failures in a row: 1, 2, …
- * @returns whole and fractional milliseconds, at most `maxMs`
+ * Milliseconds, with fractions and at most `maxMs`, to wait after failures in a row. Spread by chance, so that those
+ * who failed together do not come back together.
+ * @param failures 1, 2, …
  */
 export function backoffMs(
   { firstMs, maxMs, jitter }: Backoff,

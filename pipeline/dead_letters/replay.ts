@@ -7,8 +7,10 @@
  *   event, one whose time is over, one that contradicts an event that stands.
  * - Records have two headers more: which letter they are, and how often it has been replayed.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatTimestamp } from "@order-payment-stream/beam";
+import { systemClock } from "@order-payment-stream/beam/io";
 import type { KafkaClient } from "@order-payment-stream/kafka";
 import { Kafka, type KafkaConfig, logLevel, type Producer } from "kafkajs";
 import type { Collection } from "mongodb";
@@ -161,7 +163,7 @@ function refusalOf(
   if (expiryOf(event, timeoutMs) < eventTimeMs) {
     return `it would be LATE: its time to find a partner ended ${formatTimestamp(expiryOf(event, timeoutMs))}`;
   }
-  if (maxAheadOfClockMs !== null && event.created_at > Date.now() + maxAheadOfClockMs) {
+  if (maxAheadOfClockMs !== null && event.created_at > systemClock.now() + maxAheadOfClockMs) {
     return `it would be FUTURE_TIMESTAMP again: created_at is ${formatTimestamp(event.created_at)}`;
   }
   const stands = letter.first?.created_at;
@@ -221,13 +223,13 @@ async function sendAll(
     const batchSize = Math.max(1, Math.min(BATCH_MAX, Math.ceil(ratePerSecond / 2)));
     for (let at = 0; at < chosen.length; at += batchSize) {
       context.signal?.throwIfAborted();
-      const startedMs = performance.now();
+      const startedMs = systemClock.elapsed();
       const batch = chosen.slice(at, at + batchSize);
       await mark(context, batch, "sending");
       await sendBatch(producer, batch, context);
       sent += batch.length;
       context.onProgress?.(sent);
-      const leftMs = (batch.length * 1000) / ratePerSecond - (performance.now() - startedMs);
+      const leftMs = (batch.length * 1000) / ratePerSecond - (systemClock.elapsed() - startedMs);
       if (leftMs > 0 && at + batchSize < chosen.length) await sleep(leftMs);
     }
   } finally {

@@ -4,9 +4,11 @@
  * test/unit/beam/runners/dataflow/dataflow_job.test.ts. Source: projects.locations.jobs in the v1b3 API, Go's
  * runners/dataflow/dataflowlib/job.go, Python's internal/apiclient.py.
  */
+
 import { createHash, randomBytes } from "node:crypto";
 import { runnerApi } from "../../model/apache_beam.js";
 import { SDK_NAME, SDK_VERSION } from "../../model/version.js";
+import { systemClock } from "../../platform/clock.js";
 import { type DataflowJobOptions, type DataflowUpdate, joinUrl } from "./dataflow_options.js";
 import { isStreaming } from "./dataflow_proto.js";
 import type { JsonObject } from "./struct.js";
@@ -106,7 +108,7 @@ export function dataflowJob(
     location: options.region,
     name: options.jobName,
     type: streaming ? "JOB_TYPE_STREAMING" : "JOB_TYPE_BATCH",
-    clientRequestId: `${Date.now()}-${randomBytes(8).toString("hex")}`,
+    clientRequestId: `${systemClock.now()}-${randomBytes(8).toString("hex")}`,
     ...(labels !== undefined && { labels }),
     ...(update !== undefined && { replaceJobId: update.replaceJobId }),
     ...(transformNameMapping !== undefined && { transformNameMapping }),

@@ -2,8 +2,10 @@
  * A job on Dataflow, followed from this process: its states, messages and metrics are asked for every few seconds until it
  * ends. Following has no part in the job: when this process ends, the job goes on.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { runnerApi } from "../../model/apache_beam.js";
+import { systemClock } from "../../platform/clock.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
 import type { RunnerLog } from "../portable/job_messages.js";
 import { JobFailedError, RunnerGoneError } from "../portable/portable_run.js";
@@ -120,8 +122,8 @@ export class DataflowRun implements PipelineRun {
 
   async #awaitReason(): Promise<void> {
     const { reasonMaxMs = REASON_MAX_MS, pollIntervalMs = POLL_INTERVAL_MS } = this.options;
-    const deadline = Date.now() + reasonMaxMs;
-    while (this.#messages.failure === undefined && Date.now() < deadline && !this.#isDetached) {
+    const deadline = systemClock.elapsed() + reasonMaxMs;
+    while (this.#messages.failure === undefined && systemClock.elapsed() < deadline && !this.#isDetached) {
       await this.#pause(Math.min(pollIntervalMs, 2_000));
       await this.#refresh().catch(() => undefined);
     }

@@ -2,7 +2,9 @@
  * Submits a pipeline to Dataflow: translates it, stages the graph, creates the job, and follows it. An update is compared
  * with the graph that runs before anything is sent.
  */
+
 import type { runnerApi } from "../../model/apache_beam.js";
+import { systemClock } from "../../platform/clock.js";
 import { type Pipeline, protoOf } from "../../sdk/collection.js";
 import { checkCompatible, shapeOf, shapeOfProto } from "./compatibility.js";
 import { DataflowError } from "./dataflow_errors.js";
@@ -30,7 +32,7 @@ export interface PreparedJob {
 /** Asks nobody, so an update has no id of the job that it replaces. @throws UnsupportedOnDataflowError */
 export function prepareDataflowJob(pipeline: Pipeline, options: DataflowSubmission): PreparedJob {
   const proto = dataflowProto(protoOf(pipeline), options.sdkContainerImage);
-  const staged = stageProto(proto, options, Date.now());
+  const staged = stageProto(proto, options, systemClock.now());
   return { job: dataflowJob(proto, staged, options), staged, proto };
 }
 

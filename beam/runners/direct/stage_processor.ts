@@ -91,11 +91,13 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     claims: number,
     deadlineMs: TimestampMs,
     origin: RestrictionOrigin,
-  ): void {
+  ): number {
     const { value, timestamp, windows, pane } = residual;
-    this.#budget = { claims, deadlineMs };
+    const budget = { claims, deadlineMs };
+    this.#budget = budget;
     if (origin === undefined) this.#inputs[0]!.accept(value, timestamp, windows, pane);
     else this.#processor.acceptPart(this.#splittable!, origin, value, timestamp, windows, pane);
+    return claims - budget.claims;
   }
 
   onTimer(transformId: string, family: string, timer: DueTimer): void {

@@ -446,6 +446,32 @@ describe("Engine", () => {
       });
     }
 
+    it("fires timers as fast as elements set them, on a machine where the elements alone take all the time", async () => {
+      const clock = new VirtualClock();
+      let waiting = 0;
+      let waitingMost = 0;
+      const engine = newEngine(
+        [
+          fakeStage("source", "splittable", "impulse", "numbers", counting(5_000)),
+          fakeStage("waits", "ordinary", "numbers", "", {
+            element(value, timestamp, { stage }) {
+              clock.advanceTo(clock.now() + 1);
+              const timers = stage.timers.family("waits", "f", "event", "waits/f");
+              timers.set(keyOf(`k${value}`), "", timestamp + 10, timestamp);
+              waitingMost = Math.max(waitingMost, ++waiting);
+            },
+            timer: () => void waiting--,
+          }),
+        ],
+        // The share of the timers of a turn is over before its elements are.
+        { clock, bundleSizeMax: 10, bundleTimeMaxMs: 15 },
+      );
+      seed(engine, "impulse", 0);
+      await engine.run();
+      assert.equal(waiting, 0);
+      assert.ok(waitingMost <= 100, `${waitingMost} timers waited at a time`);
+    });
+
     it("takes what comes later between the pieces of a large batch, where nothing is kept, and leaves none behind", async () => {
       const taken: (string | number)[][] = [];
       const spec = fakeStage("sink", "ordinary", "a", "", {

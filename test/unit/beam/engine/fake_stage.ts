@@ -66,8 +66,9 @@ class FakeProcessor implements StageProcessor, BundleHandle {
     claims: number,
     _deadlineMs: number,
     origin: RestrictionOrigin,
-  ): void {
+  ): number {
     if (origin !== "drained") this.behaviour.restriction?.(residual, claims, this);
+    return 0;
   }
   onTimer(_transformId: string, _family: string, timer: DueTimer): void {
     this.behaviour.timer?.(timer, this);
