@@ -6,11 +6,14 @@ import type { Clock } from "../platform/clock.js";
 
 /** Of so many slices one is timed, the first in any case. */
 const SLICES = 16;
+/** Ways that are timed in one slice, at most: one element of a source may be a slice of very many. */
+const ENTERS_MAX = 4_096;
 
 export class ExecutionTimes {
   /** ms by id of transform, of the slices that were timed. */
   readonly #timed = new Map<string, number>();
   #slices = 0;
+  #enters = 0;
   #timedMs = 0;
   #allMs = 0;
   #beganMs = 0;
@@ -34,22 +37,26 @@ export class ExecutionTimes {
     this.#beganMs = this.clock.elapsed();
     this.#current = id;
     this.#markMs = this.#beganMs;
+    this.#enters = 0;
   }
 
   /** From here on another transform is at work. */
   enter(id: string): void {
+    if (!this.isTiming) return;
     const now = this.clock.elapsed();
     this.#timed.set(this.#current, (this.#timed.get(this.#current) ?? 0) + now - this.#markMs);
     this.#current = id;
     this.#markMs = now;
+    if (++this.#enters < ENTERS_MAX) return;
+    this.#timedMs += now - this.#beganMs;
+    this.isTiming = false;
   }
 
   end(): void {
-    const now = this.clock.elapsed();
-    this.#allMs += now - this.#beganMs;
+    this.#allMs += this.clock.elapsed() - this.#beganMs;
     if (!this.isTiming) return;
     this.enter("");
-    this.#timedMs += now - this.#beganMs;
+    if (this.isTiming) this.#timedMs += this.#markMs - this.#beganMs;
     this.isTiming = false;
   }
 

@@ -1,7 +1,7 @@
 /**
  * Positions that are lost to other people's doings with a real Kafka, by the command line: a copy of its log directory
- * that is put back, and another cluster under the same address with topics of the same names. Each is refused first, in
- * a line that says what is lost; then AUTO_OFFSET_RESET goes on, with the state kept.
+ * that is put back, another cluster under the same address with topics of the same names, and a topic that is made again.
+ * Each is refused first, in a line that says what is lost; then AUTO_OFFSET_RESET goes on, with the state kept.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
@@ -14,6 +14,7 @@ import { anOrder } from "../fixtures/event_topics.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
 import { mongodbFixture, startOrSkip } from "../fixtures/services.js";
 import { TestDatabase } from "../fixtures/test_run.js";
+import { until } from "../fixtures/until.js";
 
 const ORDERS = "orders";
 const PAYMENTS = "payments";
@@ -88,6 +89,24 @@ describe("positions that are lost", function () {
     const left = await drained("other cluster", "earliest");
     const others = [1, 2, 3, 4, 5].map((n) => `other ${n}`);
     assert.deepEqual(left, ["first", "fourth", ...others, "second", "third"]);
+  });
+
+  it("by a topic that was deleted and made again are refused, and gone on from", async () => {
+    await withPeer(async (peer) => {
+      await peer.admin.deleteTopics({ topics: [ORDERS] });
+      await until("the name of the topic to be free", () =>
+        peer.admin.createTopics({ topics: [{ topic: ORDERS, numPartitions: 1 }], waitForLeaders: true }).then(
+          () => true,
+          () => undefined,
+        ),
+      );
+      await sendOrders(peer, "again 1", "again 2", "again 3", "again 4", "again 5", "again 6");
+    });
+    await assertRefused("other cluster", /orders\[0\] .*deleted and made again.* read up to offset 5,/);
+    const left = await drained("other cluster", "latest");
+    assert.ok(!left.some((id) => id.startsWith("again")), left.join());
+    await withPeer((peer) => sendOrders(peer, "again 7"));
+    assert.ok((await drained("other cluster", "none")).includes("again 7"));
   });
 
   function run(name: string, args: readonly string[], environment: Record<string, string> = {}): CommandLine {

@@ -120,20 +120,13 @@ export const PLANTED_RECOVERY_BUGS = {
     caughtBy: ["sinks write what is committed"],
     scenarios: { store: "durable" },
     seedsMax: MANY,
-    plant: () => alwaysReady(),
+    plant: () =>
+      replace(Stage.prototype, "enqueue", (enqueue) => {
+        return function (this: Stage, ...args) {
+          const pending = enqueue.apply(this, args);
+          pending.isCommitted = true;
+          return pending;
+        };
+      }),
   },
 } satisfies Record<string, PlantedBug>;
-
-/** Every stage takes what is in front of it. */
-function alwaysReady(): () => void {
-  const hasReady = Object.getOwnPropertyDescriptor(Stage.prototype, "hasReady")!;
-  Object.defineProperty(Stage.prototype, "hasReady", {
-    configurable: true,
-    get(this: Stage) {
-      return this.pending.length > 0;
-    },
-  });
-  return () => {
-    Object.defineProperty(Stage.prototype, "hasReady", hasReady);
-  };
-}

@@ -3,13 +3,17 @@
  * no secret anywhere. The service is the fake; the jobs run in name alone.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
+import { DataflowService, prepareDataflowJob } from "@order-payment-stream/beam/dataflow";
+import { runnerApi } from "@order-payment-stream/beam/protos";
 import { gcsObjects } from "@order-payment-stream/gcs";
 import { CommandLine } from "../fixtures/command_line.js";
-import { type DataflowUnderTest, startDataflow } from "../fixtures/dataflow.js";
+import { type DataflowUnderTest, IMAGE, startDataflow } from "../fixtures/dataflow.js";
+import { productGraph, REFERENCE_SUBMISSION } from "../fixtures/dataflow_graph.js";
 import { gcsFixture } from "../fixtures/services.js";
 
 const PASSWORD = "projects/my-project/secrets/kafka-password/versions/3";
@@ -110,6 +114,56 @@ describe("jobs on Dataflow", function () {
     assert.equal(none.stdout, "no active jobs\n");
     assert.equal(over.code, 1);
     assert.equal((await jobs("cancel", "orders")).code, 1);
+  });
+
+  it("are not updated to a graph that cannot take over their state: nothing is sent, and each change is named", async () => {
+    // As another version of this program would have submitted it.
+    const prepared = prepareDataflowJob(productGraph(), {
+      ...REFERENCE_SUBMISSION,
+      project: "my-project",
+      jobName: "older",
+      tempLocation: `gs://${bucket}/tmp`,
+      stagingLocation: `gs://${bucket}/staging`,
+      sdkContainerImage: IMAGE,
+    });
+    const older = runnerApi.Pipeline.fromBinary(prepared.staged.bytes);
+    for (const transform of Object.values(older.components!.transforms)) {
+      if (transform.uniqueName === "WriteJoined") transform.uniqueName = "WritePairs";
+      if (transform.uniqueName !== "JoinOrdersPayments") continue;
+      const payload = runnerApi.ParDoPayload.fromBinary(transform.spec!.payload);
+      payload.stateSpecs.seen = payload.stateSpecs.waiting!;
+      transform.spec!.payload = runnerApi.ParDoPayload.toBinary(payload);
+    }
+    const bytes = runnerApi.Pipeline.toBinary(older);
+    const { url } = prepared.staged;
+    await gcsObjects({ apiEndpoint: gcs.apiEndpoint() }).write(url, bytes);
+    const job = structuredClone(prepared.job) as any;
+    job.environment.sdkPipelineOptions.options.pipelineProtoHash = createHash("sha256")
+      .update(bytes)
+      .digest("hex");
+    const place = {
+      project: "my-project",
+      region: "us-central1",
+      dataflowEndpoint: dataflow.service.endpoint,
+    };
+    const client = new DataflowService(place);
+    await client.create(job);
+    await client.close();
+
+    const running = dataflow.service.latest;
+    const { code, stderr } = await submit("--job_name=older", "--update");
+    assert.equal(code, 1);
+    assert.match(stderr, /nothing was sent\.\n/);
+    assert.match(stderr, /the state cell seen of the step JoinOrdersPayments is gone/);
+    assert.match(
+      stderr,
+      /the step WritePairs is gone: name the one that takes its place in TRANSFORM_NAME_MAPPING/,
+    );
+    assert.equal(dataflow.service.latest, running);
+    assert.equal(running.state, "RUNNING");
+    const cancelled = await jobs("cancel", "older");
+    assert.equal(cancelled.code, 0, cancelled.stderr);
+    assert.equal(running.state, "CANCELLED");
   });
 
   it("are followed to their end, which a signal does not bring", async () => {
