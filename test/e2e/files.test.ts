@@ -3,7 +3,7 @@
  * history from files that goes on in the topics is one run, however the two overlap.
  */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TemporaryFolder } from "../fixtures/avro_files.js";
 import { BACKLOG_D_MS, BACKLOG_T_MS, backlogEnvironment, backlogTopics } from "../fixtures/backlog.js";
@@ -106,6 +106,22 @@ describe("files", function () {
     folder.remove();
   });
 
+  it("are what export writes of the collections, too", async () => {
+    const folder = new TemporaryFolder();
+    await start(...input()).summary();
+    const environment = backlogEnvironment(kafka.bootstrap(), topics, database);
+    const to = `--to_path=${folder.path}/exported`;
+    const exported = new CommandLine(["export", to, "--format=jsonl"], environment);
+    assert.equal((await exported.ended).code, 0, exported.stderr);
+    await start(...input(), "--sink=jsonl", `--sink_path=${folder.path}/written`).summary();
+    for (const name of ["joined", "unmatched", "dead_letters"]) {
+      const lines = (of: string): string[] => linesIn(join(folder.path, of, name));
+      assert.ok(lines("exported").length > 0, name);
+      assert.deepEqual(lines("exported"), lines("written"), name);
+    }
+    folder.remove();
+  });
+
   describe("on Prism", () => {
     needsPrism();
     it("give what a stream gives", async () => {
@@ -176,6 +192,12 @@ describe("files", function () {
     });
   });
 });
+
+/** Of all files of a folder, sorted. */
+function linesIn(folder: string): string[] {
+  const texts = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+  return texts.flatMap((text) => text.trimEnd().split("\n")).sort();
+}
 
 /** What is late beyond the bound is so by what was read before it, which behind a seam is less. */
 function isInBounds(text: string): boolean {
