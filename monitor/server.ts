@@ -6,7 +6,9 @@
 
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
@@ -187,6 +189,7 @@ export class Monitor {
 
 /** The page's own files, and those of the packages that it uses, from memory: nothing else can be asked for. */
 function servePage(app: FastifyInstance): void {
+  const require = createRequire(import.meta.url);
   const own = (name: string): string => fileURLToPath(new URL(`page/${name}`, import.meta.url));
   const files: readonly [string, string][] = [
     ["/", own("index.html")],
@@ -196,7 +199,7 @@ function servePage(app: FastifyInstance): void {
     ["/ask.js", own("ask.js")],
     ["/tools.js", own("tools.js")],
     ["/icon.svg", own("icon.svg")],
-    ["/preact.js", fileURLToPath(import.meta.resolve("htm/preact/standalone"))],
+    ["/preact.js", join(dirname(require.resolve("htm")), "../preact/standalone.module.js")],
   ];
   for (const [path, file] of files) {
     const content = readFileSync(file);

@@ -5,7 +5,7 @@
 import type { StageActivity } from "@order-payment-stream/beam/direct";
 import type { Recent } from "./history.js";
 import { gapMs } from "./metrics.js";
-import { lagOf, type Observation, type Partition, sumOf } from "./observation.js";
+import { lagOf, missingOf, type Observation, type Partition, sumOf } from "./observation.js";
 
 /**
  * healthy: nothing to do. attention: it works, and somebody should look. trouble: results are late or missing until
@@ -34,6 +34,7 @@ const SLOW_INSERT_MS = 2_000;
 /** Beyond the disorder that is allowed for. */
 const HELD_AFTER_MS = 5_000;
 const IMBALANCE_AFTER_MS = 10_000;
+const UNDER_WAY_MIN = 1_000;
 const BLOCKED_MIN = 0.3;
 const COMMITTING_MIN = 0.9;
 const DEAD_LETTER_SHARE_MIN = 0.05;
@@ -237,15 +238,18 @@ function deadLetterFindings({ deadLetters, read, overMs }: Recent): Finding[] {
   return [{ level: "attention", text }];
 }
 
-function healthyText({ joinWatermarkMs, atMs, total }: Observation, recent: Recent): string {
+function healthyText({ joinWatermarkMs, atMs, total, runner }: Observation, recent: Recent): string {
   const { ordersPerSecond, paymentsPerSecond, pairsPerSecond, deadLetters, overMs } = recent;
   const events = Math.round(ordersPerSecond + paymentsPerSecond);
   const gap = gapMs(joinWatermarkMs, atMs);
   const letters = sumOf(deadLetters);
+  // Other runners take their time between steps, and count each by itself.
+  const underWay = runner === "direct" ? 0 : missingOf(total.orders) + missingOf(total.payments);
   const parts = [
     events === 0 && total.orders.read + total.payments.read > 0
       ? "nothing new to read"
       : `${count(events)} events and ${count(Math.round(pairsPerSecond))} pairs a second`,
+    ...(underWay < UNDER_WAY_MIN ? [] : [`${count(underWay)} events are read and not joined yet`]),
     ...(gap === undefined ? [] : [`event time is ${duration(gap)} behind the clock`]),
     ...(letters === 0
       ? []

@@ -1,5 +1,6 @@
 /** Which stage reads what another one makes: what bundles give goes in front of its consumers. */
-import type { PendingBatch, Stage } from "./stage.js";
+import type { PendingBatch } from "./pending_elements.js";
+import type { Stage } from "./stage.js";
 import type { BundleResult } from "./stage_spec.js";
 
 export class Delivery {

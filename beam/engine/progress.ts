@@ -16,7 +16,9 @@ import type { ElementCoder } from "../model/coders/windowed_value_coder.js";
 import type { ByteTable } from "../store/byte_table.js";
 import type { Store } from "../store/store.js";
 import { ElementBatch } from "./element_batch.js";
-import type { PendingBatch, Restriction, Stage, StageWatermarks } from "./stage.js";
+import type { PendingBatch } from "./pending_elements.js";
+import type { Restriction, Stage, StageWatermarks } from "./stage.js";
+import type { StageView } from "./stage_spec.js";
 import type { Turn } from "./turn.js";
 
 /** The table of a store that holds the stages' watermarks. */
@@ -195,7 +197,7 @@ export class Progress {
   }
 }
 
-function coderOf(stage: Stage, input: number): ElementCoder<unknown> {
+function coderOf(stage: StageView, input: number): ElementCoder<unknown> {
   const coder = stage.spec.inputCoders?.[input];
   if (coder === undefined) throw new Error(`${stage.spec.name}: input ${input} has no coder`);
   return coder;

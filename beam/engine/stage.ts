@@ -12,13 +12,14 @@
  */
 import { formatTimestamp, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { ElementBatch } from "./element_batch.js";
+import { type Consumed, type PendingBatch, PendingElements } from "./pending_elements.js";
 import { StageLoad } from "./stage_load.js";
 import type { Residual, ScriptedEvent, StageProcessor, StageSpec, StageView } from "./stage_spec.js";
 import type { StageTimers } from "./stage_timers.js";
 
 /** A restriction that waits for its turn. */
 export interface Restriction {
-  readonly stage: Stage;
+  readonly stage: StageView;
   readonly id: number;
   readonly residual: Residual;
   /** It is a record of the store. */
@@ -34,24 +35,6 @@ export interface Restriction {
   endWatch: (() => void) | undefined;
 }
 
-/** Elements in front of a stage. */
-export interface PendingBatch {
-  readonly stage: Stage;
-  readonly id: number;
-  readonly input: number;
-  readonly batch: ElementBatch;
-  /** Elements before this one are behind. */
-  next: number;
-  /** As `next`, of the turns that are committed. */
-  committedNext: number;
-  /** What brought it is committed. */
-  isCommitted: boolean;
-  /** What is left of it is a record of the store. */
-  isStored: boolean;
-  /** Of a batch that was very large. */
-  isPiece: boolean;
-}
-
 export interface StageWatermarks {
   readonly input: TimestampMs;
   readonly output: TimestampMs;
@@ -60,7 +43,7 @@ export interface StageWatermarks {
 /** What a turn remembers of what it took from stages, and left with them. */
 export interface TakenByTurn {
   /** Elements that were taken: all of the batch before `next`. */
-  readonly consumed: { readonly pending: PendingBatch; readonly next: number }[];
+  readonly consumed: Consumed[];
   readonly taken: Restriction[];
   readonly left: Restriction[];
 }
@@ -78,11 +61,6 @@ export interface StageObserver {
   onDelivery(producer: Stage | undefined, consumer: Stage, input: number, batch: ElementBatch): void;
 }
 
-/** After so many bundles a piece of a large batch has its turn. */
-const PASSED_MAX = 3;
-/** More pieces of large batches than these are not to come. */
-const PIECES_MAX = 100;
-
 export class Stage implements StageView {
   /** Stages that make what this one reads. */
   readonly upstream: Stage[] = [];
@@ -92,7 +70,7 @@ export class Stage implements StageView {
   readonly load = new StageLoad();
   /** It has something to read that is further ahead in event time than the slowest source may be left behind. */
   isAhead = false;
-  readonly #pending: PendingBatch[] = [];
+  readonly #pending: PendingElements;
   readonly #restrictions = new Set<Restriction>();
   /** What a later run is to do. */
   readonly #parked = new Set<Restriction>();
@@ -103,8 +81,6 @@ export class Stage implements StageView {
   #outputWatermark: TimestampMs = MIN_TIMESTAMP;
   #resumeLimit: TimestampMs = MAX_TIMESTAMP;
   #elementsIn = 0;
-  /** Bundles that have passed a piece which could have been taken. */
-  #passed = 0;
   #bundles = 0;
   #lastId = 0;
 
@@ -112,11 +88,13 @@ export class Stage implements StageView {
     readonly spec: StageSpec,
     readonly timers: StageTimers,
     private readonly observer?: StageObserver,
-  ) {}
+  ) {
+    this.#pending = new PendingElements(spec);
+  }
 
   /** In the order of arrival. */
   get pending(): readonly PendingBatch[] {
-    return this.#pending;
+    return this.#pending.batches;
   }
   get restrictions(): ReadonlySet<Restriction> {
     return this.#restrictions;
@@ -155,75 +133,30 @@ export class Stage implements StageView {
   inputWatermarkOf(collection: string): TimestampMs {
     const producer = this.upstream.find(({ spec }) => spec.outputs.includes(collection));
     let watermark = producer === undefined ? MAX_TIMESTAMP : producer.#outputWatermark;
-    for (const { input, batch } of this.#pending) {
+    for (const { input, batch } of this.#pending.batches) {
       if (this.spec.inputs[input] === collection) watermark = Math.min(watermark, batch.minTimestamp);
     }
     return watermark;
   }
 
   get pendingCount(): number {
-    let count = 0;
-    for (const { batch, next } of this.#pending) count += batch.length - next;
-    return count;
+    return this.#pending.count;
   }
-
   /** As `pendingCount`, less those that must not be touched yet. */
   get readyCount(): number {
-    if (this.spec.needsStableInput !== true) return this.pendingCount;
-    let count = 0;
-    for (const { batch, next, isCommitted } of this.#pending) if (isCommitted) count += batch.length - next;
-    return count;
+    return this.#pending.readyCount;
   }
-
   /** Of those that sources wait for: the pieces of a large batch are passed, but there may not be very many. */
   get backlog(): number {
-    if (this.spec.isUnordered !== true) return this.readyCount;
-    let count = 0;
-    let pieces = 0;
-    for (const pending of this.#pending) {
-      if (pending.isPiece) pieces++;
-      else if (this.#isReady(pending)) count += pending.batch.length - pending.next;
-    }
-    return pieces > PIECES_MAX ? Number.POSITIVE_INFINITY : count;
+    return this.#pending.backlog;
   }
-
   /** Elements can be taken. A piece of a large batch is, while no other bundle is open, or when it was passed often. */
   get hasReady(): boolean {
-    const at = this.#nextReady();
-    if (at < 0) return false;
-    return (
-      !this.#isPassable(this.#pending[at]!) || this.#openBundles.size === 0 || this.#passed >= PASSED_MAX
-    );
+    return this.#pending.hasReady(this.#openBundles.size);
   }
-
   /** As `hasReady`, but for pieces that others may pass. */
   get hasUrgent(): boolean {
-    const at = this.#nextReady();
-    return at >= 0 && !this.#isPassable(this.#pending[at]!);
-  }
-
-  #isReady({ isCommitted }: PendingBatch): boolean {
-    return isCommitted || this.spec.needsStableInput !== true;
-  }
-
-  #isPassable({ isPiece }: PendingBatch): boolean {
-    return isPiece && this.spec.isUnordered === true;
-  }
-
-  /** Which of the pending to take next; -1: none. */
-  #nextReady(): number {
-    const pending = this.#pending;
-    if (this.spec.isUnordered !== true) return pending.length > 0 && this.#isReady(pending[0]!) ? 0 : -1;
-    let piece = -1;
-    for (let at = 0; at < pending.length; at++) {
-      if (!this.#isReady(pending[at]!)) continue;
-      if (!pending[at]!.isPiece) {
-        if (piece >= 0 && this.#passed >= PASSED_MAX) return piece;
-        return at;
-      }
-      if (piece < 0) piece = at;
-    }
-    return piece;
+    return this.#pending.hasUrgent;
   }
 
   /** @param id of a batch that a commit knows; a new one by default. Ids grow in the order of arrival. */
@@ -234,52 +167,19 @@ export class Stage implements StageView {
       const producer = this.upstream.find(({ spec }) => spec.outputs.includes(collection));
       this.observer.onDelivery(producer, this, input, batch);
     }
-    const pending: PendingBatch = {
-      stage: this,
-      id,
-      input,
-      batch,
-      next: 0,
-      committedNext: 0,
-      isCommitted: false,
-      isStored: false,
-      isPiece: false,
-    };
-    this.#pending.push(pending);
-    return pending;
+    return this.#pending.add(this, id, input, batch);
   }
 
   /** Hands ready elements to a bundle, `countMax` at most, or one piece of a large batch. Returns how many. */
   takeElements(countMax: number, processor: StageProcessor, turn: TakenByTurn): number {
-    let left = countMax;
-    while (left > 0) {
-      const at = this.#nextReady();
-      if (at < 0) break;
-      const pending = this.#pending[at]!;
-      const isPassable = this.#isPassable(pending);
-      if (isPassable && left < countMax) {
-        this.#passed++;
-        break;
-      }
-      const { batch, input } = pending;
-      const end = Math.min(batch.length, pending.next + left);
-      left -= end - pending.next;
-      this.#elementsIn += end - pending.next;
-      for (let index = pending.next; index < end; index++) processor.process(input, batch, index);
-      pending.next = end;
-      turn.consumed.push({ pending, next: end });
-      if (end === batch.length) this.#pending.splice(at, 1);
-      if (isPassable) {
-        this.#passed = 0;
-        break;
-      }
-    }
-    return countMax - left;
+    const count = this.#pending.take(countMax, processor, turn.consumed);
+    this.#elementsIn += count;
+    return count;
   }
 
   /** Pending elements of a splittable stage are restrictions that have not begun. */
   beginRestrictions(turn: TakenByTurn): void {
-    for (const pending of this.#pending) {
+    for (const pending of this.#pending.takeAll()) {
       const { batch, next } = pending;
       for (let i = next; i < batch.length; i++) {
         this.#elementsIn++;
@@ -296,7 +196,6 @@ export class Stage implements StageView {
       }
       turn.consumed.push({ pending, next: batch.length });
     }
-    this.#pending.length = 0;
   }
 
   /** @param id of one that a commit knows; a new one by default */
@@ -390,7 +289,7 @@ export class Stage implements StageView {
     let input = MAX_TIMESTAMP;
     for (const stage of this.upstream) input = Math.min(input, stage.#outputWatermark);
     if (this.spec.kind === "scripted") input = Math.min(input, this.#scriptWatermark);
-    for (const { batch } of this.#pending) input = Math.min(input, batch.minTimestamp);
+    for (const { batch } of this.#pending.batches) input = Math.min(input, batch.minTimestamp);
     if (input > this.#inputWatermark) this.#inputWatermark = input;
 
     let output = this.timers.earliestUpTo("event", this.#inputWatermark);
@@ -408,7 +307,7 @@ export class Stage implements StageView {
   get isDone(): boolean {
     return (
       this.#outputWatermark >= MAX_TIMESTAMP &&
-      this.#pending.length === 0 &&
+      this.#pending.batches.length === 0 &&
       this.#restrictions.size === 0 &&
       this.#openBundles.size === 0 &&
       this.timers.count("processing") === 0

@@ -3,7 +3,8 @@
  * its commit can say where the run stands behind it while later turns are under way already.
  */
 import type { Changes } from "../store/changes.js";
-import type { PendingBatch, Restriction, Stage, StageWatermarks, TakenByTurn } from "./stage.js";
+import type { Consumed, PendingBatch } from "./pending_elements.js";
+import type { Restriction, Stage, StageWatermarks, TakenByTurn } from "./stage.js";
 
 export class Turn implements TakenByTurn {
   bundles = 0;
@@ -11,7 +12,7 @@ export class Turn implements TakenByTurn {
   readonly finalizers: (() => void | Promise<void>)[] = [];
   /** What the bundles counted; the engine never looks inside. */
   readonly reports: unknown[] = [];
-  readonly consumed: { readonly pending: PendingBatch; readonly next: number }[] = [];
+  readonly consumed: Consumed[] = [];
   readonly produced: PendingBatch[] = [];
   readonly taken: Restriction[] = [];
   readonly left: Restriction[] = [];

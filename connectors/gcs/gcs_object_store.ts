@@ -30,6 +30,7 @@ import { mayRetry, retrying } from "./retry.js";
 const PIECE_BYTES = 8 * 1024 * 1024;
 const PAGE_SIZE = 1_000;
 
+/** How Cloud Storage is reached. */
 export interface GcsOptions {
   /** In place of Google's own, such as http://127.0.0.1:4443; then without credentials. */
   readonly apiEndpoint?: string | undefined;

@@ -5,6 +5,7 @@ import { parseGcsPath } from "./gcs_path.js";
 
 const ABSENT = "0";
 
+/** Objects of any bucket. */
 export interface GcsObjects {
   /** Makes the object, or replaces it. @throws GcsRefusedError, GcsUnavailableError */
   write(url: string, bytes: Uint8Array): Promise<void>;
@@ -12,6 +13,7 @@ export interface GcsObjects {
   read(url: string): Promise<Uint8Array>;
 }
 
+/** Single objects by gs:// URL, with Google's own credentials. */
 export function gcsObjects(options: GcsOptions = {}): GcsObjects {
   const open = async (url: string): Promise<{ store: GcsObjectStore; name: string }> => {
     const path = parseGcsPath(url);

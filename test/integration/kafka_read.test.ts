@@ -14,7 +14,7 @@ import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
 import type { KafkaClient, PartitionOffset } from "../../connectors/kafka/client/kafka_client.js";
 import { registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
 import { type ReadFromKafka, readFromKafka } from "../../connectors/kafka/read_from_kafka.js";
-import { Rejected, registerRecordDecoder } from "../../connectors/kafka/record_decoder.js";
+import { NotReady, Rejected, registerRecordDecoder } from "../../connectors/kafka/record_decoder.js";
 import { startKafka } from "../../services/index.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
 import { lagging, withOverrides } from "../fixtures/lagging_client.js";
@@ -26,6 +26,14 @@ const CONNECTION = "kafka-read-test";
 /** D of these tests. */
 const ALLOWANCE_MS = 300;
 
+/** Wakes whoever waits for the values that begin with "later"; undefined: they can be decoded. */
+let later: Set<() => void> | undefined;
+
+const NOT_READY = new NotReady((wake) => {
+  later?.add(wake);
+  return () => later?.delete(wake);
+});
+
 // Values are text, at the time that their record carries; those that begin with "bad" are none.
 const DECODER = registerRecordDecoder("test:text", () => {
   let eventTime = 0;
@@ -35,6 +43,7 @@ const DECODER = registerRecordDecoder("test:text", () => {
     decode(record) {
       const text = record.buffer.toString("utf8", record.valueStart, record.valueEnd);
       eventTime = record.timestampMs;
+      if (text.startsWith("later") && later !== undefined) return NOT_READY;
       return text.startsWith("bad") ? new Rejected(text) : text;
     },
     unreadable: ({ message }) => message,
@@ -220,6 +229,28 @@ describe("reading Kafka", function () {
       const seen = numbered(0, 30).filter((_, i) => i % 3 !== 0 || i >= 24);
       assert.deepEqual(values.sort(), seen);
     });
+  });
+
+  it("waits for a record that cannot be decoded yet, holds the watermark, and loses none", async () => {
+    const topic = await peer.createTopic("later", 3);
+    const atMs = Date.now() - 60_000;
+    await send(topic, ["a", "b", "later c", "d"], 0, atMs);
+    await send(topic, ["other"], 1);
+    later = new Set();
+    run = read(fixture.bootstrap(), topic);
+    await haveCome(3);
+    // Longer than it takes to come again by itself.
+    await sleep(1_200);
+    assert.deepEqual([...values].sort(), ["a", "b", "other"]);
+    assert.ok(watermarkOf(run) <= atMs, "it has not been overtaken");
+    const waiting = later;
+    later = undefined;
+    for (const wake of waiting) wake();
+    await haveCome(5);
+    assert.deepEqual(
+      values.filter((value) => value !== "other"),
+      ["a", "b", "later c", "d"],
+    );
   });
 
   it("tells the group how far it is, after the commit, and never joins it", async () => {

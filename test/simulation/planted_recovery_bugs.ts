@@ -1,6 +1,8 @@
 /** Bugs of what keeps a run and brings it back: those that need a durable store. See planted_bugs.ts. */
+
+import type { PendingBatch } from "../../beam/engine/pending_elements.js";
 import { Progress } from "../../beam/engine/progress.js";
-import { type PendingBatch, Stage } from "../../beam/engine/stage.js";
+import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
 import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
 import type { ByteTable } from "../../beam/store/byte_table.js";

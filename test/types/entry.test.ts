@@ -10,6 +10,7 @@ const ENTRIES = [
   "beam/io.ts",
   "beam/direct.ts",
   "beam/portable.ts",
+  "beam/dataflow.ts",
   "beam/worker.ts",
   "beam/testing.ts",
   "connectors/kafka/index.ts",

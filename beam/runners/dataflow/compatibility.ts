@@ -71,7 +71,10 @@ export function shapeOfProto({ components }: runnerApi.Pipeline): GraphShape {
   return Object.fromEntries(shapes.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** @throws IncompatibleUpdateError with a sentence for each change that the service would refuse */
+/**
+ * Compares the graph of a running job with the one that is to take its place.
+ * @throws IncompatibleUpdateError with a sentence for each change that the service would refuse
+ */
 export function checkCompatible(
   running: GraphShape,
   wanted: GraphShape,

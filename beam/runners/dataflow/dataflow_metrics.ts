@@ -9,6 +9,7 @@ import type { MetricSource } from "../../sdk/pipeline_run.js";
 import type { MetricUpdate } from "./dataflow_service.js";
 import { fromValue, type JsonValue } from "./struct.js";
 
+/** Figures of a job, by the names of its steps. */
 export class DataflowMetrics implements MetricSource {
   /** Of steps, by their ids and by what the service makes of their names. */
   readonly #names = new Map<string, string>();

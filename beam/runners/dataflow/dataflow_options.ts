@@ -10,6 +10,7 @@ export interface DataflowPlace {
   readonly dataflowEndpoint?: string | undefined;
 }
 
+/** What a job is submitted with. */
 export interface DataflowJobOptions extends DataflowPlace {
   readonly jobName: string;
   /** gs:// path for what the service writes while the job runs. */

@@ -15,6 +15,7 @@ import { DataflowMetrics } from "./dataflow_metrics.js";
 import type { DataflowService, Job } from "./dataflow_service.js";
 import { stateOf, TERMINAL } from "./job_state.js";
 
+/** How a job is followed. */
 export interface FollowOptions {
   readonly log: RunnerLog;
   /** ms between two questions. Default: 5 s. */
@@ -28,6 +29,7 @@ const FAILURES_MAX = 10;
 const POLL_INTERVAL_MS = 5_000;
 const REASON_MAX_MS = 50_000;
 
+/** A job on Dataflow, followed from this process. */
 export class DataflowRun implements PipelineRun {
   readonly finished: Promise<void>;
   readonly metrics: DataflowMetrics;

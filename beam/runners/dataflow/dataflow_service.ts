@@ -16,6 +16,7 @@ import type { DataflowJob } from "./dataflow_job.js";
 import type { DataflowPlace } from "./dataflow_options.js";
 import { toStruct } from "./struct.js";
 
+/** A job as the service tells of it. Source: google.dataflow.v1beta3.Job. */
 export type Job = protos.google.dataflow.v1beta3.IJob;
 export type ServiceMessage = protos.google.dataflow.v1beta3.IJobMessage;
 export type MetricUpdate = protos.google.dataflow.v1beta3.IMetricUpdate;
@@ -33,6 +34,7 @@ interface Clients {
   readonly metrics: MetricsV1Beta3Client;
 }
 
+/** Jobs of one project in one region, at the service itself. */
 export class DataflowService {
   #clients: Clients | undefined;
 

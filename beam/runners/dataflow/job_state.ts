@@ -27,6 +27,7 @@ export const TERMINAL: ReadonlySet<string> = new Set([
   "JOB_STATE_DRAINED",
 ]);
 
+/** Of a job, such as JOB_STATE_RUNNING. */
 export function stateOf({ currentState }: Job): string {
   return typeof currentState === "number"
     ? (NAMES[currentState] ?? "JOB_STATE_UNKNOWN")

@@ -15,6 +15,7 @@ import { DataflowRun, type FollowOptions } from "./dataflow_run.js";
 import { DataflowService } from "./dataflow_service.js";
 import { fromStruct } from "./struct.js";
 
+/** A job, and whether it takes the place of another. */
 export interface DataflowSubmission extends DataflowJobOptions {
   /** Takes the place of the job that runs under this name. */
   readonly update?: boolean | undefined;

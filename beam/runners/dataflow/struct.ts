@@ -20,6 +20,7 @@ export interface Struct {
   fields?: { [name: string]: StructValue } | null;
 }
 
+/** JSON as a message. What is undefined is left out. */
 export function toStruct(json: JsonObject): Struct {
   const fields = Object.entries(json).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, toValue(value)] as const],
@@ -43,6 +44,7 @@ function toValue(json: JsonValue): StructValue {
   }
 }
 
+/** A message as JSON; none is an empty object. */
 export function fromStruct(struct: Struct | null | undefined): Record<string, JsonValue> {
   return Object.fromEntries(
     Object.entries(struct?.fields ?? {}).map(([name, value]) => [name, fromValue(value)]),

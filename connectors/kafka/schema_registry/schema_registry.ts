@@ -49,6 +49,8 @@ const RETRY_MAX_MS = 5 * 60_000;
 const ASK_AGAIN_MS = 500;
 /** Then it counts as unknown. */
 const UNKNOWN_FOR_MS = 60_000;
+/** From so many unknown ones on these are no ids, but what somebody's bytes look like: waiting would hold up the rest. */
+const UNKNOWN_WAITED_FOR_MAX = 16;
 /** Of each kind; far more than a topic has schemas. What was there first goes first. */
 const KEPT_MAX = 10_000;
 const REFERENCES_MAX = 1_000;
@@ -180,7 +182,8 @@ export class SchemaRegistry {
   async #find(path: string): Promise<RegisteredSchema | UnknownSchema> {
     let answer = await this.#ask(path);
     if (isUnknown(answer)) {
-      await this.#pause(ASK_AGAIN_MS);
+      this.#forgetUnknown();
+      if (this.#unknown.size < UNKNOWN_WAITED_FOR_MAX) await this.#pause(ASK_AGAIN_MS);
       answer = await this.#ask(path);
     }
     const registry = `the schema registry at ${answer.url}`;
@@ -241,6 +244,14 @@ export class SchemaRegistry {
         this.#isGone(error.message);
         await this.#pause(waitMs);
       }
+    }
+  }
+
+  /** Those that count as unknown no more; the oldest are first. */
+  #forgetUnknown(): void {
+    for (const [path, { untilMs }] of this.#unknown) {
+      if (this.#clock.elapsed() < untilMs) return;
+      this.#unknown.delete(path);
     }
   }
 

@@ -239,6 +239,11 @@ describe("the sentence of state", () => {
       said({ runner: "flink", tellsFigures: false }).sentence,
       /^running on flink, which tells no figures/,
     );
+    const total = { ...tally(1_000, 900), orders: { ...tally(0, 0).orders, read: 90_000 } };
+    assert.match(
+      said({ runner: "prism", total, joinWatermarkMs: undefined }).sentence,
+      /^healthy: nothing new to read; 90,000 events are read and not joined yet$/,
+    );
     const { level, sentence } = said({ phase: "starting", doing: "connecting to Kafka and MongoDB" });
     assert.deepEqual([level, sentence], ["starting", "starting: connecting to Kafka and MongoDB"]);
   });

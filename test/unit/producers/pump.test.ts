@@ -58,7 +58,8 @@ describe("pump", () => {
     const dueMs = (_: ScenarioMessage, index: number) => startMs + index * 20;
     await pump({ messages: numbered(6), send, dueMs, batchSizeMax: 100 });
     for (const [key, at] of sentAt) {
-      assert.ok(at >= Number(key) * 20, `${key} at ${at} ms`);
+      // Node's timers count whole milliseconds, and may end one early.
+      assert.ok(at >= Number(key) * 20 - 1, `${key} at ${at} ms`);
     }
     assert.equal(sentAt.size, 6);
     assert.ok(sentAt.get("0")! < sentAt.get("5")!);

@@ -119,6 +119,16 @@ describe("a schema registry", () => {
     assert.equal(server.requests.length, 2);
   });
 
+  it("does not hold up what has very many ids that there are not", async () => {
+    const asked = registry();
+    // At once, so that these are waited for at once.
+    await Promise.all(Array.from({ length: 16 }, (_, i) => settled(() => asked.byId(1_000 + i))));
+    const beganAt = performance.now();
+    for (let i = 0; i < 20; i++) unknown(await settled(() => asked.byId(2_000 + i)));
+    assert.ok(performance.now() - beganAt < 20 * 400, "not half a second each");
+    assert.equal(server.requests.length, 2 * 36);
+  });
+
   it("may learn of an id between the two", async () => {
     const asked = registry();
     const found = settled(() => asked.byId(1));
