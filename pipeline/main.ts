@@ -15,7 +15,6 @@ import {
   JOBS_SETTINGS,
   LIST_CHOICES,
   PAIRS_SETTINGS,
-  PRODUCE_SETTINGS,
   RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
@@ -26,6 +25,7 @@ import {
 } from "./commands/command_options.js";
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
+import { PRODUCE_SETTINGS } from "./commands/load_options.js";
 import { logOutput } from "./report/standard_output.js";
 import { DATAFLOW_SETTINGS } from "./settings/dataflow_settings.js";
 import { FILE_SETTINGS, withEnd } from "./settings/file_settings.js";

@@ -12,6 +12,7 @@ import { Tables } from "./tables.js";
 /** A process that writes a snapshot removes the files before it: then it is read again. */
 const ATTEMPTS_MAX = 5;
 
+/** The tables of a state that is only looked at. */
 export interface StateReading extends Pick<Store, "table" | "sizes" | "reservedBytes"> {
   readonly recovered: Recovered;
   /** Names of all tables. */

@@ -21,7 +21,10 @@ export interface KeptPosition {
   readonly position: number;
 }
 
-/** @param input stands at an element of the Kafka read, with its restriction behind it */
+/**
+ * Reads where a partition stands from a state.
+ * @param input stands at an element of the Kafka read, with its restriction behind it
+ */
 export function readKeptPosition(input: ByteReader): KeptPosition {
   const { topic, partition } = partitionSourceCoder.decode(input, "nested");
   return { topic, partition, position: logRangeCoder.decode(input, "nested").start };

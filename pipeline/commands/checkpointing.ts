@@ -69,7 +69,7 @@ export async function beginCheckpoints(
     onPublished: (manifest, durationMs) => {
       log.info("checkpoint", { ...fieldsOf(manifest), to: objects.path, durationMs: Math.round(durationMs) });
       const { id, commit, bytes } = fieldsOf(manifest);
-      onCheckpoint({ id, commit, bytes, durationMs, atMs: Date.now() });
+      onCheckpoint({ id, commit, bytes, durationMs, atMs: systemClock.now() });
     },
   });
 }

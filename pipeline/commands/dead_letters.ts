@@ -1,5 +1,6 @@
 /** `dead-letters`: what could not take part in the join, for a person to read, to mend and to send again. */
 
+import { systemClock } from "@order-payment-stream/beam/io";
 import { connectMongo } from "@order-payment-stream/mongodb";
 import type { Collection } from "mongodb";
 import { CLIENT_ID, kafkaConfig } from "../connections.js";
@@ -151,7 +152,7 @@ function contextOf(letters: Letters, settings: DeadLetterSettings, log: Log): Re
     topics: topicsOf(settings),
     timeoutMs: settings.state_timeout_minutes,
     // How far a run that is caught up has come, at least.
-    eventTimeMs: Date.now() - settings.max_out_of_orderness,
+    eventTimeMs: systemClock.now() - settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
     needsRegistry: settings.schema_registry_url !== undefined,
   };

@@ -12,8 +12,8 @@ import type { KafkaSettings } from "../settings/options.js";
 import { SettingsError } from "../settings/read_settings.js";
 import type { RegistrySettings } from "../settings/registry_settings.js";
 import type { SettingsOf } from "../settings/setting.js";
-import { type PRODUCE_SETTINGS, SEED_MAX, sharesOf } from "./command_options.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
+import { type PRODUCE_SETTINGS, SEED_MAX, sharesOf } from "./load_options.js";
 import { briefRegistry, connectBriefly } from "./preflight.js";
 
 /** Resolves with the exit code: 0 also after Ctrl-C. */

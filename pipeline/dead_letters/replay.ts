@@ -268,7 +268,7 @@ async function mark(
   state: "sending" | "done",
   placeOf?: (choice: Chosen) => { readonly partition: number; readonly offset: number | string },
 ): Promise<void> {
-  const at = new Date();
+  const at = new Date(systemClock.now());
   await collection.bulkWrite(
     batch.map((choice) => {
       const { letter, topic, count } = choice;

@@ -1,6 +1,7 @@
 /** One order_id explained: what is known is gathered, and what cannot be asked is said. */
 
 import type { Store } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 import type { KafkaClient } from "@order-payment-stream/kafka";
 import { describeError } from "@order-payment-stream/mongodb";
 import type { Db } from "mongodb";
@@ -39,7 +40,7 @@ export async function explain(orderId: string, sources: Sources): Promise<Explan
   } catch (error) {
     notes.push(`MongoDB could not be asked: ${describeError(error)}`);
   }
-  const atMs = Date.now();
+  const atMs = systemClock.now();
   const times = [...waiting, ...documents.unmatched, ...documents.pairs].map(
     ({ createdAtMs }) => createdAtMs,
   );

@@ -2,7 +2,9 @@
  * Looks for records with one key between two times, in all partitions of a topic: producers of other makes may put a key
  * elsewhere. Bounded in records and in time, and read beside the pipeline, with a client of its own.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "@order-payment-stream/beam/io";
 import { type KafkaClient, type PartitionStatus, UnreadableRecordsError } from "@order-payment-stream/kafka";
 
 export interface FoundRecord {
@@ -44,7 +46,7 @@ export async function searchTopic(client: KafkaClient, search: Search): Promise<
   const { topic, fromMs, toMs, recordsMax = RECORDS_MAX, timeMaxMs = TIME_MAX_MS } = search;
   const starts = await client.offsets(topic, { timestampMs: Math.max(0, fromMs) });
   const ends = await client.offsets(topic, "latest");
-  const deadline = performance.now() + timeMaxMs;
+  const deadline = systemClock.elapsed() + timeMaxMs;
   const found: FoundRecord[] = [];
   let recordsRead = 0;
   let isCut = false;
@@ -86,7 +88,7 @@ export async function searchTopic(client: KafkaClient, search: Search): Promise<
         }
         if (isOver || subscription.position >= ends.get(partition)!) left.delete(subscription);
       }
-      isCut = recordsRead > recordsMax || performance.now() > deadline || found.length >= FOUND_MAX;
+      isCut = recordsRead > recordsMax || systemClock.elapsed() > deadline || found.length >= FOUND_MAX;
       if (!hasRead) await sleep(POLL_MS);
     }
   } finally {

@@ -1,5 +1,5 @@
 /** What the page asks of the program: see monitor/actions.ts. */
-import { maskAddress } from "@order-payment-stream/beam/io";
+import { maskAddress, systemClock } from "@order-payment-stream/beam/io";
 import type { MongoClient } from "mongodb";
 import { type Actions, BadRequest, type Logs, type Setting as ShownSetting } from "../../monitor/actions.js";
 import { nameOf, slowestPartition } from "../../monitor/state_sentence.js";
@@ -165,7 +165,7 @@ async function replayContext(context: PageContext, eventTimeMs: number | undefin
     client: () => connectBriefly(settings, log),
     topics: topicsOf(settings),
     timeoutMs: settings.state_timeout_minutes,
-    eventTimeMs: eventTimeMs ?? Date.now() - settings.max_out_of_orderness,
+    eventTimeMs: eventTimeMs ?? systemClock.now() - settings.max_out_of_orderness,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
     needsRegistry: settings.schema_registry_url !== undefined,
   };

@@ -1,6 +1,8 @@
 /** What is known of the run of this process, from its first moment on: see monitor/observation.ts. */
+
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
 import { DirectRun, type Health, type Store } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 import { kafkaPartitions } from "@order-payment-stream/kafka";
 import type { Checkpoint, Observation, Partition, Phase, Server, Tally } from "../../monitor/observation.js";
 import { LATENCY_BOUNDS_MS, latencyOf } from "../../transforms/latency.js";
@@ -13,7 +15,7 @@ const CHECKPOINTS_MAX = 100;
 const NO_COUNTERS = { counter: () => 0 };
 
 export class RunWatch {
-  readonly #startedAtMs = Date.now();
+  readonly #startedAtMs = systemClock.now();
   readonly #checkpoints: Checkpoint[] = [];
   #phase: Phase = "starting";
   #doing = "looking at the settings";
@@ -69,7 +71,7 @@ export class RunWatch {
     const told = join?.inputWatermark ?? joinWatermark(this.#run);
     const looks = stages.filter(({ name }) => name.includes("FindPartitions")).map((s) => s.outputWatermark);
     return {
-      atMs: Date.now(),
+      atMs: systemClock.now(),
       startedAtMs: this.#startedAtMs,
       phase: this.#phase,
       doing: this.#doing,

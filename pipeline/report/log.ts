@@ -3,7 +3,7 @@
  * lines for machines. The last lines are kept for the page. Its level may change while it is written.
  */
 
-import { maskSecrets } from "@order-payment-stream/beam/io";
+import { maskSecrets, systemClock } from "@order-payment-stream/beam/io";
 import type { KafkaLogger } from "@order-payment-stream/kafka";
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
@@ -94,7 +94,7 @@ export class RunLog implements Log {
 
   /** In the files alone: what somebody else tells on stderr. */
   errorInFiles(message: string, fields: Record<string, unknown>): void {
-    const line = `${JSON.stringify({ level: pino.levels.values.error, time: Date.now(), ...fields, msg: message })}\n`;
+    const line = `${JSON.stringify({ level: pino.levels.values.error, time: systemClock.now(), ...fields, msg: message })}\n`;
     for (const sink of this.#sinks) sink.write(maskSecrets(line));
   }
 

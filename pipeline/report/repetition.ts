@@ -3,6 +3,7 @@
  * each so many go through in a span of time, and at its end one line says how often it came. What is the same: level
  * and sentence; the fields beside it may differ.
  */
+import { systemClock } from "@order-payment-stream/beam/io";
 
 const PASS_MAX = 10;
 const SPAN_MS = 10_000;
@@ -20,7 +21,7 @@ export class Repetition {
   /** @param tell how often a message has been left out */
   constructor(
     private readonly tell: (level: string, message: string, leftOut: number) => void,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = () => systemClock.elapsed(),
   ) {}
 
   /** Whether it is to be written. */

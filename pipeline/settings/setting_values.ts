@@ -132,7 +132,7 @@ function parseTimestamp(value: string): number | undefined {
 export const timeOrAgo = parsed((value) => {
   const ms = parseDuration(value, 0);
   // Digits alone may be a time in milliseconds, too.
-  return ms !== undefined && /[a-z]/i.test(value) ? Date.now() - ms : parseTimestamp(value);
+  return ms !== undefined && /[a-z]/i.test(value) ? systemClock.now() - ms : parseTimestamp(value);
 });
 
 /** With commas between them. */

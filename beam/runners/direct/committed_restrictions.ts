@@ -8,6 +8,7 @@ import { WindowedValueCoder } from "../../model/coders/windowed_value_coder.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import type { Store } from "../../store/store.js";
 
+/** A splittable element that a commit has left undone, as bytes. */
 export interface CommittedRestriction {
   readonly stage: string;
   readonly watermark: TimestampMs;

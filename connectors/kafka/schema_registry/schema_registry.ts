@@ -64,6 +64,7 @@ interface Pending {
   error: Error | undefined;
 }
 
+/** The schemas of a registry, asked for once each: whoever decodes does not wait, but comes back. */
 export class SchemaRegistry {
   readonly #address: RegistryAddress;
   readonly #clock: Clock;

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  PRODUCE_SETTINGS,
-  RUN_LOCAL_SETTINGS,
-  sharesOf,
-} from "../../../../pipeline/commands/command_options.js";
+import { RUN_LOCAL_SETTINGS } from "../../../../pipeline/commands/command_options.js";
+import { PRODUCE_SETTINGS, sharesOf } from "../../../../pipeline/commands/load_options.js";
 import { whereToLook } from "../../../../pipeline/commands/run_local.js";
 import { RUN_SETTINGS } from "../../../../pipeline/settings/options.js";
 import { readSettings } from "../../../../pipeline/settings/read_settings.js";
