@@ -8,7 +8,7 @@ export { DEFAULT_ENGINE_OPTIONS } from "./engine/engine.js";
 export { committedWatermarks, readWatermarks, WATERMARKS_TABLE } from "./engine/progress.js";
 export type { CommitTimes, LoadTimes } from "./engine/stage_load.js";
 export { type Clock, systemClock } from "./platform/clock.js";
-export { Health, type HealthProblem, type HealthReporter, unheard } from "./platform/health.js";
+export { Health, type HealthProblem, type HealthReporter, silentHealth } from "./platform/health.js";
 export { type CommittedRestriction, committedRestrictions } from "./runners/direct/committed_restrictions.js";
 export {
   DirectRun,

@@ -19,7 +19,7 @@ interface Ongoing {
 
 export class OngoingBundles {
   readonly #bundles = new Map<string, Ongoing>();
-  #callOff: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(
     private readonly clock: Clock,
@@ -37,13 +37,13 @@ export class OngoingBundles {
   end(id: string): void {
     this.#bundles.delete(id);
     if (this.#bundles.size > 0) return;
-    this.#callOff?.();
-    this.#callOff = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
   }
 
   #watch(): void {
-    this.#callOff ??= this.clock.schedule(Math.min(LOOK_MS, this.firstMs), () => {
-      this.#callOff = undefined;
+    this.#cancel ??= this.clock.schedule(Math.min(LOOK_MS, this.firstMs), () => {
+      this.#cancel = undefined;
       this.#look();
       if (this.#bundles.size > 0) this.#watch();
     });

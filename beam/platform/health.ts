@@ -53,4 +53,4 @@ export class Health implements HealthReporter {
 }
 
 /** For whoever has nobody to tell. */
-export const unheard: HealthReporter = { report() {}, clear() {} };
+export const silentHealth: HealthReporter = { report() {}, clear() {} };

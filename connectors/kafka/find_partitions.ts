@@ -151,12 +151,12 @@ export class FindPartitions extends SplittableDoFn<
     ctx: SplittableContext<typeof partitionOutputs>,
   ): Promise<ProcessContinuation> {
     const { clock } = this.#kafka;
-    let callOff = (): void => undefined;
+    let cancel = (): void => undefined;
     const isLate = new Promise<undefined>((resolve) => {
-      callOff = clock.schedule(LOOK_MAX_MS, () => resolve(undefined));
+      cancel = clock.schedule(LOOK_MAX_MS, () => resolve(undefined));
     });
     const look = await Promise.race([this.#lookFrom(known).catch(() => undefined), isLate]);
-    callOff();
+    cancel();
     if (look !== undefined) {
       if (look.found.length > 0 && !this.#emitAll(look.found, tracker, ctx)) return resume();
       this.#holdFrom(look.atMs, ctx);

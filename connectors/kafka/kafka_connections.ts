@@ -6,15 +6,15 @@ import {
   type Clock,
   type HealthReporter,
   SharedConnections,
+  silentHealth,
   systemClock,
   TrustedClock,
-  unheard,
 } from "@order-payment-stream/beam/io";
 
 import { connectKafka } from "./client/connect_kafka.js";
 import { type KafkaClient, type KafkaConfig, type KafkaLogger, stderrLogger } from "./client/kafka_client.js";
 import type { LogMark } from "./client/log_identity.js";
-import { LastingSubscription } from "./lasting_subscription.js";
+import { KeptSubscription } from "./kept_subscription.js";
 import { OffsetCommitter } from "./offset_committer.js";
 import { type PartitionStatus, partitionStatus } from "./partition_status.js";
 import { UntimelyRecords } from "./untimely_records.js";
@@ -22,7 +22,7 @@ import { UntimelyRecords } from "./untimely_records.js";
 /** A client in use, and what its users share. */
 export class KafkaConnection {
   readonly untimely: UntimelyRecords;
-  readonly #readers = new Map<string, LastingSubscription>();
+  readonly #readers = new Map<string, KeptSubscription>();
   readonly #committers = new Map<string, OffsetCommitter>();
 
   constructor(
@@ -39,13 +39,13 @@ export class KafkaConnection {
    * The reader of a partition, standing at `offset`: the one there is, if that is where it stands.
    * @param mark of the log that the offset is of
    */
-  reader(topic: string, partition: number, offset: number, mark: LogMark | undefined): LastingSubscription {
+  reader(topic: string, partition: number, offset: number, mark: LogMark | undefined): KeptSubscription {
     const key = `${topic}/${partition}`;
     let reader = this.#readers.get(key);
     if (reader === undefined || reader.nextOffset !== offset) {
       reader?.close();
       const recordsRead = reader?.recordsRead ?? 0;
-      reader = new LastingSubscription(this.client, topic, partition, offset, mark);
+      reader = new KeptSubscription(this.client, topic, partition, offset, mark);
       reader.recordsRead = recordsRead;
       this.#readers.set(key, reader);
     }
@@ -98,7 +98,7 @@ export function kafkaPartitions(name: string): readonly PartitionStatus[] {
 
 /** Makes a Kafka cluster known in this process under the name that graphs use. */
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
-  const { clock = systemClock, health = unheard } = config;
+  const { clock = systemClock, health = silentHealth } = config;
   const { trustedClock = new TrustedClock(clock) } = config;
   registerKafkaClient(name, () => connectKafka({ ...config, trustedClock }), {
     clock,
@@ -122,7 +122,7 @@ export function registerKafkaClient(
   connect: () => Promise<KafkaClient>,
   surroundings: KafkaSurroundings = {},
 ): void {
-  const { clock = systemClock, health = unheard, logger = stderrLogger } = surroundings;
+  const { clock = systemClock, health = silentHealth, logger = stderrLogger } = surroundings;
   const { trustedClock = new TrustedClock(clock) } = surroundings;
   kafkaConnections.register(
     name,

@@ -3,7 +3,7 @@
  * gathered and sent once a second at most. Those that could not be sent are kept for the next time, later after each
  * failure; a group that refuses them, because consumers have joined it, changes nothing for us.
  */
-import { type Clock, type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+import { type Clock, type HealthReporter, silentHealth } from "@order-payment-stream/beam/io";
 
 import type { KafkaClient, PartitionOffset } from "./client/kafka_client.js";
 
@@ -15,7 +15,7 @@ export class OffsetCommitter {
   /** Not sent yet, by partition: as many as there are partitions, at most. */
   #offsets = new Map<string, PartitionOffset>();
   /** Calls off the sending that is planned. */
-  #callOff: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
   #sending: Promise<void> = Promise.resolve();
   #failures = 0;
   #isClosed = false;
@@ -24,7 +24,7 @@ export class OffsetCommitter {
     private readonly client: KafkaClient,
     private readonly groupId: string,
     private readonly clock: Clock,
-    private readonly health: HealthReporter = unheard,
+    private readonly health: HealthReporter = silentHealth,
   ) {}
 
   /** @param offset of the next record to read */
@@ -36,12 +36,12 @@ export class OffsetCommitter {
   #sendLater(): void {
     if (this.#isClosed) return;
     const delayMs = Math.min(INTERVAL_MAX_MS, INTERVAL_MS * 2 ** Math.min(this.#failures, 16));
-    this.#callOff ??= this.clock.schedule(delayMs, () => this.#send());
+    this.#cancel ??= this.clock.schedule(delayMs, () => this.#send());
   }
 
   #send(): void {
-    this.#callOff?.();
-    this.#callOff = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
     const offsets = this.#offsets;
     this.#offsets = new Map();
     if (offsets.size === 0) return;
@@ -81,11 +81,11 @@ export class OffsetCommitter {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#send();
-    let callOff: (() => void) | undefined;
+    let cancel: (() => void) | undefined;
     const timeout = new Promise<void>((resolve) => {
-      callOff = this.clock.schedule(CLOSE_TIMEOUT_MS, resolve);
+      cancel = this.clock.schedule(CLOSE_TIMEOUT_MS, resolve);
     });
     await Promise.race([this.#sending, timeout]);
-    callOff?.();
+    cancel?.();
   }
 }

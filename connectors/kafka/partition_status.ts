@@ -1,6 +1,6 @@
 /** A partition that is being read, as whoever watches a run sees it. Nothing is asked of a broker for it. */
 import type { TimestampMs } from "@order-payment-stream/beam";
-import type { LastingSubscription } from "./lasting_subscription.js";
+import type { KeptSubscription } from "./kept_subscription.js";
 
 /** Offsets are of the next record; durations are in milliseconds up to now. */
 export interface PartitionStatus {
@@ -29,7 +29,7 @@ export interface PartitionStatus {
 
 /** @param nowMs by `Clock.elapsed` */
 export function partitionStatus(
-  { subscription, watermark, recordsRead }: LastingSubscription,
+  { subscription, watermark, recordsRead }: KeptSubscription,
   nowMs: number,
 ): PartitionStatus {
   const { topic, partition, position, highWatermark, caughtUpAtMs, fetching, error } = subscription;

@@ -20,7 +20,7 @@ import {
 
 import { PositionLostError, UnreadableRecordsError } from "./client/kafka_errors.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
-import type { LastingSubscription } from "./lasting_subscription.js";
+import type { KeptSubscription } from "./kept_subscription.js";
 import {
   EndOfRange,
   LastBatch,
@@ -136,7 +136,7 @@ export class ReadPartitions extends SplittableDoFn<
     source: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
-    reader: LastingSubscription,
+    reader: KeptSubscription,
   ): ProcessContinuation {
     const { start, end, log } = tracker.restriction;
     const { subscription } = reader;
@@ -182,7 +182,7 @@ export class ReadPartitions extends SplittableDoFn<
   async #compare(
     source: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
-    reader: LastingSubscription,
+    reader: KeptSubscription,
   ): Promise<ProcessContinuation> {
     const { clock } = this.#kafka;
     const { subscription } = reader;
@@ -228,7 +228,7 @@ export class ReadPartitions extends SplittableDoFn<
     { topic, partition }: PartitionSource,
     tracker: RestrictionTracker<LogRange, LogPosition>,
     ctx: SplittableContext<OutputSpecs>,
-    reader: LastingSubscription,
+    reader: KeptSubscription,
   ): Reading {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;

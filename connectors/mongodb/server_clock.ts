@@ -24,7 +24,7 @@ export class ServerClock {
   /** How far this machine's clock was ahead when the server was asked last. */
   #shownAheadMs = 0;
   #isAsking = false;
-  #callOff: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
   #heard: () => void = () => undefined;
   /** Settles with the first answer. */
   readonly answered = new Promise<void>((resolve) => {
@@ -43,7 +43,7 @@ export class ServerClock {
 
   stop(): void {
     this.#isStopped = true;
-    this.#callOff?.();
+    this.#cancel?.();
   }
 
   #look(): void {
@@ -53,7 +53,7 @@ export class ServerClock {
       this.clock.elapsed() - this.#askedAtMs >= INTERVAL_MS ||
       setByMs >= Math.min(SET_MIN_MS, this.trustedClock.skewMaxMs / 2);
     if (isDue && !this.#isAsking) void this.#ask();
-    this.#callOff = this.clock.schedule(LOOK_MS, () => this.#look());
+    this.#cancel = this.clock.schedule(LOOK_MS, () => this.#look());
   }
 
   /** One that fails is asked again with the next look. */

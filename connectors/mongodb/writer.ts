@@ -7,8 +7,8 @@ import {
   type Backoff,
   backoffMs,
   type HealthReporter,
+  silentHealth,
   systemClock,
-  unheard,
 } from "@order-payment-stream/beam/io";
 import { BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
 import { Chunk, cutIntoChunks, DOCUMENT_BYTES_MAX } from "./chunks.js";
@@ -24,7 +24,7 @@ import {
   serverName,
   unwrapBulkError,
 } from "./errors.js";
-import { Trouble } from "./trouble.js";
+import { InsertProblem } from "./insert_problem.js";
 
 // Not 1,000: a server may announce that as its largest batch, and the driver then cuts at 999 and sends one
 // document in a round trip of its own.
@@ -139,7 +139,7 @@ export class MongoWriter {
   private readonly logger: MongoWriterLogger | undefined;
   private readonly health: HealthReporter;
   /** Of inserts that are under way. */
-  private readonly troubles = new Set<Trouble>();
+  private readonly insertProblems = new Set<InsertProblem>();
   private readonly sleep: (ms: number) => Promise<void>;
   private readonly now: () => number;
   private readonly random: () => number;
@@ -162,7 +162,7 @@ export class MongoWriter {
       timeoutMs: this.attemptTimeoutMs,
     };
     this.logger = options.logger;
-    this.health = options.health ?? unheard;
+    this.health = options.health ?? silentHealth;
     this.sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
     this.now = options.now ?? (() => systemClock.elapsed());
     this.random = options.random ?? Math.random;
@@ -200,7 +200,11 @@ export class MongoWriter {
   private async writeChunk(chunk: Chunk, tally: Tally): Promise<void> {
     let pending = chunk;
     let failingSinceMs: number | undefined;
-    const trouble = new Trouble(this.health, `MongoDB ${this.collection.namespace}`, this.troubles);
+    const trouble = new InsertProblem(
+      this.health,
+      `MongoDB ${this.collection.namespace}`,
+      this.insertProblems,
+    );
     for (let attempt = 0; ; attempt++) {
       const remainder = await trouble.unlessSlow(this.server, this.insert(pending, tally));
       if (remainder === undefined) {

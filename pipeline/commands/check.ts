@@ -81,9 +81,9 @@ type Find = (what: string, attempt: () => Promise<Good>, name?: string) => Promi
 function findUntilDeadline(): Find {
   const endsAtMs = systemClock.elapsed() + DEADLINE_MS;
   return async (what, attempt, name = "") => {
-    let callOff = (): void => undefined;
+    let cancel = (): void => undefined;
     const late = new Promise<never>((_, reject) => {
-      callOff = systemClock.schedule(endsAtMs - systemClock.elapsed(), () =>
+      cancel = systemClock.schedule(endsAtMs - systemClock.elapsed(), () =>
         reject(new Error(`no answer within ${DEADLINE_MS / 1_000} s`)),
       );
     });
@@ -96,7 +96,7 @@ function findUntilDeadline(): Find {
       const text = explain(error);
       return { what, verdict: "wrong", text: text.includes(name) ? text : `${name}: ${text}` };
     } finally {
-      callOff();
+      cancel();
     }
   };
 }
@@ -168,7 +168,7 @@ async function lastRecord(
 ): Promise<Good> {
   let onData = (): void => undefined;
   let mayStop = false;
-  const callOff = systemClock.schedule(RECORD_MAX_MS, () => {
+  const cancel = systemClock.schedule(RECORD_MAX_MS, () => {
     mayStop = true;
     onData();
   });
@@ -200,7 +200,7 @@ async function lastRecord(
       await news;
     }
   } finally {
-    callOff();
+    cancel();
     subscription.close();
     await decoder.teardown?.();
   }

@@ -156,12 +156,12 @@ export async function startPipeline(
 }
 
 async function untilAtMost(promise: Promise<void>, maxMs: number): Promise<void> {
-  let callOff = (): void => undefined;
+  let cancel = (): void => undefined;
   const isOver = new Promise<void>((resolve) => {
-    callOff = systemClock.schedule(maxMs, resolve);
+    cancel = systemClock.schedule(maxMs, resolve);
   });
   await Promise.race([promise, isOver]);
-  callOff();
+  cancel();
 }
 
 async function startElsewhere(

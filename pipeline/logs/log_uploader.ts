@@ -39,7 +39,7 @@ export class LogUploader {
   #underWay: Promise<void> | undefined;
   #isWanted = false;
   #isClosed = false;
-  #callOff: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(private readonly options: LogUploaderOptions) {
     this.#folder = (options.host ?? hostname()).replace(/[^\w.-]/g, "_");
@@ -65,20 +65,20 @@ export class LogUploader {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#callOff?.();
+    this.#cancel?.();
     const { clock, files } = this.options;
     files.onFinished = undefined;
-    let callOff: (() => void) | undefined;
+    let cancel: (() => void) | undefined;
     const isOver = new Promise<void>((resolve) => {
-      callOff = clock.schedule(CLOSE_MAX_MS, resolve);
+      cancel = clock.schedule(CLOSE_MAX_MS, resolve);
     });
     await Promise.race([this.upload(), isOver]);
-    callOff?.();
+    cancel?.();
   }
 
   #schedule(delayMs: number): void {
     if (this.#isClosed) return;
-    this.#callOff = this.options.clock.schedule(delayMs, () => {
+    this.#cancel = this.options.clock.schedule(delayMs, () => {
       void this.upload().finally(() => this.#schedule(this.options.intervalMs));
     });
   }

@@ -19,7 +19,7 @@ export class MongoProbe {
   #failingSinceMs = 0;
   #askedAtMs: number | undefined;
   #answerMs: number | undefined;
-  #callOff: (() => void) | undefined;
+  #cancel: (() => void) | undefined;
   #isStopped = false;
 
   constructor(private readonly uri: string) {
@@ -47,13 +47,13 @@ export class MongoProbe {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#callOff?.();
+    this.#cancel?.();
     await this.#client?.close().catch(() => undefined);
   }
 
   #schedule(delayMs: number): void {
     if (this.#isStopped) return;
-    this.#callOff = systemClock.schedule(
+    this.#cancel = systemClock.schedule(
       delayMs,
       () => void this.#ask().finally(() => this.#schedule(INTERVAL_MS)),
     );

@@ -3,7 +3,7 @@
  * a password: those a worker takes from its own environment, for a runner shows options to whoever asks.
  */
 
-import { type HealthReporter, type TrustedClock, unheard } from "@order-payment-stream/beam/io";
+import { type HealthReporter, silentHealth, type TrustedClock } from "@order-payment-stream/beam/io";
 import type { PoolAdmission } from "@order-payment-stream/beam/worker";
 import { registerFilesConnection } from "@order-payment-stream/files";
 import { registerKafkaConnection, registerSchemaRegistry } from "@order-payment-stream/kafka";
@@ -135,7 +135,7 @@ export function checkOthers(settings: WorkerSettings, others: number): void {
 export function registerConnections(
   settings: WorkerSettings,
   log: Log,
-  health: HealthReporter = unheard,
+  health: HealthReporter = silentHealth,
   trustedClock?: TrustedClock,
 ): void {
   const { outage_max: retryMaxMs } = settings;

@@ -5,7 +5,7 @@
 
 import { backoffMs } from "../../platform/backoff.js";
 import type { Clock } from "../../platform/clock.js";
-import { type HealthReporter, unheard } from "../../platform/health.js";
+import { type HealthReporter, silentHealth } from "../../platform/health.js";
 import { OtherWriterError } from "./checkpoint_errors.js";
 import type { CheckpointSource, PinnedFiles } from "./checkpoint_source.js";
 import type { Manifest } from "./manifest.js";
@@ -47,7 +47,7 @@ export class CheckpointUploader {
 
   /** Begins: the first checkpoint is due after one interval. */
   constructor(private readonly options: CheckpointUploaderOptions) {
-    this.#health = options.health ?? unheard;
+    this.#health = options.health ?? silentHealth;
     this.#random = options.random ?? Math.random;
     this.#scheduleNext();
   }

@@ -107,14 +107,14 @@ export class BrokerConnection {
   }
 
   async #open(use: ConnectionUse): Promise<void> {
-    const callOff = this.clock.schedule(this.#openTimeoutMs, () => {
+    const cancel = this.clock.schedule(this.#openTimeoutMs, () => {
       for (const socket of this.#sockets) socket.destroy(new Error("no answer while connecting"));
     });
     try {
       if (this.#broker.versions === null) await this.#broker.connect();
       await this.#pool.getConnection(use);
     } finally {
-      callOff();
+      cancel();
     }
   }
 }

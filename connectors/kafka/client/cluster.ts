@@ -205,11 +205,11 @@ export class Cluster {
   async #wait(delayMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const wake = () => {
-        callOff();
+        cancel();
         this.#waiting.delete(wake);
         resolve();
       };
-      const callOff = this.clock.schedule(delayMs, wake);
+      const cancel = this.clock.schedule(delayMs, wake);
       this.#waiting.add(wake);
     });
   }

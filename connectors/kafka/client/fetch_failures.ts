@@ -2,7 +2,7 @@
  * What becomes of a partition of which a fetch, or a look for its leader, has failed: it is tried again later, or its
  * subscriber is told. Nothing is thrown away but what was fetched and cannot be trusted.
  */
-import { type Clock, type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+import { type Clock, type HealthReporter, silentHealth } from "@order-payment-stream/beam/io";
 import { backoffMs } from "./backoff.js";
 import { RetriableCodeError } from "./cluster.js";
 import type { FetchTransport } from "./fetch_transport.js";
@@ -90,14 +90,14 @@ export class FetchFailures {
 
   /** Returns a function that ends the watch. */
   watchAnswer(leader: number, maxWaitMs: number): () => void {
-    if (this.health === unheard) return () => {};
+    if (this.health === silentHealth) return () => {};
     return this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
-      this.#unwell(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
+      this.#reportProblem(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
     });
   }
 
   /** The first sentence stays: one outage is told once. */
-  #unwell(problem: string): void {
+  #reportProblem(problem: string): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
     this.health.report(HEALTH_KAFKA, problem);
@@ -143,7 +143,7 @@ export class FetchFailures {
     if (now - reader.failingSinceMs > this.limits.retryMaxMs) return reader.fail(cause);
     reader.retryAtMs = now + backoffMs(reader.failures, this.random);
     if (now - reader.failingSinceMs >= HEALTH_AFTER_MS) {
-      this.#unwell(`${reader.name} cannot be read: ${cause.message}`);
+      this.#reportProblem(`${reader.name} cannot be read: ${cause.message}`);
     }
     if (reader.failures === 1) {
       const { topic, partition } = reader;

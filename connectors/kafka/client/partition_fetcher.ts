@@ -3,7 +3,7 @@
  * partitions that have room; the next one leaves as soon as the answer is in the buffers, before anyone reads them.
  * There is no loop that runs: `#pump` starts whatever may start now, and everything that ends calls it again.
  */
-import { type Clock, type HealthReporter, TrustedClock, unheard } from "@order-payment-stream/beam/io";
+import { type Clock, type HealthReporter, silentHealth, TrustedClock } from "@order-payment-stream/beam/io";
 
 import { RetriableCodeError } from "./cluster.js";
 import { FetchFailures } from "./fetch_failures.js";
@@ -48,7 +48,7 @@ export class PartitionFetcher implements ReaderOwner {
   #isResolving = false;
   #turn = 0;
   #subscribedAtMs = 0;
-  #callOffPump: (() => void) | undefined;
+  #cancelPump: (() => void) | undefined;
   #isClosed = false;
   readonly #transactions: TransactionWatch;
   readonly #unpacked: UnpackedBatches;
@@ -61,7 +61,7 @@ export class PartitionFetcher implements ReaderOwner {
     private readonly clock: Clock,
     logger: KafkaLogger,
     random: () => number = Math.random,
-    private readonly health: HealthReporter = unheard,
+    private readonly health: HealthReporter = silentHealth,
     private readonly trustedClock: TrustedClock = new TrustedClock(clock),
   ) {
     this.#unpacked = new UnpackedBatches(limits.unpackedBatchMaxBytes, limits.unpackedMaxBytes);
@@ -115,7 +115,7 @@ export class PartitionFetcher implements ReaderOwner {
   /** Ends all subscriptions. Resolves when no request is under way; the caller breaks the connections off. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#callOffPump?.();
+    this.#cancelPump?.();
     for (const ofTopic of [...this.#readers.values()]) {
       for (const reader of [...ofTopic.values()]) reader.close();
     }
@@ -157,8 +157,8 @@ export class PartitionFetcher implements ReaderOwner {
   }
 
   #pumpAt(timeMs: number): void {
-    this.#callOffPump?.();
-    this.#callOffPump = this.clock.schedule(timeMs - this.clock.elapsed(), () => this.#pump());
+    this.#cancelPump?.();
+    this.#cancelPump = this.clock.schedule(timeMs - this.clock.elapsed(), () => this.#pump());
   }
 
   #run(task: Promise<void>): void {
@@ -211,7 +211,7 @@ export class PartitionFetcher implements ReaderOwner {
     const elapsedMs = this.clock.elapsed();
     for (const reader of readers) if (elapsedMs - reader.fetchedAtMs > DOUBT_AFTER_MS) reader.doubt();
     this.#watchClock();
-    const callOff = this.#failures.watchAnswer(leader, maxWaitMs);
+    const cancel = this.#failures.watchAnswer(leader, maxWaitMs);
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
@@ -231,7 +231,7 @@ export class PartitionFetcher implements ReaderOwner {
     } catch (error) {
       for (const reader of unanswered) if (this.#failures.failed(reader, error)) toNotify.push(reader);
     }
-    callOff();
+    cancel();
     for (const reader of readers) reader.isBusy = false;
     this.#fetching.delete(leader);
     await this.#goOn(toNotify);

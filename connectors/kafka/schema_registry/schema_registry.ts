@@ -4,7 +4,7 @@
  * outage: told in health, and retried until `retryMaxMs` are over. An id that the registry does not know is asked for a
  * second time, since a registry's follower may be behind its leader, and taken for unknown for a while then.
  */
-import { type Clock, type HealthReporter, systemClock, unheard } from "@order-payment-stream/beam/io";
+import { type Clock, type HealthReporter, silentHealth, systemClock } from "@order-payment-stream/beam/io";
 
 import { backoffMs } from "../client/backoff.js";
 import { type KafkaLogger, stderrLogger } from "../client/kafka_client.js";
@@ -77,12 +77,12 @@ export class SchemaRegistry {
   readonly #known = new Map<string, RegisteredSchema>();
   readonly #unknown = new Map<string, { readonly is: UnknownSchema; readonly untilMs: number }>();
   readonly #pending = new Map<string, Pending>();
-  readonly #callOffs = new Set<() => void>();
+  readonly #cancels = new Set<() => void>();
   #isClosed = false;
 
   constructor({
     clock = systemClock,
-    health = unheard,
+    health = silentHealth,
     logger = stderrLogger,
     retryMaxMs = RETRY_MAX_MS,
     ...address
@@ -130,8 +130,8 @@ export class SchemaRegistry {
   /** Nothing is asked for any more. */
   close(): void {
     this.#isClosed = true;
-    for (const callOff of this.#callOffs) callOff();
-    this.#callOffs.clear();
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
     this.#health.clear(COMPONENT);
   }
 
@@ -258,29 +258,29 @@ export class SchemaRegistry {
 
   #isGone(problem: string): void {
     this.#health.report(COMPONENT, problem);
-    if (!this.#isAway && this.#health === unheard) this.#logger.warn(`${problem}; waiting for it`);
+    if (!this.#isAway && this.#health === silentHealth) this.#logger.warn(`${problem}; waiting for it`);
     this.#isAway = true;
   }
 
   #isThere(): void {
     this.#hasAnswered = true;
     this.#health.clear(COMPONENT);
-    if (this.#isAway && this.#health === unheard) this.#logger.info("the schema registry answers again");
+    if (this.#isAway && this.#health === silentHealth) this.#logger.info("the schema registry answers again");
     this.#isAway = false;
   }
 
   async #pause(ms: number): Promise<void> {
     if (this.#isClosed) return;
     await new Promise<void>((resolve) => {
-      const callOff = this.#clock.schedule(ms, done);
+      const cancel = this.#clock.schedule(ms, done);
       const off = (): void => {
-        callOff();
+        cancel();
         resolve();
       };
-      const callOffs = this.#callOffs;
-      callOffs.add(off);
+      const cancels = this.#cancels;
+      cancels.add(off);
       function done(): void {
-        callOffs.delete(off);
+        cancels.delete(off);
         resolve();
       }
     });

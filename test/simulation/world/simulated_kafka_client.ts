@@ -1,7 +1,7 @@
 /** A client of the simulated cluster: the product's own fetching of partitions, over requests that are simulated. */
 
 import type { Clock } from "../../../beam/platform/clock.js";
-import { unheard } from "../../../beam/platform/health.js";
+import { silentHealth } from "../../../beam/platform/health.js";
 import { TrustedClock } from "../../../beam/platform/trusted_clock.js";
 import { backoffMs } from "../../../connectors/kafka/client/backoff.js";
 import { isOutage, RetriableCodeError } from "../../../connectors/kafka/client/cluster.js";
@@ -78,7 +78,7 @@ class SimulatedKafkaClient implements KafkaClient {
       owner,
       silent,
       this.#random,
-      unheard,
+      silentHealth,
       trustedClock,
     );
   }

@@ -6,7 +6,7 @@ import type { LogMark } from "./client/log_identity.js";
 /** How far event time has come in a partition, before anything is known of it. */
 const UNKNOWN = Number.NEGATIVE_INFINITY;
 
-export class LastingSubscription {
+export class KeptSubscription {
   readonly subscription: PartitionSubscription;
   /** The offset that the next piece of work must begin with; anything else is a seek. */
   nextOffset: number;

@@ -1,14 +1,14 @@
 /** Inserts in trouble, for the health of their collection. */
-import { type HealthReporter, unheard } from "@order-payment-stream/beam/io";
+import { type HealthReporter, silentHealth } from "@order-payment-stream/beam/io";
 
 const SLOW_MS = 5_000;
 
 /** An insert that fails or hangs, for the health of its collection: that is well when no insert is in trouble. */
-export class Trouble {
+export class InsertProblem {
   constructor(
     private readonly health: HealthReporter,
     private readonly component: string,
-    private readonly all: Set<Trouble>,
+    private readonly all: Set<InsertProblem>,
   ) {}
 
   begin(problem: string): void {
@@ -22,7 +22,7 @@ export class Trouble {
 
   /** An attempt may hang for long before it fails. */
   async unlessSlow<T>(server: string, attempt: Promise<T>): Promise<T> {
-    if (this.health === unheard) return attempt;
+    if (this.health === silentHealth) return attempt;
     const timer = setTimeout(() => {
       this.begin(`${server} has not answered an insert for ${SLOW_MS / 1000} s`);
     }, SLOW_MS);
