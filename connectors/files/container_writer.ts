@@ -28,7 +28,10 @@ export function containerBytes(schema: string, codec: AvroCodec, packs: readonly
   return parts;
 }
 
-/** @param sync 16 bytes that no record has inside */
+/**
+ * A block of an Avro container, as pieces to be written one behind the other.
+ * @param sync 16 bytes that no record has inside
+ */
 export function containerBlock({ count, bytes }: Pack, codec: AvroCodec, sync: Buffer): Buffer[] {
   const packed = packBlock(codec, bytes);
   return [long(count), long(packed.length), packed, sync];

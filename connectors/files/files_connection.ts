@@ -13,6 +13,7 @@ const WAITING_MAX_BYTES = 192 * 1024 * 1024;
 /** Files that are opened at once. */
 const OPENING_MAX = 16;
 
+/** Where files are, and what reading them reports to. */
 export interface FilesConfig {
   /** An emulator in place of Google Cloud Storage, such as http://127.0.0.1:4443. */
   readonly gcsEndpoint?: string | undefined;
@@ -21,6 +22,7 @@ export interface FilesConfig {
   readonly trustedClock?: TrustedClock;
 }
 
+/** The files that the reads of a process have open, and the bytes that wait in memory for all of them. */
 export class FilesConnection {
   readonly trustedClock: TrustedClock;
   readonly clock: Clock;

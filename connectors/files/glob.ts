@@ -13,7 +13,10 @@ export interface Glob {
 
 const WILD = /[*?[{]/;
 
-/** @throws SyntaxError for brackets without an end */
+/**
+ * A pattern of paths: `*`, `?`, `[…]`, `{…}` within a folder, `**` over folders.
+ * @throws SyntaxError for brackets without an end
+ */
 export function parseGlob(pattern: string): Glob {
   const whole = pattern.endsWith("/") ? `${pattern}*` : pattern;
   const wild = whole.search(WILD);

@@ -139,7 +139,7 @@ export class MongoWriter {
   private readonly logger: MongoWriterLogger | undefined;
   private readonly health: HealthReporter;
   /** Of inserts that are under way. */
-  private readonly insertProblems = new Set<InsertProblem>();
+  private readonly problems = new Set<InsertProblem>();
   private readonly sleep: (ms: number) => Promise<void>;
   private readonly now: () => number;
   private readonly random: () => number;
@@ -200,22 +200,18 @@ export class MongoWriter {
   private async writeChunk(chunk: Chunk, tally: Tally): Promise<void> {
     let pending = chunk;
     let failingSinceMs: number | undefined;
-    const trouble = new InsertProblem(
-      this.health,
-      `MongoDB ${this.collection.namespace}`,
-      this.insertProblems,
-    );
+    const problem = new InsertProblem(this.health, `MongoDB ${this.collection.namespace}`, this.problems);
     for (let attempt = 0; ; attempt++) {
-      const remainder = await trouble.unlessSlow(this.server, this.insert(pending, tally));
+      const remainder = await problem.unlessSlow(this.server, this.insert(pending, tally));
       if (remainder === undefined) {
-        trouble.end();
+        problem.end();
         if (failingSinceMs !== undefined) this.logRecovery(attempt, failingSinceMs);
         return;
       }
       pending = remainder.chunk;
       failingSinceMs ??= this.now();
       if (this.now() - failingSinceMs >= HEALTH_AFTER_MS) {
-        trouble.begin(`${this.server} takes no documents: ${describeError(remainder.error)}`);
+        problem.begin(`${this.server} takes no documents: ${describeError(remainder.error)}`);
       }
       const leftMs = this.retryTimeMaxMs - (this.now() - failingSinceMs);
       if (leftMs <= 0) throw this.unavailable(remainder);

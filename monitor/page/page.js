@@ -248,7 +248,7 @@ function OverTime({ view, points }) {
   const { spanMs, counts } = view.expiries;
   const label = (index) =>
     index === 0
-      ? "due, or in " + duration(spanMs)
+      ? `due, or in ${duration(spanMs)}`
       : `in ${duration(index * spanMs)} to ${duration((index + 1) * spanMs)}`;
   return html`<section id="time" aria-labelledby="time-title">
     <h2 id="time-title">Over time</h2>

@@ -16,6 +16,7 @@ const ENTRIES = [
   "connectors/kafka/index.ts",
   "connectors/mongodb/index.ts",
   "connectors/gcs/index.ts",
+  "connectors/files/index.ts",
 ];
 
 describe("public entries", () => {

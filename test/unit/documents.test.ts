@@ -9,6 +9,7 @@ const FOLDERS = [
   "",
   "docs",
   "docs/guides",
+  "docs/design",
   "beam",
   "connectors/kafka",
   "connectors/mongodb",
