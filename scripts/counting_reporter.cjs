@@ -9,13 +9,17 @@ class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
     const skipped = [];
+    const repeated = [];
     runner.on("pending", (test) => skipped.push({ title: test.fullTitle(), reason: reasonOf(test) }));
+    runner.on("retry", (test, error) => {
+      repeated.push({ title: test.fullTitle(), message: firstLines(error) });
+    });
     runner.once("end", () => {
       const failed = this.failures.map((test) => ({
         title: test.fullTitle(),
         message: firstLines(test.err),
       }));
-      const counts = { passed: this.stats.passes, failed, skipped };
+      const counts = { passed: this.stats.passes, failed, skipped, repeated };
       writeFileSync(process.env.TEST_COUNTS_FILE, JSON.stringify(counts));
     });
   }

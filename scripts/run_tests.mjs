@@ -6,6 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const GROUPS = ["unit", "types", "conformance", "simulation", "fuzz", "integration", "e2e"];
+/**
+ * Their tests wait for servers that share this machine. One that fails is run once more; that it did so is told at the
+ * end, for what fails now and then is to be mended, too.
+ */
+const WITH_SERVERS = ["conformance", "integration", "e2e"];
 /** A group that hangs is ended, and counts as a failure. */
 const GROUP_TIMEOUT_MS = 45 * 60_000;
 /** After its last test a process may take this long to close what it opened. */
@@ -22,20 +27,23 @@ for (const group of wanted) {
 
 const folder = mkdtempSync(join(tmpdir(), "test-counts-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-const total = { passed: 0, failed: [], skipped: [] };
+const total = { passed: 0, failed: [], skipped: [], repeated: [] };
 for (const group of wanted.length > 0 ? wanted : GROUPS) {
   if (!hasTests(join("test", group))) continue;
   console.log(`\n── ${group} ${"─".repeat(60 - group.length)}`);
-  const { passed, failed, skipped } = await runGroup(group);
+  const { passed, failed, skipped, repeated } = await runGroup(group);
   total.passed += passed;
   total.failed.push(...failed);
   total.skipped.push(...skipped);
+  total.repeated.push(...repeated);
 }
 
 for (const reason of new Set(total.skipped.map((test) => test.reason))) {
   console.log(`\nSkipped (${reason}):`);
   for (const test of total.skipped) if (test.reason === reason) console.log(`  ${test.title}`);
 }
+for (const { title, message } of total.repeated)
+  console.log(`\nFailed once, and was run again: ${title}\n  ${message.replaceAll("\n", "\n  ")}`);
 for (const { title, message } of total.failed)
   console.log(`\nFailed: ${title}\n  ${message.replaceAll("\n", "\n  ")}`);
 if (total.passed + total.failed.length === 0) console.log("\nNo test ran.");
@@ -52,7 +60,7 @@ async function runGroup(group) {
   const problem = await runMocha(group, countsFile);
   const counts = existsSync(countsFile)
     ? JSON.parse(readFileSync(countsFile, "utf8"))
-    : { passed: 0, failed: [], skipped: [] };
+    : { passed: 0, failed: [], skipped: [], repeated: [] };
   if (problem !== undefined && counts.failed.length === 0) {
     counts.failed.push({ title: group, message: problem });
   }
@@ -62,6 +70,7 @@ async function runGroup(group) {
 /** Resolves with what went wrong, or undefined. */
 function runMocha(group, countsFile) {
   const args = ["node_modules/mocha/bin/mocha.js", "--reporter", "scripts/counting_reporter.cjs"];
+  if (WITH_SERVERS.includes(group)) args.push("--retries", "1");
   // Many programs run side by side, and most tests look at no page.
   const env = { UI_PORT: "off", ...process.env, TEST_COUNTS_FILE: countsFile };
   const child = spawn(process.execPath, [...args, `test/${group}/**/*.test.ts`], { stdio: "inherit", env });
