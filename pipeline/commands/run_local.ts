@@ -8,8 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectRun, Health } from "@order-payment-stream/beam/direct";
 import { maskAddress, systemClock } from "@order-payment-stream/beam/io";
 
+import { kafkaPartitions } from "@order-payment-stream/kafka";
 import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../../services/index.js";
+import { KAFKA_CONNECTION } from "../graph.js";
 import { type KeptLog, keepLog } from "../logs/keep_log.js";
 import { type Monitoring, type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { type Figures, figuresOf } from "../report/figures.js";
@@ -30,6 +32,8 @@ type Invocation = ReadSettings<typeof RUN_LOCAL_SETTINGS>;
 
 const FIND_PARTITIONS_MAX_MS = 30_000;
 const CATCH_UP_MAX_MS = 5_000;
+/** Longer than a fetch waits for records. */
+const SETTLED_MS = 1_000;
 const POLL_MS = 20;
 
 /** Resolves with the exit code: 0 also after Ctrl-C. */
@@ -210,15 +214,22 @@ async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
   }
 }
 
-/** Or until it takes too long: others may write to these topics too, or the pipeline may be behind. */
+/**
+ * Until as much is read as was sent, and the ends of the topics are: what an earlier run had sent before it was killed is
+ * read by this one, and counts in the first. Or until it takes too long: others may write to these topics too, or the
+ * pipeline may be behind.
+ */
 async function untilRead(direct: DirectRun, before: Figures, sent: ProduceSummary): Promise<void> {
   const deadline = systemClock.elapsed() + CATCH_UP_MAX_MS;
+  let caughtUpAtMs: number | undefined;
   while (systemClock.elapsed() < deadline) {
+    const isCaughtUp = kafkaPartitions(KAFKA_CONNECTION).every((partition) => partition.isCaughtUp);
+    caughtUpAtMs = isCaughtUp ? (caughtUpAtMs ?? systemClock.elapsed()) : undefined;
     const { orders, payments } = figuresOf(direct.metrics);
     const isRead =
       orders.read - before.orders.read >= sent.orders &&
       payments.read - before.payments.read >= sent.payments;
-    if (isRead) return;
+    if (isRead && caughtUpAtMs !== undefined && systemClock.elapsed() - caughtUpAtMs >= SETTLED_MS) return;
     await sleep(POLL_MS);
   }
 }

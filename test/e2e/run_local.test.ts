@@ -20,13 +20,13 @@ describe("run-local", function () {
   let database: TestDatabase;
   let path: string;
 
-  before(async () => {
+  beforeEach(async () => {
     topics = await EventTopics.create(kafka.bootstrap());
     database = await TestDatabase.open(mongodb.uri());
     path = mkdtempSync(join(tmpdir(), "run-local-"));
   });
 
-  after(async () => {
+  afterEach(async () => {
     rmSync(path, { recursive: true, force: true });
     await database?.close();
     await topics?.close();
