@@ -9,20 +9,17 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { DEFAULT_OUT_OF_ORDERNESS_MS, DEFAULT_TIMEOUT_MS } from "../../producers/scenario.js";
 import { PARTITIONS } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import { startKafka } from "../../services/index.js";
 import { javaCommand, resolveJars } from "../../services/maven.js";
 import { build } from "../build.js";
-import type { LoadInput, LoadResult } from "../load_input.js";
+import { fillTopics } from "../fill_topics.js";
+import type { LoadResult } from "../load_input.js";
 import { runScript } from "../run_script.js";
 import { spreadOf } from "../statistics.js";
 import type { SubjectInput, SubjectResult } from "../subject.js";
 
-const TOPICS = { orders: "bench_orders", payments: "bench_payments" };
-/** Orders per second of event time. */
-const EVENT_RATE = 250;
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const JVM_HEAP = "-Xmx4g";
 /** Flink looks into these by reflection. */
@@ -49,8 +46,8 @@ const say = (line: string): void => console.error(line);
 const scripts = build();
 
 const all: readonly Peer[] = [
-  node("ours, in memory", "pipeline_count", "no state after a crash: the topics are read again"),
-  node("ours, synced", "pipeline_durable", "each commit is on disk (fsync) before it counts"),
+  node("ours in memory", "pipeline_count", "no state after a crash: the topics are read again"),
+  node("ours synced", "pipeline_durable", "each commit is on disk (fsync) before it counts"),
   node("plain Node", "bare_join", "kafkajs, a Map and a heap; nothing survives a crash"),
   await java(
     "Kafka Streams",
@@ -65,25 +62,21 @@ const all: readonly Peer[] = [
     "inner join alone: tells of no event without a partner; drops no duplicates",
   ),
 ];
-const peers = all.filter(({ name }) => values.only === undefined || values.only.split(",").includes(name));
+const only = values.only?.split(",") ?? all.map(({ name }) => name);
+const peers = only.map((wanted) => {
+  const peer = all.find(({ name }) => name === wanted);
+  if (peer === undefined)
+    throw new Error(`there is no peer "${wanted}", only ${all.map(({ name }) => name).join(", ")}`);
+  return peer;
+});
 
 const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-peers-"));
 const kafka = await startKafka({ dataDir: join(folder, "kafka"), log: say, signal });
 try {
-  const load: LoadInput = {
-    brokers: [kafka.address],
-    topics: TOPICS,
-    events: Number(values.events),
-    seed: 1,
-    eventRatePerSecond: EVENT_RATE,
-    timeoutMs: DEFAULT_TIMEOUT_MS,
-    outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS,
-  };
-  const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
-  say(`The topics hold ${loaded.orders + loaded.payments} records.`);
+  const { load, loaded } = await fillTopics(scripts, kafka.address, Number(values.events), signal);
   const input: SubjectInput = {
     brokers: load.brokers,
-    topics: TOPICS,
+    topics: load.topics,
     partitions: PARTITIONS,
     expected: loaded,
     timeoutMs: load.timeoutMs,

@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { DEFAULT_OUT_OF_ORDERNESS_MS, DEFAULT_TIMEOUT_MS } from "../../producers/scenario.js";
 import { PARTITIONS } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import {
@@ -18,15 +17,12 @@ import {
   startPrism,
 } from "../../services/index.js";
 import { build } from "../build.js";
+import { fillTopics } from "../fill_topics.js";
 import type { LoadInput, LoadResult } from "../load_input.js";
 import { runScript } from "../run_script.js";
 import { spreadOf } from "../statistics.js";
 import { cpuSecondsOf, peakBytesOf } from "./cpu_seconds.js";
 import type { ProductInput, ProductResult } from "./product.js";
-
-const TOPICS = { orders: "bench_orders", payments: "bench_payments" };
-/** Orders per second of event time. */
-const EVENT_RATE = 250;
 
 const { values } = parseArgs({
   options: {
@@ -66,17 +62,7 @@ try {
     signal,
   });
   servers.push(mongodb);
-  const load: LoadInput = {
-    brokers: [kafka.address],
-    topics: TOPICS,
-    events: Number(values.events),
-    seed: 1,
-    eventRatePerSecond: EVENT_RATE,
-    timeoutMs: DEFAULT_TIMEOUT_MS,
-    outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS,
-  };
-  const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
-  say(`The topics hold ${loaded.orders + loaded.payments} records.`);
+  const { load, loaded } = await fillTopics(scripts, kafka.address, Number(values.events), signal);
   const results: Measured[] = [];
   for (let run = 1; run <= Number(values.runs); run++) {
     // A fresh runner each time: it keeps what past jobs were.
