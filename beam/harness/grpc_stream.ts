@@ -4,8 +4,7 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { status } from "@grpc/grpc-js";
-import type { ByteReader } from "../model/bytes.js";
-import { ByteReader as Reader } from "../model/bytes.js";
+import { ByteReader } from "../model/bytes.js";
 import { callError } from "./connection.js";
 
 /** 00 for a message that is not compressed, and its length, 32 bits. */
@@ -25,7 +24,7 @@ export interface GrpcStreamEvents {
 export class GrpcStream {
   readonly #session: ClientHttp2Session;
   readonly #stream: ClientHttp2Stream;
-  readonly #message = new Reader();
+  readonly #message = new ByteReader();
   /** Pieces of a message that has not come whole. */
   #pieces: Buffer[] = [];
   #pieceBytes = 0;

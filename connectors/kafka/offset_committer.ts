@@ -3,12 +3,17 @@
  * gathered and sent once a second at most. Those that could not be sent are kept for the next time, later after each
  * failure; a group that refuses them, because consumers have joined it, changes nothing for us.
  */
-import { type Clock, type HealthReporter, silentHealth } from "@order-payment-stream/beam/io";
+import {
+  type Backoff,
+  backoffMs,
+  type Clock,
+  type HealthReporter,
+  silentHealth,
+} from "@order-payment-stream/beam/io";
 
 import type { KafkaClient, PartitionOffset } from "./client/kafka_client.js";
 
-const INTERVAL_MS = 1_000;
-const INTERVAL_MAX_MS = 60_000;
+const INTERVAL: Backoff = { firstMs: 1_000, maxMs: 60_000, jitter: 0 };
 const CLOSE_TIMEOUT_MS = 2_000;
 
 export class OffsetCommitter {
@@ -35,7 +40,7 @@ export class OffsetCommitter {
 
   #sendLater(): void {
     if (this.#isClosed) return;
-    const delayMs = Math.min(INTERVAL_MAX_MS, INTERVAL_MS * 2 ** Math.min(this.#failures, 16));
+    const delayMs = backoffMs(INTERVAL, this.#failures + 1);
     this.#cancel ??= this.clock.schedule(delayMs, () => this.#send());
   }
 

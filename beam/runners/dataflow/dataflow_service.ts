@@ -2,6 +2,7 @@
  * The Dataflow service, call by call: each has a deadline, an outage is tried again a few times, and what the service
  * refuses is thrown in one line. Source: google.dataflow.v1beta3 in @google-cloud/dataflow.
  */
+
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
@@ -11,6 +12,7 @@ import type {
   protos,
 } from "@google-cloud/dataflow";
 import { credentials } from "@grpc/grpc-js";
+import { type Backoff, backoffMs } from "../../platform/backoff.js";
 import { type Asked, DataflowError, explainDataflowError, nameInUse } from "./dataflow_errors.js";
 import type { DataflowJob } from "./dataflow_job.js";
 import type { DataflowPlace } from "./dataflow_options.js";
@@ -24,7 +26,7 @@ export type JobState = keyof typeof protos.google.dataflow.v1beta3.JobState;
 
 const CALL_TIMEOUT_MS = 60_000;
 const ATTEMPTS = 4;
-const RETRY_MS = 1_000;
+const BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000, jitter: 0 };
 const PAGE_SIZE = 100;
 const PAGES_MAX = 100;
 
@@ -179,7 +181,7 @@ export class DataflowService {
       } catch (error) {
         const explained = explainDataflowError(error, asked);
         if (!explained.isOutage || attempt === ATTEMPTS) throw explained;
-        await sleep(RETRY_MS * 2 ** (attempt - 1));
+        await sleep(backoffMs(BACKOFF, attempt));
       }
     }
   }
