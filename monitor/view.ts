@@ -1,7 +1,8 @@
 /** What the page shows, each second: an observation made smaller, with what the last minute says. */
+import { missingOf } from "../schemas/figures.js";
 import type { History, Point, Recent } from "./history.js";
 import { gapMs } from "./metrics.js";
-import { lagOf, missingOf, type Observation } from "./observation.js";
+import { lagOf, type Observation } from "./observation.js";
 import { nameOf, type State, shortName, slowestPartition, stateOf } from "./state_sentence.js";
 
 /** More are not sent each second: those that are furthest behind are. */

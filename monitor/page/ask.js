@@ -34,7 +34,7 @@ export function Explain() {
 }
 
 function Evidence({ answer }) {
-  const { arrivals, waiting, pairs, unmatched, deadLetters, watermark, notes } = answer;
+  const { arrivals, waiting, joined, unmatched, deadLetters, watermark, notes } = answer;
   const rows = [
     ...(arrivals ?? []).map((a) => [
       a.timestampMs,
@@ -44,9 +44,9 @@ function Evidence({ answer }) {
     ...waiting.map((w) => [
       w.createdAtMs,
       `${w.kind} in state`,
-      `${w.id}, ${w.isPaired ? "paired" : "without a partner"}, expires ${moment(w.expiresAtMs)}`,
+      `${w.id}, ${w.isPaired ? "joined" : "pending"}, expires ${moment(w.expiresAtMs)}`,
     ]),
-    ...pairs.map((p) => [p.createdAtMs, "pair in MongoDB", `payment ${p.paymentId}`]),
+    ...joined.map((p) => [p.createdAtMs, "joined, in MongoDB", `payment ${p.paymentId}`]),
     ...unmatched.map((u) => [u.expiresAtMs, `${u.kind} reported as ${u.reason}`, u.id]),
     ...deadLetters.map((d) => [
       null,

@@ -201,7 +201,7 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
   ...LOG_SETTINGS,
 });
 
-export const PAIRS_SETTINGS = settingsTable({
+export const JOINED_SETTINGS = settingsTable({
   ...ORDER_ID,
   ...LISTING_SETTINGS,
   ...MONGODB_SETTINGS,

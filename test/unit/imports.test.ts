@@ -78,7 +78,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
-  monitor: { folders: [], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
+  monitor: { folders: ["schemas"], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
   pipeline: {
     folders: ["schemas", "transforms", "producers", "services", "monitor"],
     packages: [
