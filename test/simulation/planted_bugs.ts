@@ -9,7 +9,7 @@ import { ByteWriter } from "../../beam/model/bytes.js";
 import type { Clock } from "../../beam/platform/clock.js";
 import { TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
-import { StoredChangelog } from "../../beam/runners/direct/stored_changelog.js";
+import { StoredState } from "../../beam/runners/direct/stored_state.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { PartitionReader } from "../../connectors/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../connectors/kafka/find_partitions.js";
@@ -303,11 +303,11 @@ export const PLANTED_BUGS = {
     scenarios: { mode: "bounded" },
     seedsMax: MANY,
     plant: () =>
-      replace(StoredChangelog.prototype, "delete", () => {
-        return function (this: StoredChangelog, key) {
+      replace(StoredState.prototype, "delete", () => {
+        return function (this: StoredState, cell) {
           const nobody = new ByteWriter(1);
           nobody.writeVarint(0);
-          this.put(key, nobody);
+          this.put(cell, nobody);
         };
       }),
   },
