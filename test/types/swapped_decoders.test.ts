@@ -31,7 +31,7 @@ function problemsOf(change: (body: string) => string): string[] {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
 }
 
-const swap = (body: string, one: string, other: string): string =>
+const swap = (body: string, [one, other]: readonly [string, string]): string =>
   body.replace(new RegExp(`\\b(${one}|${other})\\b`, "g"), (name) => (name === one ? other : one));
 
 describe("decoders of the two topics that are swapped", function () {
@@ -46,7 +46,7 @@ describe("decoders of the two topics that are swapped", function () {
       ["ORDER_DECODER", "PAYMENT_DECODER"],
       ["ORDER_FILE_DECODER", "PAYMENT_FILE_DECODER"],
     ] as const) {
-      const problems = problemsOf((body) => swap(body, ...names));
+      const problems = problemsOf((body) => swap(body, names));
       assert.ok(problems.length >= 2, problems.join("\n"));
       assert.match(problems.join("\n"), /customer_id/);
       assert.match(problems.join("\n"), /payment_id/);
