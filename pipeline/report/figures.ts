@@ -3,7 +3,7 @@
 import type { MetricSource } from "@order-payment-stream/beam";
 import type { CounterSource } from "@order-payment-stream/beam/direct";
 import { type Book, type Kind, missingOf, PLACES, type Place, type Tally } from "../../schemas/figures.js";
-import type { DeadLetterReason } from "../../transforms/dead_letter.js";
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../transforms/dead_letter.js";
 
 export interface Figures extends Tally {
   readonly dead_letters: Readonly<Partial<Record<DeadLetterReason, number>>>;
@@ -16,21 +16,11 @@ export interface Figures extends Tally {
 
 const JOIN = "JoinOrdersPayments";
 
-export const REASONS = [
-  "UNDECODABLE",
-  "INVALID",
-  "NULL_VALUE",
-  "FUTURE_TIMESTAMP",
-  "LATE",
-  "CONFLICT",
-  "SINK_REJECTED",
-] as const satisfies readonly DeadLetterReason[];
-
 export function figuresOf(metrics: CounterSource): Figures {
   const orders = bookOf(metrics, "orders", "ReadOrders");
   const payments = bookOf(metrics, "payments", "ReadPayments");
   const dead_letters: Partial<Record<DeadLetterReason, number>> = {};
-  for (const reason of REASONS) {
+  for (const reason of DEAD_LETTER_REASONS) {
     const count = metrics.counter(reason, "WriteDeadLetters");
     if (count > 0) dead_letters[reason] = count;
   }
@@ -57,7 +47,7 @@ export function earlierFigures({ earlier }: MetricSource): Figures | undefined {
 export function figuresSince(before: Figures | undefined, now: Figures): Figures {
   if (before === undefined) return now;
   const dead_letters: Partial<Record<DeadLetterReason, number>> = {};
-  for (const reason of REASONS) {
+  for (const reason of DEAD_LETTER_REASONS) {
     const count = (now.dead_letters[reason] ?? 0) - (before.dead_letters[reason] ?? 0);
     if (count > 0) dead_letters[reason] = count;
   }
