@@ -19,7 +19,7 @@ import { registerDoFn } from "../../../beam/sdk/registry.js";
 import { TestStream } from "../../../beam/sdk/test_stream.js";
 import type { RecordCursor } from "../../../connectors/kafka/client/kafka_client.js";
 import { watermarkAfterEvent } from "../../../connectors/kafka/partition_watermark.js";
-import { Rejected, recordDecoder } from "../../../connectors/kafka/record_decoder.js";
+import { Rejected } from "../../../connectors/kafka/record_decoder.js";
 import type { Order, Payment } from "../../../schemas/events.js";
 import { coGroupByOrderId } from "../../../transforms/co_group.js";
 import type { DeadLetter, RecordDeadLetter } from "../../../transforms/dead_letter.js";
@@ -96,11 +96,11 @@ export interface Side {
 
 export function booksOf(run: DirectRun): Books {
   const side = (kind: string): Side => ({
-    paired: run.metrics.counter(`paired_${kind}`),
+    paired: run.metrics.counter(`joined_${kind}`),
     unmatched: run.metrics.counter(`unmatched_${kind}`),
-    duplicates: run.metrics.counter(`duplicate_${kind}`),
-    conflicts: run.metrics.counter(`conflict_${kind}`),
-    waiting: run.metrics.counter(`waiting_${kind}`),
+    duplicates: run.metrics.counter(`duplicates_${kind}`),
+    conflicts: run.metrics.counter(`dead_letters_${kind}`),
+    waiting: run.metrics.counter(`pending_${kind}`),
   });
   return { orders: side("orders"), payments: side("payments") };
 }
@@ -125,8 +125,8 @@ export class JoinStream {
   ) {
     const config = { timeoutMs, maxAheadOfClockMs: null };
     this.#decoders = {
-      orders: recordDecoder(ORDER_DECODER, config),
-      payments: recordDecoder(PAYMENT_DECODER, config),
+      orders: ORDER_DECODER.create(config),
+      payments: PAYMENT_DECODER.create(config),
     };
   }
 
