@@ -31,12 +31,14 @@ export interface FlinkOptions extends LocalRunnerOptions {
   readonly flinkMaster?: string;
   /** Heap of the JVM in MiB; default 4096. */
   readonly heapMaxMb?: number;
+  /** Further options of the JVM. */
+  readonly jvmArgs?: readonly string[];
 }
 
 /** Starts one on free ports. Throws RequirementMissing or ServiceFailed. */
 export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunner> {
   const { log = () => {}, env = process.env, signal } = options;
-  const { flinkMaster = "[local]", heapMaxMb = 4096 } = options;
+  const { flinkMaster = "[local]", heapMaxMb = 4096, jvmArgs = [] } = options;
   const jars = await prepareFlink(options);
   const [port, artifactPort, expansionPort] = [await freePort(), await freePort(), await freePort()];
   const runner = await LocalRunner.start({
@@ -44,6 +46,7 @@ export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunne
     command: javaCommand(env),
     args: (folder) => [
       `-Xmx${heapMaxMb}m`,
+      ...jvmArgs,
       ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
       `-Djava.io.tmpdir=${folder}`,
       "-cp",

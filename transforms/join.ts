@@ -38,11 +38,10 @@ type Outputs = typeof outputs;
 type Context = StatefulContext<Outputs, typeof state, typeof timers>;
 type ExpiryContext = TimerContext<string, Outputs, typeof state, typeof timers>;
 
-/** What arrived for one order_id. */
-export interface Arrivals {
-  readonly orders: readonly ReceivedEvent<Order>[];
-  readonly payments: readonly ReceivedEvent<Payment>[];
-}
+/** What arrived for an order_id. */
+export type Arrival =
+  | { readonly tag: "orders"; readonly value: ReceivedEvent<Order> }
+  | { readonly tag: "payments"; readonly value: ReceivedEvent<Payment> };
 
 /** What one firing of a timer ends at most. */
 const EXPIRED_PER_FIRING_MAX = 1_000;
@@ -51,7 +50,7 @@ export type JoinConfig = { readonly timeoutMs: number };
 
 export class JoinOrdersPayments extends StatefulDoFn<
   string,
-  Arrivals,
+  Iterable<Arrival>,
   Outputs,
   typeof state,
   typeof timers,
@@ -79,9 +78,11 @@ export class JoinOrdersPayments extends StatefulDoFn<
     waiting_payments: counter(),
   };
 
-  process({ value }: KV<string, Arrivals>, ctx: Context): void {
-    for (const order of value.orders) this.#takeOrder(order, ctx);
-    for (const payment of value.payments) this.#takePayment(payment, ctx);
+  process({ value: arrivals }: KV<string, Iterable<Arrival>>, ctx: Context): void {
+    for (const { tag, value } of arrivals) {
+      if (tag === "orders") this.#takeOrder(value, ctx);
+      else this.#takePayment(value, ctx);
+    }
   }
 
   #takeOrder(received: ReceivedEvent<Order>, ctx: Context): void {

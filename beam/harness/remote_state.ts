@@ -16,7 +16,7 @@ import type {
 import { ByteReader, type ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { TimestampMs } from "../model/timestamps.js";
-import { Cell, type ChangedTimer, KeyState, type MultimapCells } from "./key_state.js";
+import { Cell, type ChangedTimer, type KeyBytes, KeyState, type MultimapCells } from "./key_state.js";
 import { BundleTimers, CellTable, type PresentKey, RemoteMultimap } from "./remote_tables.js";
 import type { StateCache } from "./state_cache.js";
 import type { StateChannel, StateRound } from "./state_channel.js";
@@ -44,8 +44,10 @@ export class RemoteState implements RemoteKeys, PresentKey {
   readonly #reader = new ByteReader();
   #bundle!: BundleState;
   #scope = "";
+  /** All keys that the bundle has entered. */
   #touched = new Map<string, KeyState>();
-  #missing = new Map<string, KeyState>();
+  /** Of those, the ones that are to be loaded. */
+  #missing: KeyState[] = [];
   #changed: KeyState[] = [];
   #present!: KeyState;
   #bytes = 0;
@@ -89,29 +91,27 @@ export class RemoteState implements RemoteKeys, PresentKey {
 
   enter(key: ByteWriter): boolean {
     const id = key.buffer.latin1Slice(0, key.length);
-    const touched = this.#touched.get(id);
-    if (touched !== undefined) {
-      this.#present = touched;
-      return true;
+    let state = this.#touched.get(id);
+    if (state === undefined) {
+      const { cacheToken, cache } = this.#bundle;
+      state = (cacheToken === undefined ? undefined : cache.take(this.#scope, id)) ?? this.#newKey(id, key);
+      this.#touched.set(id, state);
+      if (state.isLoaded) this.#bytes += state.bytes;
+      else this.#missing.push(state);
     }
-    if (this.#missing.has(id)) return false;
-    const cached =
-      this.#bundle.cacheToken === undefined ? undefined : this.#bundle.cache.take(this.#scope, id);
-    const state = cached ?? this.#newKey(id, key);
-    if (cached === undefined && this.#cells.length + this.#multimaps.length > 0) {
-      this.#missing.set(id, state);
-      return false;
-    }
-    this.#touch(state);
     this.#present = state;
-    return true;
+    return state.isLoaded;
   }
 
   arrive(): void | Promise<void> {
-    if (this.#missing.size === 0) return;
-    return this.#load(this.#bundle.channel()).then(() => {
-      for (const state of this.#missing.values()) this.#touch(state);
-      this.#missing.clear();
+    const missing = this.#missing;
+    if (missing.length === 0) return;
+    this.#missing = [];
+    return this.#load(missing, this.#bundle.channel()).then(() => {
+      for (const state of missing) {
+        state.isLoaded = true;
+        this.#bytes += state.bytes;
+      }
     });
   }
 
@@ -120,10 +120,8 @@ export class RemoteState implements RemoteKeys, PresentKey {
   }
 
   takeTimerBefore(limit: TimestampMs): TimerToFire | undefined {
-    const { timers } = this.#present;
-    if (timers === undefined) return undefined;
     let first: ChangedTimer | undefined;
-    for (const timer of timers) {
+    for (let { timers: timer } = this.#present; timer !== undefined; timer = timer.next) {
       if (!timer.isSet || !timer.isEventTime || timer.fireTimestamp >= limit) continue;
       if (first === undefined || timer.fireTimestamp < first.fireTimestamp) first = timer;
     }
@@ -169,7 +167,9 @@ export class RemoteState implements RemoteKeys, PresentKey {
   /** After `commit`: leaves what is known to bundles to come, and frees it here. */
   release(): void {
     const { cacheToken, cache } = this.#bundle;
-    if (cacheToken !== undefined) for (const state of this.#touched.values()) cache.put(this.#scope, state);
+    if (cacheToken !== undefined) {
+      for (const state of this.#touched.values()) if (state.isLoaded) cache.put(this.#scope, state);
+    }
     this.#forget();
   }
 
@@ -201,9 +201,13 @@ export class RemoteState implements RemoteKeys, PresentKey {
     this.#markChanged();
     const present = this.#present;
     const known = present.timer(timer.family, timer.tag);
-    if (known !== undefined) Object.assign(known, timer);
-    else if (present.timers === undefined) present.timers = [timer];
-    else present.timers.push(timer);
+    if (known === undefined) {
+      present.addTimer(timer);
+      return;
+    }
+    known.isSet = timer.isSet;
+    known.fireTimestamp = timer.fireTimestamp;
+    known.outputTimestamp = timer.outputTimestamp;
   }
 
   #markChanged(): void {
@@ -214,42 +218,39 @@ export class RemoteState implements RemoteKeys, PresentKey {
 
   #forget(): void {
     if (this.#touched.size > 0) this.#touched = new Map();
-    if (this.#missing.size > 0) this.#missing = new Map();
+    if (this.#missing.length > 0) this.#missing = [];
     this.#changed = [];
     this.#bytes = 0;
   }
 
-  #touch(state: KeyState): void {
-    this.#touched.set(state.id, state);
-    this.#bytes += state.bytes;
-  }
-
   #newKey(id: string, { buffer, length }: ByteWriter): KeyState {
-    const bytes = Buffer.allocUnsafe(length);
-    buffer.copy(bytes, 0, 0, length);
-    const cells = this.#cells.map(() => new Cell());
+    const cells = this.#cells.map(newCell);
     const multimaps = this.#multimaps.length === 0 ? NO_MULTIMAPS : this.#multimaps.map(() => new Map());
-    if (this.windowCoder === undefined) return new KeyState(id, bytes, NO_BYTES, cells, multimaps);
-    this.#reader.reset(bytes);
-    this.keyCoder.decode(this.#reader, "nested");
-    const at = this.#reader.position;
-    return new KeyState(id, bytes.subarray(0, at), bytes.subarray(at), cells, multimaps);
+    let keyLength = length;
+    if (this.windowCoder !== undefined) {
+      this.#reader.reset(buffer, 0, length);
+      this.keyCoder.decode(this.#reader, "nested");
+      keyLength = this.#reader.position;
+    }
+    const state = new KeyState(id, keyLength, cells, multimaps);
+    state.isLoaded = cells.length + multimaps.length === 0;
+    return state;
   }
 
   /** All cells in one round, and the values of multimaps in a second. */
-  async #load(channel: StateChannel): Promise<void> {
+  async #load(missing: readonly KeyState[], channel: StateChannel): Promise<void> {
     const { instructionId } = this.#bundle;
     const first = channel.round(instructionId);
     const multimaps: { state: KeyState; index: number; keys: LoadedBytes }[] = [];
-    for (const state of this.#missing.values()) {
+    for (const state of missing) {
       for (let i = 0; i < state.cells.length; i++) {
         const { key, what } = this.#cells[i]!;
-        first.get(key, state.window, state.key, NO_BYTES, what, state.cells[i]!);
+        first.get(key, state, NO_BYTES, what, state.cells[i]!);
       }
       for (let index = 0; index < state.multimaps.length; index++) {
         const keys = new LoadedBytes();
         const { keys: place, what } = this.#multimaps[index]!;
-        first.get(place, state.window, state.key, NO_BYTES, what, keys);
+        first.get(place, state, NO_BYTES, what, keys);
         multimaps.push({ state, index, keys });
       }
     }
@@ -270,7 +271,7 @@ export class RemoteState implements RemoteKeys, PresentKey {
       const mapKey = mapKeys.subarray(from, reader.position);
       const cell = new Cell();
       state.multimaps[index]!.set(mapKey.toString("latin1"), cell);
-      round.get(values, state.window, state.key, mapKey, what, cell);
+      round.get(values, state, mapKey, what, cell);
     }
   }
 
@@ -284,11 +285,10 @@ export class RemoteState implements RemoteKeys, PresentKey {
   }
 
   #writeTimers(state: KeyState): void {
-    if (state.timers === undefined) return;
-    for (const timer of state.timers) {
-      this.#timerOutputs.get(timer.family)!.write(state.key, state.window, timer);
+    for (let { timers: timer } = state; timer !== undefined; timer = timer.next) {
+      this.#timerOutputs.get(timer.family)!.write(state, timer);
     }
-    state.timers = undefined;
+    state.forgetTimers();
   }
 }
 
@@ -305,14 +305,17 @@ interface MultimapPlace {
 class LoadedBytes {
   bytes: Buffer = Buffer.alloc(0);
 
-  load(bytes: Buffer): void {
-    this.bytes = bytes;
+  load(bytes: Buffer, start: number, end: number): void {
+    this.bytes = Buffer.from(bytes.subarray(start, end));
   }
 }
 
+const newCell = (): Cell => new Cell();
+
 /** Brings the runner's copy of a cell to what it is here. */
-function send(cell: Cell, place: CellKey, { window, key }: KeyState, part: Buffer, round: StateRound): void {
-  if (cell.mustClear) round.clear(place, window, key, part);
-  if (cell.length > cell.sent) round.append(place, window, key, part, cell.bytes, cell.sent, cell.length);
+function send(cell: Cell, place: CellKey, key: KeyBytes, part: Buffer, round: StateRound): void {
+  const { bytes, start, sent, length } = cell;
+  if (cell.mustClear) round.clear(place, key, part);
+  if (length > sent) round.append(place, key, part, bytes, start + sent, start + length);
   cell.markSent();
 }

@@ -24,10 +24,7 @@ export class CellTable implements ChangelogTable {
   ) {}
 
   get(_key: ByteWriter, out: ByteReader): boolean {
-    const { bytes, length } = this.present.cell(this.index);
-    if (length === 0) return false;
-    out.reset(bytes, 0, length);
-    return true;
+    return read(this.present.cell(this.index), out);
   }
 
   put(_key: ByteWriter, { buffer, length }: ByteWriter): void {
@@ -68,9 +65,7 @@ export class RemoteMultimap implements MultimapTable {
 
   get(_key: ByteWriter, mapKey: ByteWriter, out: ByteReader): boolean {
     const cell = this.present.multimapCells(this.index).get(idOf(mapKey));
-    if (cell === undefined || cell.length === 0) return false;
-    out.reset(cell.bytes, 0, cell.length);
-    return true;
+    return cell !== undefined && read(cell, out);
   }
 
   append(_key: ByteWriter, mapKey: ByteWriter, { buffer, length }: ByteWriter): void {
@@ -94,6 +89,12 @@ export class RemoteMultimap implements MultimapTable {
   }
 }
 
+function read({ bytes, start, length }: Cell, out: ByteReader): boolean {
+  if (length === 0) return false;
+  out.reset(bytes, start, start + length);
+  return true;
+}
+
 function idOf({ buffer, length }: ByteWriter): string {
   return buffer.latin1Slice(0, length);
 }
@@ -107,7 +108,15 @@ export class BundleTimers implements TimerTable {
 
   set(_key: ByteWriter, tag: string, fireTimestamp: TimestampMs, outputTimestamp: TimestampMs): void {
     const { family, isEventTime } = this;
-    this.present.changeTimer({ family, tag, isEventTime, isSet: true, fireTimestamp, outputTimestamp });
+    this.present.changeTimer({
+      family,
+      tag,
+      isEventTime,
+      isSet: true,
+      fireTimestamp,
+      outputTimestamp,
+      next: undefined,
+    });
   }
 
   clear(_key: ByteWriter, tag: string): void {
@@ -119,6 +128,7 @@ export class BundleTimers implements TimerTable {
       isSet: false,
       fireTimestamp: 0,
       outputTimestamp: 0,
+      next: undefined,
     });
   }
 }
