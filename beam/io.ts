@@ -5,7 +5,7 @@
 import "./only_copy.js";
 
 export { type Backoff, backoffMs } from "./platform/backoff.js";
-export { type Clock, systemClock } from "./platform/clock.js";
+export { after, type Clock, every, sleep, systemClock, type WaitOptions } from "./platform/clock.js";
 export { crc32c } from "./platform/crc32c.js";
 export { type HealthReporter, silentHealth } from "./platform/health.js";
 export {

@@ -2,20 +2,22 @@
  * The last quarter of an hour of a run: a sample each second, from which rates, shares and quantiles are differences.
  * It holds a bounded number of numbers, whatever the run.
  */
+import { missingOf, type Tally } from "../schemas/figures.js";
 import { gapMs } from "./metrics.js";
-import { type Latency, lagOf, missingOf, type Observation, sumOf, type Tally } from "./observation.js";
+import { type Latency, lagOf, type Observation, sumOf } from "./observation.js";
 
 /** What the charts show, of one second. Rates are per second. */
 export interface Point {
   readonly atMs: number;
   readonly orders: number;
   readonly payments: number;
-  readonly pairs: number;
+  readonly joined: number;
   readonly unmatched: number;
   readonly duplicates: number;
   readonly late: number;
-  readonly deadLetters: number;
-  readonly waiting: number;
+  /** Without the late ones. */
+  readonly dead_letters: number;
+  readonly pending: number;
   /** Behind the clock; null: not known. */
   readonly gapMs: number | null;
   readonly p50Ms: number | null;
@@ -29,9 +31,9 @@ export interface Recent {
   readonly overMs: number;
   readonly ordersPerSecond: number;
   readonly paymentsPerSecond: number;
-  readonly pairsPerSecond: number;
+  readonly joinedPerSecond: number;
   readonly read: number;
-  readonly deadLetters: Readonly<Record<string, number>>;
+  readonly dead_letters: Readonly<Record<string, number>>;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   /** By name of the stage; shares of time from 0 to 1. */
@@ -122,12 +124,12 @@ export class History {
       atMs: now.atMs,
       orders: rate((tally) => tally.orders.read),
       payments: rate((tally) => tally.payments.read),
-      pairs: rate((tally) => tally.joined),
+      joined: rate((tally) => tally.joined),
       unmatched: rate((tally) => tally.unmatched),
       duplicates: rate((tally) => tally.orders.duplicates + tally.payments.duplicates),
-      late: rate((tally) => tally.deadLetters.LATE ?? 0),
-      deadLetters: rate((tally) => sumOf(tally.deadLetters) - (tally.deadLetters.LATE ?? 0)),
-      waiting: orders.waiting + payments.waiting,
+      late: rate((tally) => tally.dead_letters.LATE ?? 0),
+      dead_letters: rate((tally) => sumOf(tally.dead_letters) - (tally.dead_letters.LATE ?? 0)),
+      pending: orders.pending + payments.pending,
       gapMs: gapMs(observation.joinWatermarkMs, now.atMs) ?? null,
       p50Ms: recent.p50Ms,
       p99Ms: recent.p99Ms,
@@ -150,9 +152,9 @@ export class History {
       overMs: now.atMs - long.atMs,
       ordersPerSecond: perSecond((tally) => tally.orders.read),
       paymentsPerSecond: perSecond((tally) => tally.payments.read),
-      pairsPerSecond: perSecond((tally) => tally.joined),
+      joinedPerSecond: perSecond((tally) => tally.joined),
       read: read(now.total) - read(long.total),
-      deadLetters: growth(long.total.deadLetters, now.total.deadLetters),
+      dead_letters: growth(long.total.dead_letters, now.total.dead_letters),
       p50Ms: quantile(counts, boundsMs, 0.5),
       p99Ms: quantile(counts, boundsMs, 0.99),
       stages,

@@ -3,9 +3,12 @@
  * nothing is counted twice and nothing is paid for in between. Names are Prometheus's: base units, `_total` for what
  * only grows, and no id of an order, a payment or a document in a label.
  */
+
 import type { StageActivity } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
-import { type Books, lagOf, type Observation } from "./observation.js";
+import { type Book, KINDS, PLACES, type Place } from "../schemas/figures.js";
+import { lagOf, type Observation } from "./observation.js";
 
 type Labels = Readonly<Record<string, string | number>>;
 type Value = readonly [value: number, labels?: Labels];
@@ -18,15 +21,13 @@ export interface MetricDefinition {
   readonly values: (observation: Observation) => readonly Value[];
 }
 
-const KINDS = ["orders", "payments"] as const;
-
 const ofStages =
   (value: (stage: StageActivity) => number) =>
   ({ stages }: Observation): Value[] =>
     stages.map((stage): Value => [value(stage), { stage: stage.name }]);
 
 const ofKinds =
-  (name: keyof Books) =>
+  (name: keyof Book) =>
   ({ total, tellsFigures }: Observation): Value[] =>
     tellsFigures ? KINDS.map((kind): Value => [total[kind][name], { kind }]) : [];
 
@@ -41,6 +42,29 @@ export function gapMs(watermark: number | undefined, atMs: number): number | und
 
 function known(values: readonly (readonly [number | undefined, Labels?])[]): Value[] {
   return values.filter((value): value is Value => value[0] !== undefined);
+}
+
+const PLACE_HELP: Readonly<Record<Place, string>> = {
+  joined: "Events that have found a partner.",
+  unmatched: "Events whose time ended without a partner.",
+  duplicates: "Events that repeat one in state.",
+  dead_letters: "Records that could not take part.",
+  pending: "Events in state without a partner.",
+};
+
+/** ops_duplicate_events_total, ops_pending_events: in the singular, before what is counted. */
+export function eventsMetricName(place: Place): string {
+  return `ops_${place.replace(/s$/, "")}_events${place === "pending" ? "" : "_total"}`;
+}
+
+function eventsIn(place: Place): MetricDefinition {
+  return {
+    name: eventsMetricName(place),
+    type: place === "pending" ? "gauge" : "counter",
+    help: PLACE_HELP[place],
+    labels: ["kind"],
+    values: ofKinds(place),
+  };
 }
 
 export const METRICS: readonly MetricDefinition[] = [
@@ -83,49 +107,15 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_events_total",
     type: "counter",
-    help: "Events read, over all runs on this state. The sum of paired, unmatched, duplicate and dead-letter events and of those that wait, whenever nothing is in flight.",
+    help: "Events read, over all runs on this state. The sum of joined, unmatched, duplicate, dead-letter and pending events, whenever nothing is in flight.",
     labels: ["kind"],
     values: ofKinds("read"),
   },
+  ...PLACES.map(eventsIn),
   {
-    name: "ops_paired_events_total",
+    name: "ops_joined_total",
     type: "counter",
-    help: "Events that have found a partner.",
-    labels: ["kind"],
-    values: ofKinds("paired"),
-  },
-  {
-    name: "ops_unmatched_events_total",
-    type: "counter",
-    help: "Events whose time ended without a partner.",
-    labels: ["kind"],
-    values: ofKinds("unmatched"),
-  },
-  {
-    name: "ops_duplicate_events_total",
-    type: "counter",
-    help: "Events that repeat one in state.",
-    labels: ["kind"],
-    values: ofKinds("duplicates"),
-  },
-  {
-    name: "ops_dead_letter_events_total",
-    type: "counter",
-    help: "Records that could not take part.",
-    labels: ["kind"],
-    values: ofKinds("deadLetters"),
-  },
-  {
-    name: "ops_waiting_events",
-    type: "gauge",
-    help: "Events in state without a partner.",
-    labels: ["kind"],
-    values: ofKinds("waiting"),
-  },
-  {
-    name: "ops_pairs_total",
-    type: "counter",
-    help: "Pairs written.",
+    help: "Documents written to the joined collection.",
     labels: [],
     values: ({ total, tellsFigures }) => (tellsFigures ? [[total.joined]] : []),
   },
@@ -135,7 +125,7 @@ export const METRICS: readonly MetricDefinition[] = [
     help: "Dead letters, refused documents included.",
     labels: ["reason"],
     values: ({ total }) =>
-      Object.entries(total.deadLetters).map(([reason, count]): Value => [count ?? 0, { reason }]),
+      Object.entries(total.dead_letters).map(([reason, count]): Value => [count ?? 0, { reason }]),
   },
   {
     name: "ops_watermark_lag_seconds",
@@ -307,7 +297,7 @@ export function createRegistry(observe: () => Observation): Registry {
   const observed = (): Observation => {
     if (last === undefined) {
       last = observe();
-      setImmediate(() => {
+      void systemClock.yield().then(() => {
         last = undefined;
       });
     }

@@ -4,27 +4,7 @@
  */
 import type { CommitTimes, HealthProblem, StageActivity } from "@order-payment-stream/beam/direct";
 import type { PartitionStatus } from "@order-payment-stream/kafka";
-
-export type Kind = "orders" | "payments";
-
-/** Where the events of one topic have gone: `read` is the sum of all others whenever no bundle is under way. */
-export interface Books {
-  readonly read: number;
-  readonly paired: number;
-  readonly unmatched: number;
-  readonly duplicates: number;
-  readonly deadLetters: number;
-  readonly waiting: number;
-}
-
-/** What was counted, in events; `joined` and `unmatched` are documents. */
-export interface Tally {
-  readonly orders: Books;
-  readonly payments: Books;
-  readonly joined: number;
-  readonly unmatched: number;
-  readonly deadLetters: Readonly<Partial<Record<string, number>>>;
-}
+import type { Kind, Tally } from "../schemas/figures.js";
 
 export interface Partition extends PartitionStatus {
   readonly kind: Kind;
@@ -89,6 +69,8 @@ export interface Observation {
   /** What waits in state, paired events too, by the time at which it expires. */
   readonly expiries: readonly { readonly atMs: number; readonly count: number }[];
   readonly latency: Latency;
+  /** Reasons that a dead letter can have. */
+  readonly deadLetterReasons: readonly string[];
   readonly commits: CommitTimes | undefined;
   readonly stateBytes: number | undefined;
   /** The latest last; undefined: none are made. */
@@ -97,30 +79,9 @@ export interface Observation {
   readonly servers: readonly Server[];
 }
 
-export const NO_BOOKS: Books = {
-  read: 0,
-  paired: 0,
-  unmatched: 0,
-  duplicates: 0,
-  deadLetters: 0,
-  waiting: 0,
-};
-export const NO_TALLY: Tally = {
-  orders: NO_BOOKS,
-  payments: NO_BOOKS,
-  joined: 0,
-  unmatched: 0,
-  deadLetters: {},
-};
-
 /** Records that have not been read yet; undefined: not known. */
 export function lagOf({ end, position }: Pick<Partition, "end" | "position">): number | undefined {
   return end === undefined ? undefined : Math.max(0, end - position);
-}
-
-/** Events read that are in none of the other places. */
-export function missingOf({ read, paired, unmatched, duplicates, deadLetters, waiting }: Books): number {
-  return read - paired - unmatched - duplicates - deadLetters - waiting;
 }
 
 export function sumOf(counts: Readonly<Partial<Record<string, number>>>): number {

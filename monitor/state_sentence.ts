@@ -3,9 +3,10 @@
  * things may be wrong at once; what keeps the most from working comes first, and the others are listed behind it.
  */
 import type { StageActivity } from "@order-payment-stream/beam/direct";
+import { missingOf } from "../schemas/figures.js";
 import type { Recent } from "./history.js";
 import { gapMs } from "./metrics.js";
-import { lagOf, missingOf, type Observation, type Partition, sumOf } from "./observation.js";
+import { lagOf, type Observation, type Partition, sumOf } from "./observation.js";
 
 /**
  * healthy: nothing to do. attention: it works, and somebody should look. trouble: results are late or missing until
@@ -230,31 +231,31 @@ function bookFindings({ phase }: Observation, { imbalance }: Recent): Finding[] 
   return [{ level: "attention", text }];
 }
 
-function deadLetterFindings({ deadLetters, read, overMs }: Recent): Finding[] {
-  const letters = sumOf(deadLetters);
+function deadLetterFindings({ dead_letters, read, overMs }: Recent): Finding[] {
+  const letters = sumOf(dead_letters);
   if (letters < DEAD_LETTERS_MIN || letters < DEAD_LETTER_SHARE_MIN * read) return [];
   const share = percent(letters / Math.max(letters, read));
-  const text = `${share} of what was read in the last ${duration(overMs)} became dead letters: ${reasonsText(deadLetters)}`;
+  const text = `${share} of what was read in the last ${duration(overMs)} became dead letters: ${reasonsText(dead_letters)}`;
   return [{ level: "attention", text }];
 }
 
 function healthyText({ joinWatermarkMs, atMs, total, runner }: Observation, recent: Recent): string {
-  const { ordersPerSecond, paymentsPerSecond, pairsPerSecond, deadLetters, overMs } = recent;
+  const { ordersPerSecond, paymentsPerSecond, joinedPerSecond, dead_letters, overMs } = recent;
   const events = Math.round(ordersPerSecond + paymentsPerSecond);
   const gap = gapMs(joinWatermarkMs, atMs);
-  const letters = sumOf(deadLetters);
+  const letters = sumOf(dead_letters);
   // Other runners take their time between steps, and count each by itself.
   const underWay = runner === "direct" ? 0 : missingOf(total.orders) + missingOf(total.payments);
   const parts = [
     events === 0 && total.orders.read + total.payments.read > 0
       ? "nothing new to read"
-      : `${count(events)} events and ${count(Math.round(pairsPerSecond))} pairs a second`,
+      : `${count(events)} events and ${count(Math.round(joinedPerSecond))} pairs a second`,
     ...(underWay < UNDER_WAY_MIN ? [] : [`${count(underWay)} events are read and not joined yet`]),
     ...(gap === undefined ? [] : [`event time is ${duration(gap)} behind the clock`]),
     ...(letters === 0
       ? []
       : [
-          `${count(letters)} ${letters === 1 ? "dead letter" : "dead letters"} in the last ${duration(overMs)} (${reasonsText(deadLetters)})`,
+          `${count(letters)} ${letters === 1 ? "dead letter" : "dead letters"} in the last ${duration(overMs)} (${reasonsText(dead_letters)})`,
         ]),
   ];
   return `healthy: ${parts.join("; ")}`;

@@ -1,7 +1,8 @@
 /** What the page shows, each second: an observation made smaller, with what the last minute says. */
+import { missingOf } from "../schemas/figures.js";
 import type { History, Point, Recent } from "./history.js";
 import { gapMs } from "./metrics.js";
-import { lagOf, missingOf, type Observation } from "./observation.js";
+import { lagOf, type Observation } from "./observation.js";
 import { nameOf, type State, shortName, slowestPartition, stateOf } from "./state_sentence.js";
 
 /** More are not sent each second: those that are furthest behind are. */
@@ -30,6 +31,7 @@ export interface View {
   /** Equal spans of event time from where the join is; the first has what is due, the last all that is later. */
   readonly expiries: { readonly spanMs: number; readonly counts: readonly number[] };
   readonly latency: Observation["latency"];
+  readonly deadLetterReasons: readonly string[];
   readonly commits: Observation["commits"] | null;
   readonly stateBytes: number | null;
   readonly checkpoints: Observation["checkpoints"] | null;
@@ -88,6 +90,7 @@ export function viewOf(observation: Observation, recent: Recent, history: Histor
     partitionCount: observation.partitions.length,
     expiries: expiryBars(observation),
     latency: observation.latency,
+    deadLetterReasons: observation.deadLetterReasons,
     commits: observation.commits ?? null,
     stateBytes: observation.stateBytes ?? null,
     checkpoints: checkpoints?.slice(-CHECKPOINTS_MAX) ?? null,

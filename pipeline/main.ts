@@ -13,8 +13,8 @@ import {
   EXPORT_SETTINGS,
   JOBS_CHOICES,
   JOBS_SETTINGS,
+  JOINED_SETTINGS,
   LIST_CHOICES,
-  PAIRS_SETTINGS,
   RUN_DATAFLOW_LOCAL_SETTINGS,
   RUN_LOCAL_SETTINGS,
   SERVICE_CHOICES,
@@ -124,11 +124,11 @@ define(program.command("explain").description("why an order is or is not paired"
   action: async (read, _, orderId) => (await import("./commands/explain.js")).explain(read, orderId),
 });
 
-define(program.command("pairs").description("list the pairs that were written"), {
-  table: PAIRS_SETTINGS,
-  examples: ["pairs list --since=10m --json", "pairs list --order_id=o-4711", "pairs count"],
+define(program.command("joined").alias("pairs").description("list the pairs that were written"), {
+  table: JOINED_SETTINGS,
+  examples: ["joined list --since=10m --json", "joined list --order_id=o-4711", "joined count"],
   choices: LIST_CHOICES,
-  action: async ({ settings }, what) => (await import("./commands/list_documents.js")).pairs(settings, what),
+  action: async ({ settings }, what) => (await import("./commands/list_documents.js")).joined(settings, what),
 });
 
 define(program.command("unmatched").description("list the events that found no partner in time"), {

@@ -21,6 +21,7 @@ import {
 } from "@order-payment-stream/beam";
 
 import type { Order, Payment } from "../schemas/events.js";
+import type { Kind, Place } from "../schemas/figures.js";
 import type { Conflict } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { createdAtOf, expiredBefore, isExpired, NO_TAG, setExpiryTimer, tagOf } from "./expiry.js";
@@ -63,20 +64,20 @@ export class JoinOrdersPayments extends StatefulDoFn<
   readonly onTimer = { expiry: (ctx: ExpiryContext) => this.#expire(ctx) };
   readonly #timeoutMs = this.config.timeoutMs;
 
-  /** Both sides of the books, in events, but for `pairs`. `waiting` goes up and down. */
+  /** Both sides of the books, in events, but for `joined`, which are pairs. `pending` goes up and down. */
   override readonly metrics = {
-    pairs: counter(),
-    paired_orders: counter(),
-    paired_payments: counter(),
+    joined: counter(),
+    joined_orders: counter(),
+    joined_payments: counter(),
     unmatched_orders: counter(),
     unmatched_payments: counter(),
-    duplicate_orders: counter(),
-    duplicate_payments: counter(),
-    conflict_orders: counter(),
-    conflict_payments: counter(),
-    waiting_orders: counter(),
-    waiting_payments: counter(),
-  };
+    duplicates_orders: counter(),
+    duplicates_payments: counter(),
+    dead_letters_orders: counter(),
+    dead_letters_payments: counter(),
+    pending_orders: counter(),
+    pending_payments: counter(),
+  } satisfies Readonly<Record<`${Place}_${Kind}` | "joined", unknown>>;
 
   process({ value: arrivals }: KV<string, Iterable<Arrival>>, ctx: Context): void {
     for (const { tag, value } of arrivals) {
@@ -91,9 +92,9 @@ export class JoinOrdersPayments extends StatefulDoFn<
     const first = this.#standing(waiting.orders.withId(order.order_id), received);
     if (first !== undefined) {
       if (isSameOrder(first, order)) {
-        this.metrics.duplicate_orders.inc();
+        this.metrics.duplicates_orders.inc();
       } else {
-        this.metrics.conflict_orders.inc();
+        this.metrics.dead_letters_orders.inc();
         this.#refuse(received, { kind: "order", first, event: order }, ctx);
       }
       return;
@@ -101,7 +102,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     const isAlone = waiting.size === 0;
     const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs, isAlone);
     this.#setTimer(order, isAlone, ctx);
-    this.metrics.waiting_orders.inc();
+    this.metrics.pending_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
     ctx.state.waiting.add(arrived);
   }
@@ -112,9 +113,9 @@ export class JoinOrdersPayments extends StatefulDoFn<
     const first = this.#standing(waiting.payments.withId(payment.payment_id), received);
     if (first !== undefined) {
       if (isSamePayment(first, payment)) {
-        this.metrics.duplicate_payments.inc();
+        this.metrics.duplicates_payments.inc();
       } else {
-        this.metrics.conflict_payments.inc();
+        this.metrics.dead_letters_payments.inc();
         this.#refuse(received, { kind: "payment", first, event: payment }, ctx);
       }
       return;
@@ -122,7 +123,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     const isAlone = waiting.size === 0;
     const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs, isAlone);
     this.#setTimer(payment, isAlone, ctx);
-    this.metrics.waiting_payments.inc();
+    this.metrics.pending_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx, received.timestamp);
     ctx.state.waiting.add(arrived);
   }
@@ -156,16 +157,16 @@ export class JoinOrdersPayments extends StatefulDoFn<
         ? { order: order.event, payment: payment.event }
         : { order: order.event, payment: payment.event, paymentTimestamp },
     );
-    this.metrics.pairs.inc();
+    this.metrics.joined.inc();
     if (!order.isPaired) {
       order.isPaired = true;
-      this.metrics.paired_orders.inc();
-      this.metrics.waiting_orders.inc(-1);
+      this.metrics.joined_orders.inc();
+      this.metrics.pending_orders.inc(-1);
     }
     if (!payment.isPaired) {
       payment.isPaired = true;
-      this.metrics.paired_payments.inc();
-      this.metrics.waiting_payments.inc(-1);
+      this.metrics.joined_payments.inc();
+      this.metrics.pending_payments.inc(-1);
     }
   }
 
@@ -202,11 +203,11 @@ export class JoinOrdersPayments extends StatefulDoFn<
       if (kind === "order") {
         ctx.emit.unmatched({ kind, event: event as Order, expiresAt });
         this.metrics.unmatched_orders.inc();
-        this.metrics.waiting_orders.inc(-1);
+        this.metrics.pending_orders.inc(-1);
       } else {
         ctx.emit.unmatched({ kind, event: event as Payment, expiresAt });
         this.metrics.unmatched_payments.inc();
-        this.metrics.waiting_payments.inc(-1);
+        this.metrics.pending_payments.inc(-1);
       }
     }
     if (waiting.size === 0) ctx.state.waiting.clear();

@@ -14,9 +14,10 @@ import type { StatefulDoFn } from "../sdk/do_fn.js";
 import type { StateSpec } from "../sdk/state.js";
 import { DoFnOperator, mainInput, refusePromise } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
+import type { KeyedState, StateOfKey, TimerToFire } from "./keyed_state.js";
 import type { FiredTimer, OperatorContext, Windowing } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import type { ExecServices, RemoteKeys, TimerTable, TimerToFire } from "./services.js";
+import type { ExecServices } from "./services.js";
 import { createCell } from "./state_cells/create_cell.js";
 import type { StateCell } from "./state_cells/state_cell.js";
 import { TimerHandle } from "./user_timers.js";
@@ -90,10 +91,12 @@ export class StatefulParDoOperator
   readonly #windowing: Windowing;
   readonly #cells: StateCell[] = [];
   readonly #processingTimers = new Set<string>();
-  readonly #expiry: TimerTable | undefined;
+  readonly #timers: TimerHandle[] = [];
+  /** Of EXPIRY_FAMILY. */
+  readonly #expiry: number | undefined;
   readonly #ctx: StatefulContextCell;
   readonly #keyReader = new ByteReader();
-  readonly #remote: RemoteKeys | undefined;
+  readonly #states: KeyedState;
   #elementsAside = new ElementsAside();
   #timersAside: TimerAside[] = [];
 
@@ -101,7 +104,7 @@ export class StatefulParDoOperator
     super(doFn, context);
     const input = mainInput(context.transform);
     this.#services = context.services;
-    this.#remote = context.services.remoteKeys(context.transformId);
+    this.#states = context.services.keyedState(context.transformId);
     this.#keyCoder = context.kvCoders(input).key;
     this.#windowing = context.windowing(input);
     const ctx = this.ctx as StatefulContextCell;
@@ -109,7 +112,7 @@ export class StatefulParDoOperator
     ctx.keyCoder = this.#keyCoder;
     ctx.keyBytes = this.#key;
     for (const [name, spec] of Object.entries(doFn.state)) {
-      const cell = createCell(name, spec as StateSpec, context);
+      const cell = createCell(name, spec as StateSpec, this.#states);
       this.#cells.push(cell);
       ctx.state[name] = cell;
     }
@@ -119,17 +122,13 @@ export class StatefulParDoOperator
         throw new Error(`${this.name}: timer ${name} has no callback in onTimer`);
       }
       if (timeDomain === "processing") this.#processingTimers.add(name);
-      ctx.timers[name] = new TimerHandle(
-        name,
-        timeDomain,
-        context.services.timerTable(context.transformId, name, timeDomain),
-        this.#key,
-        ctx,
-        this.#windowing.allowedLatenessMs,
-      );
+      const family = this.#states.timers(name, timeDomain);
+      const timer = new TimerHandle(name, timeDomain, family, ctx, this.#windowing.allowedLatenessMs);
+      this.#timers.push(timer);
+      ctx.timers[name] = timer;
     }
     if (this.#windowing.windowCoder !== undefined && !context.services.dropsExpiredState) {
-      this.#expiry = context.services.timerTable(context.transformId, EXPIRY_FAMILY, "event");
+      this.#expiry = this.#states.timers(EXPIRY_FAMILY, "event");
     }
   }
 
@@ -148,11 +147,16 @@ export class StatefulParDoOperator
     this.#key.reset();
     this.#keyCoder.encode(element.key, this.#key, "nested");
     this.#windowing.windowCoder?.encode(window, this.#key, "nested");
-    if (this.#remote !== undefined && !this.#remote.enter(this.#key)) {
+    const state = this.#states.enter(this.#key);
+    if (state === undefined) {
       this.#elementsAside.push(value, timestamp, windows, pane);
       return;
     }
-    this.#bind(window);
+    if (this.#expiry !== undefined) {
+      const gone = window.maxTimestamp + this.#windowing.allowedLatenessMs + 1;
+      state.setTimer(this.#expiry, "", gone, gone);
+    }
+    this.#bind(state);
     this.#ctx.enter(timestamp, windows, pane);
     this.#ctx.eventTimerAt = MIN_TIMESTAMP;
     const result: unknown = this.doFn.process(element, this.#ctx as any);
@@ -164,18 +168,18 @@ export class StatefulParDoOperator
     const { identity, keyAndWindowLength } = timer;
     this.#key.reset();
     this.#key.writeBytes(identity.buffer, identity.position, identity.position + keyAndWindowLength);
-    if (this.#remote === undefined) {
-      this.#fire(family, timer);
+    const state = this.#states.enter(this.#key);
+    if (state !== undefined && this.#states.isAtHand) {
+      this.#fire(family, timer, state);
       return;
     }
-    this.#remote.enter(this.#key);
     const { tag, fireTimestamp, outputTimestamp } = timer;
     this.#timersAside.push({ family, identity: this.#key.toBytes(), tag, fireTimestamp, outputTimestamp });
   }
 
   override settle(): void | Promise<void> {
     if (this.#elementsAside.length === 0 && this.#timersAside.length === 0) return;
-    const arriving = this.#remote!.arrive();
+    const arriving = this.#states.arrive();
     if (arriving === undefined) this.#resume();
     else return arriving.then(() => this.#resume());
   }
@@ -198,21 +202,20 @@ export class StatefulParDoOperator
    * first, since the watermark has passed it too.
    */
   #fireDelivered(timer: TimerAside): void {
-    const remote = this.#remote!;
     const { family, identity } = timer;
     this.#key.reset();
     this.#key.writeBytes(identity);
-    remote.enter(this.#key);
-    if (remote.isSuperseded(family, timer.tag)) return;
+    const state = this.#states.mustEnter(this.#key);
+    if (state.isSuperseded(family, timer.tag)) return;
     if (!this.#processingTimers.has(family)) {
       for (;;) {
-        const earlier = remote.takeTimerBefore(timer.fireTimestamp);
+        const earlier = state.takeTimerBefore(timer.fireTimestamp);
         if (earlier === undefined) break;
-        this.#fire(earlier.family, this.#fired(earlier, identity));
+        this.#fire(earlier.family, this.#fired(earlier, identity), state);
       }
     }
     // What fired first may have moved this one.
-    if (!remote.isSuperseded(family, timer.tag)) this.#fire(family, this.#fired(timer, identity));
+    if (!state.isSuperseded(family, timer.tag)) this.#fire(family, this.#fired(timer, identity), state);
   }
 
   #fired({ tag, fireTimestamp, outputTimestamp }: TimerToFire, identity: Buffer): FiredTimer {
@@ -225,11 +228,10 @@ export class StatefulParDoOperator
     };
   }
 
-  /** Fires a timer of the key in `#key`. */
-  #fire(family: string, timer: FiredTimer): void {
+  /** Fires a timer of the key in `#key`, whose state was entered. */
+  #fire(family: string, timer: FiredTimer, state: StateOfKey): void {
     const { identity, keyAndWindowLength } = timer;
-    this.#ctx.forgetKey();
-    for (const cell of this.#cells) cell.bind(this.#key);
+    this.#bind(state);
     if (family === EXPIRY_FAMILY) {
       for (const cell of this.#cells) {
         cell.clear();
@@ -250,14 +252,11 @@ export class StatefulParDoOperator
     this.#flush();
   }
 
-  /** Turns state and timers to the key and window in `#key`. */
-  #bind(window: BoundedWindow): void {
+  /** Turns the context to the key in `#key`, whose state was entered. */
+  #bind(state: StateOfKey): void {
     this.#ctx.forgetKey();
-    if (this.#expiry !== undefined) {
-      const gone = window.maxTimestamp + this.#windowing.allowedLatenessMs + 1;
-      this.#expiry.set(this.#key, "", gone, gone);
-    }
-    for (const cell of this.#cells) cell.bind(this.#key);
+    for (const cell of this.#cells) cell.bind(state);
+    for (const timer of this.#timers) timer.bind(state);
   }
 
   #flush(): void {

@@ -1,9 +1,8 @@
 /** The timers of a stateful DoFn, bound to the key and window at hand: the rules of what may be set. */
-import type { ByteWriter } from "../model/bytes.js";
 import { formatTimestamp, type TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { Timer } from "../sdk/timer.js";
-import type { TimeDomain, TimerTable } from "./services.js";
+import type { StateOfKey, TimeDomain } from "./keyed_state.js";
 
 /** What is being processed while timers are set. */
 export interface TimerScope {
@@ -14,14 +13,20 @@ export interface TimerScope {
 }
 
 export class TimerHandle implements Timer {
+  #state!: StateOfKey;
+
   constructor(
     private readonly name: string,
     private readonly timeDomain: TimeDomain,
-    private readonly table: TimerTable,
-    private readonly key: ByteWriter,
+    private readonly family: number,
     private readonly ctx: TimerScope,
     private readonly allowedLatenessMs: number,
   ) {}
+
+  /** Turns to a key that was entered. */
+  bind(state: StateOfKey): void {
+    this.#state = state;
+  }
 
   set(fireAt: TimestampMs, tag = "", outputTimestamp?: TimestampMs): void {
     if (!Number.isFinite(fireAt)) throw new TypeError(`timer ${this.name}: set(${fireAt}) is no time`);
@@ -34,16 +39,16 @@ export class TimerHandle implements Timer {
       const fire = Math.min(Math.ceil(fireAt), windowEnd);
       const output = outputTimestamp ?? fire;
       if (outputTimestamp !== undefined) this.#checkOutput(outputTimestamp, fire);
-      this.table.set(this.key, tag, fire, output);
+      this.#state.setTimer(this.family, tag, fire, output);
     } else {
       const output = outputTimestamp ?? ctx.timestamp;
       if (outputTimestamp !== undefined) this.#checkOutput(outputTimestamp, windowEnd);
-      this.table.set(this.key, tag, Math.ceil(fireAt), output);
+      this.#state.setTimer(this.family, tag, Math.ceil(fireAt), output);
     }
   }
 
   clear(tag = ""): void {
-    this.table.clear(this.key, tag);
+    this.#state.clearTimer(this.family, tag);
   }
 
   /** Source: the rules of Java's FnApiDoFnRunner; an earlier timestamp could lie behind the watermark already. */

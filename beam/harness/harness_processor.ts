@@ -5,21 +5,10 @@
 import { BundleProcessor } from "../exec/bundle_processor.js";
 import { mainInput, parDoPayload } from "../exec/do_fn_operator.js";
 import { ExecutionTimes } from "../exec/execution_times.js";
+import type { KeyedState } from "../exec/keyed_state.js";
 import type { FiredTimer } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
-import type {
-  ChangelogTable,
-  ClaimBudget,
-  ExecServices,
-  MultimapTable,
-  RemoteKeys,
-  Residual,
-  SideInputTable,
-  StateLayout,
-  StateTable,
-  TimeDomain,
-  TimerTable,
-} from "../exec/services.js";
+import type { ClaimBudget, ExecServices, Residual, SideInputTable } from "../exec/services.js";
 import { fnApi, type runnerApi } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
@@ -158,27 +147,25 @@ export class HarnessProcessor implements ExecServices {
     return MIN_TIMESTAMP;
   }
 
-  stateTable(transformId: string, cell: string, layout: StateLayout = "bag"): StateTable {
-    return this.#state(transformId).table(cell, layout);
-  }
-
-  changelogTable(transformId: string, cell: string): ChangelogTable {
-    return this.#state(transformId).table(cell, "bag");
-  }
-
-  multimapTable(transformId: string, cell: string, mapKeyCoder: Coder<unknown>): MultimapTable {
-    return this.#state(transformId).multimap(cell, mapKeyCoder);
-  }
-
-  timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
-    const url = urlOf(this.descriptor.timerApiServiceDescriptor, `timers of ${transformId}`);
-    const output = new TimerOutput(transformId, family, url, (piece) => this.outputs.sendTimers(piece));
-    this.outputs.addTimers(output);
-    return this.#state(transformId).timers(family, timeDomain, output);
-  }
-
-  remoteKeys(transformId: string): RemoteKeys {
-    return this.#state(transformId);
+  keyedState(transformId: string): KeyedState {
+    let state = this.#states.get(transformId);
+    if (state === undefined) {
+      const transform = this.descriptor.transforms[transformId]!;
+      const { pcollections, windowingStrategies } = this.descriptor;
+      const input = pcollections[mainInput(transform)]!;
+      const coder = unwindowed(this.#coders.get(input.coderId));
+      if (!(coder instanceof KVCoder)) {
+        throw new Error(`${transform.uniqueName}: its input is no collection of KVs`);
+      }
+      const strategy = windowingStrategies[input.windowingStrategyId]!;
+      const isGlobal = strategy.windowFn?.urn === urns.globalWindows;
+      const windowCoder = isGlobal ? undefined : this.#coders.get(strategy.windowCoderId);
+      state = new RemoteState(transformId, transform.uniqueName, coder.key, windowCoder, (family) =>
+        this.#timerOutput(transformId, family),
+      );
+      this.#states.set(transformId, state);
+    }
+    return state;
   }
 
   sideInput(transformId: string, name: string): SideInputTable {
@@ -213,23 +200,11 @@ export class HarnessProcessor implements ExecServices {
     return sizes;
   }
 
-  #state(transformId: string): RemoteState {
-    let state = this.#states.get(transformId);
-    if (state === undefined) {
-      const transform = this.descriptor.transforms[transformId]!;
-      const { pcollections, windowingStrategies } = this.descriptor;
-      const input = pcollections[mainInput(transform)]!;
-      const coder = unwindowed(this.#coders.get(input.coderId));
-      if (!(coder instanceof KVCoder)) {
-        throw new Error(`${transform.uniqueName}: its input is no collection of KVs`);
-      }
-      const strategy = windowingStrategies[input.windowingStrategyId]!;
-      const isGlobal = strategy.windowFn?.urn === urns.globalWindows;
-      const windowCoder = isGlobal ? undefined : this.#coders.get(strategy.windowCoderId);
-      state = new RemoteState(transformId, transform.uniqueName, coder.key, windowCoder);
-      this.#states.set(transformId, state);
-    }
-    return state;
+  #timerOutput(transformId: string, family: string): TimerOutput {
+    const url = urlOf(this.descriptor.timerApiServiceDescriptor, `timers of ${transformId}`);
+    const output = new TimerOutput(transformId, family, url, (piece) => this.outputs.sendTimers(piece));
+    this.outputs.addTimers(output);
+    return output;
   }
 
   #addSource(transformId: string, transform: runnerApi.PTransform): void {

@@ -1,4 +1,6 @@
 /** What a bundle knows of one key and window of a stateful transform: its cells, and the timers that it changed. */
+import type { StateOfKey, TimerToFire } from "../exec/keyed_state.js";
+import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { TimestampMs } from "../model/timestamps.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -100,6 +102,19 @@ export class Cell {
 /** One multimap cell of one key: a cell for each map key, by the bytes of that as a string. */
 export type MultimapCells = Map<string, Cell>;
 
+/** The bundle that has a key: whatever changes of the key is told to it. */
+export interface KeyOwner {
+  /** A family of timers, by its number. */
+  readonly families: readonly TimerFamily[];
+  /** @param bytes that the change adds, about */
+  changing(state: KeyState, bytes: number): void;
+}
+
+export interface TimerFamily {
+  readonly name: string;
+  readonly isEventTime: boolean;
+}
+
 /** What a bundle did to a timer last. */
 export interface ChangedTimer {
   readonly family: string;
@@ -120,7 +135,9 @@ export interface KeyBytes {
 }
 
 /** An object for each key and window that a bundle touches, not for each element. */
-export class KeyState implements KeyBytes {
+export class KeyState implements StateOfKey, KeyBytes {
+  /** The bundle that it is in; undefined in the cache. */
+  owner: KeyOwner | undefined;
   /** The first of one for each family and tag that the bundle changed, in the order in which they came. */
   timers: ChangedTimer | undefined;
   #lastTimer: ChangedTimer | undefined;
@@ -144,15 +161,125 @@ export class KeyState implements KeyBytes {
     readonly multimaps: readonly MultimapCells[],
   ) {}
 
-  timer(family: string, tag: string): ChangedTimer | undefined {
-    if (this.#timersByName !== undefined) return this.#timersByName.get(nameOf(family, tag));
-    let { timers: timer } = this;
-    while (timer !== undefined && (timer.tag !== tag || timer.family !== family)) timer = timer.next;
-    return timer;
+  get(cell: number, out: ByteReader): boolean {
+    return pointAt(this.cells[cell]!, out);
   }
 
-  /** One that `timer` does not find. */
-  addTimer(timer: ChangedTimer): void {
+  put(cell: number, { buffer, length }: ByteWriter): void {
+    this.#changing(length);
+    this.cells[cell]!.replace(buffer, length);
+  }
+
+  append(cell: number, { buffer, length }: ByteWriter): void {
+    this.#changing(length);
+    this.cells[cell]!.append(buffer, length);
+  }
+
+  delete(cell: number): void {
+    this.#changing(0);
+    this.cells[cell]!.clear();
+  }
+
+  recall(cell: number): unknown {
+    return this.cells[cell]!.decoded;
+  }
+
+  remember(cell: number, value: unknown): void {
+    this.cells[cell]!.decoded = value;
+  }
+
+  mapKeys(multimap: number): Buffer[] {
+    const keys: Buffer[] = [];
+    for (const [mapKey, { length }] of this.multimaps[multimap]!) {
+      if (length > 0) keys.push(Buffer.from(mapKey, "latin1"));
+    }
+    return keys;
+  }
+
+  getMapped(multimap: number, mapKey: ByteWriter, out: ByteReader): boolean {
+    const cell = this.multimaps[multimap]!.get(idOf(mapKey));
+    return cell !== undefined && pointAt(cell, out);
+  }
+
+  appendMapped(multimap: number, mapKey: ByteWriter, { buffer, length }: ByteWriter): void {
+    this.#changing(length);
+    const cells = this.multimaps[multimap]!;
+    const id = idOf(mapKey);
+    let cell = cells.get(id);
+    if (cell === undefined) {
+      cell = new Cell();
+      cells.set(id, cell);
+    }
+    cell.append(buffer, length);
+  }
+
+  deleteMapped(multimap: number, mapKey: ByteWriter): void {
+    this.#changing(0);
+    this.multimaps[multimap]!.get(idOf(mapKey))?.clear();
+  }
+
+  /** One by one: Prism clears another key when it is asked to clear all. */
+  clearMultimap(multimap: number): void {
+    this.#changing(0);
+    for (const cell of this.multimaps[multimap]!.values()) cell.clear();
+  }
+
+  setTimer(family: number, tag: string, fireTimestamp: TimestampMs, outputTimestamp: TimestampMs): void {
+    this.#changeTimer(family, tag, true, fireTimestamp, outputTimestamp);
+  }
+
+  clearTimer(family: number, tag: string): void {
+    this.#changeTimer(family, tag, false, 0, 0);
+  }
+
+  isSuperseded(family: string, tag: string): boolean {
+    return this.#timer(family, tag) !== undefined;
+  }
+
+  takeTimerBefore(limit: TimestampMs): TimerToFire | undefined {
+    let first: ChangedTimer | undefined;
+    for (let { timers: timer } = this as KeyState; timer !== undefined; timer = timer.next) {
+      if (!timer.isSet || !timer.isEventTime || timer.fireTimestamp >= limit) continue;
+      if (first === undefined || timer.fireTimestamp < first.fireTimestamp) first = timer;
+    }
+    if (first === undefined) return undefined;
+    // The runner may know it from an earlier bundle; it must not fire it again.
+    first.isSet = false;
+    return { ...first };
+  }
+
+  #changing(bytes: number): void {
+    this.owner!.changing(this, bytes);
+  }
+
+  #changeTimer(
+    family: number,
+    tag: string,
+    isSet: boolean,
+    fireTimestamp: TimestampMs,
+    outputTimestamp: TimestampMs,
+  ): void {
+    this.#changing(0);
+    const { name, isEventTime } = this.owner!.families[family]!;
+    const known = this.#timer(name, tag);
+    if (known !== undefined) {
+      known.isSet = isSet;
+      known.fireTimestamp = fireTimestamp;
+      known.outputTimestamp = outputTimestamp;
+      return;
+    }
+    this.#addTimer({
+      family: name,
+      tag,
+      isEventTime,
+      isSet,
+      fireTimestamp,
+      outputTimestamp,
+      next: undefined,
+    });
+  }
+
+  #addTimer(timer: ChangedTimer): void {
     if (this.#lastTimer === undefined) this.timers = timer;
     else this.#lastTimer.next = timer;
     this.#lastTimer = timer;
@@ -161,13 +288,21 @@ export class KeyState implements KeyBytes {
       this.#timersByName.set(nameOf(timer.family, timer.tag), timer);
     } else if (this.#timerCount === LISTED_TIMERS_MAX) {
       this.#timersByName = new Map();
-      for (let each = this.timers; each !== undefined; each = each.next) {
+      for (let { timers: each } = this as KeyState; each !== undefined; each = each.next) {
         this.#timersByName.set(nameOf(each.family, each.tag), each);
       }
     }
   }
 
+  #timer(family: string, tag: string): ChangedTimer | undefined {
+    if (this.#timersByName !== undefined) return this.#timersByName.get(nameOf(family, tag));
+    let { timers: timer } = this as KeyState;
+    while (timer !== undefined && (timer.tag !== tag || timer.family !== family)) timer = timer.next;
+    return timer;
+  }
+
   forgetTimers(): void {
+    if (this.timers === undefined) return;
     this.timers = undefined;
     this.#lastTimer = undefined;
     this.#timersByName = undefined;
@@ -193,12 +328,22 @@ export class KeyState implements KeyBytes {
   }
 }
 
-function nameOf(family: string, tag: string): string {
-  return `${family}\0${tag}`;
-}
-
 /** Of the objects around a key's bytes, roughly. */
 const OVERHEAD_BYTES = 384;
 /** What is decoded takes so many times the memory of its bytes, roughly. */
 const DECODED_FACTOR = 4;
 const ENTRY_OVERHEAD_BYTES = 128;
+
+function nameOf(family: string, tag: string): string {
+  return `${family}\0${tag}`;
+}
+
+function pointAt({ bytes, start, length }: Cell, out: ByteReader): boolean {
+  if (length === 0) return false;
+  out.reset(bytes, start, start + length);
+  return true;
+}
+
+function idOf({ buffer, length }: ByteWriter): string {
+  return buffer.latin1Slice(0, length);
+}

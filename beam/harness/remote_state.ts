@@ -4,20 +4,17 @@
  * sent for each timer that changed, however often it did. A multimap takes a round more: its values are asked for when
  * its keys are known. Source: beam_fn_api.proto, StateKey.
  */
-import type {
-  ChangelogTable,
-  MultimapTable,
-  RemoteKeys,
-  StateLayout,
-  TimeDomain,
-  TimerTable,
-  TimerToFire,
-} from "../exec/services.js";
+import type { KeyedState, StateLayout, StateOfKey, TimeDomain } from "../exec/keyed_state.js";
 import { ByteReader, type ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
-import type { TimestampMs } from "../model/timestamps.js";
-import { Cell, type ChangedTimer, type KeyBytes, KeyState, type MultimapCells } from "./key_state.js";
-import { BundleTimers, CellTable, type PresentKey, RemoteMultimap } from "./remote_tables.js";
+import {
+  Cell,
+  type KeyBytes,
+  type KeyOwner,
+  KeyState,
+  type MultimapCells,
+  type TimerFamily,
+} from "./key_state.js";
 import type { StateCache } from "./state_cache.js";
 import type { StateChannel, StateRound } from "./state_channel.js";
 import { CellKey, NO_BYTES } from "./state_keys.js";
@@ -37,7 +34,11 @@ export interface BundleState {
 const BUNDLE_BYTES_MAX = 64 << 20;
 const NO_MULTIMAPS: readonly MultimapCells[] = [];
 
-export class RemoteState implements RemoteKeys, PresentKey {
+export class RemoteState implements KeyedState, KeyOwner {
+  readonly isAtHand = false;
+  /** An append is one request to the runner, a replacement two. */
+  readonly wholeBelowBytes = 0;
+  readonly families: TimerFamily[] = [];
   readonly #cells: { readonly key: CellKey; readonly what: string }[] = [];
   readonly #multimaps: MultimapPlace[] = [];
   readonly #timerOutputs = new Map<string, TimerOutput>();
@@ -49,7 +50,6 @@ export class RemoteState implements RemoteKeys, PresentKey {
   /** Of those, the ones that are to be loaded. */
   #missing: KeyState[] = [];
   #changed: KeyState[] = [];
-  #present!: KeyState;
   #bytes = 0;
 
   /**
@@ -61,26 +61,27 @@ export class RemoteState implements RemoteKeys, PresentKey {
     private readonly name: string,
     private readonly keyCoder: Coder<unknown>,
     private readonly windowCoder: Coder<unknown> | undefined,
+    private readonly timerOutput: (family: string) => TimerOutput,
   ) {}
 
-  table(name: string, layout: StateLayout): ChangelogTable {
-    this.#cells.push({ key: new CellKey(layout, this.transformId, name), what: this.#reading(name) });
-    return new CellTable(this, this.#cells.length - 1);
+  cell(name: string, layout: StateLayout = "bag"): number {
+    const key = new CellKey(layout, this.transformId, name);
+    return this.#cells.push({ key, what: this.#reading(name) }) - 1;
   }
 
-  multimap(name: string, keyCoder: Coder<unknown>): MultimapTable {
-    this.#multimaps.push({
+  multimap(name: string, keyCoder: Coder<unknown>): number {
+    const place = {
       keys: new CellKey("multimapKeys", this.transformId, name),
       values: new CellKey("multimap", this.transformId, name),
       keyCoder,
       what: this.#reading(name),
-    });
-    return new RemoteMultimap(this, this.#multimaps.length - 1);
+    };
+    return this.#multimaps.push(place) - 1;
   }
 
-  timers(family: string, timeDomain: TimeDomain, output: TimerOutput): TimerTable {
-    this.#timerOutputs.set(family, output);
-    return new BundleTimers(this, family, timeDomain === "event");
+  timers(family: string, timeDomain: TimeDomain): number {
+    this.#timerOutputs.set(family, this.timerOutput(family));
+    return this.families.push({ name: family, isEventTime: timeDomain === "event" }) - 1;
   }
 
   begin(bundle: BundleState): void {
@@ -89,18 +90,24 @@ export class RemoteState implements RemoteKeys, PresentKey {
     this.#forget();
   }
 
-  enter(key: ByteWriter): boolean {
+  enter(key: ByteWriter): StateOfKey | undefined {
     const id = key.buffer.latin1Slice(0, key.length);
     let state = this.#touched.get(id);
     if (state === undefined) {
       const { cacheToken, cache } = this.#bundle;
       state = (cacheToken === undefined ? undefined : cache.take(this.#scope, id)) ?? this.#newKey(id, key);
+      state.owner = this;
       this.#touched.set(id, state);
       if (state.isLoaded) this.#bytes += state.bytes;
       else this.#missing.push(state);
     }
-    this.#present = state;
-    return state.isLoaded;
+    return state.isLoaded ? state : undefined;
+  }
+
+  mustEnter(key: ByteWriter): StateOfKey {
+    const state = this.enter(key);
+    if (state === undefined) throw new Error(`${this.name}: state was asked for that is not at hand`);
+    return state;
   }
 
   arrive(): void | Promise<void> {
@@ -113,22 +120,6 @@ export class RemoteState implements RemoteKeys, PresentKey {
         this.#bytes += state.bytes;
       }
     });
-  }
-
-  isSuperseded(family: string, tag: string): boolean {
-    return this.#present.timer(family, tag) !== undefined;
-  }
-
-  takeTimerBefore(limit: TimestampMs): TimerToFire | undefined {
-    let first: ChangedTimer | undefined;
-    for (let { timers: timer } = this.#present; timer !== undefined; timer = timer.next) {
-      if (!timer.isSet || !timer.isEventTime || timer.fireTimestamp >= limit) continue;
-      if (first === undefined || timer.fireTimestamp < first.fireTimestamp) first = timer;
-    }
-    if (first === undefined) return undefined;
-    // The runner may know it from an earlier bundle; it must not fire it again.
-    first.isSet = false;
-    return { ...first };
   }
 
   /** Whether so much is held that it should be committed before the bundle goes on. */
@@ -168,52 +159,20 @@ export class RemoteState implements RemoteKeys, PresentKey {
   release(): void {
     const { cacheToken, cache } = this.#bundle;
     if (cacheToken !== undefined) {
-      for (const state of this.#touched.values()) if (state.isLoaded) cache.put(this.#scope, state);
+      for (const state of this.#touched.values()) {
+        if (!state.isLoaded) continue;
+        state.owner = undefined;
+        cache.put(this.#scope, state);
+      }
     }
     this.#forget();
   }
 
-  /** The cell of the present key. */
-  cell(index: number): Cell {
-    return this.#present.cells[index]!;
-  }
-
-  /** The cell of the present key, to be changed. */
-  changing(index: number, bytes: number): Cell {
+  changing(state: KeyState, bytes: number): void {
     this.#bytes += bytes;
-    this.#markChanged();
-    return this.#present.cells[index]!;
-  }
-
-  /** A multimap cell of the present key. */
-  multimapCells(index: number): MultimapCells {
-    return this.#present.multimaps[index]!;
-  }
-
-  /** The same, to be changed. */
-  changingMultimap(index: number, bytes: number): MultimapCells {
-    this.#bytes += bytes;
-    this.#markChanged();
-    return this.#present.multimaps[index]!;
-  }
-
-  changeTimer(timer: ChangedTimer): void {
-    this.#markChanged();
-    const present = this.#present;
-    const known = present.timer(timer.family, timer.tag);
-    if (known === undefined) {
-      present.addTimer(timer);
-      return;
-    }
-    known.isSet = timer.isSet;
-    known.fireTimestamp = timer.fireTimestamp;
-    known.outputTimestamp = timer.outputTimestamp;
-  }
-
-  #markChanged(): void {
-    if (this.#present.isChanged) return;
-    this.#present.isChanged = true;
-    this.#changed.push(this.#present);
+    if (state.isChanged) return;
+    state.isChanged = true;
+    this.#changed.push(state);
   }
 
   #forget(): void {

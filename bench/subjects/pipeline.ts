@@ -35,7 +35,7 @@ export function graphOptions(input: SubjectInput, isBounded: boolean): GraphOpti
 
 /** A duplicate leaves nothing behind but its count. */
 export function duplicatesOf({ metrics }: Pick<PipelineRun, "metrics">): number {
-  return metrics.counter("duplicate_orders") + metrics.counter("duplicate_payments");
+  return metrics.counter("duplicates_orders") + metrics.counter("duplicates_payments");
 }
 
 /** Of a durable store: what tells of the run as a whole. */

@@ -34,7 +34,7 @@ export function Explain() {
 }
 
 function Evidence({ answer }) {
-  const { arrivals, waiting, pairs, unmatched, deadLetters, watermark, notes } = answer;
+  const { arrivals, waiting, joined, unmatched, deadLetters, watermark, notes } = answer;
   const rows = [
     ...(arrivals ?? []).map((a) => [
       a.timestampMs,
@@ -44,9 +44,9 @@ function Evidence({ answer }) {
     ...waiting.map((w) => [
       w.createdAtMs,
       `${w.kind} in state`,
-      `${w.id}, ${w.isPaired ? "paired" : "without a partner"}, expires ${moment(w.expiresAtMs)}`,
+      `${w.id}, ${w.isPaired ? "joined" : "pending"}, expires ${moment(w.expiresAtMs)}`,
     ]),
-    ...pairs.map((p) => [p.createdAtMs, "pair in MongoDB", `payment ${p.paymentId}`]),
+    ...joined.map((p) => [p.createdAtMs, "joined, in MongoDB", `payment ${p.paymentId}`]),
     ...unmatched.map((u) => [u.expiresAtMs, `${u.kind} reported as ${u.reason}`, u.id]),
     ...deadLetters.map((d) => [
       null,
@@ -62,18 +62,9 @@ function Evidence({ answer }) {
     ${notes.map((note) => html`<p class="small soft">${note}</p>`)}`;
 }
 
-const REASONS = [
-  "UNDECODABLE",
-  "INVALID",
-  "NULL_VALUE",
-  "FUTURE_TIMESTAMP",
-  "LATE",
-  "CONFLICT",
-  "SINK_REJECTED",
-];
 const NO_FILTER = { reason: "", topic: "", key: "", id: "", since: "", until: "" };
 
-export function DeadLetters() {
+export function DeadLetters({ reasons }) {
   const [filter, setFilter] = useState(NO_FILTER);
   const [found, setFound] = useState(null);
   const [error, setError] = useState("");
@@ -101,7 +92,7 @@ export function DeadLetters() {
   return html`<section id="letters" aria-labelledby="letters-title">
     <h2 id="letters-title">Dead letters</h2>
     <form onSubmit=${look}>
-      <label>reason <select name="reason" value=${filter.reason} onChange=${set("reason")}><option value="">any</option>${REASONS.map((reason) => html`<option key=${reason} value=${reason}>${reason}</option>`)}</select></label>
+      <label>reason <select name="reason" value=${filter.reason} onChange=${set("reason")}><option value="">any</option>${reasons.map((reason) => html`<option key=${reason} value=${reason}>${reason}</option>`)}</select></label>
       ${field("topic", "topic", "any")} ${field("key", "key", "order_id")} ${field("since", "since", "2026-01-31T12:00Z")} ${field("until", "until", "now")} ${field("id", "_id", "any")}
       <button class="main">Look</button>
     </form>

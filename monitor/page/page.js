@@ -81,20 +81,12 @@ function StateSection({ view, isLive }) {
   </div>`;
 }
 
-const BOOK_COLUMNS = [
-  ["read", "read"],
-  ["paired", "paired"],
-  ["unmatched", "unmatched"],
-  ["duplicates", "duplicates"],
-  ["deadLetters", "dead letters"],
-  ["waiting", "waiting"],
-];
-
 function Books({ view }) {
   const [which, setWhich] = useState("run");
   if (!view.tellsFigures)
     return html`<section><h2>Books</h2><p class="soft">The runner ${view.runner} tells no figures while a job runs.</p></section>`;
   const tally = view[which];
+  const columns = Object.keys(tally.orders);
   const isSame = JSON.stringify(view.run) === JSON.stringify(view.total);
   const flight = view.inFlight.orders + view.inFlight.payments;
   return html`<section aria-labelledby="books">
@@ -104,10 +96,10 @@ function Books({ view }) {
     </div>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of books"><table id="books-table">
       <caption>Events: what was read is the sum of the other columns.</caption>
-      <thead><tr><th scope="col">of</th>${BOOK_COLUMNS.map(([, title]) => html`<th scope="col">${title}</th>`)}</tr></thead>
-      <tbody>${["orders", "payments"].map((kind) => html`<tr><th scope="row">${kind}</th>${BOOK_COLUMNS.map(([name]) => html`<td data-value=${`${kind}.${name}`}>${count(tally[kind][name])}</td>`)}</tr>`)}</tbody>
+      <thead><tr><th scope="col">of</th>${columns.map((name) => html`<th scope="col">${name.replaceAll("_", " ")}</th>`)}</tr></thead>
+      <tbody>${["orders", "payments"].map((kind) => html`<tr><th scope="row">${kind}</th>${columns.map((name) => html`<td data-value=${`${kind}.${name}`}>${count(tally[kind][name])}</td>`)}</tr>`)}</tbody>
     </table></div>
-    <p class="small soft">${count(tally.joined)} pairs and ${count(tally.unmatched)} unmatched in MongoDB. Dead letters: ${lettersText(tally.deadLetters)}.</p>
+    <p class="small soft">${count(tally.joined)} joined and ${count(tally.unmatched)} unmatched in MongoDB. Dead letters: ${lettersText(tally.dead_letters)}.</p>
   </section>`;
 }
 
@@ -121,7 +113,7 @@ function Cards({ view }) {
   const cards = [
     ["orders a second", rate(recent.ordersPerSecond)],
     ["payments a second", rate(recent.paymentsPerSecond)],
-    ["pairs a second", rate(recent.pairsPerSecond)],
+    ["joined a second", rate(recent.joinedPerSecond)],
     ["event time behind the clock", duration(view.gapMs)],
     ["expiry later than it should be", duration(view.expiryBehindMs)],
     ["payment to document, half of them", duration(recent.p50Ms)],
@@ -219,7 +211,7 @@ function OverTime({ view, points }) {
     [
       "Written",
       [
-        ["pairs", "pairs", "sc"],
+        ["joined", "joined", "sc"],
         ["unmatched", "unmatched", "sd"],
       ],
       perSecond,
@@ -228,7 +220,7 @@ function OverTime({ view, points }) {
       "Left out",
       [
         ["late", "late", "sd"],
-        ["other dead letters", "deadLetters", "sb"],
+        ["other dead letters", "dead_letters", "sb"],
         ["duplicates", "duplicates", "sa"],
       ],
       perSecond,
@@ -243,7 +235,7 @@ function OverTime({ view, points }) {
     ],
     ["Event time behind the clock", [["the join", "gapMs", "sa"]], duration],
     ["Records not read yet", [["all partitions", "lag", "sb"]], count],
-    ["Waiting without a partner", [["events", "waiting", "sa"]], count],
+    ["Pending: in state without a partner", [["events", "pending", "sa"]], count],
   ];
   const { spanMs, counts } = view.expiries;
   const label = (index) =>
@@ -350,7 +342,7 @@ function App() {
         <${Partitions} view=${view} />
         <${OverTime} view=${view} points=${points} />
         <div class="two"><${Explain} /><${Commits} view=${view} /></div>
-        <${DeadLetters} />
+        <${DeadLetters} reasons=${view.deadLetterReasons} />
         <div class="two"><${Settings} /><${Log} isLive=${isLive} /></div>`
       }
     </main>`;

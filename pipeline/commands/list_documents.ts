@@ -1,18 +1,18 @@
-/** `pairs` and `unmatched`: what the join has written, for people and for other programs. */
+/** `joined` and `unmatched`: what the join has written, for people and for other programs. */
 import { connectMongo } from "@order-payment-stream/mongodb";
 import type { Document, Filter } from "mongodb";
 import { CLIENT_ID } from "../connections.js";
 import { print } from "../report/standard_output.js";
 import { formatCount } from "../report/summary.js";
 import type { SettingsOf } from "../settings/setting.js";
-import type { LIST_CHOICES, PAIRS_SETTINGS, UNMATCHED_SETTINGS } from "./command_options.js";
+import type { JOINED_SETTINGS, LIST_CHOICES, UNMATCHED_SETTINGS } from "./command_options.js";
 
 type Choice = (typeof LIST_CHOICES)[number];
 
 const LISTED = 20;
 
 /** Resolves with the exit code. */
-export function pairs(settings: SettingsOf<typeof PAIRS_SETTINGS>, what: Choice): Promise<number> {
+export function joined(settings: SettingsOf<typeof JOINED_SETTINGS>, what: Choice): Promise<number> {
   return listDocuments(settings, settings.mongodb_collection, {}, what, pairText);
 }
 
@@ -25,7 +25,7 @@ export function unmatched(settings: SettingsOf<typeof UNMATCHED_SETTINGS>, what:
 
 /** Newest first, by created_at. */
 async function listDocuments(
-  settings: SettingsOf<typeof PAIRS_SETTINGS>,
+  settings: SettingsOf<typeof JOINED_SETTINGS>,
   collection: string,
   more: Filter<Document>,
   what: Choice,

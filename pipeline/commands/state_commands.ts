@@ -89,7 +89,7 @@ export function whatItHolds(store: StateReading): string[] {
   );
   const { orders, payments, unpaired, oldestMs } = waitingEvents(store);
   lines.push(
-    `${formatCount(orders)} orders and ${formatCount(payments)} payments in state, ${formatCount(unpaired)} of them without a partner`,
+    `${formatCount(orders)} orders and ${formatCount(payments)} payments in state, ${formatCount(unpaired)} of them pending`,
   );
   if (oldestMs !== undefined) lines.push(`the oldest of them was created ${formatTimestamp(oldestMs)}`);
   const positions = committedRestrictions(store)

@@ -10,7 +10,7 @@ import { expiryOf } from "../../transforms/match.js";
 import { waitingLog } from "../../transforms/waiting.js";
 import type { WaitingEvent } from "../../transforms/waiting_events.js";
 import type { KafkaSettings, MongodbSettings } from "../settings/options.js";
-import type { ArrivalView, LetterView, PairView, UnmatchedView, WaitingView } from "./explanation.js";
+import type { ArrivalView, JoinedView, LetterView, UnmatchedView, WaitingView } from "./explanation.js";
 import { type FoundRecord, type Positions, searchTopic } from "./search_topics.js";
 
 const DOCUMENTS_MAX = 100;
@@ -42,7 +42,7 @@ export function waitingIn(
 }
 
 export interface Documents {
-  readonly pairs: readonly PairView[];
+  readonly joined: readonly JoinedView[];
   readonly unmatched: readonly UnmatchedView[];
   readonly deadLetters: readonly LetterView[];
 }
@@ -50,7 +50,7 @@ export interface Documents {
 /** The dead letters have no index by order_id: looking for them reads the whole collection, for ten seconds at most. */
 export async function documentsOf(db: Db, settings: MongodbSettings, orderId: string): Promise<Documents> {
   const limits = { limit: DOCUMENTS_MAX, maxTimeMS: QUERY_MAX_MS };
-  const pairs = db.collection(settings.mongodb_collection).find({ order_id: orderId }, limits);
+  const joined = db.collection(settings.mongodb_collection).find({ order_id: orderId }, limits);
   const unmatched = db.collection(settings.mongodb_unmatched_collection).find({ order_id: orderId }, limits);
   const letters = db.collection(settings.mongodb_dead_letter_collection).find(
     {
@@ -62,19 +62,19 @@ export async function documentsOf(db: Db, settings: MongodbSettings, orderId: st
     },
     limits,
   );
-  const [ofPairs, ofUnmatched, ofLetters] = await Promise.all([
-    pairs.toArray(),
+  const [ofJoined, ofUnmatched, ofLetters] = await Promise.all([
+    joined.toArray(),
     unmatched.toArray(),
     letters.toArray(),
   ]);
   return {
-    pairs: ofPairs.map(pairView),
+    joined: ofJoined.map(joinedView),
     unmatched: ofUnmatched.map(unmatchedView),
     deadLetters: ofLetters.map(letterView),
   };
 }
 
-function pairView({ _id, ...document }: Document): PairView {
+function joinedView({ _id, ...document }: Document): JoinedView {
   return {
     paymentId: String(document.payment_id),
     createdAtMs: msOf(document.created_at),

@@ -24,7 +24,7 @@ export interface Sources {
   readonly searchMs: number;
 }
 
-const UNKNOWN: Documents = { pairs: [], unmatched: [], deadLetters: [] };
+const UNKNOWN: Documents = { joined: [], unmatched: [], deadLetters: [] };
 /** Records come later than their events were created. */
 const DELAY_MS = 60 * 60_000;
 
@@ -41,7 +41,7 @@ export async function explain(orderId: string, sources: Sources): Promise<Explan
     notes.push(`MongoDB could not be asked: ${describeError(error)}`);
   }
   const atMs = systemClock.now();
-  const times = [...waiting, ...documents.unmatched, ...documents.pairs].map(
+  const times = [...waiting, ...documents.unmatched, ...documents.joined].map(
     ({ createdAtMs }) => createdAtMs,
   );
   const between =

@@ -26,7 +26,7 @@ export interface ArrivalView {
   readonly isRead?: boolean;
 }
 
-export interface PairView {
+export interface JoinedView {
   readonly paymentId: string;
   readonly createdAtMs: number;
   readonly paymentDateMs: number;
@@ -69,7 +69,7 @@ export interface Explanation {
   readonly stateFrom: string | null;
   readonly waiting: readonly WaitingView[];
   readonly watermark: WatermarkView;
-  readonly pairs: readonly PairView[];
+  readonly joined: readonly JoinedView[];
   readonly unmatched: readonly UnmatchedView[];
   readonly deadLetters: readonly LetterView[];
   /** Null: Kafka was not asked. */

@@ -10,13 +10,13 @@ export function explanationText(explanation: Explanation): string {
     if (arrivals.length === 0) lines.push("  in Kafka     nothing in the time that was looked at");
   }
   for (const { kind, id, createdAtMs, expiresAtMs, isPaired } of explanation.waiting) {
-    const state = isPaired ? "paired" : "without a partner";
+    const state = isPaired ? "joined" : "pending";
     lines.push(
       `  in state     ${kind} ${id}, created ${formatTimestamp(createdAtMs)}, ${state}, expires ${formatTimestamp(expiresAtMs)}`,
     );
   }
-  for (const { paymentId, createdAtMs } of explanation.pairs) {
-    lines.push(`  pair         payment ${paymentId}, order created ${formatTimestamp(createdAtMs)}`);
+  for (const { paymentId, createdAtMs } of explanation.joined) {
+    lines.push(`  joined       payment ${paymentId}, order created ${formatTimestamp(createdAtMs)}`);
   }
   for (const { kind, id, reason, createdAtMs, expiresAtMs } of explanation.unmatched) {
     lines.push(

@@ -4,7 +4,7 @@ import type { Evidence, UnmatchedView, WaitingView } from "./explanation.js";
 
 export function verdictOf(evidence: Evidence): string {
   return (
-    ofPairs(evidence) ??
+    ofJoined(evidence) ??
     ofWaiting(evidence) ??
     ofUnmatched(evidence) ??
     ofDeadLetters(evidence) ??
@@ -13,17 +13,17 @@ export function verdictOf(evidence: Evidence): string {
   );
 }
 
-function ofPairs({ pairs, waiting, timeoutMs }: Evidence): string | undefined {
-  if (pairs.length === 0) return undefined;
-  const ids = pairs.map(({ paymentId }) => paymentId);
+function ofJoined({ joined, waiting, timeoutMs }: Evidence): string | undefined {
+  if (joined.length === 0) return undefined;
+  const ids = joined.map(({ paymentId }) => paymentId);
   const alone = waiting.filter(({ isPaired, kind }) => !isPaired && kind === "payment");
   const more =
     alone.length === 0
       ? ""
       : `; ${names(alone)} waits still, for it is more than ${formatDuration(timeoutMs)} from the order`;
-  return pairs.length === 1
+  return joined.length === 1
     ? `It is paired with payment ${ids[0]}${more}.`
-    : `It is paired with ${pairs.length} payments, ${ids.slice(0, 5).join(", ")}${more}.`;
+    : `It is paired with ${joined.length} payments, ${ids.slice(0, 5).join(", ")}${more}.`;
 }
 
 function ofWaiting({ waiting, watermark, timeoutMs, deadLetters }: Evidence): string | undefined {

@@ -2,55 +2,31 @@
 
 import type { MetricSource } from "@order-payment-stream/beam";
 import type { CounterSource } from "@order-payment-stream/beam/direct";
-import type { DeadLetterReason } from "../../transforms/dead_letter.js";
+import { type Book, type Kind, missingOf, PLACES, type Place, type Tally } from "../../schemas/figures.js";
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../transforms/dead_letter.js";
 
-/** Where the events of one topic have gone: `read` is the sum of all others, see `isBalanced`. */
-export interface Book {
-  readonly read: number;
-  readonly paired: number;
-  readonly unmatched: number;
-  readonly duplicates: number;
-  readonly deadLetters: number;
-  /** In state, without a partner. */
-  readonly waiting: number;
-}
-
-export interface Figures {
-  readonly orders: Book;
-  readonly payments: Book;
-  /** Documents; an order with two payments gives two. */
-  readonly joined: number;
-  readonly unmatched: number;
-  /** Those that occurred. */
-  readonly deadLetters: Readonly<Partial<Record<DeadLetterReason, number>>>;
+export interface Figures extends Tally {
+  readonly dead_letters: Readonly<Partial<Record<DeadLetterReason, number>>>;
   /** Documents whose _id another writer's document has, as far as that was noticed. They are dead letters. */
   readonly idsTaken: number;
 }
 
-export const REASONS = [
-  "UNDECODABLE",
-  "INVALID",
-  "NULL_VALUE",
-  "FUTURE_TIMESTAMP",
-  "LATE",
-  "CONFLICT",
-  "SINK_REJECTED",
-] as const satisfies readonly DeadLetterReason[];
+const JOIN = "JoinOrdersPayments";
 
 export function figuresOf(metrics: CounterSource): Figures {
   const orders = bookOf(metrics, "orders", "ReadOrders");
   const payments = bookOf(metrics, "payments", "ReadPayments");
-  const deadLetters: Partial<Record<DeadLetterReason, number>> = {};
-  for (const reason of REASONS) {
+  const dead_letters: Partial<Record<DeadLetterReason, number>> = {};
+  for (const reason of DEAD_LETTER_REASONS) {
     const count = metrics.counter(reason, "WriteDeadLetters");
-    if (count > 0) deadLetters[reason] = count;
+    if (count > 0) dead_letters[reason] = count;
   }
   return {
     orders,
     payments,
-    joined: metrics.counter("pairs", "JoinOrdersPayments") - metrics.counter("refused", "WriteJoined"),
+    joined: countOfJoin(metrics, "joined") - metrics.counter("refused", "WriteJoined"),
     unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
-    deadLetters,
+    dead_letters,
     idsTaken: metrics.counter("id_taken", "WriteJoined") + metrics.counter("id_taken", "WriteUnmatched"),
   };
 }
@@ -62,52 +38,61 @@ export function earlierFigures({ earlier }: MetricSource): Figures | undefined {
   return figures.orders.read + figures.payments.read > 0 ? figures : undefined;
 }
 
-/** What was counted since `before`; what waits is what waits now. */
+/** What was counted since `before`; what is pending is what is pending now. */
 export function figuresSince(before: Figures | undefined, now: Figures): Figures {
   if (before === undefined) return now;
-  const deadLetters: Partial<Record<DeadLetterReason, number>> = {};
-  for (const reason of REASONS) {
-    const count = (now.deadLetters[reason] ?? 0) - (before.deadLetters[reason] ?? 0);
-    if (count > 0) deadLetters[reason] = count;
+  const dead_letters: Partial<Record<DeadLetterReason, number>> = {};
+  for (const reason of DEAD_LETTER_REASONS) {
+    const count = (now.dead_letters[reason] ?? 0) - (before.dead_letters[reason] ?? 0);
+    if (count > 0) dead_letters[reason] = count;
   }
   return {
     orders: bookSince(before.orders, now.orders),
     payments: bookSince(before.payments, now.payments),
     joined: now.joined - before.joined,
     unmatched: now.unmatched - before.unmatched,
-    deadLetters,
+    dead_letters,
     idsTaken: now.idsTaken - before.idsTaken,
   };
 }
 
 function bookSince(before: Book, now: Book): Book {
-  return {
-    read: now.read - before.read,
-    paired: now.paired - before.paired,
-    unmatched: now.unmatched - before.unmatched,
-    duplicates: now.duplicates - before.duplicates,
-    deadLetters: now.deadLetters - before.deadLetters,
-    waiting: now.waiting,
-  };
+  const since = { read: now.read - before.read } as Record<Place | "read", number>;
+  for (const place of PLACES) since[place] = place === "pending" ? now.pending : now[place] - before[place];
+  return since;
 }
 
-function bookOf(metrics: CounterSource, kind: "orders" | "payments", read: string): Book {
-  const ofJoin = (name: string): number => metrics.counter(`${name}_${kind}`, "JoinOrdersPayments");
-  return {
-    read: metrics.counter("records", read),
-    paired: ofJoin("paired"),
-    unmatched: ofJoin("unmatched"),
-    duplicates: ofJoin("duplicate"),
-    deadLetters: metrics.counter("rejected", read) + ofJoin("conflict"),
-    waiting: ofJoin("waiting"),
-  };
+function bookOf(metrics: CounterSource, kind: Kind, read: string): Book {
+  const book = { read: metrics.counter("records", read) } as Record<Place | "read", number>;
+  for (const place of PLACES) book[place] = countOfJoin(metrics, `${place}_${kind}`);
+  book.dead_letters += metrics.counter("rejected", read);
+  return book;
+}
+
+/** What kept state of earlier versions has counted, it has under other names. */
+const EARLIER_NAMES: Readonly<Record<string, string>> = {
+  joined: "pairs",
+  joined_orders: "paired_orders",
+  joined_payments: "paired_payments",
+  duplicates_orders: "duplicate_orders",
+  duplicates_payments: "duplicate_payments",
+  dead_letters_orders: "conflict_orders",
+  dead_letters_payments: "conflict_payments",
+  pending_orders: "waiting_orders",
+  pending_payments: "waiting_payments",
+};
+
+function countOfJoin(metrics: CounterSource, name: string): number {
+  const earlier = EARLIER_NAMES[name];
+  const count = metrics.counter(name, JOIN);
+  return earlier === undefined ? count : count + metrics.counter(earlier, JOIN);
 }
 
 /** Whether each event that was read is in exactly one place. True whenever no bundle is under way. */
-export function isBalanced({ read, paired, unmatched, duplicates, deadLetters, waiting }: Book): boolean {
-  return read === paired + unmatched + duplicates + deadLetters + waiting;
+export function isBalanced(book: Book): boolean {
+  return missingOf(book) === 0;
 }
 
 export function deadLetterCount(figures: Figures): number {
-  return Object.values(figures.deadLetters).reduce((sum, count) => sum + count, 0);
+  return Object.values(figures.dead_letters).reduce((sum, count) => sum + count, 0);
 }

@@ -1,11 +1,12 @@
 /** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
 import type { HealthProblem, StageWatermark } from "@order-payment-stream/beam/direct";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { every, systemClock } from "@order-payment-stream/beam/io";
+import { labelOf } from "../../schemas/figures.js";
 
 import { deadLetterCount, earlierFigures, type Figures, figuresOf, figuresSince } from "./figures.js";
 import type { Log } from "./log.js";
-import { formatCount } from "./summary.js";
+import { countsOf, formatCount, pendingOf } from "./summary.js";
 import type { Terminal } from "./terminal.js";
 
 export type Watched = Pick<PipelineRun, "metrics" | "status" | "health">;
@@ -22,7 +23,7 @@ export interface ProgressFigures extends Figures {
 }
 
 export class Progress {
-  readonly #timer: NodeJS.Timeout;
+  readonly #end: () => void;
   #previousAtMs: number;
   /** A run that goes on from a commit has counted before. */
   #previousEvents: number;
@@ -43,12 +44,12 @@ export class Progress {
     this.#earlier = earlierFigures(run.metrics);
     this.#previousEvents = eventsOf(this.#counted());
     const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
-    this.#timer = setInterval(() => this.#report(), intervalMs);
+    this.#end = every(intervalMs, () => this.#report());
   }
 
   /** The block stays as it was last. */
   stop(): void {
-    clearInterval(this.#timer);
+    this.#end();
     if (this.terminal.isTty) this.#report();
     this.terminal.keep();
   }
@@ -112,26 +113,23 @@ export function progressBlock(figures: ProgressFigures): string[] {
   const cells: readonly [string, string][] = [
     ["read", `${formatCount(orders.read)} orders, ${formatCount(payments.read)} payments`],
     ["events/s", formatCount(Math.round(figures.eventsPerSecond))],
-    ["pairs", formatCount(figures.joined)],
-    ["waiting", formatCount(orders.waiting + payments.waiting)],
-    ["expired", formatCount(figures.unmatched)],
-    ["dead letters", formatCount(deadLetterCount(figures))],
+    [labelOf("joined"), formatCount(figures.joined)],
+    [labelOf("pending"), formatCount(pendingOf(figures))],
+    [labelOf("unmatched"), formatCount(figures.unmatched)],
+    [labelOf("dead_letters"), formatCount(deadLetterCount(figures))],
     ["watermark lag", lag === undefined ? "not known" : formatLag(lag)],
   ];
   const problems = figures.problems.map((problem): [string, string] => ["PROBLEM", problem]);
   return [...cells, ...problems].map(([label, value]) => `  ${label.padEnd(14)} ${value}`);
 }
 
-export function progressFields(figures: ProgressFigures): Record<string, number | readonly string[]> {
-  const { orders, payments, watermarkLagMs: lag } = figures;
+/** The names of the summary, and what is of the moment. */
+export function progressFields(figures: ProgressFigures): Readonly<Record<string, unknown>> {
+  const { watermarkLagMs: lag } = figures;
   return {
-    orders: orders.read,
-    payments: payments.read,
+    ...countsOf(figures),
+    pending: pendingOf(figures),
     eventsPerSecond: Math.round(figures.eventsPerSecond),
-    pairs: figures.joined,
-    waiting: orders.waiting + payments.waiting,
-    expired: figures.unmatched,
-    deadLetters: deadLetterCount(figures),
     ...(lag !== undefined && { watermarkLagMs: Math.round(lag) }),
     ...(figures.problems.length > 0 && { problems: figures.problems }),
   };

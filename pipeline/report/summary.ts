@@ -1,7 +1,8 @@
 /** What a run says at its end: one line of JSON, or a table for a person; and whether the books balance. */
-import { type Book, deadLetterCount, type Figures, isBalanced } from "./figures.js";
+import { type Book, KINDS, labelOf, PLACES } from "../../schemas/figures.js";
+import { deadLetterCount, type Figures, isBalanced } from "./figures.js";
 
-/** Orders and payments are records read. */
+/** What a run counted, by the names of its JSON. Orders and payments are records read. */
 export interface Counts {
   readonly orders: number;
   readonly payments: number;
@@ -27,20 +28,24 @@ export interface Summary extends Counts {
 export function summaryOf(figures: Figures, durationMs: number, total?: Figures): Summary {
   return {
     ...countsOf(figures),
-    pending: figures.orders.waiting + figures.payments.waiting,
+    pending: pendingOf(figures),
     duration_ms: Math.round(durationMs),
     ...(total !== undefined && { total: countsOf(total) }),
   };
 }
 
-function countsOf({ orders, payments, joined, unmatched, deadLetters, idsTaken }: Figures): Counts {
+export function pendingOf({ orders, payments }: Figures): number {
+  return orders.pending + payments.pending;
+}
+
+export function countsOf({ orders, payments, joined, unmatched, dead_letters, idsTaken }: Figures): Counts {
   return {
     orders: orders.read,
     payments: payments.read,
     joined,
     unmatched,
     duplicates: orders.duplicates + payments.duplicates,
-    dead_letters: deadLetters,
+    dead_letters,
     ...(idsTaken > 0 && { ids_taken: idsTaken }),
   };
 }
@@ -58,31 +63,18 @@ export function summaryText(
   where = "in MongoDB",
   before = 0,
 ): string {
-  const { orders, payments } = figures;
-  const columns: readonly [string, (book: Book) => number][] = [
-    ["read", (book) => book.read],
-    ["paired", (book) => book.paired],
-    ["unmatched", (book) => book.unmatched],
-    ["duplicates", (book) => book.duplicates],
-    ["dead letters", (book) => book.deadLetters],
-    ["waiting", (book) => book.waiting],
-  ];
+  const columns = ["read", ...PLACES] as const;
   const row = (label: string, cells: readonly string[]): string =>
-    label.padEnd(10) +
-    cells.map((cell, i) => cell.padStart(Math.max(10, columns[i]![0].length + 2))).join("");
-  const count = (book: Book): string[] => columns.map(([, of]) => formatCount(of(book)));
-  const events = orders.read + payments.read;
+    label.padEnd(10) + cells.map((cell, i) => cell.padStart(Math.max(10, columns[i]!.length + 2))).join("");
+  const count = (book: Book): string[] => columns.map((name) => formatCount(book[name]));
+  const events = figures.orders.read + figures.payments.read;
   const seconds = durationMs / 1000;
-  const letters = Object.entries(figures.deadLetters).map(([reason, n]) => `${reason} ${formatCount(n)}`);
+  const letters = Object.entries(figures.dead_letters).map(([reason, n]) => `${reason} ${formatCount(n)}`);
   return [
-    row(
-      "",
-      columns.map(([name]) => name),
-    ),
-    row("orders", count(orders)),
-    row("payments", count(payments)),
+    row("", columns.map(labelOf)),
+    ...KINDS.map((kind) => row(kind, count(figures[kind]))),
     "",
-    `${formatCount(figures.joined)} pairs and ${formatCount(figures.unmatched)} unmatched ${where}`,
+    `${formatCount(figures.joined)} joined and ${formatCount(figures.unmatched)} unmatched ${where}`,
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
     ...(figures.idsTaken > 0
       ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
@@ -95,24 +87,16 @@ export function summaryText(
 }
 
 function totalText({ orders, payments, joined, unmatched }: Figures): string {
-  const [read, pairs, alone] = [orders.read + payments.read, joined, unmatched].map(formatCount);
-  return `${read} events, ${pairs} pairs, ${alone} unmatched`;
+  return `${formatCount(orders.read + payments.read)} events, ${formatCount(joined)} joined, ${formatCount(unmatched)} unmatched`;
 }
 
 /** For each topic whose books do not balance, a sentence. Each is a bug, or the sign of an abandoned bundle. */
-export function imbalances({ orders, payments }: Figures): string[] {
-  const books: readonly [string, Book][] = [
-    ["orders", orders],
-    ["payments", payments],
-  ];
-  return books
-    .filter(([, book]) => !isBalanced(book))
-    .map(
-      ([kind, book]) =>
-        `THE BOOKS DO NOT BALANCE: of ${book.read} ${kind} read, ${book.paired} were paired, ` +
-        `${book.unmatched} unmatched, ${book.duplicates} duplicates, ${book.deadLetters} dead letters, ` +
-        `and ${book.waiting} wait`,
-    );
+export function imbalances(figures: Figures): string[] {
+  return KINDS.filter((kind) => !isBalanced(figures[kind])).map((kind) => {
+    const book = figures[kind];
+    const places = PLACES.map((place) => `${book[place]} ${labelOf(place)}`);
+    return `THE BOOKS DO NOT BALANCE: ${book.read} ${kind} were read, and there are ${places.join(", ")}`;
+  });
 }
 
 /** 1,234,567 */

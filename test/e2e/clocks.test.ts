@@ -89,7 +89,7 @@ describe("a clock that is set", function () {
       `${count} waiting`,
       () => {
         if (run!.hasEnded) throw new Error(`the run has ended:\n${run!.stderr}`);
-        return new RegExp(`"waiting":${count}\\b`).test(run!.stderr);
+        return new RegExp(`"pending":${count}\\b`).test(run!.stderr);
       },
       START_MAX_MS,
     );

@@ -46,7 +46,7 @@ describe("disturbances", function () {
     await sendPair("before");
     await haveCome(1);
     await topics.sendEvents(anOrder("waiting", Date.now()));
-    await until("the order", () => balancedFigures(run!).orders.waiting === 1);
+    await until("the order", () => balancedFigures(run!).orders.pending === 1);
     clock.aheadMs = HOUR_MS;
     await until("the report", () =>
       problemsOf(run!).some((problem) => /^clock: .*set forward by 60 min/.test(problem)),

@@ -106,7 +106,7 @@ describe("a Kafka cluster", function () {
     const leaders = await topics.peer.leaders(topics.orders);
     assert.deepEqual(new Set(leaders), new Set([1, 2]));
     await topics.send(recordOf(anOrder("unpaid", Date.now()), { partition: leaders.indexOf(1) }));
-    await until("the order", () => balancedFigures(run!).orders.waiting === 1);
+    await until("the order", () => balancedFigures(run!).orders.pending === 1);
     const second = cluster.nodes[SECOND]!;
     await second.kill();
     await until("the problem", () => problemsOf(run!).some((problem) => problem.startsWith("Kafka: ")));

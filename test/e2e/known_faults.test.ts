@@ -48,7 +48,7 @@ describe("known faults of the job before", function () {
   it("1. a payment that arrives before its order is not dropped", async () => {
     const now = Date.now();
     await topics.sendEvents(aPayment("p1", "early", now));
-    await until("the payment to wait", () => figuresOf(run.metrics).payments.waiting === 1);
+    await until("the payment to wait", () => figuresOf(run.metrics).payments.pending === 1);
     await topics.sendEvents(anOrder("early", now + 20));
     await until("the pair", async () => (await joined("early")) === 1);
     assert.equal(await unmatched("early"), 0);

@@ -181,7 +181,7 @@ describe("outages", function () {
     await topics.sendEvents(anOrder("paid", before), aPayment("p", "paid", before));
     await until("the pair", async () => (await database!.joined.countDocuments()) === 1);
     await topics.sendEvents(anOrder("waiting", Date.now()));
-    await until("the order", () => balancedFigures(run!).orders.waiting === 1);
+    await until("the order", () => balancedFigures(run!).orders.pending === 1);
     process.kill(server.pid!, "SIGSTOP");
     await until("the problem", () => problemsOf(run!).some((problem) => /has not answered/.test(problem)));
     assert.deepEqual(await database.counts(), [1, 0, 0]);
@@ -189,7 +189,7 @@ describe("outages", function () {
     await until("the problem", () => problemsOf(run!).some((problem) => problem.startsWith("Kafka: ")));
     await sleep(T_MS + D_MS + 1_500);
     assert.deepEqual(await database.counts(), [1, 0, 0]);
-    assert.equal(balancedFigures(run).orders.waiting, 1);
+    assert.equal(balancedFigures(run).orders.pending, 1);
 
     await server.start();
     await until("the end of the problem", () => problemsOf(run!).length === 0);
@@ -207,7 +207,7 @@ describe("outages", function () {
     database = await TestDatabase.open(mongodb.uri());
     run = startRun(server.address, topics, database, { groupId: "outage" });
     await topics.sendEvents(anOrder("waiting", Date.now()));
-    await until("the order", () => balancedFigures(run!).orders.waiting === 1);
+    await until("the order", () => balancedFigures(run!).orders.pending === 1);
     await server.kill();
     const startMs = Date.now();
     await run.stop();

@@ -99,8 +99,8 @@ describe("the page", function () {
     await until("the same pairs", async () => {
       const before = await database.joined.countDocuments();
       await new Promise((resolve) => setTimeout(resolve, 1_500));
-      const seen = await shown("payments.paired");
-      const told = await metric("ops_pairs_total");
+      const seen = await shown("payments.joined");
+      const told = await metric("ops_joined_total");
       const after = await until("documents", async () => {
         const count = await database.joined.countDocuments();
         return count >= told && count;

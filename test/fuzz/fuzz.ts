@@ -194,12 +194,12 @@ function check(
   assert.equal(payments.read, kafka.records("payments"));
   for (const book of [orders, payments]) {
     assert.ok(isBalanced(book), JSON.stringify(book));
-    assert.equal(book.waiting, 0);
+    assert.equal(book.pending, 0);
   }
   // What the books say is what the sinks have got.
-  assert.equal(seen.deadLetters.size, orders.deadLetters + payments.deadLetters);
+  assert.equal(seen.deadLetters.size, orders.dead_letters + payments.dead_letters);
   assert.equal(seen.unmatched.size, orders.unmatched + payments.unmatched);
-  assert.ok(seen.joined.size >= Math.max(orders.paired, payments.paired));
+  assert.ok(seen.joined.size >= Math.max(orders.joined, payments.joined));
   figures.records += orders.read + payments.read;
   figures.pairs += seen.joined.size;
   figures.unmatched += seen.unmatched.size;

@@ -154,7 +154,7 @@ describe("pipeline on bounded topics", function () {
       payment("p", "a", 1_000),
     );
     assert.equal(figures.orders.duplicates + figures.payments.duplicates, 4);
-    assert.deepEqual(figures.deadLetters, { CONFLICT: 2 });
+    assert.deepEqual(figures.dead_letters, { CONFLICT: 2 });
     assert.deepEqual(await pairs(), ["a p"]);
     const conflict = await database.deadLetters.findOne({ kind: "order" });
     assert.equal(conflict?.first.amount, 100);
@@ -213,7 +213,7 @@ describe("pipeline on bounded topics", function () {
       bad(null),
       good,
     );
-    assert.deepEqual(figures.deadLetters, { UNDECODABLE: 6, INVALID: 2, NULL_VALUE: 1 });
+    assert.deepEqual(figures.dead_letters, { UNDECODABLE: 6, INVALID: 2, NULL_VALUE: 1 });
     const fields = await database.deadLetters.distinct("field");
     assert.deepEqual(fields.sort(), ["amount", "order_id"]);
     assert.deepEqual(await unmatched(), ["order a UNPAID"]);
@@ -221,7 +221,7 @@ describe("pipeline on bounded topics", function () {
 
   it("refuses times far ahead of the clock, and lets them make no other event late", async () => {
     const figures = await outcome(order("a", 0), order("far", 90 * 365 * 86_400_000), order("b", 0));
-    assert.deepEqual(figures.deadLetters, { FUTURE_TIMESTAMP: 1 });
+    assert.deepEqual(figures.dead_letters, { FUTURE_TIMESTAMP: 1 });
     assert.deepEqual(await unmatched(), ["order a UNPAID", "order b UNPAID"]);
   });
 
@@ -243,8 +243,8 @@ describe("pipeline on bounded topics", function () {
       recordOf(payment("p2", "a", 2_000), { partition: 2 }),
     );
     assert.deepEqual(await pairs(), ["a p1", "a p2"]);
-    assert.equal(figures.orders.paired, 1);
-    assert.equal(figures.payments.paired, 2);
+    assert.equal(figures.orders.joined, 1);
+    assert.equal(figures.payments.joined, 2);
   });
 
   it("goes by the order_id in the value, whatever the key", async () => {
@@ -277,8 +277,8 @@ describe("pipeline on bounded topics", function () {
       [letter?.reason, letter?.collection, letter?.code, letter?.document.payment_amount],
       ["SINK_REJECTED", database.joined.collectionName, 11000, 7],
     );
-    const { joined, deadLetters } = balancedFigures(run);
+    const { joined, dead_letters } = balancedFigures(run);
     assert.equal(joined, 2);
-    assert.deepEqual(deadLetters, { SINK_REJECTED: 1 });
+    assert.deepEqual(dead_letters, { SINK_REJECTED: 1 });
   });
 });

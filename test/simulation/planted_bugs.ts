@@ -9,7 +9,7 @@ import { ByteWriter } from "../../beam/model/bytes.js";
 import type { Clock } from "../../beam/platform/clock.js";
 import { TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
-import { StoredChangelog } from "../../beam/runners/direct/stored_changelog.js";
+import { StoredState } from "../../beam/runners/direct/stored_state.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { PartitionReader } from "../../connectors/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../connectors/kafka/find_partitions.js";
@@ -46,10 +46,10 @@ export const PLANTED_BUGS = {
     plant: () =>
       replace(JoinOrdersPayments.prototype, "process", (process) => {
         return function (this: JoinOrdersPayments, element, ctx) {
-          const { duplicate_orders, duplicate_payments } = this.metrics;
-          const before = duplicate_orders.delta + duplicate_payments.delta;
+          const { duplicates_orders, duplicates_payments } = this.metrics;
+          const before = duplicates_orders.delta + duplicates_payments.delta;
           process.call(this, element, ctx);
-          if (duplicate_orders.delta + duplicate_payments.delta === before) return;
+          if (duplicates_orders.delta + duplicates_payments.delta === before) return;
           const [arrived] = element.value;
           const { created_at } = arrived!.value.event;
           ctx.timers.expiry.set(created_at + 2 * this.config.timeoutMs + 1, String(created_at));
@@ -263,10 +263,10 @@ export const PLANTED_BUGS = {
     plant: () =>
       replace(JoinOrdersPayments.prototype, "process", (process) => {
         return function (this: JoinOrdersPayments, element, ctx) {
-          const { duplicate_payments } = this.metrics;
-          const { delta } = duplicate_payments;
+          const { duplicates_payments } = this.metrics;
+          const { delta } = duplicates_payments;
           process.call(this, element, ctx);
-          duplicate_payments.delta = delta;
+          duplicates_payments.delta = delta;
         };
       }),
   },
@@ -303,11 +303,11 @@ export const PLANTED_BUGS = {
     scenarios: { mode: "bounded" },
     seedsMax: MANY,
     plant: () =>
-      replace(StoredChangelog.prototype, "delete", () => {
-        return function (this: StoredChangelog, key) {
+      replace(StoredState.prototype, "delete", () => {
+        return function (this: StoredState, cell) {
           const nobody = new ByteWriter(1);
           nobody.writeVarint(0);
-          this.put(key, nobody);
+          this.put(cell, nobody);
         };
       }),
   },

@@ -25,7 +25,7 @@ const FILES = "@order-payment-stream/files";
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
   schemas: { folders: [], packages: ["avsc"] },
-  producers: { folders: ["schemas"], packages: [FILES, "kafkajs", "lz4-napi", "snappyjs"] },
+  producers: { folders: ["schemas"], packages: [BEAM, FILES, "kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: [BEAM, "kafkajs", "mongodb"] },
   // A fake of the service, which runs jobs on Prism.
   "services/dataflow": {
@@ -78,7 +78,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
-  monitor: { folders: [], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
+  monitor: { folders: ["schemas"], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
   pipeline: {
     folders: ["schemas", "transforms", "producers", "services", "monitor"],
     packages: [

@@ -1,31 +1,31 @@
 import { ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
 import type { BagState } from "../../sdk/state.js";
-import type { StateTable } from "../services.js";
+import type { StateOfKey } from "../keyed_state.js";
 import { reader } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
 
 /** Values that are added to, encoded one behind the other. */
 export class BagCell<T> implements StateCell, BagState<T> {
-  #key!: ByteWriter;
+  #state!: StateOfKey;
   #isCleared = false;
   /** What this element added, encoded. */
   readonly #added = new ByteWriter(64);
 
   constructor(
     private readonly coder: Coder<T>,
-    private readonly table: StateTable,
+    private readonly number: number,
   ) {}
 
-  bind(key: ByteWriter): void {
-    this.#key = key;
+  bind(state: StateOfKey): void {
+    this.#state = state;
     this.#isCleared = false;
     this.#added.reset();
   }
 
   read(): T[] {
     const values: T[] = [];
-    if (!this.#isCleared && this.table.get(this.#key, reader)) this.#decodeAll(values);
+    if (!this.#isCleared && this.#state.get(this.number, reader)) this.#decodeAll(values);
     reader.reset(this.#added.buffer, 0, this.#added.length);
     this.#decodeAll(values);
     return values;
@@ -40,7 +40,7 @@ export class BagCell<T> implements StateCell, BagState<T> {
   }
 
   isEmpty(): boolean {
-    return this.#added.length === 0 && (this.#isCleared || !this.table.get(this.#key, reader));
+    return this.#added.length === 0 && (this.#isCleared || !this.#state.get(this.number, reader));
   }
 
   clear(): void {
@@ -50,11 +50,11 @@ export class BagCell<T> implements StateCell, BagState<T> {
 
   flush(): void {
     if (this.#isCleared) {
-      this.table.delete(this.#key);
+      this.#state.delete(this.number);
       this.#isCleared = false;
     }
     if (this.#added.length > 0) {
-      this.table.append(this.#key, this.#added);
+      this.#state.append(this.number, this.#added);
       this.#added.reset();
     }
   }

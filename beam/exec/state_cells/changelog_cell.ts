@@ -1,6 +1,6 @@
 import { ByteWriter } from "../../model/bytes.js";
 import { type Changelog, type ChangelogState, readChangelog } from "../../sdk/state.js";
-import type { ChangelogTable } from "../services.js";
+import type { StateOfKey } from "../keyed_state.js";
 import { reader } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
 
@@ -17,10 +17,10 @@ interface ChangedValue<V> {
 
 /**
  * A small value as a whole; a larger one as it was at some time, and the changes behind it. A large value is not read
- * back for each element: the table remembers it beside its bytes.
+ * back for each element: it is remembered beside its bytes.
  */
 export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
-  #key!: ByteWriter;
+  #state!: StateOfKey;
   #loaded: ChangedValue<V> | undefined;
   /** Of what is in the table. */
   #storedBytes = 0;
@@ -32,11 +32,13 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
 
   constructor(
     private readonly log: Changelog<V, C>,
-    private readonly table: ChangelogTable,
+    private readonly number: number,
+    /** A stored value that takes less is replaced as a whole. */
+    private readonly wholeBelowBytes: number,
   ) {}
 
-  bind(key: ByteWriter): void {
-    this.#key = key;
+  bind(state: StateOfKey): void {
+    this.#state = state;
     this.#loaded = undefined;
     this.#isCleared = false;
     this.#isWhole = false;
@@ -51,7 +53,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   add(change: C): void {
     this.#loaded ??= this.#load();
     this.log.apply(this.#loaded.value, change);
-    if (this.#storedBytes === 0 || this.#storedBytes < this.table.wholeBelowBytes) {
+    if (this.#storedBytes === 0 || this.#storedBytes < this.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }
@@ -70,8 +72,8 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   flush(): void {
     if (this.#isCleared) {
       this.#isCleared = false;
-      this.table.delete(this.#key);
-      this.table.remember(this.#key, undefined, 0);
+      this.#state.delete(this.number);
+      this.#state.remember(this.number, undefined, 0);
     }
     if (!this.#isWhole && this.#added.length === 0) return;
     const loaded = this.#loaded!;
@@ -81,30 +83,30 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
       this.#isWhole = false;
       this.#added.reset();
       this.log.coder.encode(loaded.value, this.#added, "nested");
-      this.table.put(this.#key, this.#added);
+      this.#state.put(this.number, this.#added);
       this.#storedBytes = this.#added.length;
       loaded.changes = this.log.sizeOf(loaded.value);
       if (wasRemembered && this.#storedBytes < REMEMBERED_BYTES_MIN) {
-        this.table.remember(this.#key, undefined, 0);
+        this.#state.remember(this.number, undefined, 0);
       }
     } else {
-      this.table.append(this.#key, this.#added);
+      this.#state.append(this.number, this.#added);
       this.#storedBytes += this.#added.length;
     }
     this.#added.reset();
     if (this.#storedBytes >= REMEMBERED_BYTES_MIN) {
-      this.table.remember(this.#key, loaded, this.#storedBytes);
+      this.#state.remember(this.number, loaded, this.#storedBytes);
     }
   }
 
   #load(): ChangedValue<V> {
-    if (!this.table.get(this.#key, reader)) {
+    if (!this.#state.get(this.number, reader)) {
       this.#storedBytes = 0;
       return { value: this.log.create(), changes: 0 };
     }
     this.#storedBytes = reader.remaining;
     if (this.#storedBytes >= REMEMBERED_BYTES_MIN) {
-      const remembered = this.table.recall(this.#key);
+      const remembered = this.#state.recall(this.number);
       if (remembered !== undefined) return remembered as ChangedValue<V>;
     }
     return readChangelog(this.log, reader);

@@ -1,7 +1,6 @@
-import type { ByteWriter } from "../../model/bytes.js";
 import type { AnyCombineFn } from "../../sdk/combine_fn.js";
 import type { CombiningState } from "../../sdk/state.js";
-import type { StateTable } from "../services.js";
+import type { StateOfKey } from "../keyed_state.js";
 import type { StateCell } from "./state_cell.js";
 import { ValueCell } from "./value_cell.js";
 
@@ -11,13 +10,13 @@ export class CombiningCell implements StateCell, CombiningState<unknown, unknown
 
   constructor(
     private readonly combineFn: AnyCombineFn,
-    table: StateTable,
+    number: number,
   ) {
-    this.#accumulator = new ValueCell(combineFn.accumulatorCoder, table);
+    this.#accumulator = new ValueCell(combineFn.accumulatorCoder, number);
   }
 
-  bind(key: ByteWriter): void {
-    this.#accumulator.bind(key);
+  bind(state: StateOfKey): void {
+    this.#accumulator.bind(state);
   }
 
   add(input: unknown): void {

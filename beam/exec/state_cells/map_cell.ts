@@ -1,24 +1,23 @@
-import type { ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
 import type { MapState } from "../../sdk/state.js";
-import type { StateTable } from "../services.js";
+import type { StateOfKey } from "../keyed_state.js";
 import { reader, writer } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
 
 /** All entries in one record: key, value, key, value, …; found by their encoded keys. */
 export class MapCell<K, V> implements StateCell, MapState<K, V> {
-  #key!: ByteWriter;
+  #state!: StateOfKey;
   #entries: Map<string, [K, V]> | undefined;
   #isDirty = false;
 
   constructor(
     private readonly keyCoder: Coder<K>,
     private readonly valueCoder: Coder<V>,
-    private readonly table: StateTable,
+    private readonly number: number,
   ) {}
 
-  bind(key: ByteWriter): void {
-    this.#key = key;
+  bind(state: StateOfKey): void {
+    this.#state = state;
     this.#entries = undefined;
     this.#isDirty = false;
   }
@@ -26,7 +25,7 @@ export class MapCell<K, V> implements StateCell, MapState<K, V> {
   #loaded(): Map<string, [K, V]> {
     if (this.#entries === undefined) {
       this.#entries = new Map();
-      if (this.table.get(this.#key, reader)) {
+      if (this.#state.get(this.number, reader)) {
         while (reader.remaining > 0) {
           const key = this.keyCoder.decode(reader, "nested");
           const value = this.valueCoder.decode(reader, "nested");
@@ -74,7 +73,7 @@ export class MapCell<K, V> implements StateCell, MapState<K, V> {
     this.#isDirty = false;
     const entries = this.#loaded();
     if (entries.size === 0) {
-      this.table.delete(this.#key);
+      this.#state.delete(this.number);
       return;
     }
     writer.reset();
@@ -82,6 +81,6 @@ export class MapCell<K, V> implements StateCell, MapState<K, V> {
       this.keyCoder.encode(key, writer, "nested");
       this.valueCoder.encode(value, writer, "nested");
     }
-    this.table.put(this.#key, writer);
+    this.#state.put(this.number, writer);
   }
 }

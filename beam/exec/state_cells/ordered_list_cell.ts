@@ -2,14 +2,14 @@ import { ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
 import { LengthPrefixCoder } from "../../model/coders/length_prefix_coder.js";
 import type { OrderedListState, Sorted } from "../../sdk/state.js";
-import type { StateTable } from "../services.js";
+import type { StateOfKey } from "../keyed_state.js";
 import { reader, writer } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
 
 /** In the table in the order of its coming; it is sorted when it is read. */
 export class OrderedListCell<T> implements StateCell, OrderedListState<T> {
   readonly #coder: LengthPrefixCoder<T>;
-  #key!: ByteWriter;
+  #state!: StateOfKey;
   /** What is in the table and what was added; undefined until somebody asks. */
   #values: Sorted<T>[] | undefined;
   #isSorted = false;
@@ -20,13 +20,13 @@ export class OrderedListCell<T> implements StateCell, OrderedListState<T> {
 
   constructor(
     coder: Coder<T>,
-    private readonly table: StateTable,
+    private readonly number: number,
   ) {
     this.#coder = new LengthPrefixCoder(coder);
   }
 
-  bind(key: ByteWriter): void {
-    this.#key = key;
+  bind(state: StateOfKey): void {
+    this.#state = state;
     this.#values = undefined;
     this.#isRewritten = false;
     this.#added.reset();
@@ -66,10 +66,10 @@ export class OrderedListCell<T> implements StateCell, OrderedListState<T> {
       this.#isRewritten = false;
       writer.reset();
       for (const { sortKey, value } of this.#loaded()) this.#encode(sortKey, value, writer);
-      if (writer.length === 0) this.table.delete(this.#key);
-      else this.table.put(this.#key, writer);
+      if (writer.length === 0) this.#state.delete(this.number);
+      else this.#state.put(this.number, writer);
     } else if (this.#added.length > 0) {
-      this.table.append(this.#key, this.#added);
+      this.#state.append(this.number, this.#added);
       this.#added.reset();
     }
   }
@@ -84,7 +84,7 @@ export class OrderedListCell<T> implements StateCell, OrderedListState<T> {
     if (this.#values === undefined) {
       this.#values = [];
       this.#isSorted = false;
-      if (this.table.get(this.#key, reader)) this.#decodeAll(this.#values);
+      if (this.#state.get(this.number, reader)) this.#decodeAll(this.#values);
       reader.reset(this.#added.buffer, 0, this.#added.length);
       this.#decodeAll(this.#values);
     }

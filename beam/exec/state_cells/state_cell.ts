@@ -1,9 +1,9 @@
 /** A state cell of a stateful DoFn, as its operator drives it. */
-import type { ByteWriter } from "../../model/bytes.js";
+import type { StateOfKey } from "../keyed_state.js";
 
 export interface StateCell {
-  /** Turns to another key: the writer's bytes are the encoded key and window, and stay until the next `flush`. */
-  bind(key: ByteWriter): void;
+  /** Turns to a key that was entered, until the next `flush`. */
+  bind(state: StateOfKey): void;
   /** Writes what changed. */
   flush(): void;
   clear(): void;

@@ -1,24 +1,23 @@
-import type { ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
 import type { ValueState } from "../../sdk/state.js";
-import type { StateTable } from "../services.js";
+import type { StateOfKey } from "../keyed_state.js";
 import { reader, writer } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
 
 /** One value of a key. */
 export class ValueCell<T> implements StateCell, ValueState<T> {
-  #key!: ByteWriter;
+  #state!: StateOfKey;
   #isLoaded = false;
   #isDirty = false;
   #value: T | undefined;
 
   constructor(
     private readonly coder: Coder<T>,
-    private readonly table: StateTable,
+    private readonly number: number,
   ) {}
 
-  bind(key: ByteWriter): void {
-    this.#key = key;
+  bind(state: StateOfKey): void {
+    this.#state = state;
     this.#isLoaded = false;
     this.#isDirty = false;
     this.#value = undefined;
@@ -26,7 +25,7 @@ export class ValueCell<T> implements StateCell, ValueState<T> {
 
   read(): T | undefined {
     if (!this.#isLoaded) {
-      this.#value = this.table.get(this.#key, reader) ? this.coder.decode(reader, "nested") : undefined;
+      this.#value = this.#state.get(this.number, reader) ? this.coder.decode(reader, "nested") : undefined;
       this.#isLoaded = true;
     }
     return this.#value;
@@ -48,11 +47,11 @@ export class ValueCell<T> implements StateCell, ValueState<T> {
     if (!this.#isDirty) return;
     this.#isDirty = false;
     if (this.#value === undefined) {
-      this.table.delete(this.#key);
+      this.#state.delete(this.number);
       return;
     }
     writer.reset();
     this.coder.encode(this.#value, writer, "nested");
-    this.table.put(this.#key, writer);
+    this.#state.put(this.number, writer);
   }
 }

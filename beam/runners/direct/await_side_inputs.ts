@@ -7,9 +7,10 @@
  * is looked at again when the stage's watermark has passed the window, and every now and then until it has.
  */
 
+import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
 import { type FiredTimer, Operator, type OperatorContext } from "../../exec/operator.js";
 import type { Receiver, Windows } from "../../exec/receiver.js";
-import type { ExecServices, StateTable, TimerTable } from "../../exec/services.js";
+import type { ExecServices } from "../../exec/services.js";
 import { WindowMapping } from "../../exec/side_input_reader.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
@@ -33,11 +34,12 @@ export interface AwaitPayload {
   readonly sides: readonly string[];
 }
 
-/** Where the elements of a side input lie, by windows. The key is never empty: a byte stands before the window. */
-export function sideInputTable(services: ExecServices, consumer: string, name: string): StateTable {
-  return services.stateTable(consumer, `side:${name}`);
+/** The cell of its consumer that holds the elements of a side input, by windows. */
+export function sideInputCell(name: string): string {
+  return `side:${name}`;
 }
 
+/** The key is never empty: a byte stands before the window. */
 export function sideInputKey(window: ByteWriter, out: ByteWriter): ByteWriter {
   out.reset();
   out.writeByte(0);
@@ -55,8 +57,11 @@ export class CollectSideInputOperator extends Operator implements Receiver {
   readonly #coder: Coder<unknown>;
   readonly #mapping: WindowMapping;
   readonly #allowedLatenessMs: number;
-  readonly #table: StateTable;
-  readonly #expiry: TimerTable;
+  /** Of the consumer. */
+  readonly #collected: KeyedState;
+  readonly #cell: number;
+  readonly #timers: KeyedState;
+  readonly #expiry: number;
   readonly #window = new ByteWriter(32);
   readonly #key = new ByteWriter(32);
   readonly #value = new ByteWriter();
@@ -70,8 +75,10 @@ export class CollectSideInputOperator extends Operator implements Receiver {
     this.#coder = context.coder(input!);
     this.#mapping = new WindowMapping(windowing);
     this.#allowedLatenessMs = windowing.allowedLatenessMs;
-    this.#table = sideInputTable(context.services, consumer, name);
-    this.#expiry = context.services.timerTable(context.transformId, EXPIRY_FAMILY, "event");
+    this.#collected = context.services.keyedState(consumer);
+    this.#cell = this.#collected.cell(sideInputCell(name));
+    this.#timers = context.services.keyedState(context.transformId);
+    this.#expiry = this.#timers.timers(EXPIRY_FAMILY, "event");
   }
 
   accept(value: unknown, _timestamp: TimestampMs, windows: Windows, _pane: PaneInfo): void {
@@ -83,15 +90,15 @@ export class CollectSideInputOperator extends Operator implements Receiver {
       this.#value.reset();
       this.#coder.encode(value, this.#value, "nested");
       const key = sideInputKey(this.#window, this.#key);
-      this.#table.append(key, this.#value);
-      this.#expiry.set(key, "", gone, gone);
+      this.#collected.mustEnter(key).append(this.#cell, this.#value);
+      this.#timers.mustEnter(key).setTimer(this.#expiry, "", gone, gone);
     }
   }
 
   override onTimer(_family: string, { identity, keyAndWindowLength }: FiredTimer): void {
     this.#key.reset();
     this.#key.writeBytes(identity.buffer, identity.position, identity.position + keyAndWindowLength);
-    this.#table.delete(this.#key);
+    this.#collected.mustEnter(this.#key).delete(this.#cell);
   }
 }
 
@@ -106,11 +113,12 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
   readonly #sides: readonly { readonly collection: string; readonly mapping: WindowMapping }[];
   readonly #windowCoder: Coder<BoundedWindow>;
   readonly #elementCoder: WindowedValueCoder<unknown>;
+  readonly #states: KeyedState;
   /** Elements by their window, and the earliest of their timestamps, which holds the watermark. */
-  readonly #waiting: StateTable;
-  readonly #earliest: StateTable;
-  readonly #end: TimerTable;
-  readonly #look: TimerTable;
+  readonly #waiting: number;
+  readonly #earliest: number;
+  readonly #end: number;
+  readonly #look: number;
   readonly #key = new ByteWriter(32);
   readonly #writer = new ByteWriter();
   readonly #reader = new ByteReader();
@@ -129,10 +137,11 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
     }));
     this.#windowCoder = context.windowing(input!).windowCoder ?? (GlobalWindowCoder.INSTANCE as Coder<any>);
     this.#elementCoder = new WindowedValueCoder(context.coder(input!), this.#windowCoder);
-    this.#waiting = services.stateTable(transformId, "waiting");
-    this.#earliest = services.stateTable(transformId, "earliest");
-    this.#end = services.timerTable(transformId, END_FAMILY, "event");
-    this.#look = services.timerTable(transformId, LOOK_FAMILY, "processing");
+    this.#states = services.keyedState(transformId);
+    this.#waiting = this.#states.cell("waiting");
+    this.#earliest = this.#states.cell("earliest");
+    this.#end = this.#states.timers(END_FAMILY, "event");
+    this.#look = this.#states.timers(LOOK_FAMILY, "processing");
   }
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {
@@ -142,18 +151,17 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
         this.#output.accept(value, timestamp, [window], pane);
         continue;
       }
-      this.#keyOf(window);
+      const state = this.#enter(window);
       let earliest = timestamp;
-      if (this.#earliest.get(this.#key, this.#reader))
-        earliest = Math.min(earliest, readInstant(this.#reader));
+      if (state.get(this.#earliest, this.#reader)) earliest = Math.min(earliest, readInstant(this.#reader));
       this.#writer.reset();
       writeInstant(earliest, this.#writer);
-      this.#earliest.put(this.#key, this.#writer);
+      state.put(this.#earliest, this.#writer);
       this.#writer.reset();
       this.#elementCoder.encode({ value, timestamp, windows: [window], pane }, this.#writer, "nested");
-      this.#waiting.append(this.#key, this.#writer);
-      this.#end.set(this.#key, "", completeAt, Math.min(earliest, completeAt));
-      this.#look.set(this.#key, "", Math.ceil(this.#services.clock.now() + LOOK_INTERVAL_MS), earliest);
+      state.append(this.#waiting, this.#writer);
+      state.setTimer(this.#end, "", completeAt, Math.min(earliest, completeAt));
+      state.setTimer(this.#look, "", Math.ceil(this.#services.clock.now() + LOOK_INTERVAL_MS), earliest);
     }
   }
 
@@ -162,22 +170,23 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
     this.#key.writeBytes(identity.buffer, identity.position, identity.position + keyAndWindowLength);
     this.#reader.reset(this.#key.buffer, 1, this.#key.length);
     const window = this.#windowCoder.decode(this.#reader, "nested");
+    const state = this.#states.mustEnter(this.#key);
     if (!this.#isComplete(window)) {
-      this.#look.set(
-        this.#key,
+      state.setTimer(
+        this.#look,
         "",
         Math.ceil(this.#services.clock.now() + LOOK_INTERVAL_MS),
         outputTimestamp,
       );
       return;
     }
-    this.#end.clear(this.#key, "");
-    this.#look.clear(this.#key, "");
-    if (!this.#waiting.get(this.#key, this.#reader)) return;
+    state.clearTimer(this.#end, "");
+    state.clearTimer(this.#look, "");
+    if (!state.get(this.#waiting, this.#reader)) return;
     const elements = [];
     while (this.#reader.remaining > 0) elements.push(this.#elementCoder.decode(this.#reader, "nested"));
-    this.#waiting.delete(this.#key);
-    this.#earliest.delete(this.#key);
+    state.delete(this.#waiting);
+    state.delete(this.#earliest);
     for (const { value, timestamp, windows, pane } of elements) {
       this.#output.accept(value, timestamp, windows, pane);
     }
@@ -197,10 +206,11 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
     );
   }
 
-  #keyOf(window: BoundedWindow): void {
+  #enter(window: BoundedWindow): StateOfKey {
     this.#key.reset();
     this.#key.writeByte(0);
     this.#windowCoder.encode(window, this.#key, "nested");
+    return this.#states.mustEnter(this.#key);
   }
 }
 

@@ -8,9 +8,10 @@
  * pane there says "EARLY, index 0".
  */
 
+import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
 import { type FiredTimer, Operator, type OperatorContext, type Windowing } from "../../exec/operator.js";
 import type { Receiver, Windows } from "../../exec/receiver.js";
-import type { ExecServices, StateTable, TimerTable } from "../../exec/services.js";
+import type { ExecServices } from "../../exec/services.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
@@ -83,9 +84,10 @@ export class GroupByKeyOperator extends Operator implements Receiver {
   readonly #trigger: Trigger;
   readonly #outputTime: OutputTime;
   readonly #isStateless: boolean;
-  readonly #values: StateTable;
-  readonly #panes: StateTable;
-  readonly #endOfWindow: TimerTable;
+  readonly #states: KeyedState;
+  readonly #values: number;
+  readonly #panes: number;
+  readonly #endOfWindow: number;
   readonly #key = new ByteWriter(256);
   readonly #writer = new ByteWriter();
   readonly #reader = new ByteReader();
@@ -108,9 +110,10 @@ export class GroupByKeyOperator extends Operator implements Receiver {
     this.#trigger = triggerFromProto(strategy.trigger);
     this.#outputTime = outputTimeFromProto(strategy.outputTime);
     this.#isStateless = firesForEveryElement(strategy) && this.#windowing.windowCoder === undefined;
-    this.#values = context.services.stateTable(context.transformId, "values");
-    this.#panes = context.services.stateTable(context.transformId, "panes");
-    this.#endOfWindow = context.services.timerTable(context.transformId, END_OF_WINDOW_FAMILY, "event");
+    this.#states = context.services.keyedState(context.transformId);
+    this.#values = this.#states.cell("values");
+    this.#panes = this.#states.cell("panes");
+    this.#endOfWindow = this.#states.timers(END_OF_WINDOW_FAMILY, "event");
   }
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, _pane: PaneInfo): void {
@@ -130,32 +133,33 @@ export class GroupByKeyOperator extends Operator implements Receiver {
     this.#keyCoder.encode(element.key, this.#key, "nested");
     windowCoder?.encode(window, this.#key, "nested");
 
-    const state = this.#readPaneState();
+    const group = this.#states.mustEnter(this.#key);
+    const state = this.#readPaneState(group);
     state.count++;
     state.earliest = Math.min(state.earliest, timestamp);
     state.latest = Math.max(state.latest, timestamp);
     this.#writer.reset();
     this.#valueCoder.encode(element.value, this.#writer, "nested");
-    this.#values.append(this.#key, this.#writer);
+    group.append(this.#values, this.#writer);
 
     const isLate = window.maxTimestamp < watermark;
     if (isLate || (this.#trigger.kind === "repeated-count" && state.count >= this.#trigger.count)) {
-      this.#fire(state, window, isLate ? Timing.LATE : Timing.EARLY);
+      this.#fire(group, state, window, isLate ? Timing.LATE : Timing.EARLY);
     } else {
-      this.#writePaneState(state);
+      this.#writePaneState(group, state);
     }
-    this.#setTimer(state, window, isLate);
+    this.#setTimer(group, state, window, isLate);
   }
 
   /** One timer serves the end of the window and, behind it, the end of the state; it holds what waits. */
-  #setTimer(state: PaneState, window: BoundedWindow, isLate: boolean): void {
+  #setTimer(group: StateOfKey, state: PaneState, window: BoundedWindow, isLate: boolean): void {
     if (window === GlobalWindow.INSTANCE && state.count === 0) {
-      this.#endOfWindow.clear(this.#key, "");
+      group.clearTimer(this.#endOfWindow, "");
       return;
     }
     const fireAt = isLate ? this.#gone(window) : window.maxTimestamp + 1;
     const hold = state.count === 0 ? fireAt : this.#paneTimestamp(state, window);
-    this.#endOfWindow.set(this.#key, "", Math.min(fireAt, MAX_TIMESTAMP), Math.min(hold, fireAt));
+    group.setTimer(this.#endOfWindow, "", Math.min(fireAt, MAX_TIMESTAMP), Math.min(hold, fireAt));
   }
 
   #gone(window: BoundedWindow): TimestampMs {
@@ -167,22 +171,23 @@ export class GroupByKeyOperator extends Operator implements Receiver {
     this.#key.reset();
     this.#key.writeBytes(identity.buffer, identity.position, identity.position + keyAndWindowLength);
     const window = this.#windowOfKey();
-    const state = this.#readPaneState();
-    if (state.count > 0) this.#fire(state, window, Timing.ON_TIME);
+    const group = this.#states.mustEnter(this.#key);
+    const state = this.#readPaneState(group);
+    if (state.count > 0) this.#fire(group, state, window, Timing.ON_TIME);
     if (timer.fireTimestamp >= this.#gone(window) || window === GlobalWindow.INSTANCE) {
-      this.#panes.delete(this.#key);
+      group.delete(this.#panes);
     } else {
       const gone = this.#gone(window);
-      this.#endOfWindow.set(this.#key, "", gone, gone);
+      group.setTimer(this.#endOfWindow, "", gone, gone);
     }
   }
 
-  #fire(state: PaneState, window: BoundedWindow, timing: Timing): void {
+  #fire(group: StateOfKey, state: PaneState, window: BoundedWindow, timing: Timing): void {
     const values: unknown[] = [];
-    if (this.#values.get(this.#key, this.#reader)) {
+    if (group.get(this.#values, this.#reader)) {
       while (this.#reader.remaining > 0) values.push(this.#valueCoder.decode(this.#reader, "nested"));
     }
-    this.#values.delete(this.#key);
+    group.delete(this.#values);
     const timestamp = this.#paneTimestamp(state, window);
     const pane = this.#paneInfo(state, window, timing);
     state.firings++;
@@ -190,7 +195,7 @@ export class GroupByKeyOperator extends Operator implements Receiver {
     state.count = 0;
     state.earliest = MAX_TIMESTAMP;
     state.latest = MIN_TIMESTAMP;
-    this.#writePaneState(state, window);
+    this.#writePaneState(group, state, window);
     const key = this.#keyCoder.decode(this.#reader.reset(this.#key.buffer, 0, this.#key.length), "nested");
     this.#output.accept({ key, value: values }, timestamp, [window], pane);
   }
@@ -225,9 +230,9 @@ export class GroupByKeyOperator extends Operator implements Receiver {
     return windowCoder.decode(this.#reader, "nested");
   }
 
-  #readPaneState(): PaneState {
+  #readPaneState(group: StateOfKey): PaneState {
     const reader = this.#reader;
-    if (!this.#panes.get(this.#key, reader)) {
+    if (!group.get(this.#panes, reader)) {
       return { count: 0, earlyFirings: 0, firings: 0, earliest: MAX_TIMESTAMP, latest: MIN_TIMESTAMP };
     }
     return {
@@ -240,9 +245,9 @@ export class GroupByKeyOperator extends Operator implements Receiver {
   }
 
   /** Nothing is kept of a group in the global window that has nothing waiting. */
-  #writePaneState(state: PaneState, window?: BoundedWindow): void {
+  #writePaneState(group: StateOfKey, state: PaneState, window?: BoundedWindow): void {
     if (state.count === 0 && window === GlobalWindow.INSTANCE) {
-      this.#panes.delete(this.#key);
+      group.delete(this.#panes);
       return;
     }
     this.#writer.reset();
@@ -251,6 +256,6 @@ export class GroupByKeyOperator extends Operator implements Receiver {
     this.#writer.writeVarint(state.firings);
     writeInstant(state.earliest, this.#writer);
     writeInstant(state.latest, this.#writer);
-    this.#panes.put(this.#key, this.#writer);
+    group.put(this.#panes, this.#writer);
   }
 }

@@ -9,19 +9,14 @@ import type {
 } from "../../engine/stage_spec.js";
 import type { DueTimer } from "../../engine/stage_timers.js";
 import { type BundleDescriptor, BundleProcessor } from "../../exec/bundle_processor.js";
+import type { KeyedState } from "../../exec/keyed_state.js";
 import type { Receiver } from "../../exec/receiver.js";
 import type {
-  ChangelogTable,
   ClaimBudget,
   ElementPart,
   Residual as ExecResidual,
   ExecServices,
-  MultimapTable,
-  RemoteKeys,
   SideInputTable,
-  StateTable,
-  TimeDomain,
-  TimerTable,
 } from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
 import { ByteWriter } from "../../model/bytes.js";
@@ -30,10 +25,9 @@ import { urns } from "../../model/urns.js";
 import type { Clock } from "../../platform/clock.js";
 import type { Store } from "../../store/store.js";
 import "./direct_operators.js";
-import { sideInputKey, sideInputTable } from "./await_side_inputs.js";
+import { sideInputCell, sideInputKey } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
-import { StoredChangelog } from "./stored_changelog.js";
-import { StoredMultimap } from "./stored_multimap.js";
+import { StoredState } from "./stored_state.js";
 import { stateTableName, timerTableName } from "./table_names.js";
 
 /** Ids of the transforms that stand for a stage's inputs and outputs in its descriptor. */
@@ -133,23 +127,14 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     return this.stage.inputWatermark;
   }
 
-  stateTable(transformId: string, cell: string): StateTable {
-    return this.store.table(stateTableName(this.#nameOf(transformId), cell));
-  }
-
-  changelogTable(transformId: string, cell: string): ChangelogTable {
-    return new StoredChangelog(this.store.table(stateTableName(this.#nameOf(transformId), cell)));
-  }
-
-  /** No declared name contains "~". */
-  multimapTable(transformId: string, cell: string): MultimapTable {
-    const table = (part: string): StateTable => this.stateTable(transformId, `${cell}~${part}`);
-    return new StoredMultimap(table("keys"), table("values"));
-  }
-
-  timerTable(transformId: string, family: string, timeDomain: TimeDomain): TimerTable {
-    const table = timerTableName(this.#nameOf(transformId), family);
-    return this.stage.timers.family(transformId, family, timeDomain, table);
+  keyedState(transformId: string): KeyedState {
+    const { store, stage } = this;
+    const name = this.#nameOf(transformId);
+    return new StoredState({
+      table: (cell) => store.table(stateTableName(name, cell)),
+      timers: (family, timeDomain) =>
+        stage.timers.family(transformId, family, timeDomain, timerTableName(name, family)),
+    });
   }
 
   /** Of all that names a transform only this is the same in the next process. */
@@ -157,17 +142,13 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     return this.#descriptor.transforms[transformId]!.uniqueName;
   }
 
-  /** State is in the store. */
-  remoteKeys(): RemoteKeys | undefined {
-    return undefined;
-  }
-
   sideInput(transformId: string, name: string): SideInputTable {
-    const table = sideInputTable(this, transformId, name);
+    const states = this.keyedState(transformId);
+    const cell = states.cell(sideInputCell(name));
     const key = new ByteWriter(32);
     return {
       get(window, out) {
-        if (!table.get(sideInputKey(window, key), out)) out.reset(window.buffer, 0, 0);
+        if (!states.mustEnter(sideInputKey(window, key)).get(cell, out)) out.reset(window.buffer, 0, 0);
         return true;
       },
       // Elements are kept back until their side inputs are in the store.

@@ -2,17 +2,17 @@
  * A multimap cell in the tables of a store: one holds the values of each map key, so that a change touches no other;
  * one the list of a key's map keys, each with its length in front.
  */
-import type { MultimapTable, StateTable } from "../../exec/services.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
+import type { ByteTable } from "../../store/byte_table.js";
 
-export class StoredMultimap implements MultimapTable {
+export class StoredMultimap {
   readonly #address = new ByteWriter(256);
   readonly #list = new ByteWriter(256);
   readonly #reader = new ByteReader();
 
   constructor(
-    private readonly lists: StateTable,
-    private readonly values: StateTable,
+    private readonly lists: ByteTable,
+    private readonly values: ByteTable,
   ) {}
 
   keys(key: ByteWriter): Buffer[] {

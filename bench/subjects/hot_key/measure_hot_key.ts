@@ -70,7 +70,7 @@ export async function measureHotKey(shape: Shape, events: number, isSynced: bool
   // No counter tells that a paired event has expired; a state without keys does, less the last strangers'.
   const watch = setInterval(() => {
     const timers = [...store.sizes()].find(([name]) => name.startsWith("timers/Join"))?.[1] ?? 0;
-    const pairs = run.metrics.counter("paired_orders");
+    const pairs = run.metrics.counter("joined_orders");
     if (progress.takenAtMs > 0 && progress.endedAtMs === 0 && timers <= 2 * pairs) {
       progress.endedAtMs = performance.now();
     }

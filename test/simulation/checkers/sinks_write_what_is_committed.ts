@@ -13,9 +13,9 @@ export const sinksWriteWhatIsCommitted: CheckerFactory = (world, report): Checke
     const { orders, payments } = figuresOf(metrics);
     const { joined, unmatched, deadLetters } = storedCollections(world);
     const counts: readonly (readonly [string, number, number])[] = [
-      ["pairs", joined.length, metrics.counter("pairs")],
+      ["pairs", joined.length, metrics.counter("joined")],
       ["unmatched events", unmatched.length, orders.unmatched + payments.unmatched],
-      ["dead letters", deadLetters.length, orders.deadLetters + payments.deadLetters],
+      ["dead letters", deadLetters.length, orders.dead_letters + payments.dead_letters],
     ];
     for (const [what, stored, committed] of counts) {
       if (stored > committed) report(`${stored} ${what} are in MongoDB, and ${committed} are committed`);

@@ -8,11 +8,11 @@ describe("history", () => {
     for (let second = 0; second < POINTS_MAX + 50; second++) {
       const total = tally(second * 100, second * 40);
       const recent = history.add(observation({ atMs: NOW + second * 1_000, total }));
-      if (second > 10) assert.deepEqual([recent.ordersPerSecond, recent.pairsPerSecond], [100, 40]);
+      if (second > 10) assert.deepEqual([recent.ordersPerSecond, recent.joinedPerSecond], [100, 40]);
     }
     assert.equal(history.points.length, POINTS_MAX);
-    const { orders, pairs, lag } = history.points.at(-1)!;
-    assert.deepEqual([orders, pairs, lag], [100, 40, 0]);
+    const { orders, joined, lag } = history.points.at(-1)!;
+    assert.deepEqual([orders, joined, lag], [100, 40, 0]);
   });
 
   it("tells latency of the last minute alone", () => {

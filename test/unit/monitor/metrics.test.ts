@@ -27,7 +27,7 @@ describe("metrics", () => {
     assert.deepEqual(without, [
       "ops_records_read_total",
       "ops_partition_up",
-      "ops_pairs_total",
+      "ops_joined_total",
       "ops_dead_letters_total",
       "ops_commits_total",
       "ops_checkpoints_total",
@@ -52,9 +52,9 @@ describe("metrics", () => {
     const has = (line: string) => assert.ok(lines.includes(line), `${line} is not in\n${text}`);
     has('ops_consumer_lag_records{topic="topic_of_orders",partition="3"} 17');
     has('ops_partition_watermark_lag_seconds{topic="topic_of_orders",partition="3"} 2.5');
-    has('ops_waiting_events{kind="payments"} 100');
+    has('ops_pending_events{kind="payments"} 100');
     has("ops_expiry_lag_seconds 0");
-    has("# TYPE ops_pairs_total counter");
+    has("# TYPE ops_joined_total counter");
     has(`# TYPE ${LATENCY_METRIC} histogram`);
     has(`${LATENCY_METRIC}_bucket{le="0.01"} 90`);
     has(`${LATENCY_METRIC}_bucket{le="0.1"} 99`);
@@ -78,7 +78,7 @@ describe("metrics", () => {
     registry.clear();
     for (const name of [
       "ops_expiry_lag_seconds",
-      "ops_pairs_total",
+      "ops_joined_total",
       "ops_watermark_lag_seconds",
       "ops_commits_total",
     ])

@@ -1,5 +1,6 @@
 /** Observations of a run in which all is well, for tests that plant a fault in one. */
-import { NO_TALLY, type Observation, type Partition, type Tally } from "../../../monitor/observation.js";
+import type { Observation, Partition } from "../../../monitor/observation.js";
+import { NO_BOOK, type Tally } from "../../../schemas/figures.js";
 
 export const NOW = Date.parse("2026-01-31T12:00:00Z");
 /** T and D. */
@@ -82,6 +83,7 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     expiries: [],
     latency: { boundsMs: [10, 100], counts: [90, 9, 1], sumMs: 2_000 },
     commits: { count: 100, durationMs: 200, bytes: 1e6, lastDurationMs: 2, lastBytes: 1e4, openMs: 0 },
+    deadLetterReasons: ["LATE"],
     stateBytes: 1e6,
     checkpoints: undefined,
     problems: [],
@@ -90,8 +92,8 @@ export function observation(changes: Partial<Observation> = {}): Observation {
   };
 }
 
-/** Everything read is paired, but for what waits. */
-export function tally(read: number, paired: number, changes: Partial<Tally> = {}): Tally {
-  const books = { ...NO_TALLY.orders, read, paired, waiting: read - paired };
-  return { ...NO_TALLY, orders: books, payments: books, joined: paired, ...changes };
+/** Everything read is joined, but for what is pending. */
+export function tally(read: number, joined: number, changes: Partial<Tally> = {}): Tally {
+  const book = { ...NO_BOOK, read, joined, pending: read - joined };
+  return { orders: book, payments: book, joined, unmatched: 0, dead_letters: {}, ...changes };
 }

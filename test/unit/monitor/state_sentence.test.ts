@@ -33,7 +33,7 @@ describe("the sentence of state", () => {
   });
 
   it("names one record that was poison, and stays healthy", () => {
-    const poisoned = tally(1_500, 1_200, { deadLetters: { UNDECODABLE: 1 } });
+    const poisoned = tally(1_500, 1_200, { dead_letters: { UNDECODABLE: 1 } });
     const { level, sentence } = said({ total: poisoned }, { total: tally(1_000, 900) });
     assert.equal(level, "healthy");
     assert.match(sentence, /1 dead letter in the last 10 s \(UNDECODABLE 1\)$/);
@@ -199,7 +199,7 @@ describe("the sentence of state", () => {
   }
 
   it("names many records that are poison", () => {
-    const total = tally(1_500, 1_200, { deadLetters: { LATE: 200, INVALID: 3 } });
+    const total = tally(1_500, 1_200, { dead_letters: { LATE: 200, INVALID: 3 } });
     const { level, sentence } = said({ total }, { total: tally(1_000, 900) });
     assert.equal(level, "attention");
     assert.equal(sentence, "20 % of what was read in the last 10 s became dead letters: LATE 200, INVALID 3");
@@ -250,7 +250,7 @@ describe("the sentence of state", () => {
 
   it("does not count what earlier runs have left as something that has just come", () => {
     const { sentence } = said(
-      { total: tally(50_000, 40_000, { deadLetters: { LATE: 900 } }) },
+      { total: tally(50_000, 40_000, { dead_letters: { LATE: 900 } }) },
       { phase: "starting", total: tally(0, 0) },
     );
     assert.doesNotMatch(sentence, /dead letter/);

@@ -96,11 +96,11 @@ export interface Side {
 
 export function booksOf(run: DirectRun): Books {
   const side = (kind: string): Side => ({
-    paired: run.metrics.counter(`paired_${kind}`),
+    paired: run.metrics.counter(`joined_${kind}`),
     unmatched: run.metrics.counter(`unmatched_${kind}`),
-    duplicates: run.metrics.counter(`duplicate_${kind}`),
-    conflicts: run.metrics.counter(`conflict_${kind}`),
-    waiting: run.metrics.counter(`waiting_${kind}`),
+    duplicates: run.metrics.counter(`duplicates_${kind}`),
+    conflicts: run.metrics.counter(`dead_letters_${kind}`),
+    waiting: run.metrics.counter(`pending_${kind}`),
   });
   return { orders: side("orders"), payments: side("payments") };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createCell } from "../../../../beam/exec/state_cells/create_cell.js";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
 import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js";
-import { StoredChangelog } from "../../../../beam/runners/direct/stored_changelog.js";
+import { StoredState } from "../../../../beam/runners/direct/stored_state.js";
 import { type ChangelogState, changelogState } from "../../../../beam/sdk/state.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 import {
@@ -21,19 +21,19 @@ const SMALL_BYTES = 512;
 
 describe("a changelog cell", () => {
   it("stores a small value whole, and the changes of a larger one", () => {
-    const changelog = new StoredChangelog(new MemoryStore().table("state"));
-    const context = { services: { changelogTable: () => changelog } as never, transformId: "join" };
-    const cell = createCell("waiting", changelogState(waitingLog), context);
+    const store = new MemoryStore();
+    const states = new StoredState({ table: (name) => store.table(name), timers: assert.fail });
+    const cell = createCell("waiting", changelogState(waitingLog), states);
     const state = cell as unknown as ChangelogState<Waiting, WaitingChange>;
     const key = new ByteWriter();
     key.writeString("o");
     const stored = new ByteReader();
     const storedBytes = (): Buffer =>
-      changelog.get(key, stored)
+      store.table("waiting").get(key, stored)
         ? Buffer.from(stored.buffer.subarray(stored.position, stored.limit))
         : Buffer.alloc(0);
     const element = (body: () => void): void => {
-      cell.bind(key);
+      cell.bind(states.enter(key));
       body();
       cell.flush();
     };

@@ -38,7 +38,7 @@ function evidence(changes: Partial<Evidence> = {}): Evidence {
     stateFrom: "the running process",
     waiting: [],
     watermark: { atMs: NOON, heldBy: null },
-    pairs: [],
+    joined: [],
     unmatched: [],
     deadLetters: [],
     arrivals: null,
@@ -79,7 +79,7 @@ describe("a verdict", () => {
     ],
     [
       "a pair",
-      { pairs: [{ paymentId: "p-1", createdAtMs: NOON, paymentDateMs: NOON, document: {} }] },
+      { joined: [{ paymentId: "p-1", createdAtMs: NOON, paymentDateMs: NOON, document: {} }] },
       /^It is paired with payment p-1\.$/,
     ],
     [

@@ -114,9 +114,9 @@ describe("progress", () => {
       [
         ["read", "0 orders, 0 payments"],
         ["events/s", "1,235"],
-        ["pairs", "0"],
-        ["waiting", "0"],
-        ["expired", "0"],
+        ["joined", "0"],
+        ["pending", "0"],
+        ["unmatched", "0"],
         ["dead letters", "0"],
         ["watermark lag", "5.0 s"],
       ],

@@ -32,14 +32,14 @@ describe("JobMetrics", () => {
         committed: [
           counter("etransform_1_splitnsize", "records", 3),
           counter("transform_1", "records", 4),
-          counter("transform_12", "waiting_orders", -2),
+          counter("transform_12", "pending_orders", -2),
           counter("stage-3", "records", 5),
         ],
       }),
     );
     assert.equal(metrics.counter("records", "ReadOrders"), 7);
     assert.equal(metrics.counter("records"), 12);
-    assert.equal(metrics.counter("waiting_orders", "JoinOrdersPayments"), -2);
+    assert.equal(metrics.counter("pending_orders", "JoinOrdersPayments"), -2);
     assert.equal(metrics.counter("orders", "JoinOrdersPayments"), 0);
   });
 

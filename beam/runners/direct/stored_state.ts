@@ -1,0 +1,149 @@
+/**
+ * State and timers of one transform in tables of the store, of whichever key was entered. Each processor of a stage has
+ * one of these over the same tables; what was decoded of large changelogs is remembered for the table, and not for the
+ * processor that asks, since each of them changes the table.
+ */
+import type { KeyedState, StateOfKey, TimeDomain } from "../../exec/keyed_state.js";
+import type { ByteReader, ByteWriter } from "../../model/bytes.js";
+import type { TimestampMs } from "../../model/timestamps.js";
+import { LeastRecentlyUsed } from "../../platform/least_recently_used.js";
+import type { ByteTable } from "../../store/byte_table.js";
+import { StoredMultimap } from "./stored_multimap.js";
+
+/** Of stored values; what is decoded of them takes about four times as much. */
+const REMEMBERED_BYTES_MAX = 64 << 20;
+
+const remembered = new WeakMap<ByteTable, LeastRecentlyUsed<unknown>>();
+
+/** The timers of one family, for all keys. */
+export interface StoredTimers {
+  set(key: ByteWriter, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void;
+  clear(key: ByteWriter, tag: string): void;
+}
+
+/** Where a transform's tables are found. */
+export interface StatePlaces {
+  /** Of a cell, or of a part of a multimap: no declared name contains "~". */
+  table(cell: string): ByteTable;
+  timers(family: string, timeDomain: TimeDomain): StoredTimers;
+}
+
+export class StoredState implements KeyedState, StateOfKey {
+  readonly isAtHand = true;
+  /** A change behind a smaller one would make the table move, and the log repeat, all of it anyway. */
+  readonly wholeBelowBytes = 512;
+  readonly #cells: ByteTable[] = [];
+  readonly #multimaps: StoredMultimap[] = [];
+  readonly #timers: StoredTimers[] = [];
+  #key!: ByteWriter;
+
+  constructor(private readonly places: StatePlaces) {}
+
+  cell(name: string): number {
+    return this.#cells.push(this.places.table(name)) - 1;
+  }
+
+  multimap(name: string): number {
+    const { places } = this;
+    return (
+      this.#multimaps.push(new StoredMultimap(places.table(`${name}~keys`), places.table(`${name}~values`))) -
+      1
+    );
+  }
+
+  timers(family: string, timeDomain: TimeDomain): number {
+    return this.#timers.push(this.places.timers(family, timeDomain)) - 1;
+  }
+
+  enter(key: ByteWriter): StateOfKey {
+    this.#key = key;
+    return this;
+  }
+
+  mustEnter(key: ByteWriter): StateOfKey {
+    return this.enter(key);
+  }
+
+  arrive(): void {}
+
+  get(cell: number, out: ByteReader): boolean {
+    return this.#cells[cell]!.get(this.#key, out);
+  }
+
+  put(cell: number, value: ByteWriter): void {
+    this.#cells[cell]!.put(this.#key, value);
+  }
+
+  append(cell: number, value: ByteWriter): void {
+    this.#cells[cell]!.append(this.#key, value);
+  }
+
+  delete(cell: number): void {
+    this.#cells[cell]!.delete(this.#key);
+  }
+
+  recall(cell: number): unknown {
+    return this.#rememberedOf(cell).get(idOf(this.#key));
+  }
+
+  /** The largest value is remembered whatever its size: to read it back for each element would have no end. */
+  remember(cell: number, value: unknown, bytes: number): void {
+    const values = this.#rememberedOf(cell);
+    if (value === undefined) {
+      if (values.size > 0) values.delete(idOf(this.#key));
+      return;
+    }
+    values.set(idOf(this.#key), value, bytes);
+    while (values.bytes > REMEMBERED_BYTES_MAX && values.size > 1) values.dropOldest();
+  }
+
+  mapKeys(multimap: number): Buffer[] {
+    return this.#multimaps[multimap]!.keys(this.#key);
+  }
+
+  getMapped(multimap: number, mapKey: ByteWriter, out: ByteReader): boolean {
+    return this.#multimaps[multimap]!.get(this.#key, mapKey, out);
+  }
+
+  appendMapped(multimap: number, mapKey: ByteWriter, value: ByteWriter): void {
+    this.#multimaps[multimap]!.append(this.#key, mapKey, value);
+  }
+
+  deleteMapped(multimap: number, mapKey: ByteWriter): void {
+    this.#multimaps[multimap]!.delete(this.#key, mapKey);
+  }
+
+  clearMultimap(multimap: number): void {
+    this.#multimaps[multimap]!.clear(this.#key);
+  }
+
+  setTimer(family: number, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
+    this.#timers[family]!.set(this.#key, tag, fireAt, outputTimestamp);
+  }
+
+  clearTimer(family: number, tag: string): void {
+    this.#timers[family]!.clear(this.#key, tag);
+  }
+
+  isSuperseded(): boolean {
+    return false;
+  }
+
+  takeTimerBefore(): undefined {
+    return undefined;
+  }
+
+  #rememberedOf(cell: number): LeastRecentlyUsed<unknown> {
+    const table = this.#cells[cell]!;
+    let values = remembered.get(table);
+    if (values === undefined) {
+      values = new LeastRecentlyUsed();
+      remembered.set(table, values);
+    }
+    return values;
+  }
+}
+
+function idOf({ buffer, length }: ByteWriter): string {
+  return buffer.latin1Slice(0, length);
+}
