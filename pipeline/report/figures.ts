@@ -9,6 +9,9 @@ export interface Figures extends Tally {
   readonly dead_letters: Readonly<Partial<Record<DeadLetterReason, number>>>;
   /** Documents whose _id another writer's document has, as far as that was noticed. They are dead letters. */
   readonly idsTaken: number;
+  /** Partitions that the read went on with elsewhere, by AUTO_OFFSET_RESET, and offsets that it left out so. */
+  readonly positionsLost: number;
+  readonly offsetsSkipped: number;
 }
 
 const JOIN = "JoinOrdersPayments";
@@ -28,6 +31,8 @@ export function figuresOf(metrics: CounterSource): Figures {
     unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
     dead_letters,
     idsTaken: metrics.counter("id_taken", "WriteJoined") + metrics.counter("id_taken", "WriteUnmatched"),
+    positionsLost: countOfReads(metrics, "positions_lost"),
+    offsetsSkipped: countOfReads(metrics, "offsets_skipped"),
   };
 }
 
@@ -53,7 +58,13 @@ export function figuresSince(before: Figures | undefined, now: Figures): Figures
     unmatched: now.unmatched - before.unmatched,
     dead_letters,
     idsTaken: now.idsTaken - before.idsTaken,
+    positionsLost: now.positionsLost - before.positionsLost,
+    offsetsSkipped: now.offsetsSkipped - before.offsetsSkipped,
   };
+}
+
+function countOfReads(metrics: CounterSource, name: string): number {
+  return metrics.counter(name, "ReadOrders") + metrics.counter(name, "ReadPayments");
 }
 
 function bookSince(before: Book, now: Book): Book {

@@ -846,6 +846,52 @@ describe("Engine", () => {
         await running;
       });
     }
+
+    for (const [traffic, hasNews] of [
+      ["and are silent", false],
+      ["and get an element now and then", true],
+    ] as const) {
+      it(`that are caught up ${traffic}, stop others whose elements are from the future for a second at most`, async () => {
+        const clock = new VirtualClock(1);
+        let reached = 0;
+        const engine = newEngine(
+          [
+            // What it looks at is as old as the clock says, so its watermark moves on with the time.
+            fakeStage("live", "splittable", "impulse", "a", {
+              restriction(residual, _claims, bundle) {
+                const now = clock.now();
+                if (hasNews) bundle.emit(now, now);
+                bundle.defer(residual.value, now, 100, (ready) =>
+                  hasNews ? clock.schedule(40, ready) : () => undefined,
+                );
+              },
+            }),
+            fakeStage("future", "splittable", "impulse", "b", {
+              restriction(residual, _claims, bundle) {
+                reached = (residual.value as number) + 1;
+                bundle.defer(reached, 240_000);
+              },
+            }),
+            fakeStage("sink", "ordinary", "a b", "", {}),
+          ],
+          { clock, sourceSkewMaxMs: 60_000 },
+        );
+        seed(engine, "impulse", 0);
+        const running = engine.run();
+        const advance = async (toMs: number): Promise<void> => {
+          while (clock.now() < toMs) {
+            clock.advanceTo(clock.now() + 10);
+            for (let i = 0; i < 3; i++) await clock.yield();
+          }
+        };
+        await advance(3_000);
+        const before = reached;
+        await advance(6_000);
+        assert.ok(reached > before + 100, `${reached - before} steps in three seconds`);
+        engine.stop("keep");
+        await running;
+      });
+    }
   });
 
   describe("processing-time timers", () => {
