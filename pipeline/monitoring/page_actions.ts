@@ -66,7 +66,7 @@ function shownSettings({ settings, read }: PageContext): ShownSetting[] {
       {
         name: setting.isFlagOnly ? `--${name}` : variableOf(name),
         value: inEffect ?? (text === undefined ? "" : shown(text, setting).replace(/^"(.*)"$/, "$1")),
-        origin: inEffect === undefined ? origin : "chosen by run-local",
+        origin: inEffect === undefined ? origin : "run-local",
       },
     ];
   });
