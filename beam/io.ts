@@ -5,7 +5,7 @@
 import "./only_copy.js";
 
 export { type Backoff, backoffMs } from "./platform/backoff.js";
-export { type Clock, systemClock } from "./platform/clock.js";
+export { after, type Clock, every, sleep, systemClock, type WaitOptions } from "./platform/clock.js";
 export { crc32c } from "./platform/crc32c.js";
 export { type HealthReporter, silentHealth } from "./platform/health.js";
 export {
@@ -19,6 +19,7 @@ export {
 } from "./platform/masking.js";
 export { SharedConnections } from "./platform/shared_connections.js";
 export { TrustedClock } from "./platform/trusted_clock.js";
+export { snappyLength, tooLarge, unpackZstd, withLimit } from "./platform/unpacking.js";
 export {
   type ObjectBody,
   type ObjectInfo,

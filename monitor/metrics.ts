@@ -3,7 +3,9 @@
  * nothing is counted twice and nothing is paid for in between. Names are Prometheus's: base units, `_total` for what
  * only grows, and no id of an order, a payment or a document in a label.
  */
+
 import type { StageActivity } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import { type Book, KINDS, PLACES, type Place } from "../schemas/figures.js";
 import { lagOf, type Observation } from "./observation.js";
@@ -295,7 +297,7 @@ export function createRegistry(observe: () => Observation): Registry {
   const observed = (): Observation => {
     if (last === undefined) {
       last = observe();
-      setImmediate(() => {
+      void systemClock.yield().then(() => {
         last = undefined;
       });
     }

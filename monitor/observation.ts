@@ -69,6 +69,8 @@ export interface Observation {
   /** What waits in state, paired events too, by the time at which it expires. */
   readonly expiries: readonly { readonly atMs: number; readonly count: number }[];
   readonly latency: Latency;
+  /** Reasons that a dead letter can have. */
+  readonly deadLetterReasons: readonly string[];
   readonly commits: CommitTimes | undefined;
   readonly stateBytes: number | undefined;
   /** The latest last; undefined: none are made. */

@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { every } from "@order-payment-stream/beam/io";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { Access } from "./access.js";
@@ -50,7 +51,7 @@ export class Monitor {
   readonly #app: FastifyInstance;
   readonly #registry: Registry;
   readonly #watchers = new Set<ServerResponse>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #endTicks: () => void;
   #view: View;
 
   private constructor(private readonly options: MonitorOptions) {
@@ -58,8 +59,7 @@ export class Monitor {
     this.#view = this.#sample();
     this.#app = Fastify({ forceCloseConnections: true, bodyLimit: BODY_MAX });
     this.#serve();
-    this.#timer = setInterval(() => this.#tick(), SAMPLE_MS);
-    this.#timer.unref();
+    this.#endTicks = every(SAMPLE_MS, () => this.#tick());
   }
 
   /** @throws what the system says of the address, EADDRINUSE for one */
@@ -91,7 +91,7 @@ export class Monitor {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#endTicks();
     for (const watcher of this.#watchers) watcher.end();
     this.#registry.clear();
     await this.#app.close();

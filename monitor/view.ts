@@ -31,6 +31,7 @@ export interface View {
   /** Equal spans of event time from where the join is; the first has what is due, the last all that is later. */
   readonly expiries: { readonly spanMs: number; readonly counts: readonly number[] };
   readonly latency: Observation["latency"];
+  readonly deadLetterReasons: readonly string[];
   readonly commits: Observation["commits"] | null;
   readonly stateBytes: number | null;
   readonly checkpoints: Observation["checkpoints"] | null;
@@ -89,6 +90,7 @@ export function viewOf(observation: Observation, recent: Recent, history: Histor
     partitionCount: observation.partitions.length,
     expiries: expiryBars(observation),
     latency: observation.latency,
+    deadLetterReasons: observation.deadLetterReasons,
     commits: observation.commits ?? null,
     stateBytes: observation.stateBytes ?? null,
     checkpoints: checkpoints?.slice(-CHECKPOINTS_MAX) ?? null,

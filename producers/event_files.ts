@@ -3,8 +3,10 @@
  * same rule, so that a file holds what a partition would, in the order in which it would have arrived. Messages that a
  * file of that format cannot hold are left out: those without a value, and in Avro those that are no Avro.
  */
+
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { systemClock } from "@order-payment-stream/beam/io";
 import {
   type AvroCodec,
   BLOCK_BYTES,
@@ -109,7 +111,7 @@ class EventFile {
 export async function produceFiles(options: EventFilesOptions): Promise<EventFilesSummary> {
   const { folder, format, codec, files, which, signal } = options;
   const shares = { ...options.shares, json: format === "jsonl" ? 1 : 0 };
-  const timing = schedule({ ...options, rate: 0 }, Date.now());
+  const timing = schedule({ ...options, rate: 0 }, systemClock.now());
   const messages = scenario({ ...scenarioOptions({ ...options, shares }, timing) });
   const topics = (["orders", "payments"] as const).filter((topic) => which === "all" || which === topic);
   const open = new Map<ScenarioTopic, EventFile[]>();

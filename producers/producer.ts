@@ -2,7 +2,7 @@
  * Sends a scenario to Kafka with an idempotent producer: every message is acknowledged by all in-sync
  * replicas, none is doubled by a retry, and those of one topic keep their order of arrival.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { every, sleep, systemClock } from "@order-payment-stream/beam/io";
 import {
   type CompressionTypes,
   Kafka,
@@ -84,7 +84,7 @@ const PROGRESS_INTERVAL_MS = 1000;
 export async function produce(options: ProduceOptions): Promise<ProduceSummary> {
   const { topics, which, signal } = options;
   // Wrong options are reported before anything is connected.
-  scenario(scenarioOptions(options, schedule(options, Date.now())));
+  scenario(scenarioOptions(options, schedule(options, systemClock.now())));
 
   const kafka = new Kafka({ logLevel: logLevel.NOTHING, ...options.kafka });
   const wanted = which === "all" ? [topics.orders, topics.payments] : [topics[which]];
@@ -100,7 +100,7 @@ export async function produce(options: ProduceOptions): Promise<ProduceSummary> 
   const compression = compressionType(options.compression ?? "none");
   const counts = new Counts(options.onProgress);
   try {
-    const timing = schedule(options, Date.now());
+    const timing = schedule(options, systemClock.now());
     await pump({
       messages: scenario(scenarioOptions(options, timing)),
       send: (batch) => sendBatch(producer, topics, batch, compression, counts, signal),
@@ -147,38 +147,38 @@ async function sendBatch(
   counts.payments += payments.messages.length;
 }
 
-/** The figures of a run, and the timer that reports them. */
+/** The figures of a run, and what reports them. */
 class Counts {
   sent = 0;
   errors = 0;
   orders = 0;
   payments = 0;
-  private readonly startMs = performance.now();
+  private readonly startMs = systemClock.elapsed();
   private endMs: number | undefined;
   private reportedMs = this.startMs;
   private reported = 0;
-  private readonly timer: NodeJS.Timeout | undefined;
+  private readonly endReports: (() => void) | undefined;
 
   constructor(private readonly onProgress: ((progress: ProduceProgress) => void) | undefined) {
-    if (onProgress !== undefined) this.timer = setInterval(() => this.report(), PROGRESS_INTERVAL_MS);
+    if (onProgress !== undefined) this.endReports = every(PROGRESS_INTERVAL_MS, () => this.report());
   }
 
   stop(): void {
-    clearInterval(this.timer);
-    this.endMs = performance.now();
+    this.endReports?.();
+    this.endMs = systemClock.elapsed();
     this.report();
   }
 
   summary(): ProduceSummary {
     const { sent, errors, orders, payments } = this;
     const acknowledged = orders + payments;
-    const durationMs = Math.round((this.endMs ?? performance.now()) - this.startMs);
+    const durationMs = Math.round((this.endMs ?? systemClock.elapsed()) - this.startMs);
     const ratePerSecond = Math.round((acknowledged * 1000) / Math.max(1, durationMs));
     return { sent, acknowledged, errors, orders, payments, durationMs, ratePerSecond };
   }
 
   private report(): void {
-    const nowMs = performance.now();
+    const nowMs = systemClock.elapsed();
     const { sent, errors } = this;
     const acknowledged = this.orders + this.payments;
     const elapsedMs = Math.max(1, nowMs - this.reportedMs);

@@ -2,6 +2,7 @@
  * Live progress on stderr, so that stdout stays free for results: on a terminal one line that is rewritten,
  * elsewhere (a log) a line every five seconds.
  */
+import { systemClock } from "@order-payment-stream/beam/io";
 import type { ProduceProgress, ProduceSummary } from "./producer.js";
 
 /** The part of a stream that is needed; process.stderr fits. */
@@ -19,7 +20,7 @@ export class ProgressLine {
   constructor(
     private readonly label: string,
     private readonly stream: ProgressStream = process.stderr,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = () => systemClock.elapsed(),
   ) {}
 
   update(progress: ProduceProgress): void {

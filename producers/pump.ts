@@ -2,7 +2,7 @@
  * Moves messages from a scenario to a sender, in order and on time. At most one batch is being sent while the
  * next is filled: that bounds memory and keeps the order of arrival, which the scenario's promises rest on.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import type { ScenarioMessage } from "./scenario.js";
 
 export interface PumpOptions {
@@ -33,7 +33,7 @@ export async function pump({ messages, send, dueMs, batchSizeMax, signal }: Pump
     if (signal?.aborted) break;
     if (dueMs !== undefined) {
       const due = dueMs(message, index);
-      if (due > Date.now()) {
+      if (due > systemClock.now()) {
         await flush();
         const isDue = await sleepUntil(due, signal);
         if (!isDue) break;
@@ -49,9 +49,9 @@ export async function pump({ messages, send, dueMs, batchSizeMax, signal }: Pump
 
 /** False when the signal ended it. */
 async function sleepUntil(timestampMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-  const delayMs = Math.max(0, timestampMs - Date.now());
+  const delayMs = Math.max(0, timestampMs - systemClock.now());
   try {
-    await sleep(delayMs, undefined, signal === undefined ? {} : { signal });
+    await sleep(delayMs, { signal });
     return true;
   } catch (error) {
     if (signal?.aborted) return false;

@@ -1,5 +1,5 @@
 /** Creates the topics that are missing; those that exist are left as they are, whatever their settings. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import type { Admin, Kafka } from "kafkajs";
 
 export const PARTITIONS = 3;
@@ -30,14 +30,14 @@ export async function createMissingTopics(kafka: Kafka, topics: readonly string[
 }
 
 async function untilLed(admin: Admin, names: string[]): Promise<void> {
-  const deadline = performance.now() + LEADERS_MAX_MS;
+  const deadline = systemClock.elapsed() + LEADERS_MAX_MS;
   for (;;) {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: names });
       if (topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
-      if (performance.now() > deadline) throw new Error(`no leaders for ${names.join(", ")}`);
+      if (systemClock.elapsed() > deadline) throw new Error(`no leaders for ${names.join(", ")}`);
     } catch (error) {
-      if (performance.now() > deadline) throw error;
+      if (systemClock.elapsed() > deadline) throw error;
     }
     await sleep(POLL_MS);
   }

@@ -9,6 +9,8 @@ export interface ResultType {
   readonly schema: string;
   /** Logical types are left uninterpreted: a timestamp is a number. */
   readonly type: Type;
+  /** The names of its fields. */
+  readonly columns: ReadonlySet<string>;
 }
 
 function load(kind: ResultKind): ResultType {
@@ -19,7 +21,8 @@ function load(kind: ResultKind): ResultType {
     doc: "A function of the content: what is there twice has it twice.",
   };
   const schema = { ...rest, fields: [id, ...fields] };
-  return { schema: JSON.stringify(schema), type: avsc.Type.forSchema(schema) };
+  const columns = new Set<string>(schema.fields.map(({ name }: { name: string }) => name));
+  return { schema: JSON.stringify(schema), type: avsc.Type.forSchema(schema), columns };
 }
 
 export const resultTypes: Readonly<Record<ResultKind, ResultType>> = {

@@ -2,8 +2,9 @@
  * Finds out what answers at an address. An open port proves nothing: Kafka must answer a metadata request, MongoDB the
  * handshake. Each probe resolves when the service is ready for use and rejects with the reason otherwise.
  */
+
 import { connect, createServer } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "@order-payment-stream/beam/io";
 import { Kafka, logLevel } from "kafkajs";
 import { MongoClient } from "mongodb";
 
@@ -66,7 +67,7 @@ export async function probeMongodb(uri: string, timeoutMs: number): Promise<void
 async function within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
   const abort = new AbortController();
   answer.catch(() => {});
-  const late = sleep(timeoutMs, undefined, { signal: abort.signal }).then(() => {
+  const late = sleep(timeoutMs, { signal: abort.signal }).then(() => {
     throw new Error(`no answer within ${timeoutMs} ms`);
   });
   late.catch(() => {});

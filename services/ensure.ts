@@ -6,8 +6,14 @@
  * this project left behind, may be in use by somebody else and is ended by servicesDown.
  */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { isPlainAddress, maskAddress, maskSecrets, rememberSecretsOf } from "@order-payment-stream/beam/io";
+import {
+  isPlainAddress,
+  maskAddress,
+  maskSecrets,
+  rememberSecretsOf,
+  sleep,
+  systemClock,
+} from "@order-payment-stream/beam/io";
 import { CONTAINER_ENGINES, findEngine, runContainer, stopContainer } from "./container.js";
 import { freePort, isListening } from "./discovery.js";
 import { messageOf, ServiceUnreachable } from "./errors.js";
@@ -238,13 +244,13 @@ async function becomesReady(
   withinMs: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const deadline = Date.now() + withinMs;
-  while (Date.now() < deadline) {
+  const deadline = systemClock.elapsed() + withinMs;
+  while (systemClock.elapsed() < deadline) {
     try {
       await kind.probe(address, PROBE_TIMEOUT_MS);
       return true;
     } catch {
-      await sleep(POLL_MS, undefined, { signal });
+      await sleep(POLL_MS, { signal });
     }
   }
   return false;

@@ -3,11 +3,12 @@
  * and also when the program is killed, for a shell beside it watches a pipe that only the program holds open. All
  * that the runner starts, workers too, is one process group, and ends with it.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import { serverEnvironment } from "./child_environment.js";
 import { isListening } from "./discovery.js";
 import { ServiceFailed } from "./errors.js";
@@ -144,7 +145,7 @@ export class LocalRunner {
     this.child.ref();
     if (this.#exitReason === undefined) {
       this.child.kill("SIGTERM");
-      await Promise.race([this.#exited, sleep(STOP_GRACE_MS, undefined, { ref: false })]);
+      await Promise.race([this.#exited, sleep(STOP_GRACE_MS, { isBackground: true })]);
     }
     // Whoever is left in the group is killed by its shell.
     this.child.stdin?.destroy();
@@ -154,15 +155,15 @@ export class LocalRunner {
 
   async #untilReady(): Promise<void> {
     const { name, port, signal } = this.recipe;
-    const deadline = Date.now() + START_TIMEOUT_MS;
+    const deadline = systemClock.elapsed() + START_TIMEOUT_MS;
     while (!(await isListening(port))) {
       if (this.#exitReason !== undefined) throw new ServiceFailed(this.#lastWords);
-      if (Date.now() > deadline) {
+      if (systemClock.elapsed() > deadline) {
         throw new ServiceFailed(
           `${name} does not listen on port ${port} after ${START_TIMEOUT_MS / 1000} s; its log ends:\n${this.#logTail()}`,
         );
       }
-      await sleep(POLL_MS, undefined, { signal });
+      await sleep(POLL_MS, { signal });
     }
   }
 

@@ -2,8 +2,9 @@
  * A server on 127.0.0.1 with a data folder: started, stopped, killed and restarted on the same data and port.
  * It is not tied to the life of this process; see services/process.ts.
  */
+
 import { resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import { isListening } from "./discovery.js";
 import { messageOf, ServiceFailed } from "./errors.js";
 import { killMarked, type Launched, launch, logTail, stopMarked } from "./process.js";
@@ -119,7 +120,7 @@ export class LocalServer {
   }
 
   private async untilReady(launched: Launched, signal: AbortSignal | undefined): Promise<void> {
-    const deadline = Date.now() + START_TIMEOUT_MS;
+    const deadline = systemClock.elapsed() + START_TIMEOUT_MS;
     let reason = "nothing listens on its port";
     for (;;) {
       const ended = launched.ended();
@@ -131,8 +132,9 @@ export class LocalServer {
           reason = messageOf(error);
         }
       }
-      if (Date.now() > deadline) throw this.failure(`is not ready after ${START_TIMEOUT_MS} ms (${reason})`);
-      await sleep(POLL_MS, undefined, { signal });
+      if (systemClock.elapsed() > deadline)
+        throw this.failure(`is not ready after ${START_TIMEOUT_MS} ms (${reason})`);
+      await sleep(POLL_MS, { signal });
     }
   }
 

@@ -2,9 +2,10 @@
  * A lock between processes, so that two of them never start the same server or fill the same cache folder at once.
  * It is a file that holds its owner's pid; the lock of a process that died without releasing it is taken over.
  */
+
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 
 const WAIT_MS = 10 * 60_000;
 const POLL_MS = 100;
@@ -37,7 +38,7 @@ async function acquire(path: string, options: LockOptions): Promise<string> {
   mkdirSync(dirname(path), { recursive: true });
   const token = `${process.pid} ${++acquired}`;
   const own = `${path}.${process.pid}.${acquired}`;
-  const deadline = Date.now() + (options.waitMs ?? WAIT_MS);
+  const deadline = systemClock.elapsed() + (options.waitMs ?? WAIT_MS);
   let waited = false;
   writeFileSync(own, token);
   try {
@@ -53,9 +54,9 @@ async function acquire(path: string, options: LockOptions): Promise<string> {
       }
       if (!waited) options.onWait?.(pid);
       waited = true;
-      if (Date.now() > deadline)
+      if (systemClock.elapsed() > deadline)
         throw new Error(`process ${pid} still holds ${path}; end it or delete the file`);
-      await sleep(POLL_MS, undefined, { signal: options.signal });
+      await sleep(POLL_MS, { signal: options.signal });
     }
   } finally {
     rmSync(own, { force: true });

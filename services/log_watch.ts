@@ -1,5 +1,7 @@
 /** Waits for a line to appear in a log file that another process writes. */
+
 import { closeSync, openSync, readSync } from "node:fs";
+import { every } from "@order-payment-stream/beam/io";
 
 const POLL_MS = 500;
 const READ_BYTES = 64 * 1024;
@@ -18,9 +20,9 @@ export function watchLog(file: string, pattern: RegExp): LogWatch {
   let position = 0;
   let partial = "";
   let before: string[] = [];
-  let timer: NodeJS.Timeout | undefined;
+  let stop: () => void = () => undefined;
   const found = new Promise<string>((resolve) => {
-    timer = setInterval(() => {
+    stop = every(POLL_MS, () => {
       const log = openSync(file, "r");
       try {
         for (let read = -1; read !== 0; ) {
@@ -30,7 +32,7 @@ export function watchLog(file: string, pattern: RegExp): LogWatch {
           partial = lines.pop()!;
           for (const line of lines) {
             if (pattern.test(line)) {
-              clearInterval(timer);
+              stop();
               resolve([...before, line].join("\n"));
               return;
             }
@@ -40,8 +42,7 @@ export function watchLog(file: string, pattern: RegExp): LogWatch {
       } finally {
         closeSync(log);
       }
-    }, POLL_MS);
-    timer.unref();
+    });
   });
-  return { found, stop: () => clearInterval(timer) };
+  return { found, stop: () => stop() };
 }

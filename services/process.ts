@@ -5,10 +5,11 @@
  * terminal does not reach it: whoever starts one must stop it. A pid alone proves nothing (numbers are reused), so a
  * process is ended by pid only when its command line holds the mark it was started with.
  */
+
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import { serverEnvironment } from "./child_environment.js";
 
 /** After SIGTERM a server has this long to end by itself before it is killed. */
@@ -79,9 +80,9 @@ export function logTail(logFile: string): string {
 }
 
 async function untilGone(pid: number, withinMs: number): Promise<boolean> {
-  const deadline = Date.now() + withinMs;
+  const deadline = systemClock.elapsed() + withinMs;
   while (!isGone(pid)) {
-    if (Date.now() > deadline) return false;
+    if (systemClock.elapsed() > deadline) return false;
     await sleep(POLL_MS);
   }
   return true;

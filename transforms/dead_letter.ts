@@ -1,18 +1,24 @@
 /**
  * Dead letters: what becomes of a record, or of a document, that cannot end anywhere else. The one home of their
- * reasons and their shape; dead_letter_document.ts makes their documents.
+ * reasons, of their shape, and of the fields of their documents (dead_letter_document.ts adds the `_id`). In files of
+ * Avro a field has a column where schemas/dead_letter.avsc names it; the others are in the column `more`.
  */
 import type { EventKind, Order, Payment } from "../schemas/events.js";
 
-export type RecordReason =
-  | "UNDECODABLE"
-  | "INVALID"
-  | "NULL_VALUE"
-  | "FUTURE_TIMESTAMP"
-  | "LATE"
-  | "CONFLICT";
+const RECORD_REASONS = [
+  "UNDECODABLE",
+  "INVALID",
+  "NULL_VALUE",
+  "FUTURE_TIMESTAMP",
+  "LATE",
+  "CONFLICT",
+] as const;
 
-export type DeadLetterReason = RecordReason | "SINK_REJECTED";
+/** In the order in which they are told. */
+export const DEAD_LETTER_REASONS = [...RECORD_REASONS, "SINK_REJECTED"] as const;
+
+export type RecordReason = (typeof RECORD_REASONS)[number];
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /** What was cut away from: a text counts in the bytes of its UTF-8. */
 export interface Cut {
@@ -88,4 +94,85 @@ export type DeadLetter = RecordDeadLetter | SinkDeadLetter;
 export interface StoredDocument {
   readonly _id: string;
   readonly [field: string]: unknown;
+}
+
+type Fields = Record<string, unknown>;
+
+/** The fields of its document, but for the _id. Bytes are not copied. */
+export function deadLetterFields(deadLetter: DeadLetter): Fields {
+  return deadLetter.reason === "SINK_REJECTED" ? sinkFields(deadLetter) : recordFields(deadLetter);
+}
+
+function recordFields(deadLetter: RecordDeadLetter): Fields {
+  const { field, conflict, cuts } = deadLetter;
+  const fields: Fields = { reason: deadLetter.reason };
+  put(fields, "message", deadLetter.message, cuts);
+  if (field !== undefined) fields.field = field;
+  putPlace(fields, deadLetter);
+  fields.timestamp = recordTimestamp(deadLetter.timestamp);
+  put(fields, "key", deadLetter.key, cuts);
+  put(fields, "value", deadLetter.value, cuts);
+  if (conflict !== undefined) {
+    fields.kind = conflict.kind;
+    fields.first = eventFields("first", conflict.first, cuts);
+    fields.event = eventFields("event", conflict.event, cuts);
+  }
+  return fields;
+}
+
+/** Offsets are always int64: as a plain number their BSON type would change with their size. */
+function putPlace(fields: Fields, { topic, partition, offset, log }: RecordDeadLetter): void {
+  if (log !== FILE_LOG) {
+    fields.topic = topic;
+    fields.partition = partition;
+    fields.offset = BigInt(offset);
+    return;
+  }
+  fields.file = topic;
+  fields.offset = BigInt(partition === 0 ? offset : partition);
+  if (partition !== 0) fields.record = offset;
+}
+
+function sinkFields(deadLetter: SinkDeadLetter): Fields {
+  const { message, collection, code, document, cuts } = deadLetter;
+  const fields: Fields = { reason: "SINK_REJECTED" };
+  put(fields, "message", message, cuts);
+  fields.collection = collection;
+  fields.code = code ?? null;
+  if (typeof document === "string") put(fields, "document", document, cuts);
+  else fields.document = documentFields(document, cuts);
+  return fields;
+}
+
+function documentFields(document: StoredDocument, cuts: Cuts | undefined): Fields {
+  const fields: Fields = {};
+  for (const [name, value] of Object.entries(document)) put(fields, name, value, cuts, `document.${name}`);
+  return fields;
+}
+
+/** An event as it stands in the other collections: dates as Dates. */
+function eventFields(version: "first" | "event", event: Order | Payment, cuts: Cuts | undefined): Fields {
+  const fields: Fields = {};
+  for (const [name, value] of Object.entries(event)) {
+    const stored = typeof value === "string" || name === "amount" ? value : new Date(value);
+    put(fields, name, stored, cuts, `${version}.${name}`);
+  }
+  return fields;
+}
+
+/** Null for a record without a timestamp; one beyond what a Date holds stays the number that it is. */
+function recordTimestamp(timestampMs: number): Date | bigint | null {
+  if (timestampMs === -1) return null;
+  const date = new Date(timestampMs);
+  return Number.isNaN(date.getTime()) ? BigInt(timestampMs) : date;
+}
+
+/** @param part what the value is called in `cuts` */
+function put(fields: Fields, name: string, value: unknown, cuts: Cuts | undefined, part = name): void {
+  fields[name] = value;
+  const cut = cuts?.[part];
+  if (cut === undefined) return;
+  fields[`${name}_truncated`] = true;
+  fields[`${name}_length`] = cut.length;
+  fields[`${name}_sha256`] = cut.sha256;
 }

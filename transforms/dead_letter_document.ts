@@ -1,16 +1,14 @@
 /**
- * The documents of dead letters, and their `_id`s.
+ * The documents of dead letters, and their `_id`s. Their other fields are in dead_letter.ts.
  *
  * A dead letter can always be stored: its large parts are cut (dead_letter_cuts.ts). A part NAME that was cut has
  * NAME_truncated, NAME_length and NAME_sha256 beside it, which one that was not cut does not have.
  */
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
-import type { Order, Payment } from "../schemas/events.js";
 import {
-  type Cuts,
   type DeadLetter,
-  FILE_LOG,
+  deadLetterFields,
   type RecordDeadLetter,
   type SinkDeadLetter,
   type StoredDocument,
@@ -18,8 +16,6 @@ import {
 import { cutDeadLetter, shortDocument } from "./dead_letter_cuts.js";
 
 const DIGEST_CHARACTERS = 16;
-
-type Fields = Record<string, unknown>;
 
 /**
  * An `_id` up to this is kept readable, in UTF-16 units. No more than what an index of every server takes: some take
@@ -72,7 +68,7 @@ function documentIdOf({ _id }: StoredDocument): string {
 /** The document of a dead letter for the dead-letter collection. Bytes are not copied. */
 export function deadLetterDocument(deadLetter: DeadLetter): StoredDocument {
   const cut = cutDeadLetter(deadLetter);
-  return cut.reason === "SINK_REJECTED" ? sinkDocument(cut) : recordDocument(cut);
+  return { _id: idOf(cut), ...deadLetterFields(cut) };
 }
 
 /** The fields of its document by which a dead letter is the same: what is said of a record may change with the clock. */
@@ -101,7 +97,10 @@ export function digestOf(document: Readonly<Record<string, unknown>>): string {
 
 /** The `_id` of its document. */
 export function deadLetterId(deadLetter: DeadLetter): string {
-  const cut = cutDeadLetter(deadLetter);
+  return idOf(cutDeadLetter(deadLetter));
+}
+
+function idOf(cut: DeadLetter): string {
   return cut.reason === "SINK_REJECTED" ? sinkId(cut) : recordId(cut);
 }
 
@@ -127,53 +126,6 @@ function recordId({ topic, partition, offset, log, timestamp, key, value, cuts }
   return `${place}:${partition}:${offset}:${log}:${digest}`;
 }
 
-function recordDocument(deadLetter: RecordDeadLetter): StoredDocument {
-  const { field, conflict, cuts } = deadLetter;
-  const fields: Fields = { reason: deadLetter.reason };
-  put(fields, "message", deadLetter.message, cuts);
-  if (field !== undefined) fields.field = field;
-  putPlace(fields, deadLetter);
-  fields.timestamp = recordTimestamp(deadLetter.timestamp);
-  put(fields, "key", deadLetter.key, cuts);
-  put(fields, "value", deadLetter.value, cuts);
-  if (conflict !== undefined) {
-    fields.kind = conflict.kind;
-    fields.first = eventFields("first", conflict.first, cuts);
-    fields.event = eventFields("event", conflict.event, cuts);
-  }
-  return { _id: recordId(deadLetter), ...fields };
-}
-
-/** Offsets are always int64: as a plain number their BSON type would change with their size. */
-function putPlace(fields: Fields, { topic, partition, offset, log }: RecordDeadLetter): void {
-  if (log !== FILE_LOG) {
-    fields.topic = topic;
-    fields.partition = partition;
-    fields.offset = BigInt(offset);
-    return;
-  }
-  fields.file = topic;
-  fields.offset = BigInt(partition === 0 ? offset : partition);
-  if (partition !== 0) fields.record = offset;
-}
-
-function sinkDocument(deadLetter: SinkDeadLetter): StoredDocument {
-  const { message, collection, code, document, cuts } = deadLetter;
-  const fields: Fields = { reason: "SINK_REJECTED" };
-  put(fields, "message", message, cuts);
-  fields.collection = collection;
-  fields.code = code ?? null;
-  if (typeof document === "string") put(fields, "document", document, cuts);
-  else fields.document = documentFields(document, cuts);
-  return { _id: sinkId(deadLetter), ...fields };
-}
-
-function documentFields(document: StoredDocument, cuts: Cuts | undefined): Fields {
-  const fields: Fields = {};
-  for (const [name, value] of Object.entries(document)) put(fields, name, value, cuts, `document.${name}`);
-  return fields;
-}
-
 /** A value as MongoDB Extended JSON, version 2, so that a reader gets its types back. */
 function extendedJson(value: unknown): unknown {
   if (value instanceof Date) return { $date: { $numberLong: String(value.getTime()) } };
@@ -185,31 +137,4 @@ function extendedJson(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(extendedJson);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, extendedJson(inner)]));
-}
-
-/** An event as it stands in the other collections: dates as Dates. */
-function eventFields(version: "first" | "event", event: Order | Payment, cuts: Cuts | undefined): Fields {
-  const fields: Fields = {};
-  for (const [name, value] of Object.entries(event)) {
-    const stored = typeof value === "string" || name === "amount" ? value : new Date(value);
-    put(fields, name, stored, cuts, `${version}.${name}`);
-  }
-  return fields;
-}
-
-/** Null for a record without a timestamp; one beyond what a Date holds stays the number that it is. */
-function recordTimestamp(timestampMs: number): Date | bigint | null {
-  if (timestampMs === -1) return null;
-  const date = new Date(timestampMs);
-  return Number.isNaN(date.getTime()) ? BigInt(timestampMs) : date;
-}
-
-/** @param part what the value is called in `cuts` */
-function put(fields: Fields, name: string, value: unknown, cuts: Cuts | undefined, part = name): void {
-  fields[name] = value;
-  const cut = cuts?.[part];
-  if (cut === undefined) return;
-  fields[`${name}_truncated`] = true;
-  fields[`${name}_length`] = cut.length;
-  fields[`${name}_sha256`] = cut.sha256;
 }

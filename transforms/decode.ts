@@ -4,7 +4,6 @@
  */
 
 import {
-  type Coder,
   formatDuration,
   formatTimestamp,
   type KV,
@@ -81,16 +80,13 @@ export function refusalOf(
 class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOfKind[K]>
   implements RecordDecoder<KV<string, ReceivedEvent<E>>, DeadLetter>
 {
-  readonly coder: Coder<KV<string, ReceivedEvent<E>>>;
-  readonly rejectedCoder = deadLetterCoder;
   readonly #timeoutMs: number;
   readonly #maxAheadOfClockMs: number;
   readonly #decodeBytes: EventDecoder<E>;
   readonly #registered: RegisteredValues<K> | undefined;
 
-  constructor(kind: K, coder: Coder<ReceivedEvent<E>>, config: EventDecoderConfig) {
+  constructor(kind: K, config: EventDecoderConfig) {
     const { timeoutMs, maxAheadOfClockMs, schemaRegistry, writerSchemas = [] } = config;
-    this.coder = new KVCoder(StringUtf8Coder.INSTANCE, coder);
     this.#decodeBytes = decoderWith(kind, otherBodies(kind, writerSchemas)) as EventDecoder<E>;
     this.#registered = schemaRegistry === undefined ? undefined : new RegisteredValues(kind, schemaRegistry);
     this.#timeoutMs = timeoutMs;
@@ -213,12 +209,16 @@ function inOtherUnit(createdAtMs: number): string {
 }
 
 /** Of the orders' topic. */
-export const ORDER_DECODER = registerRecordDecoder(
-  "order-payment-stream:orders",
-  (config: EventDecoderConfig) => new EventRecordDecoder("order", receivedOrderCoder, config),
-);
+export const ORDER_DECODER = registerRecordDecoder({
+  urn: "order-payment-stream:orders",
+  coder: new KVCoder(StringUtf8Coder.INSTANCE, receivedOrderCoder),
+  rejectedCoder: deadLetterCoder,
+  create: (config: EventDecoderConfig) => new EventRecordDecoder("order", config),
+});
 /** Of the payments' topic. */
-export const PAYMENT_DECODER = registerRecordDecoder(
-  "order-payment-stream:payments",
-  (config: EventDecoderConfig) => new EventRecordDecoder("payment", receivedPaymentCoder, config),
-);
+export const PAYMENT_DECODER = registerRecordDecoder({
+  urn: "order-payment-stream:payments",
+  coder: new KVCoder(StringUtf8Coder.INSTANCE, receivedPaymentCoder),
+  rejectedCoder: deadLetterCoder,
+  create: (config: EventDecoderConfig) => new EventRecordDecoder("payment", config),
+});

@@ -2,7 +2,7 @@
  * From files to events by order_id, or to dead letters: the same rules as for Kafka's records (decode.ts), with the
  * file's path and offset in place of topic, partition and offset.
  */
-import { type Coder, type KV, KVCoder, StringUtf8Coder } from "@order-payment-stream/beam";
+import { type KV, KVCoder, StringUtf8Coder } from "@order-payment-stream/beam";
 import {
   AvroValues,
   DamagedBlockError,
@@ -54,8 +54,6 @@ const PAYMENTS: Kind<Payment> = {
 };
 
 class EventFileDecoder<E extends Order | Payment> implements FileDecoder<Received<E>, DeadLetter> {
-  readonly coder: Coder<Received<E>>;
-  readonly rejectedCoder = deadLetterCoder;
   readonly #timeoutMs: number;
   readonly #maxAheadOfClockMs: number;
   #place: FilePlace | undefined;
@@ -63,10 +61,8 @@ class EventFileDecoder<E extends Order | Payment> implements FileDecoder<Receive
 
   constructor(
     private readonly events: Kind<E>,
-    coder: Coder<ReceivedEvent<E>>,
     { timeoutMs, maxAheadOfClockMs }: EventDecoderConfig,
   ) {
-    this.coder = new KVCoder(StringUtf8Coder.INSTANCE, coder);
     this.#timeoutMs = timeoutMs;
     this.#maxAheadOfClockMs = maxAheadOfClockMs ?? Number.POSITIVE_INFINITY;
   }
@@ -205,12 +201,16 @@ class ResolvedEvents<E extends Order | Payment> implements ContainerEvents<E> {
 }
 
 /** Of files of orders. */
-export const ORDER_FILE_DECODER = registerFileDecoder(
-  "order-payment-stream:order_files",
-  (config: EventDecoderConfig) => new EventFileDecoder(ORDERS, receivedOrderCoder, config),
-);
+export const ORDER_FILE_DECODER = registerFileDecoder({
+  urn: "order-payment-stream:order_files",
+  coder: new KVCoder(StringUtf8Coder.INSTANCE, receivedOrderCoder),
+  rejectedCoder: deadLetterCoder,
+  create: (config: EventDecoderConfig) => new EventFileDecoder(ORDERS, config),
+});
 /** Of files of payments. */
-export const PAYMENT_FILE_DECODER = registerFileDecoder(
-  "order-payment-stream:payment_files",
-  (config: EventDecoderConfig) => new EventFileDecoder(PAYMENTS, receivedPaymentCoder, config),
-);
+export const PAYMENT_FILE_DECODER = registerFileDecoder({
+  urn: "order-payment-stream:payment_files",
+  coder: new KVCoder(StringUtf8Coder.INSTANCE, receivedPaymentCoder),
+  rejectedCoder: deadLetterCoder,
+  create: (config: EventDecoderConfig) => new EventFileDecoder(PAYMENTS, config),
+});

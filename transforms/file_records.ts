@@ -39,20 +39,6 @@ function plainValue(value: unknown): unknown {
   return value;
 }
 
-const DEAD_LETTER_FIELDS: ReadonlySet<string> = new Set([
-  "_id",
-  "reason",
-  "message",
-  "field",
-  "topic",
-  "partition",
-  "file",
-  "offset",
-  "record",
-  "timestamp",
-  "key",
-  "value",
-]);
 /** What a document that was reduced may lack. */
 const LEAST = { message: "", reason: "SINK_REJECTED" };
 
@@ -60,7 +46,7 @@ function deadLetterRecord(document: Fields): Fields {
   const record: Record<string, unknown> = { ...LEAST };
   const more: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(document)) {
-    if (!DEAD_LETTER_FIELDS.has(name)) more[name] = value;
+    if (!resultTypes.dead_letter.columns.has(name)) more[name] = value;
     else if (value !== null && value !== undefined) record[name] = plainValue(value);
   }
   if (Object.keys(more).length > 0) record.more = documentAsJson(more);

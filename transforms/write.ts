@@ -15,6 +15,7 @@ import {
 } from "@order-payment-stream/mongodb";
 import type { Db, Document } from "mongodb";
 
+import { reasonCounters } from "./count_dead_letters.js";
 import type { DeadLetter, StoredDocument } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { leastDocument } from "./dead_letter_cuts.js";
@@ -136,15 +137,7 @@ registerDoFn(WriteUnmatched);
 export class WriteDeadLetters extends MongoSink<DeadLetter, Record<never, never>> {
   static readonly urn = "order-payment-stream:dofn:write_dead_letters:v1";
   readonly outputs = {};
-  override readonly metrics = {
-    UNDECODABLE: counter(),
-    INVALID: counter(),
-    NULL_VALUE: counter(),
-    FUTURE_TIMESTAMP: counter(),
-    LATE: counter(),
-    CONFLICT: counter(),
-    SINK_REJECTED: counter(),
-  };
+  override readonly metrics = reasonCounters();
 
   /** What is said of a record may change with the clock; the record does not. */
   protected override readonly comparedFields = IDENTITY_FIELDS;

@@ -6,18 +6,22 @@ import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP, type TimestampMs } fro
 import type { Restriction, Stage } from "./stage.js";
 import type { RestrictionOrigin } from "./stage_spec.js";
 
-/** How long a source that is behind may have nothing to read before the others go on without it. */
+/** How long a source that is behind may stop the others before it is looked at whether it catches up at all. */
 const SKEW_PATIENCE_MS = 1_000;
+/** In event time, for each unit of time: one that is no faster, and has nothing at hand now and then, is caught up. */
+const LIVE_PACE_MAX = 1.5;
+/** In event time: more than that at once is no passing of time. */
+const LIVE_STEP_MAX_MS = 5_000;
 /** How often a source that is ahead looks whether it may go on. */
 const SKEW_RETRY_MS = 20;
 
 export class SourcePace {
   /** Set when a drain begins: sources do what their DoFns' `truncate` leaves to be done. */
   isDraining = false;
-  /** When the slowest source last had something to read. */
-  #slowestActiveAtMs = Number.NEGATIVE_INFINITY;
-  /** The watermark that it had then. */
-  #slowest: TimestampMs = MIN_TIMESTAMP;
+  /** The slowest source has nothing to catch up with: it is silent, or its watermark moves on with the time alone. */
+  #isSlowestLive = false;
+  /** Since when it is looked at, the watermark that it had then, and whether it has been without anything to read. */
+  #look = { sinceMs: Number.NEGATIVE_INFINITY, watermark: MIN_TIMESTAMP, wasIdle: false };
   readonly #sources: readonly Stage[];
 
   /** @param skewMaxMs a source this far ahead of the slowest, in event time, waits for it */
@@ -37,10 +41,9 @@ export class SourcePace {
     stage.isAhead = false;
     if (ready.length === 0) return ready;
     const { slowest, isActive } = this.#slowestSource();
-    if (isActive || slowest !== this.#slowest) this.#slowestActiveAtMs = elapsedMs;
-    this.#slowest = slowest;
-    // A source whose watermark is unknown has not begun; one that stays silent must not stop the others for long.
-    if (slowest === MIN_TIMESTAMP || elapsedMs - this.#slowestActiveAtMs > SKEW_PATIENCE_MS) return ready;
+    this.#lookAt(slowest, isActive, elapsedMs);
+    // A source whose watermark is unknown has not begun; one that will not catch up must not stop the others for long.
+    if (slowest === MIN_TIMESTAMP || this.#isSlowestLive) return ready;
     const furthest = slowest + this.skewMaxMs;
     // What stands at the end of time reads no events (it looks for partitions, say), so it is never ahead of others.
     const left = ready.filter(
@@ -54,6 +57,20 @@ export class SourcePace {
   hasDue({ restrictions }: Stage, elapsedMs: number): boolean {
     for (const restriction of restrictions) if (this.#isDue(restriction, elapsedMs)) return true;
     return false;
+  }
+
+  /**
+   * One that is ahead of a source that is caught up has elements from the future: it would wait until their time has come.
+   */
+  #lookAt(slowest: TimestampMs, isActive: boolean, elapsedMs: number): void {
+    const look = this.#look;
+    look.wasIdle ||= !isActive;
+    const spentMs = elapsedMs - look.sinceMs;
+    const advancedMs = slowest - look.watermark;
+    const isCatchingUp = advancedMs > LIVE_PACE_MAX * spentMs + LIVE_STEP_MAX_MS;
+    if (spentMs < SKEW_PATIENCE_MS && !isCatchingUp) return;
+    this.#isSlowestLive = look.wasIdle && advancedMs <= LIVE_PACE_MAX * spentMs;
+    this.#look = { sinceMs: elapsedMs, watermark: slowest, wasIdle: !isActive };
   }
 
   #slowestSource(): { slowest: TimestampMs; isActive: boolean } {

@@ -3,7 +3,6 @@
  * all results before it answers. It gives way to the event loop now and then, so that splits and progress are answered
  * while it runs. Source: beam_fn_api.proto, ProcessBundleRequest.
  */
-import { setImmediate as turn } from "node:timers/promises";
 import type { Progress } from "../exec/operator.js";
 import type { ElementSplit } from "../exec/services.js";
 import type { fnApi } from "../model/apache_beam.js";
@@ -267,7 +266,7 @@ export class Bundle {
     const draining = harness.outputs.pace(now);
     if (draining !== undefined) await draining;
     if (now - this.#turnBeganMs >= TURN_MS) {
-      await turn();
+      await harness.clock.yield();
       this.#turnBeganMs = harness.clock.elapsed();
     }
   }

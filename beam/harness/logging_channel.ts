@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { fnApi } from "../model/apache_beam.js";
-import { systemClock } from "../platform/clock.js";
+import { after, systemClock } from "../platform/clock.js";
 import { Connection } from "./connection.js";
 import { LOGGING } from "./fn_methods.js";
 import { lineOf, stderrLog, type WorkerLog } from "./worker_log.js";
@@ -31,7 +31,7 @@ export class LoggingChannel implements WorkerLog {
   #stream: ClientDuplexStream<fnApi.LogEntry_List, fnApi.LogControl> | undefined;
   #entries: fnApi.LogEntry[] = [];
   #notBeforeMs = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelFlush: (() => void) | undefined;
   #isClosed = false;
 
   constructor(endpoint: string, workerId: string) {
@@ -57,12 +57,12 @@ export class LoggingChannel implements WorkerLog {
   /** Sends what waits. */
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#cancelFlush?.();
     this.#flush();
     this.#stream?.end();
     this.#stream = undefined;
     // What was written goes out first.
-    setTimeout(() => this.#connection.close(), FLUSH_MS).unref();
+    after(FLUSH_MS, () => this.#connection.close(), { isBackground: true });
   }
 
   #add(
@@ -85,12 +85,12 @@ export class LoggingChannel implements WorkerLog {
       thread: "main",
     });
     if (this.#entries.push(entry) >= BATCH_ENTRIES) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+    else this.#cancelFlush ??= after(FLUSH_MS, () => this.#flush(), { isBackground: true });
   }
 
   #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
     if (this.#entries.length === 0) return;
     const logEntries = this.#entries;
     this.#entries = [];

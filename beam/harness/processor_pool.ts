@@ -1,7 +1,7 @@
 /**
  * Processors that no bundle uses, by descriptor: making one runs the DoFns' setup. Those that stay idle are torn down.
  */
-import { systemClock } from "../platform/clock.js";
+import { every, systemClock } from "../platform/clock.js";
 import type { HarnessProcessor } from "./harness_processor.js";
 
 const IDLE_MAX_MS = 60_000;
@@ -13,15 +13,11 @@ interface Idle {
 
 export class ProcessorPool {
   readonly #idle = new Map<string, Idle[]>();
-  readonly #sweep: NodeJS.Timeout;
+  readonly #endSweep: () => void;
 
   /** @param onTeardownError a teardown that fails changes nothing for any bundle */
   constructor(private readonly onTeardownError: (error: Error) => void) {
-    this.#sweep = setInterval(
-      () => void this.#closeIdle(systemClock.elapsed() - IDLE_MAX_MS),
-      IDLE_MAX_MS / 2,
-    );
-    this.#sweep.unref();
+    this.#endSweep = every(IDLE_MAX_MS / 2, () => void this.#closeIdle(systemClock.elapsed() - IDLE_MAX_MS));
   }
 
   /** The one used last, whose caches are warm; otherwise a new one, set up. */
@@ -56,7 +52,7 @@ export class ProcessorPool {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#sweep);
+    this.#endSweep();
     await this.#closeIdle(Number.POSITIVE_INFINITY);
   }
 

@@ -3,7 +3,9 @@
  * again, a few times; then the container ends with a failure, and its engine starts another. A signal goes to all.
  * Source: Beam's boot programs, sdks/python/container/boot.go.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
+import { after } from "../platform/clock.js";
 import type { WorkerLog } from "./worker_log.js";
 
 export interface Sibling {
@@ -25,9 +27,13 @@ export async function superviseSiblings(siblings: readonly Sibling[], log: Worke
   const endAll = (): void => {
     isEnding = true;
     for (const child of children.values()) child.kill("SIGTERM");
-    setTimeout(() => {
-      for (const child of children.values()) child.kill("SIGKILL");
-    }, GRACE_MS).unref();
+    after(
+      GRACE_MS,
+      () => {
+        for (const child of children.values()) child.kill("SIGKILL");
+      },
+      { isBackground: true },
+    );
   };
   const supervise = async (sibling: Sibling): Promise<void> => {
     for (let failures = 0; !isEnding; ) {

@@ -5,7 +5,7 @@
  */
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { fnApi } from "../model/apache_beam.js";
-import { type Clock, systemClock } from "../platform/clock.js";
+import { type Clock, sleep, systemClock } from "../platform/clock.js";
 import { maskSecrets } from "../platform/masking.js";
 import { Bundle, type RunnerTraits } from "./bundle.js";
 import { Connection, callError } from "./connection.js";
@@ -159,7 +159,7 @@ export class Worker {
     this.#endStatus();
     const deadline = systemClock.elapsed() + END_TIMEOUT_MS;
     while (this.#running.size > 0 && systemClock.elapsed() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     await this.#pool.close();
     this.#control.close();

@@ -3,8 +3,10 @@
  * endpoint where it learns the rest; a runner that wants several workers in one place names their ids, and each gets a
  * process. With `--worker_pool` it serves EXTERNAL environments instead, until it is ended.
  */
+
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { after, sleep } from "../platform/clock.js";
 import { fetchArtifacts } from "./artifacts.js";
 import { captureOutput } from "./captured_output.js";
 import { LoggingChannel } from "./logging_channel.js";
@@ -129,7 +131,7 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
       reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
     logging?.close();
-    setTimeout(() => process.exit(1), LAST_WORDS_MS);
+    after(LAST_WORDS_MS, () => process.exit(1));
   };
   for (const event of BUGS) process.on(event, onBug);
   let initialError: Error | undefined;
@@ -167,7 +169,7 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
     for (const event of BUGS) process.off(event, onBug);
     release();
     logging?.close();
-    if (logging !== undefined) await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS));
+    if (logging !== undefined) await sleep(LAST_WORDS_MS);
   }
 }
 

@@ -1,17 +1,18 @@
 /**
- * The only door to time and waiting. Everything that asks for the hour or waits does so through a Clock, so that a
- * test or a simulation can run the same code on virtual time.
+ * The only door to time and waiting. What decides anything asks a Clock that it is handed, so that a test or a
+ * simulation runs the same code on virtual time; `sleep`, `after` and `every` are for what only real processes do.
  */
 import { uptime } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
 import type { TimestampMs } from "../model/timestamps.js";
 
 /** The time, and waiting for it. */
 export interface Clock {
-  /** The hour: milliseconds since the Unix epoch. It jumps, back and forth, whenever somebody sets the clock. */
+  /** The wall clock: milliseconds since the Unix epoch. It jumps, back and forth, whenever somebody sets the clock. */
   now(): TimestampMs;
   /** Milliseconds since some moment. Never jumps: for how long something takes, and when to try again. */
   elapsed(): number;
-  /** Calls `task` once, `delayMs` from now at the earliest. Returns a function that calls it off. */
+  /** Calls `task` once, `delayMs` from now at the earliest. Returns a function that cancels it. */
   schedule(delayMs: number, task: () => void): () => void;
   /** Lets pending input and output happen, then goes on. */
   yield(): Promise<void>;
@@ -34,6 +35,43 @@ export const systemClock: Clock = {
   },
   yield: () => new Promise((resolve) => setImmediate(resolve)),
 };
+
+/** How `sleep` and `after` wait. */
+export interface WaitOptions {
+  /** Ends the wait; a sleep rejects then. */
+  readonly signal?: AbortSignal | undefined;
+  /** The process may end meanwhile. Default: no. */
+  readonly isBackground?: boolean;
+}
+
+/** Waits by the machine's clock, where nobody hands a Clock in. Resolves after `delayMs`; rejects when it is aborted. */
+export async function sleep(
+  delayMs: number,
+  { signal, isBackground = false }: WaitOptions = {},
+): Promise<void> {
+  await wait(Math.min(delayMs, LONGEST_DELAY_MS), undefined, {
+    ref: !isBackground,
+    ...(signal && { signal }),
+  });
+}
+
+/** Calls `task` once after `delayMs`, as `sleep` waits. Returns a function that cancels it. */
+export function after(
+  delayMs: number,
+  task: () => void,
+  { isBackground = false }: Pick<WaitOptions, "isBackground"> = {},
+): () => void {
+  const handle = setTimeout(task, Math.min(delayMs, LONGEST_DELAY_MS));
+  if (isBackground) handle.unref();
+  return () => clearTimeout(handle);
+}
+
+/** Calls `task` each `intervalMs`, and keeps no process alive. Returns a function that ends it. */
+export function every(intervalMs: number, task: () => void): () => void {
+  const handle = setInterval(task, intervalMs);
+  handle.unref();
+  return () => clearInterval(handle);
+}
 
 /** On Linux, Node's monotonic clock stands still while the machine is suspended; the uptime goes on. */
 const LOOK_INTERVAL_MS = 1_000;
@@ -70,7 +108,7 @@ export class VirtualClock implements Clock {
     return this.#elapsed;
   }
 
-  /** Sets the hour, as an administrator would: no time passes, and no task falls due for it. */
+  /** Sets the wall clock, as an administrator would: no time passes, and no task falls due for it. */
   jump(byMs: number): void {
     this.#jumpedMs += byMs;
   }
@@ -85,14 +123,14 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** The hour of the next task, or undefined. */
+  /** The time of the next task by the wall clock, or undefined. */
   get nextTaskAt(): TimestampMs | undefined {
     let earliest: number | undefined;
     for (const { at } of this.#tasks.values()) if (earliest === undefined || at < earliest) earliest = at;
     return earliest === undefined ? undefined : earliest + this.#jumpedMs;
   }
 
-  /** @param timestamp an hour, by what the clock shows now */
+  /** @param timestamp by the wall clock as it is set now */
   advanceTo(timestamp: TimestampMs): void {
     const end = timestamp - this.#jumpedMs;
     for (;;) {

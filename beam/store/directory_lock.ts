@@ -7,11 +7,12 @@
  * Whoever has the directory finds out before it changes anything whether `lock` is still the file that it has locked:
  * if not, the directory was removed, renamed, or is on the way to somebody else.
  */
+
 import { constants, statSync } from "node:fs";
 import { type FileHandle, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { tryLock } from "fs-native-extensions";
+import { sleep } from "../platform/clock.js";
 import { DirectoryInUseError, DirectoryLostError } from "./directory.js";
 import { NotARegularFileError, openRegularFile } from "./regular_file.js";
 

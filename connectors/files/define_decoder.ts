@@ -4,7 +4,7 @@ import { type Coder, coders, type TimestampMs } from "@order-payment-stream/beam
 import { AvroValues, typeOf } from "./avro_values.js";
 import {
   type FileDecoder,
-  type FileDecoderName,
+  type FileDecoderDescriptor,
   RejectedRecord,
   registerFileDecoder,
 } from "./file_decoder.js";
@@ -30,9 +30,9 @@ export interface FileDecoderDefinition<T> {
  * Defines and registers a decoder for `readFromFiles`. A record that it rejects is reported as one line of text: path,
  * offset and reason.
  *
- * @returns its name, for ReadFromFiles.decoder
+ * @returns what ReadFromFiles.decoder takes
  */
-export function defineFileDecoder<T>(definition: FileDecoderDefinition<T>): FileDecoderName<T, string> {
+export function defineFileDecoder<T>(definition: FileDecoderDefinition<T>): FileDecoderDescriptor<T, string> {
   const wanted = definition.schema === undefined ? undefined : typeOf(definition.schema);
   const event = (record: unknown, place: string): T | RejectedRecord<string> => {
     try {
@@ -46,8 +46,6 @@ export function defineFileDecoder<T>(definition: FileDecoderDefinition<T>): File
     }
   };
   const decoder: FileDecoder<T, string> = {
-    coder: definition.coder,
-    rejectedCoder: coders.string,
     eventTime: (value) => definition.eventTime(value),
     unreadable: ({ path, offset, reason }) => `${path}, at byte ${offset}: ${reason}`,
     container(schema) {
@@ -71,5 +69,10 @@ export function defineFileDecoder<T>(definition: FileDecoderDefinition<T>): File
       return event(record, place);
     },
   };
-  return registerFileDecoder(definition.urn, () => decoder);
+  return registerFileDecoder({
+    urn: definition.urn,
+    coder: definition.coder,
+    rejectedCoder: coders.string,
+    create: () => decoder,
+  });
 }

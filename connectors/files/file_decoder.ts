@@ -57,8 +57,6 @@ export interface RecordReader<T, D> {
 
 /** Makes values of records, with their event times. */
 export interface FileDecoder<T, D> {
-  readonly coder: Coder<T>;
-  readonly rejectedCoder: Coder<D>;
   /**
    * A reader for containers that were written with this schema.
    * @param schema JSON, as the file has it
@@ -79,34 +77,33 @@ export interface FileDecoder<T, D> {
   eventTime(value: T): TimestampMs;
 }
 
-/** Makes a decoder from its part of the read's configuration. */
-export type FileDecoderFactory<T, D, C> = (config: C) => FileDecoder<T, D>;
-
-/** The name of a decoder that makes events `T` or reports `D`, and is configured by `C`. */
-export type FileDecoderName<T, D, C = null> = string & {
-  readonly events?: T;
-  readonly reports?: D;
-  readonly config?: C;
-};
-
-const factories = new Map<string, FileDecoderFactory<any, any, any>>();
-
-/**
- * Makes `name` known, in the program that builds the graph and in the worker that runs it.
- *
- * @returns the name, with the types of what the decoder makes
- */
-export function registerFileDecoder<T, D, C = null>(
-  name: string,
-  factory: FileDecoderFactory<T, D, C>,
-): FileDecoderName<T, D, C> {
-  factories.set(name, factory);
-  return name as FileDecoderName<T, D, C>;
+/** What a read is told of a decoder: its name, and the coders of what it makes, events `T` and reports `D`. */
+export interface FileDecoderDescriptor<T, D, C = null> {
+  /** Names the decoder for ever, in jobs and in kept state. */
+  readonly urn: string;
+  readonly coder: Coder<T>;
+  readonly rejectedCoder: Coder<D>;
+  /** Makes the decoder, on a worker. @param config its part of the read's configuration, JSON */
+  create(config: C): FileDecoder<T, D>;
 }
 
-/** A decoder by name. Throws for a name that nothing registered. */
-export function fileDecoder(name: string, config: unknown): FileDecoder<any, any> {
-  const factory = factories.get(name);
-  if (factory === undefined) throw new Error(`no file decoder is registered under ${name}`);
-  return factory(config);
+const descriptors = new Map<string, FileDecoderDescriptor<any, any, any>>();
+
+/**
+ * Makes a decoder known by its URN, in the program that builds the graph and in the worker that runs it.
+ *
+ * @returns what it was given, for ReadFromFiles.decoder
+ */
+export function registerFileDecoder<T, D, C = null>(
+  descriptor: FileDecoderDescriptor<T, D, C>,
+): FileDecoderDescriptor<T, D, C> {
+  descriptors.set(descriptor.urn, descriptor);
+  return descriptor;
+}
+
+/** A decoder by its URN. Throws for one that nothing registered. */
+export function fileDecoder(urn: string, config: unknown): FileDecoder<any, any> {
+  const descriptor = descriptors.get(urn);
+  if (descriptor === undefined) throw new Error(`no file decoder is registered under ${urn}`);
+  return descriptor.create(config);
 }

@@ -14,8 +14,7 @@ export { BadFileError, FileChangedError, NoFilesError } from "./errors.js";
 export {
   DamagedBlockError,
   type FileDecoder,
-  type FileDecoderFactory,
-  type FileDecoderName,
+  type FileDecoderDescriptor,
   type FilePlace,
   type RecordReader,
   RejectedRecord,

@@ -24,6 +24,7 @@ export type FileReadConfig = {
   readonly blockMaxBytes: number;
   /** Of a block when it is unpacked. */
   readonly unpackedMaxBytes: number;
+  /** Its URN. */
   readonly decoder: string;
   readonly decoderConfig: any;
 };

@@ -2,7 +2,7 @@
 import type { Root } from "@order-payment-stream/beam";
 import { applyParDo, type Coder, type Collection, impulse, parDo } from "@order-payment-stream/beam";
 
-import { type FileDecoder, type FileDecoderName, fileDecoder } from "./file_decoder.js";
+import type { FileDecoderDescriptor } from "./file_decoder.js";
 import { FindFiles } from "./find_files.js";
 import type { FileReadConfig } from "./read_config.js";
 import { ReadFiles } from "./read_files.js";
@@ -28,7 +28,7 @@ export type ReadFromFiles<T, D, C> = Pick<
 > & {
   readonly [N in Optional]?: FileReadConfig[N] | undefined;
 } & {
-  readonly decoder: FileDecoderName<T, D, C>;
+  readonly decoder: FileDecoderDescriptor<T, D, C>;
 } & (C extends null ? { readonly decoderConfig?: null } : { readonly decoderConfig: C });
 
 /**
@@ -41,13 +41,14 @@ export function readFromFiles<T, D, C>(
   root: Root,
   options: ReadFromFiles<T, D, C>,
 ): { readonly events: Collection<T>; readonly rejected: Collection<D> } {
+  const { decoder } = options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const config = {
     ...FILE_READ_DEFAULTS,
     ...given,
+    decoder: decoder.urn,
     decoderConfig: options.decoderConfig ?? null,
   } as FileReadConfig;
-  const decoder = fileDecoder(config.decoder, config.decoderConfig) as FileDecoder<T, D>;
   const begin = impulse(`${name}/Impulse`, root);
   const { files } = parDo(`${name}/FindFiles`, begin, new FindFiles(config));
   const { events, rejected } = applyParDo(`${name}/ReadFiles`, files, new ReadFiles(config), {

@@ -3,7 +3,7 @@ import { type Coder, coders, type TimestampMs } from "@order-payment-stream/beam
 import type { RecordCursor } from "./client/kafka_client.js";
 import {
   type RecordDecoder,
-  type RecordDecoderName,
+  type RecordDecoderDescriptor,
   Rejected,
   registerRecordDecoder,
   type TopicPartition,
@@ -29,12 +29,12 @@ export interface JsonDecoderDefinition<T> {
  * Defines and registers a decoder for `readFromKafka`. A record that it rejects is reported as one line of text: topic,
  * partition, offset and reason. Throws when its URN is taken.
  *
- * @returns its name, for ReadFromKafka.decoder
+ * @returns what ReadFromKafka.decoder takes
  */
-export function defineJsonDecoder<T>(definition: JsonDecoderDefinition<T>): RecordDecoderName<T, string> {
+export function defineJsonDecoder<T>(
+  definition: JsonDecoderDefinition<T>,
+): RecordDecoderDescriptor<T, string> {
   const decoder: RecordDecoder<T, string> = {
-    coder: definition.coder,
-    rejectedCoder: coders.string,
     eventTime: (event) => definition.eventTime(event),
     unreadable: (records, from) => `${from.topic}/${from.partition}: ${records.message}`,
     decode(record, from) {
@@ -53,7 +53,12 @@ export function defineJsonDecoder<T>(definition: JsonDecoderDefinition<T>): Reco
       }
     },
   };
-  return registerRecordDecoder(definition.urn, () => decoder);
+  return registerRecordDecoder({
+    urn: definition.urn,
+    coder: definition.coder,
+    rejectedCoder: coders.string,
+    create: () => decoder,
+  });
 }
 
 function textOf({ buffer }: RecordCursor, start: number, end: number): string | null {

@@ -31,8 +31,7 @@ export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";
 export {
   NotReady,
   type RecordDecoder,
-  type RecordDecoderFactory,
-  type RecordDecoderName,
+  type RecordDecoderDescriptor,
   Rejected,
   recordDecoder,
   registerRecordDecoder,

@@ -28,6 +28,7 @@ export type ReadConfig = {
   /** The group that is told how far we are, and whose offsets "group" starts from. */
   readonly groupId: string | null;
   readonly partitionDiscoveryIntervalMs: number;
+  /** Its URN. */
   readonly decoder: string;
   readonly decoderConfig: any;
 };

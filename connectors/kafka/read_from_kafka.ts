@@ -10,7 +10,7 @@ import { applyParDo, type Coder, type Collection, impulse, parDo } from "@order-
 import { FindPartitions } from "./find_partitions.js";
 import type { ReadConfig } from "./read_config.js";
 import { ReadPartitions } from "./read_partitions.js";
-import { type RecordDecoder, type RecordDecoderName, recordDecoder } from "./record_decoder.js";
+import type { RecordDecoderDescriptor } from "./record_decoder.js";
 
 type Optional =
   | "partitionDiscoveryIntervalMs"
@@ -26,7 +26,7 @@ export type ReadFromKafka<T, D, C> = Pick<
 > & {
   readonly [N in Optional]?: ReadConfig[N] | undefined;
 } & {
-  readonly decoder: RecordDecoderName<T, D, C>;
+  readonly decoder: RecordDecoderDescriptor<T, D, C>;
 } & (C extends null ? { readonly decoderConfig?: null } : { readonly decoderConfig: C });
 
 /** A new partition is found well before the disorder allowance has passed over what was written to it first. */
@@ -41,9 +41,11 @@ export function readFromKafka<T, D, C>(
   root: Root,
   options: ReadFromKafka<T, D, C>,
 ): { readonly events: Collection<T>; readonly rejected: Collection<D> } {
+  const { decoder } = options;
   const maxOutOfOrdernessMs = options.maxOutOfOrdernessMs ?? OUT_OF_ORDERNESS_MS;
   const config: ReadConfig = {
     ...options,
+    decoder: decoder.urn,
     decoderConfig: options.decoderConfig ?? null,
     isBounded: options.isBounded ?? false,
     maxOutOfOrdernessMs,
@@ -54,7 +56,6 @@ export function readFromKafka<T, D, C>(
       options.partitionDiscoveryIntervalMs ??
       Math.min(DISCOVERY_INTERVAL_MAX_MS, Math.max(500, maxOutOfOrdernessMs / 3)),
   };
-  const decoder = recordDecoder(config.decoder, config.decoderConfig) as RecordDecoder<T, D>;
   const begin = impulse(`${name}/Impulse`, root);
   const partitions = parDo(`${name}/FindPartitions`, begin, new FindPartitions(config)).partitions;
   const { events, rejected } = applyParDo(`${name}/ReadPartitions`, partitions, new ReadPartitions(config), {

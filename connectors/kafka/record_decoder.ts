@@ -33,8 +33,6 @@ export class NotReady {
 
 /** Makes values of records, with their event times. */
 export interface RecordDecoder<T, D> {
-  readonly coder: Coder<T>;
-  readonly rejectedCoder: Coder<D>;
   /** Before the first record, on a worker; each call has its `teardown`. */
   setup?(): Promise<void>;
   teardown?(): Promise<void>;
@@ -55,34 +53,33 @@ export interface RecordDecoder<T, D> {
   eventTime(value: T): TimestampMs;
 }
 
-/** Makes a decoder from its part of the read's configuration. */
-export type RecordDecoderFactory<T, D, C> = (config: C) => RecordDecoder<T, D>;
-
-/** The name of a decoder that makes events `T` or reports `D` of records, and is configured by `C`. */
-export type RecordDecoderName<T, D, C = null> = string & {
-  readonly events?: T;
-  readonly reports?: D;
-  readonly config?: C;
-};
-
-const factories = new Map<string, RecordDecoderFactory<any, any, any>>();
-
-/**
- * Makes `name` known, in the program that builds the graph and in the worker that runs it.
- *
- * @returns the name, with the types of what the decoder makes
- */
-export function registerRecordDecoder<T, D, C = null>(
-  name: string,
-  factory: RecordDecoderFactory<T, D, C>,
-): RecordDecoderName<T, D, C> {
-  factories.set(name, factory);
-  return name as RecordDecoderName<T, D, C>;
+/** What a read is told of a decoder: its name, and the coders of what it makes, events `T` and reports `D`. */
+export interface RecordDecoderDescriptor<T, D, C = null> {
+  /** Names the decoder for ever, in jobs and in kept state. */
+  readonly urn: string;
+  readonly coder: Coder<T>;
+  readonly rejectedCoder: Coder<D>;
+  /** Makes the decoder, on a worker. @param config its part of the read's configuration, JSON */
+  create(config: C): RecordDecoder<T, D>;
 }
 
-/** A decoder by name. Throws for a name that nothing registered. */
-export function recordDecoder(name: string, config: unknown): RecordDecoder<any, any> {
-  const factory = factories.get(name);
-  if (factory === undefined) throw new Error(`no record decoder is registered under ${name}`);
-  return factory(config);
+const descriptors = new Map<string, RecordDecoderDescriptor<any, any, any>>();
+
+/**
+ * Makes a decoder known by its URN, in the program that builds the graph and in the worker that runs it.
+ *
+ * @returns what it was given, for ReadFromKafka.decoder
+ */
+export function registerRecordDecoder<T, D, C = null>(
+  descriptor: RecordDecoderDescriptor<T, D, C>,
+): RecordDecoderDescriptor<T, D, C> {
+  descriptors.set(descriptor.urn, descriptor);
+  return descriptor;
+}
+
+/** A decoder by its URN. Throws for one that nothing registered. */
+export function recordDecoder(urn: string, config: unknown): RecordDecoder<any, any> {
+  const descriptor = descriptors.get(urn);
+  if (descriptor === undefined) throw new Error(`no record decoder is registered under ${urn}`);
+  return descriptor.create(config);
 }

@@ -1,6 +1,6 @@
 /** Opening a client, with errors that a person can act on. */
 
-import { isPlainAddress, maskAddress, rememberSecretsOf } from "@order-payment-stream/beam/io";
+import { after, isPlainAddress, maskAddress, rememberSecretsOf } from "@order-payment-stream/beam/io";
 import { MongoClient } from "mongodb";
 import {
   classifyMongoError,
@@ -63,15 +63,15 @@ async function ping(client: MongoClient): Promise<void> {
 
 /** Server selection has its own bound, but looking up a mongodb+srv name and a ping's answer have none. */
 async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let cancel: (() => void) | undefined;
   // Server selection, which knows more about the cause, is to report first.
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new MongoUnavailableError("no answer")), timeoutMs + 250);
+    cancel = after(timeoutMs + 250, () => reject(new MongoUnavailableError("no answer")));
   });
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    cancel?.();
   }
 }
 

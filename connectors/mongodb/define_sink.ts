@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { type BundleContext, coders, counter, registerDoFn } from "@order-payment-stream/beam";
 import { BSON, type Document } from "mongodb";
 import { MongoSink, type MongoSinkConfig } from "./mongo_sink.js";
-import type { RejectedDocument } from "./writer.js";
+import type { RejectedDocument } from "./writer_options.js";
 
 const outputs = { rejected: coders.kv(coders.string, coders.string) };
 

@@ -7,4 +7,4 @@ export { mongoConnections, registerMongoClient, registerMongoConnection } from "
 export { MongoSink, type MongoSinkConfig } from "./mongo_sink.js";
 export { type CollectionPlan, type PrepareOptions, prepareCollections } from "./prepare_collections.js";
 export { ServerClock } from "./server_clock.js";
-export type { MongoWriterLogger, MongoWriterOptions, RejectedDocument } from "./writer.js";
+export type { MongoWriterLogger, MongoWriterOptions, RejectedDocument } from "./writer_options.js";

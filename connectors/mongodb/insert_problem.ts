@@ -1,5 +1,5 @@
 /** Inserts in trouble, for the health of their collection. */
-import { type HealthReporter, silentHealth } from "@order-payment-stream/beam/io";
+import { after, type HealthReporter, silentHealth } from "@order-payment-stream/beam/io";
 
 const SLOW_MS = 5_000;
 
@@ -23,13 +23,13 @@ export class InsertProblem {
   /** An attempt may hang for long before it fails. */
   async unlessSlow<T>(server: string, attempt: Promise<T>): Promise<T> {
     if (this.health === silentHealth) return attempt;
-    const timer = setTimeout(() => {
-      this.begin(`${server} has not answered an insert for ${SLOW_MS / 1000} s`);
-    }, SLOW_MS);
+    const cancel = after(SLOW_MS, () =>
+      this.begin(`${server} has not answered an insert for ${SLOW_MS / 1000} s`),
+    );
     try {
       return await attempt;
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
 }

@@ -4,7 +4,7 @@ import { SharedConnections } from "@order-payment-stream/beam/io";
 import type { MongoClient } from "mongodb";
 
 import { connectMongo } from "./connect_mongo.js";
-import type { MongoWriterOptions } from "./writer.js";
+import type { MongoWriterOptions } from "./writer_options.js";
 
 export type SharedWriterOptions = Omit<MongoWriterOptions, "collection">;
 

@@ -12,7 +12,8 @@ import {
 } from "@order-payment-stream/beam";
 import type { Db, Document } from "mongodb";
 import { mongoConnections } from "./mongo_connections.js";
-import { MongoWriter, type MongoWriterOptions, type RejectedDocument } from "./writer.js";
+import { MongoWriter } from "./writer.js";
+import type { MongoWriterOptions, RejectedDocument } from "./writer_options.js";
 
 /** Where a sink's documents go. */
 export type MongoSinkConfig = {

@@ -2,8 +2,10 @@
  * Whether a server that gives no usable answer speaks the other protocol: TLS in place of plain text, or the other way
  * round. Neither tells so by itself: one hangs up, the other waits for ever.
  */
+
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { after } from "@order-payment-stream/beam/io";
 
 const PROBE_MS = 1_000;
 const OP_REPLY = 1;
@@ -49,11 +51,11 @@ function speaksTls(host: string, port: number): Promise<boolean> {
 function asked(open: (settle: (answer: boolean) => void) => Socket): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (answer: boolean): void => {
-      clearTimeout(timer);
+      cancel();
       socket.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(() => settle(false), PROBE_MS);
+    const cancel = after(PROBE_MS, () => settle(false));
     const socket = open(settle);
     socket.on("error", () => settle(false)).on("close", () => settle(false));
   });

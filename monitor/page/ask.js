@@ -62,18 +62,9 @@ function Evidence({ answer }) {
     ${notes.map((note) => html`<p class="small soft">${note}</p>`)}`;
 }
 
-const REASONS = [
-  "UNDECODABLE",
-  "INVALID",
-  "NULL_VALUE",
-  "FUTURE_TIMESTAMP",
-  "LATE",
-  "CONFLICT",
-  "SINK_REJECTED",
-];
 const NO_FILTER = { reason: "", topic: "", key: "", id: "", since: "", until: "" };
 
-export function DeadLetters() {
+export function DeadLetters({ reasons }) {
   const [filter, setFilter] = useState(NO_FILTER);
   const [found, setFound] = useState(null);
   const [error, setError] = useState("");
@@ -101,7 +92,7 @@ export function DeadLetters() {
   return html`<section id="letters" aria-labelledby="letters-title">
     <h2 id="letters-title">Dead letters</h2>
     <form onSubmit=${look}>
-      <label>reason <select name="reason" value=${filter.reason} onChange=${set("reason")}><option value="">any</option>${REASONS.map((reason) => html`<option key=${reason} value=${reason}>${reason}</option>`)}</select></label>
+      <label>reason <select name="reason" value=${filter.reason} onChange=${set("reason")}><option value="">any</option>${reasons.map((reason) => html`<option key=${reason} value=${reason}>${reason}</option>`)}</select></label>
       ${field("topic", "topic", "any")} ${field("key", "key", "order_id")} ${field("since", "since", "2026-01-31T12:00Z")} ${field("until", "until", "now")} ${field("id", "_id", "any")}
       <button class="main">Look</button>
     </form>

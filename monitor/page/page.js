@@ -342,7 +342,7 @@ function App() {
         <${Partitions} view=${view} />
         <${OverTime} view=${view} points=${points} />
         <div class="two"><${Explain} /><${Commits} view=${view} /></div>
-        <${DeadLetters} />
+        <${DeadLetters} reasons=${view.deadLetterReasons} />
         <div class="two"><${Settings} /><${Log} isLive=${isLive} /></div>`
       }
     </main>`;

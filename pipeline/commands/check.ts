@@ -10,7 +10,6 @@ import {
   NotReady,
   type RecordDecoder,
   Rejected,
-  recordDecoder,
   registerSchemaRegistry,
 } from "@order-payment-stream/kafka";
 import { type CollectionPlan, connectMongo, prepareCollections } from "@order-payment-stream/mongodb";
@@ -148,7 +147,7 @@ async function topicText(
   const records = lengths.reduce((sum, { length }) => sum + length, 0);
   const { partition } = lengths.reduce((most, each) => (each.length > most.length ? each : most));
   const what = `${topic}: ${lengths.length} partitions, ${formatCount(records)} offsets`;
-  const decoder = recordDecoder(name === "kafka_order_topic" ? ORDER_DECODER : PAYMENT_DECODER, {
+  const decoder = (name === "kafka_order_topic" ? ORDER_DECODER : PAYMENT_DECODER).create({
     timeoutMs: settings.state_timeout_minutes,
     maxAheadOfClockMs: settings.max_ahead_of_clock,
     ...(settings.schema_registry_url !== undefined && { schemaRegistry: SCHEMA_REGISTRY }),

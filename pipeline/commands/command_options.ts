@@ -1,4 +1,4 @@
-import { REASONS } from "../report/figures.js";
+import { DEAD_LETTER_REASONS } from "../../transforms/dead_letter.js";
 import { DATAFLOW_PLACE_SETTINGS } from "../settings/dataflow_settings.js";
 import { SINK_SETTINGS } from "../settings/file_settings.js";
 import { UI_SETTINGS } from "../settings/monitor_options.js";
@@ -125,9 +125,9 @@ export const RUN_DATAFLOW_LOCAL_SETTINGS = settingsTable({
 
 export const DEAD_LETTER_SETTINGS = settingsTable({
   reason: {
-    description: `Only those with this reason: ${REASONS.join(", ")}.`,
-    expected: REASONS.join(", "),
-    schema: oneOf(...REASONS),
+    description: `Only those with this reason: ${DEAD_LETTER_REASONS.join(", ")}.`,
+    expected: DEAD_LETTER_REASONS.join(", "),
+    schema: oneOf(...DEAD_LETTER_REASONS),
     isFlagOnly: true,
   },
   topic: {

@@ -4,11 +4,10 @@
  * costs the pipeline little, and it cannot outlive it.
  */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { DirectRun, Health } from "@order-payment-stream/beam/direct";
-import { maskAddress, systemClock } from "@order-payment-stream/beam/io";
+import { maskAddress, sleep, systemClock } from "@order-payment-stream/beam/io";
 
-import { kafkaPartitions } from "@order-payment-stream/kafka";
+import { kafkaPartitions, type PartitionStatus } from "@order-payment-stream/kafka";
 import { type ProduceProgress, type ProduceSummary, produce } from "../../producers/producer.js";
 import { ensureServices, type Running, servicesHome } from "../../services/index.js";
 import { KAFKA_CONNECTION } from "../graph.js";
@@ -155,7 +154,8 @@ async function runUnderLoad(
   try {
     // A run that goes on has them in its state.
     if (!state.isResumed) {
-      await unlessAborted(signal, Promise.race([untilPartitionsAreFound(direct), supervised]));
+      const { kafka_order_topic: orders, kafka_payment_topic: payments } = settings;
+      await unlessAborted(signal, Promise.race([untilRead([orders, payments]), supervised]));
     }
     const seed = given.seed ?? randomSeed();
     log.info("generating load", { messagesPerSecond: given.rate, seed });
@@ -177,7 +177,7 @@ async function runUnderLoad(
       },
     });
     produced.catch(() => undefined);
-    const duration = given.duration === undefined ? [] : [sleep(given.duration, undefined, { ref: false })];
+    const duration = given.duration === undefined ? [] : [sleep(given.duration, { isBackground: true })];
     await unlessAborted(signal, Promise.race([produced, supervised, ...duration]));
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -187,7 +187,7 @@ async function runUnderLoad(
     endOfLoad.abort();
     try {
       const summary = await produced;
-      if (summary !== undefined) await Promise.race([untilRead(direct, before, summary), supervised]);
+      if (summary !== undefined) await Promise.race([untilCaughtUp(direct, before, summary), supervised]);
     } finally {
       endOfRun.abort();
       await supervised.finally(() => {
@@ -199,19 +199,26 @@ async function runUnderLoad(
 }
 
 /** From then on the read misses nothing that is sent, also when it starts from "latest". */
-async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
+async function untilRead(topics: readonly string[]): Promise<void> {
   const deadline = systemClock.elapsed() + FIND_PARTITIONS_MAX_MS;
-  const areFound = (): boolean =>
-    direct
-      .status()
-      .filter(({ name }) => name.endsWith("/ReadPartitions/process"))
-      .every(({ elementsIn }) => elementsIn > 0);
-  while (!areFound()) {
+  for (;;) {
+    const unread = unreadOf(topics, kafkaPartitions(KAFKA_CONNECTION));
+    if (unread.length === 0) return;
     if (systemClock.elapsed() > deadline) {
-      throw new Error(`no partitions were found within ${FIND_PARTITIONS_MAX_MS / 1000} s`);
+      throw new Error(
+        `no partition of ${unread.join(" and ")} was found within ${FIND_PARTITIONS_MAX_MS / 1000} s`,
+      );
     }
     await sleep(POLL_MS);
   }
+}
+
+/** The topics of which no partition is being read: asked of the readers, whatever the steps of the graph are called. */
+export function unreadOf(
+  topics: readonly string[],
+  partitions: readonly Pick<PartitionStatus, "topic">[],
+): string[] {
+  return topics.filter((topic) => !partitions.some((partition) => partition.topic === topic));
 }
 
 /**
@@ -219,7 +226,7 @@ async function untilPartitionsAreFound(direct: DirectRun): Promise<void> {
  * read by this one, and counts in the first. Or until it takes too long: others may write to these topics too, or the
  * pipeline may be behind.
  */
-async function untilRead(direct: DirectRun, before: Figures, sent: ProduceSummary): Promise<void> {
+async function untilCaughtUp(direct: DirectRun, before: Figures, sent: ProduceSummary): Promise<void> {
   const deadline = systemClock.elapsed() + CATCH_UP_MAX_MS;
   let caughtUpAtMs: number | undefined;
   while (systemClock.elapsed() < deadline) {

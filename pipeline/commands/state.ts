@@ -9,7 +9,7 @@ import {
   UnusableDirectoryError,
   writeProblem,
 } from "@order-payment-stream/beam/direct";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { every, systemClock } from "@order-payment-stream/beam/io";
 import type { Checkpoint } from "../../monitor/observation.js";
 import type { Log } from "../report/log.js";
 import { checkKeptSettings } from "../settings/kept_settings.js";
@@ -131,14 +131,14 @@ async function open(
 /** A run that waits for something else writes nothing, and would not notice. */
 function watchDirectory(directory: LocalDirectory, health: Health): { lost: AbortSignal; end(): void } {
   const controller = new AbortController();
-  const timer = setInterval(() => {
+  const end = every(WATCH_INTERVAL_MS, () => {
     try {
       directory.assertLocked();
     } catch (error) {
-      clearInterval(timer);
+      end();
       health.report("state", (error as Error).message);
       controller.abort(error);
     }
-  }, WATCH_INTERVAL_MS);
-  return { lost: controller.signal, end: () => clearInterval(timer) };
+  });
+  return { lost: controller.signal, end };
 }

@@ -8,9 +8,8 @@
  * - Records have two headers more: which letter they are, and how often it has been replayed.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { formatTimestamp } from "@order-payment-stream/beam";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import type { KafkaClient } from "@order-payment-stream/kafka";
 import { Kafka, type KafkaConfig, logLevel, type Producer } from "kafkajs";
 import type { Collection } from "mongodb";

@@ -3,8 +3,7 @@
  * elsewhere. Bounded in records and in time, and read beside the pipeline, with a client of its own.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
 import { type KafkaClient, type PartitionStatus, UnreadableRecordsError } from "@order-payment-stream/kafka";
 
 export interface FoundRecord {

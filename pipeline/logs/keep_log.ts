@@ -2,7 +2,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
-import { type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
+import { every, type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
 import { openCheckpointPlace } from "../commands/checkpoint_place.js";
 import { CommandError } from "../commands/command.js";
 import { EXIT_WRONG_SETTINGS } from "../commands/exit_codes.js";
@@ -46,15 +46,14 @@ export function keepLog(settings: RunSettings, log: RunLog, health: HealthReport
           clock: systemClock,
           health,
         });
-  const pruning = setInterval(() => {
+  const endPruning = every(PRUNE_MS, () => {
     const mayGo = uploader && ((file: Parameters<typeof uploader.isThere>[0]) => uploader.isThere(file));
     files.prune(mayGo).catch(() => undefined);
-  }, PRUNE_MS);
-  pruning.unref();
+  });
   return {
     close: async () => {
       endSignal();
-      clearInterval(pruning);
+      endPruning();
       await files.close();
       await uploader?.close();
     },

@@ -6,7 +6,7 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { HealthReporter } from "@order-payment-stream/beam/io";
+import { type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
 import type { LogSink } from "../report/log.js";
 
 export interface LogFilesOptions {
@@ -48,7 +48,7 @@ export class LogFiles implements LogSink {
   onFinished: (() => void) | undefined;
 
   constructor(private readonly options: LogFilesOptions) {
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? (() => systemClock.now());
   }
 
   write(line: string): void {

@@ -6,6 +6,7 @@ import { systemClock } from "@order-payment-stream/beam/io";
 import { kafkaPartitions } from "@order-payment-stream/kafka";
 import type { Checkpoint, Observation, Partition, Phase, Server } from "../../monitor/observation.js";
 import type { Tally } from "../../schemas/figures.js";
+import { DEAD_LETTER_REASONS } from "../../transforms/dead_letter.js";
 import { LATENCY_BOUNDS_MS, latencyOf } from "../../transforms/latency.js";
 import { KAFKA_CONNECTION } from "../graph.js";
 import { earlierFigures, type Figures, figuresOf, figuresSince } from "../report/figures.js";
@@ -90,6 +91,7 @@ export class RunWatch {
       expiries:
         direct === undefined ? [] : [...direct.timers()].map(({ time, count }) => ({ atMs: time, count })),
       latency: { boundsMs: LATENCY_BOUNDS_MS, ...latencyOf(metrics ?? NO_COUNTERS) },
+      deadLetterReasons: DEAD_LETTER_REASONS,
       commits: direct?.commits(),
       stateBytes: direct?.store.reservedBytes,
       checkpoints: settings.gcs_checkpoint_path === undefined ? undefined : this.#checkpoints,

@@ -3,31 +3,24 @@
 import type { MetricSource } from "@order-payment-stream/beam";
 import type { CounterSource } from "@order-payment-stream/beam/direct";
 import { type Book, type Kind, missingOf, PLACES, type Place, type Tally } from "../../schemas/figures.js";
-import type { DeadLetterReason } from "../../transforms/dead_letter.js";
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../transforms/dead_letter.js";
 
 export interface Figures extends Tally {
   readonly dead_letters: Readonly<Partial<Record<DeadLetterReason, number>>>;
   /** Documents whose _id another writer's document has, as far as that was noticed. They are dead letters. */
   readonly idsTaken: number;
+  /** Partitions that the read went on with elsewhere, by AUTO_OFFSET_RESET, and offsets that it left out so. */
+  readonly positionsLost: number;
+  readonly offsetsSkipped: number;
 }
 
 const JOIN = "JoinOrdersPayments";
-
-export const REASONS = [
-  "UNDECODABLE",
-  "INVALID",
-  "NULL_VALUE",
-  "FUTURE_TIMESTAMP",
-  "LATE",
-  "CONFLICT",
-  "SINK_REJECTED",
-] as const satisfies readonly DeadLetterReason[];
 
 export function figuresOf(metrics: CounterSource): Figures {
   const orders = bookOf(metrics, "orders", "ReadOrders");
   const payments = bookOf(metrics, "payments", "ReadPayments");
   const dead_letters: Partial<Record<DeadLetterReason, number>> = {};
-  for (const reason of REASONS) {
+  for (const reason of DEAD_LETTER_REASONS) {
     const count = metrics.counter(reason, "WriteDeadLetters");
     if (count > 0) dead_letters[reason] = count;
   }
@@ -38,6 +31,8 @@ export function figuresOf(metrics: CounterSource): Figures {
     unmatched: orders.unmatched + payments.unmatched - metrics.counter("refused", "WriteUnmatched"),
     dead_letters,
     idsTaken: metrics.counter("id_taken", "WriteJoined") + metrics.counter("id_taken", "WriteUnmatched"),
+    positionsLost: countOfReads(metrics, "positions_lost"),
+    offsetsSkipped: countOfReads(metrics, "offsets_skipped"),
   };
 }
 
@@ -52,7 +47,7 @@ export function earlierFigures({ earlier }: MetricSource): Figures | undefined {
 export function figuresSince(before: Figures | undefined, now: Figures): Figures {
   if (before === undefined) return now;
   const dead_letters: Partial<Record<DeadLetterReason, number>> = {};
-  for (const reason of REASONS) {
+  for (const reason of DEAD_LETTER_REASONS) {
     const count = (now.dead_letters[reason] ?? 0) - (before.dead_letters[reason] ?? 0);
     if (count > 0) dead_letters[reason] = count;
   }
@@ -63,7 +58,13 @@ export function figuresSince(before: Figures | undefined, now: Figures): Figures
     unmatched: now.unmatched - before.unmatched,
     dead_letters,
     idsTaken: now.idsTaken - before.idsTaken,
+    positionsLost: now.positionsLost - before.positionsLost,
+    offsetsSkipped: now.offsetsSkipped - before.offsetsSkipped,
   };
+}
+
+function countOfReads(metrics: CounterSource, name: string): number {
+  return metrics.counter(name, "ReadOrders") + metrics.counter(name, "ReadPayments");
 }
 
 function bookSince(before: Book, now: Book): Book {

@@ -3,7 +3,7 @@
  * lines for machines. The last lines are kept for the page. Its level may change while it is written.
  */
 
-import { maskSecrets, systemClock } from "@order-payment-stream/beam/io";
+import { every, maskSecrets, systemClock } from "@order-payment-stream/beam/io";
 import type { KafkaLogger } from "@order-payment-stream/kafka";
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
@@ -51,7 +51,7 @@ export class RunLog implements Log {
       for (const sink of this.#sinks) sink.write(text);
     };
     this.#logger = pino({ level, base: null }, { write });
-    setInterval(() => this.#repetition.flush(false), REPETITION_LOOK_MS).unref();
+    every(REPETITION_LOOK_MS, () => this.#repetition.flush(false));
   }
 
   debug(message: string, fields?: Record<string, unknown>): void {

@@ -1,7 +1,7 @@
 /** What a run shows while it goes on: a block that is rewritten each second on a terminal, else now and then a line. */
 import { GLOBAL_WINDOW_MAX, MIN_TIMESTAMP, type PipelineRun } from "@order-payment-stream/beam";
 import type { HealthProblem, StageWatermark } from "@order-payment-stream/beam/direct";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { every, systemClock } from "@order-payment-stream/beam/io";
 import { labelOf } from "../../schemas/figures.js";
 
 import { deadLetterCount, earlierFigures, type Figures, figuresOf, figuresSince } from "./figures.js";
@@ -23,7 +23,7 @@ export interface ProgressFigures extends Figures {
 }
 
 export class Progress {
-  readonly #timer: NodeJS.Timeout;
+  readonly #end: () => void;
   #previousAtMs: number;
   /** A run that goes on from a commit has counted before. */
   #previousEvents: number;
@@ -44,12 +44,12 @@ export class Progress {
     this.#earlier = earlierFigures(run.metrics);
     this.#previousEvents = eventsOf(this.#counted());
     const intervalMs = terminal.isTty ? INTERVAL_MS : LOG_INTERVAL_MS;
-    this.#timer = setInterval(() => this.#report(), intervalMs);
+    this.#end = every(intervalMs, () => this.#report());
   }
 
   /** The block stays as it was last. */
   stop(): void {
-    clearInterval(this.#timer);
+    this.#end();
     if (this.terminal.isTty) this.#report();
     this.terminal.keep();
   }

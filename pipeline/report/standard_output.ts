@@ -3,7 +3,7 @@
  * writes waits for the reader. Stderr holds the log, which may stop nothing: what is not read in time is dropped and
  * counted, and without a reader the program goes on.
  */
-import { systemClock } from "@order-payment-stream/beam/io";
+import { after, systemClock } from "@order-payment-stream/beam/io";
 
 /** Characters of the log that wait for their reader, at most. */
 const LOG_WAITING_MAX = 1 << 20;
@@ -68,12 +68,13 @@ export class LogOutput implements TerminalStream {
   /** Resolves when all is out, or nobody takes it. */
   async flush(timeoutMs = FLUSH_MAX_MS): Promise<void> {
     if (this.#isClosed || this.stream.writableLength === 0) return;
-    let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-      this.stream.write("", () => resolve());
+      const cancel = after(timeoutMs, resolve);
+      this.stream.write("", () => {
+        cancel();
+        resolve();
+      });
     });
-    clearTimeout(timer);
   }
 
   #gapText(): string {

@@ -13,6 +13,10 @@ export interface Counts {
   readonly dead_letters: Readonly<Record<string, number>>;
   /** Only where there are any: documents whose _id another writer's document has. They are dead letters. */
   readonly ids_taken?: number;
+  /** Only where there are any: partitions that the read went on with elsewhere, by AUTO_OFFSET_RESET. */
+  readonly positions_lost?: number;
+  /** Beside `positions_lost`: offsets that were left out so. */
+  readonly offsets_skipped?: number;
 }
 
 /** The JSON form: what this run counted. */
@@ -38,7 +42,8 @@ export function pendingOf({ orders, payments }: Figures): number {
   return orders.pending + payments.pending;
 }
 
-export function countsOf({ orders, payments, joined, unmatched, dead_letters, idsTaken }: Figures): Counts {
+export function countsOf(figures: Figures): Counts {
+  const { orders, payments, joined, unmatched, dead_letters, idsTaken, positionsLost } = figures;
   return {
     orders: orders.read,
     payments: payments.read,
@@ -47,6 +52,7 @@ export function countsOf({ orders, payments, joined, unmatched, dead_letters, id
     duplicates: orders.duplicates + payments.duplicates,
     dead_letters,
     ...(idsTaken > 0 && { ids_taken: idsTaken }),
+    ...(positionsLost > 0 && { positions_lost: positionsLost, offsets_skipped: figures.offsetsSkipped }),
   };
 }
 
@@ -78,6 +84,11 @@ export function summaryText(
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
     ...(figures.idsTaken > 0
       ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
+      : []),
+    ...(figures.positionsLost > 0
+      ? [
+          `${formatCount(figures.positionsLost)} partitions were gone on with elsewhere, ${formatCount(figures.offsetsSkipped)} offsets left out (AUTO_OFFSET_RESET)`,
+        ]
       : []),
     before === 0
       ? `${formatCount(events)} events in ${seconds.toFixed(1)} s`

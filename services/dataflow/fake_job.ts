@@ -1,4 +1,5 @@
 /** A job of the fake service: its state, its messages, and what runs it. */
+import { systemClock } from "@order-payment-stream/beam/io";
 import type { CheckedJob, ReceivedJob } from "./job_checks.js";
 import { JobExecution, type LaidOutImage } from "./job_execution.js";
 import { messageOf } from "./plain_job.js";
@@ -37,7 +38,7 @@ export class FakeJob {
   state = "PENDING";
   readonly workerLog: string[] = [];
   execution: JobExecution | undefined;
-  readonly #createdMs = Date.now();
+  readonly #createdMs = systemClock.now();
   readonly #messages: Message[] = [];
   #replacedBy: string | undefined;
   #isCancelled = false;
@@ -132,7 +133,7 @@ export class FakeJob {
     const last = this.#messages.at(-1)?.atMs ?? 0;
     this.#messages.push({
       id: `${this.#messages.length}`,
-      atMs: Math.max(last, Date.now()),
+      atMs: Math.max(last, systemClock.now()),
       text,
       importance,
     });

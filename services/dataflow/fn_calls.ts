@@ -1,4 +1,5 @@
 /** Services of the Fn API on gRPC, both sides, from what protobuf-ts tells of them. */
+
 import {
   Client,
   type ClientDuplexStream,
@@ -11,6 +12,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { systemClock } from "@order-payment-stream/beam/io";
 
 interface Message {
   toBinary(message: unknown): Uint8Array;
@@ -86,7 +88,7 @@ export class RunnerConnection {
         responseDeserialize as (bytes: Buffer) => Response,
         request,
         this.#metadata,
-        { deadline: Date.now() + 30_000 },
+        { deadline: systemClock.now() + 30_000 },
         (error: ServiceError | null, response?: Response) =>
           error === null ? resolve(response!) : reject(error),
       );

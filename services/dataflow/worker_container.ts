@@ -2,10 +2,12 @@
  * A container of a worker, without a container engine: the entrypoint of an image that is laid out in a folder, started
  * with what the service gives it, in an environment of its own. It is started again when it ends with a failure.
  */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "@order-payment-stream/beam/io";
 import { serverEnvironment } from "../child_environment.js";
 
 export interface ContainerOptions {
@@ -57,9 +59,9 @@ export class WorkerContainer {
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
       child.kill("SIGTERM");
-      const killing = setTimeout(() => this.#kill(child), STOP_GRACE_MS);
+      const cancelKill = after(STOP_GRACE_MS, () => this.#kill(child));
       await exited;
-      clearTimeout(killing);
+      cancelKill();
       this.#kill(child);
     }
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });

@@ -5,6 +5,7 @@
  *
  *     Prism ── control, data, state ──► fleet ── the Fn API, as Dataflow serves it ──► entrypoint of the image, siblings
  */
+import { sleep } from "@order-payment-stream/beam/io";
 import { fnApi, provisionApi } from "@order-payment-stream/beam/protos";
 import {
   type Assignment,
@@ -101,10 +102,10 @@ export class WorkerFleet {
     this.#control.end();
     this.#data?.end();
     this.#state.close();
-    setTimeout(() => {
+    void sleep(100, { isBackground: true }).then(() => {
       this.#closeServer();
       this.runner.close();
-    }, 100).unref();
+    });
   }
 
   async #serve(): Promise<void> {

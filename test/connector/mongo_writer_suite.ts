@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import type { Collection, Db, Document } from "mongodb";
 import { MongoUnavailableError } from "../../connectors/mongodb/errors.js";
-import type { MongoWriter, MongoWriterOptions } from "../../connectors/mongodb/writer.js";
+import type { MongoWriter } from "../../connectors/mongodb/writer.js";
+import type { MongoWriterOptions } from "../../connectors/mongodb/writer_options.js";
 import { encodeOrderAvro, encodePaymentJson } from "../../schemas/encode.js";
 import type { Order, Payment } from "../../schemas/events.js";
 import { deadLetterDocument } from "../../transforms/dead_letter_document.js";

@@ -69,7 +69,11 @@ describe("positions that are lost", function () {
 
   it("are gone on from at the latest offset: what there is now is left out, and counted", async () => {
     const skipped = run("latest", ["--drain=keep"], { AUTO_OFFSET_RESET: "latest" });
-    assert.equal((await skipped.summary()).orders, 0);
+    const { orders, positions_lost, offsets_skipped } = await skipped.summary();
+    assert.deepEqual(
+      { orders, positions_lost, offsets_skipped },
+      { orders: 0, positions_lost: 1, offsets_skipped: 4 },
+    );
     assert.match(skipped.stderr, /AUTO_OFFSET_RESET=latest: the state is kept .* goes on at offset 4/);
     await withPeer((peer) => sendOrders(peer, "seventh"));
     // Told once: the position is one of this log now.

@@ -145,7 +145,7 @@ export async function fuzzFiles(options: {
     badFiles: "skip",
     blockMaxBytes: UNPACKED_MAX_BYTES,
     unpackedMaxBytes: UNPACKED_MAX_BYTES,
-    decoder: ORDER_FILE_DECODER,
+    decoder: ORDER_FILE_DECODER.urn,
     decoderConfig: { timeoutMs: 60_000, maxAheadOfClockMs: null },
   });
   await reader.setup();

@@ -11,7 +11,12 @@ import type { KafkaClient, OffsetPoint, RecordCursor } from "../../connectors/ka
 import { RecordFormatError, UnreadableRecordsError } from "../../connectors/kafka/client/kafka_errors.js";
 import { type RecordBatch, readRecordSet } from "../../connectors/kafka/client/record_batch.js";
 import { UnpackedBatches } from "../../connectors/kafka/client/unpacked_batches.js";
-import { Rejected, recordDecoder, type TopicPartition } from "../../connectors/kafka/record_decoder.js";
+import {
+  type RecordDecoder,
+  type RecordDecoderDescriptor,
+  Rejected,
+  type TopicPartition,
+} from "../../connectors/kafka/record_decoder.js";
 import type { EventKind } from "../../schemas/events.js";
 import { PLAIN, recordBatchBytes } from "../simulation/world/record_batch_bytes.js";
 import { type Chance, MutatedRecords } from "./mutated_records.js";
@@ -24,7 +29,7 @@ const DAMAGED_SHARE = 0.1;
 export interface FuzzedTopic {
   readonly name: string;
   readonly kind: EventKind;
-  readonly decoder: string;
+  readonly decoder: RecordDecoderDescriptor<any, any, any>;
 }
 
 export interface Fuzz {
@@ -70,7 +75,7 @@ export class FuzzedKafka {
   async #fill({ name, kind, decoder }: FuzzedTopic, partition: number): Promise<Partition> {
     const { chance, startMs, recordsPerPartition, timeoutMs } = this.fuzz;
     const source = new MutatedRecords(chance, startMs, this.fuzz.isCalm);
-    const check = recordDecoder(decoder, { timeoutMs, maxAheadOfClockMs: null });
+    const check = decoder.create({ timeoutMs, maxAheadOfClockMs: null });
     const batches: RecordBatch[] = [];
     let end = 0;
     let records = 0;
@@ -82,7 +87,7 @@ export class FuzzedKafka {
       const read = damaged ?? (await this.#read(packed, end))!;
       batches.push(...read.batches);
       records += readAll(read.batches, end, (record) =>
-        roundTrip(check, record, { topic: name, partition, log: "" }),
+        roundTrip(decoder, check, record, { topic: name, partition, log: "" }),
       );
       end = Math.max(end + 1, read.nextOffset);
     }
@@ -219,13 +224,14 @@ function gzipped(batch: Buffer): Buffer {
 
 /** What a runner in another process does between two steps: the value must come back as it went. */
 function roundTrip(
-  decoder: ReturnType<typeof recordDecoder>,
+  { coder: eventCoder, rejectedCoder }: RecordDecoderDescriptor<any, any, any>,
+  decoder: RecordDecoder<any, any>,
   cursor: RecordCursor,
   from: TopicPartition,
 ): void {
   const result = decoder.decode(cursor, from, Number.MIN_SAFE_INTEGER, Date.now());
   const isRejected = result instanceof Rejected;
-  const coder = isRejected ? decoder.rejectedCoder : decoder.coder;
+  const coder = isRejected ? rejectedCoder : eventCoder;
   const bytes = encodeToBytes(coder, isRejected ? result.report : result, "nested");
   const back = decodeFromBytes<unknown>(coder, bytes, "nested");
   if (!encodeToBytes(coder, back, "nested").equals(bytes))

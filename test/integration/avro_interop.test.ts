@@ -10,7 +10,6 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { AVRO_CODECS, type AvroCodec, whyNoCodec } from "../../connectors/files/codecs.js";
 import { containerBytes } from "../../connectors/files/container_writer.js";
-import { fileDecoder } from "../../connectors/files/file_decoder.js";
 import { Batch, type FileReader } from "../../connectors/files/file_reader.js";
 import { FilesConnection } from "../../connectors/files/files_connection.js";
 import { installGoCommand } from "../../services/go.js";
@@ -151,7 +150,7 @@ function oursOf(codec: AvroCodec, lines: string): Buffer[] {
 async function readOurselves(path: string): Promise<number[]> {
   const connection = new FilesConnection();
   const [file] = await connection.list(path);
-  const decoder = fileDecoder(NUMBERS, null);
+  const decoder = NUMBERS.create(null);
   const limits = { blockMaxBytes: 2 ** 26, unpackedMaxBytes: 2 ** 26 };
   const reader: FileReader = await connection.open(file!, 0, { format: "avro", decoder, limits });
   const batch = new Batch(decoder, 0);

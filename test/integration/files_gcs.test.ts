@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { AVRO_CODECS, whyNoCodec } from "../../connectors/files/codecs.js";
 import { FileChangedError } from "../../connectors/files/errors.js";
-import { fileDecoder } from "../../connectors/files/file_decoder.js";
 import { Batch } from "../../connectors/files/file_reader.js";
 import { FilesConnection } from "../../connectors/files/files_connection.js";
 import { container, NUMBERS } from "../fixtures/avro_files.js";
@@ -23,7 +22,7 @@ describe("files in Google Cloud Storage", function () {
 
   async function read(path: string): Promise<number[]> {
     const [file] = await files.list(path);
-    const decoder = fileDecoder(NUMBERS, null);
+    const decoder = NUMBERS.create(null);
     const limits = { blockMaxBytes: 2 ** 26, unpackedMaxBytes: 2 ** 26 };
     const reader = await files.open(file!, 0, { format: "auto", decoder, limits });
     const batch = new Batch(decoder, 0);
@@ -70,7 +69,7 @@ describe("files in Google Cloud Storage", function () {
     assert.deepEqual(await read(path), [2]);
     const options = {
       format: "avro",
-      decoder: fileDecoder(NUMBERS, null),
+      decoder: NUMBERS.create(null),
       limits: { blockMaxBytes: 2 ** 20, unpackedMaxBytes: 2 ** 20 },
     } as const;
     // The module that reads from buckets is loaded when it is needed; under tsx it has classes of its own.

@@ -14,7 +14,12 @@ import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
 import type { KafkaClient, PartitionOffset } from "../../connectors/kafka/client/kafka_client.js";
 import { registerKafkaClient } from "../../connectors/kafka/kafka_connections.js";
 import { type ReadFromKafka, readFromKafka } from "../../connectors/kafka/read_from_kafka.js";
-import { NotReady, Rejected, registerRecordDecoder } from "../../connectors/kafka/record_decoder.js";
+import {
+  NotReady,
+  type RecordDecoder,
+  Rejected,
+  registerRecordDecoder,
+} from "../../connectors/kafka/record_decoder.js";
 import { startKafka } from "../../services/index.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
 import { lagging, withOverrides } from "../fixtures/lagging_client.js";
@@ -35,11 +40,16 @@ const NOT_READY = new NotReady((wake) => {
 });
 
 // Values are text, at the time that their record carries; those that begin with "bad" are none.
-const DECODER = registerRecordDecoder("test:text", () => {
+const DECODER = registerRecordDecoder({
+  urn: "test:text",
+  coder: StringUtf8Coder.INSTANCE,
+  rejectedCoder: StringUtf8Coder.INSTANCE,
+  create: () => textDecoder(),
+});
+
+function textDecoder(): RecordDecoder<string, string> {
   let eventTime = 0;
   return {
-    coder: StringUtf8Coder.INSTANCE,
-    rejectedCoder: StringUtf8Coder.INSTANCE,
     decode(record) {
       const text = record.buffer.toString("utf8", record.valueStart, record.valueEnd);
       eventTime = record.timestampMs;
@@ -49,7 +59,7 @@ const DECODER = registerRecordDecoder("test:text", () => {
     unreadable: ({ message }) => message,
     eventTime: () => eventTime,
   };
-});
+}
 
 /** What the run under way has read. */
 let values: string[] = [];

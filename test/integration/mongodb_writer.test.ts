@@ -9,7 +9,8 @@ import type { Collection, Db, MongoClient } from "mongodb";
 import { connectMongo } from "../../connectors/mongodb/connect_mongo.js";
 import { MongoConfigurationError, MongoUnavailableError } from "../../connectors/mongodb/errors.js";
 import { prepareCollections } from "../../connectors/mongodb/prepare_collections.js";
-import { MongoWriter, type MongoWriterOptions } from "../../connectors/mongodb/writer.js";
+import { MongoWriter } from "../../connectors/mongodb/writer.js";
+import type { MongoWriterOptions } from "../../connectors/mongodb/writer_options.js";
 import { type MongoHarness, testMongoWriter } from "../connector/mongo_writer_suite.js";
 import { mongodbFixture, uniqueName } from "../fixtures/services.js";
 

@@ -6,7 +6,6 @@ import type { UnreadableRecordsError } from "../../connectors/kafka/client/kafka
 import { PartitionReader } from "../../connectors/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../connectors/kafka/find_partitions.js";
 import { ReadPartitions } from "../../connectors/kafka/read_partitions.js";
-import { recordDecoder } from "../../connectors/kafka/record_decoder.js";
 import { ORDER_DECODER } from "../../transforms/decode.js";
 import { WriteDeadLetters } from "../../transforms/write.js";
 import { inner, type PlantedBug, replace } from "./planting.js";
@@ -173,9 +172,7 @@ export const PLANTED_LOG_BUGS = {
     scenarios: {},
     seedsMax: MANY,
     plant: () => {
-      const prototype = Object.getPrototypeOf(
-        recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: 1 }),
-      );
+      const prototype = Object.getPrototypeOf(ORDER_DECODER.create({ timeoutMs: 1, maxAheadOfClockMs: 1 }));
       return replace(inner(prototype), "decode", (decode) => {
         return function (this: unknown, ...args) {
           const result = decode.apply(this, args);
@@ -192,9 +189,7 @@ export const PLANTED_LOG_BUGS = {
     scenarios: {},
     seedsMax: MANY,
     plant: () => {
-      const prototype = Object.getPrototypeOf(
-        recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: 1 }),
-      );
+      const prototype = Object.getPrototypeOf(ORDER_DECODER.create({ timeoutMs: 1, maxAheadOfClockMs: 1 }));
       return replace(inner(prototype), "unreadable", () => (error: UnreadableRecordsError) => {
         throw error;
       });

@@ -1,6 +1,7 @@
 /** The simulation's MongoDB passes the suite that a real server passes. */
 import type { Collection, Db } from "mongodb";
-import { MongoWriter, type MongoWriterOptions } from "../../connectors/mongodb/writer.js";
+import { MongoWriter } from "../../connectors/mongodb/writer.js";
+import type { MongoWriterOptions } from "../../connectors/mongodb/writer_options.js";
 import { type MongoHarness, testMongoWriter } from "../connector/mongo_writer_suite.js";
 import { START_MS } from "./scenario.js";
 import { WORLD } from "./world/event_loop.js";

@@ -3,9 +3,8 @@
  * ends. Following has no part in the job: when this process ends, the job goes on.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { runnerApi } from "../../model/apache_beam.js";
-import { systemClock } from "../../platform/clock.js";
+import { sleep, systemClock } from "../../platform/clock.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
 import type { RunnerLog } from "../portable/job_messages.js";
 import { JobFailedError, RunnerGoneError } from "../portable/portable_run.js";
@@ -132,7 +131,7 @@ export class DataflowRun implements PipelineRun {
   }
 
   #pause(ms: number): Promise<void> {
-    return sleep(ms, undefined, { signal: this.#over.signal }).catch(() => undefined);
+    return sleep(ms, { signal: this.#over.signal }).catch(() => undefined);
   }
 
   #check(end: string): void {

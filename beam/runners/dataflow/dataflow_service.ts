@@ -4,7 +4,6 @@
  */
 
 import { createRequire } from "node:module";
-import { setTimeout as sleep } from "node:timers/promises";
 import type {
   JobsV1Beta3Client,
   MessagesV1Beta3Client,
@@ -13,6 +12,7 @@ import type {
 } from "@google-cloud/dataflow";
 import { credentials } from "@grpc/grpc-js";
 import { type Backoff, backoffMs } from "../../platform/backoff.js";
+import { sleep } from "../../platform/clock.js";
 import { type Asked, DataflowError, explainDataflowError, nameInUse } from "./dataflow_errors.js";
 import type { DataflowJob } from "./dataflow_job.js";
 import type { DataflowPlace } from "./dataflow_options.js";

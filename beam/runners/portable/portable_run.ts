@@ -3,9 +3,8 @@
  * No wait is without a bound but that for the job itself, and while the job runs its runner is asked every few
  * seconds, so a runner that went away without a word is noticed.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { runnerApi } from "../../model/apache_beam.js";
-import { systemClock } from "../../platform/clock.js";
+import { sleep, systemClock } from "../../platform/clock.js";
 import type { Pipeline } from "../../sdk/collection.js";
 import { protoOf } from "../../sdk/collection.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
@@ -120,7 +119,7 @@ export class PortableRun implements PipelineRun {
     void this.#poll();
     void options.runnerEnded?.then((why) => this.#giveUp(new RunnerGoneError(why)));
     void options.workerLost?.then(async (why) => {
-      await sleep(WORKERLESS_MAX_MS, undefined, { ref: false });
+      await sleep(WORKERLESS_MAX_MS, { isBackground: true });
       this.#giveUp(new JobFailedError(`the job has lost its worker: ${why}`));
     });
   }
@@ -165,7 +164,7 @@ export class PortableRun implements PipelineRun {
       // Of a job that has just ended by itself, or with its runner, `finished` tells.
       if (!this.#over.signal.aborted) this.#giveUp(error as Error);
     }
-    void sleep(CANCEL_MAX_MS, undefined, { ref: false }).then(() =>
+    void sleep(CANCEL_MAX_MS, { isBackground: true }).then(() =>
       this.#giveUp(
         new RunnerGoneError(
           `the runner at ${this.service.endpoint} did not end the job within ${CANCEL_MAX_MS / 1000} s of its cancellation`,
@@ -258,7 +257,7 @@ export class PortableRun implements PipelineRun {
         unanswered = isUnanswered ? unanswered + 1 : 0;
         if (unanswered >= UNANSWERED_MAX) this.#giveUp(this.#gone(error as Error));
       }
-      await sleep(POLL_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
+      await sleep(POLL_INTERVAL_MS, { signal }).catch(() => undefined);
     }
   }
 

@@ -1,6 +1,5 @@
 /** Makes the product's own decoder fail at some values as it would by a bug of ours that nobody has found. */
 import type { RecordCursor } from "../../../connectors/kafka/client/kafka_client.js";
-import { recordDecoder } from "../../../connectors/kafka/record_decoder.js";
 import { ORDER_DECODER } from "../../../transforms/decode.js";
 import { STUMBLING_BLOCK } from "../scenario.js";
 
@@ -15,7 +14,7 @@ let planted = 0;
 export function plantStumblingBlock(): () => void {
   if (planted++ > 0) return () => void planted--;
   const prototype: Decoder = Object.getPrototypeOf(
-    recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: 1 }),
+    ORDER_DECODER.create({ timeoutMs: 1, maxAheadOfClockMs: 1 }),
   );
   const { decode } = prototype;
   prototype.decode = function (record, ...more) {

@@ -83,6 +83,7 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     expiries: [],
     latency: { boundsMs: [10, 100], counts: [90, 9, 1], sumMs: 2_000 },
     commits: { count: 100, durationMs: 200, bytes: 1e6, lastDurationMs: 2, lastBytes: 1e4, openMs: 0 },
+    deadLetterReasons: ["LATE"],
     stateBytes: 1e6,
     checkpoints: undefined,
     problems: [],

@@ -19,7 +19,7 @@ import { registerDoFn } from "../../../beam/sdk/registry.js";
 import { TestStream } from "../../../beam/sdk/test_stream.js";
 import type { RecordCursor } from "../../../connectors/kafka/client/kafka_client.js";
 import { watermarkAfterEvent } from "../../../connectors/kafka/partition_watermark.js";
-import { Rejected, recordDecoder } from "../../../connectors/kafka/record_decoder.js";
+import { Rejected } from "../../../connectors/kafka/record_decoder.js";
 import type { Order, Payment } from "../../../schemas/events.js";
 import { coGroupByOrderId } from "../../../transforms/co_group.js";
 import type { DeadLetter, RecordDeadLetter } from "../../../transforms/dead_letter.js";
@@ -125,8 +125,8 @@ export class JoinStream {
   ) {
     const config = { timeoutMs, maxAheadOfClockMs: null };
     this.#decoders = {
-      orders: recordDecoder(ORDER_DECODER, config),
-      payments: recordDecoder(PAYMENT_DECODER, config),
+      orders: ORDER_DECODER.create(config),
+      payments: PAYMENT_DECODER.create(config),
     };
   }
 

@@ -6,7 +6,7 @@ import {
   Rejected,
   registerSchemaRegistry,
 } from "@order-payment-stream/kafka";
-import { NotReady, recordDecoder } from "../../../connectors/kafka/record_decoder.js";
+import { NotReady } from "../../../connectors/kafka/record_decoder.js";
 import { eventTypes } from "../../../schemas/avro_types.js";
 import { encodeConfluent, encodeOrderAvro, encodeOrderJson } from "../../../schemas/encode.js";
 import type { Order } from "../../../schemas/events.js";
@@ -63,7 +63,7 @@ describe("values with schemas of a registry", () => {
   });
 
   beforeEach(async () => {
-    decoder = recordDecoder(ORDER_DECODER, {
+    decoder = ORDER_DECODER.create({
       timeoutMs: 1,
       maxAheadOfClockMs: null,
       schemaRegistry: REGISTRY,
@@ -148,7 +148,7 @@ describe("values with schemas of a registry", () => {
   });
 
   it("are refused without a registry, with what is missing", async () => {
-    const plain = recordDecoder(ORDER_DECODER, { timeoutMs: 1, maxAheadOfClockMs: null });
+    const plain = ORDER_DECODER.create({ timeoutMs: 1, maxAheadOfClockMs: null });
     const framed = encodeConfluent(1, "order", ORDER);
     await refused(recordOf(framed), /schema id 1, and no schema registry is configured/, plain);
     const body = framed.subarray(5);
@@ -167,8 +167,8 @@ describe("values with schemas of a registry", () => {
     header.writeBigUInt64LE(fingerprintOf(type), 2);
     const value = Buffer.concat([header, type.toBuffer({ ...ORDER, created_at: ORDER.created_at * 1_000 })]);
     const config = { timeoutMs: 1, maxAheadOfClockMs: null };
-    await refused(recordOf(value), /fingerprint .* is unknown/, recordDecoder(ORDER_DECODER, config));
-    const informed = recordDecoder(ORDER_DECODER, { ...config, writerSchemas: [REVERSED] });
+    await refused(recordOf(value), /fingerprint .* is unknown/, ORDER_DECODER.create(config));
+    const informed = ORDER_DECODER.create({ ...config, writerSchemas: [REVERSED] });
     assert.deepEqual(await decoded(recordOf(value), informed), ORDER);
     assert.deepEqual(await decoded(recordOf(encodeOrderAvro(ORDER)), informed), ORDER);
   });

@@ -68,7 +68,7 @@ describe("a file that is cut", function () {
       ...FILE_READ_DEFAULTS,
       connection: "cut",
       patterns: [],
-      decoder: NUMBERS,
+      decoder: NUMBERS.urn,
       decoderConfig: null,
       isOrdered,
     };

@@ -40,7 +40,7 @@ function config(connection: string): ReadConfig {
     groupId: null,
     maxOutOfOrdernessMs: D_MS,
     partitionDiscoveryIntervalMs: 500,
-    decoder: ORDER_DECODER,
+    decoder: ORDER_DECODER.urn,
     decoderConfig: { timeoutMs: 1_000, maxAheadOfClockMs: null },
   } as unknown as ReadConfig;
 }

@@ -10,11 +10,8 @@ import {
   type WriteError,
 } from "mongodb";
 import { MongoConfigurationError, MongoUnavailableError } from "../../../../connectors/mongodb/errors.js";
-import {
-  MongoWriter,
-  type MongoWriterOptions,
-  type WriteResult,
-} from "../../../../connectors/mongodb/writer.js";
+import { MongoWriter } from "../../../../connectors/mongodb/writer.js";
+import type { MongoWriterOptions, WriteResult } from "../../../../connectors/mongodb/writer_options.js";
 
 /** Answers one insert: nothing for success, or an error to throw. */
 type Answer = (documents: readonly Document[]) => Error | undefined | Promise<Error | undefined>;
