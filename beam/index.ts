@@ -35,7 +35,7 @@ export * as coders from "./sdk/coders.js";
 
 export type { OutputTime, Trigger } from "./model/triggers.js";
 export { fixedWindows, globalWindows, slidingWindows, type WindowFn } from "./model/window_fns.js";
-export { type CoGrouped, coGroupByKey } from "./sdk/co_group_by_key.js";
+export { type CoGrouped, coGroupByKey, coGroupTagged, type Tagged } from "./sdk/co_group_by_key.js";
 export { combineGlobally, combinePerKey } from "./sdk/combine.js";
 export { create } from "./sdk/create.js";
 export {

@@ -26,17 +26,25 @@ const OPENED_PACKAGES = [
   "sun.net.util",
 ];
 
+/**
+ * Beam's Flink runner makes very many objects that live until their key expires, and the default collector then copies
+ * them beside the work: this one takes a fifth less CPU an element, and half of the memory. See docs/performance.md.
+ */
+const JVM_ARGS = ["-XX:+UseParallelGC"];
+
 export interface FlinkOptions extends LocalRunnerOptions {
   /** host:port of a cluster's REST endpoint; default "[local]". */
   readonly flinkMaster?: string;
   /** Heap of the JVM in MiB; default 4096. */
   readonly heapMaxMb?: number;
+  /** Further options of the JVM, in place of JVM_ARGS. */
+  readonly jvmArgs?: readonly string[];
 }
 
 /** Starts one on free ports. Throws RequirementMissing or ServiceFailed. */
 export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunner> {
   const { log = () => {}, env = process.env, signal } = options;
-  const { flinkMaster = "[local]", heapMaxMb = 4096 } = options;
+  const { flinkMaster = "[local]", heapMaxMb = 4096, jvmArgs = JVM_ARGS } = options;
   const jars = await prepareFlink(options);
   const [port, artifactPort, expansionPort] = [await freePort(), await freePort(), await freePort()];
   const runner = await LocalRunner.start({
@@ -44,6 +52,7 @@ export async function startFlink(options: FlinkOptions = {}): Promise<LocalRunne
     command: javaCommand(env),
     args: (folder) => [
       `-Xmx${heapMaxMb}m`,
+      ...jvmArgs,
       ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
       `-Djava.io.tmpdir=${folder}`,
       "-cp",

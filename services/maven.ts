@@ -54,8 +54,12 @@ export function javaCommand(env: NodeJS.ProcessEnv = process.env): string {
   return env.JAVA_HOME ? join(env.JAVA_HOME, "bin", "java") : "java";
 }
 
-/** Throws RequirementMissing unless `command` is Java 17 or newer. */
-export async function requireJava(command = javaCommand(), advice = ADVICE): Promise<void> {
+/** Throws RequirementMissing unless `command` is Java of that version or newer. */
+export async function requireJava(
+  command = javaCommand(),
+  advice = ADVICE,
+  versionMin = JAVA_VERSION_MIN,
+): Promise<void> {
   let banner: string;
   try {
     banner = (await run(command, ["-version"], { env: buildEnvironment() })).stderr;
@@ -64,7 +68,7 @@ export async function requireJava(command = javaCommand(), advice = ADVICE): Pro
     throw new RequirementMissing(`Java (${command}): ${reason}. ${advice}`);
   }
   const version = javaVersion(banner);
-  if (version < JAVA_VERSION_MIN) {
+  if (version < versionMin) {
     throw new RequirementMissing(`Java (${command}) is version ${version}, too old. ${advice}`);
   }
 }

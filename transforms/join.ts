@@ -39,11 +39,10 @@ type Outputs = typeof outputs;
 type Context = StatefulContext<Outputs, typeof state, typeof timers>;
 type ExpiryContext = TimerContext<string, Outputs, typeof state, typeof timers>;
 
-/** What arrived for one order_id. */
-export interface Arrivals {
-  readonly orders: readonly ReceivedEvent<Order>[];
-  readonly payments: readonly ReceivedEvent<Payment>[];
-}
+/** What arrived for an order_id. */
+export type Arrival =
+  | { readonly tag: "orders"; readonly value: ReceivedEvent<Order> }
+  | { readonly tag: "payments"; readonly value: ReceivedEvent<Payment> };
 
 /** What one firing of a timer ends at most. */
 const EXPIRED_PER_FIRING_MAX = 1_000;
@@ -52,7 +51,7 @@ export type JoinConfig = { readonly timeoutMs: number };
 
 export class JoinOrdersPayments extends StatefulDoFn<
   string,
-  Arrivals,
+  Iterable<Arrival>,
   Outputs,
   typeof state,
   typeof timers,
@@ -80,9 +79,11 @@ export class JoinOrdersPayments extends StatefulDoFn<
     pending_payments: counter(),
   } satisfies Readonly<Record<`${Place}_${Kind}` | "joined", unknown>>;
 
-  process({ value }: KV<string, Arrivals>, ctx: Context): void {
-    for (const order of value.orders) this.#takeOrder(order, ctx);
-    for (const payment of value.payments) this.#takePayment(payment, ctx);
+  process({ value: arrivals }: KV<string, Iterable<Arrival>>, ctx: Context): void {
+    for (const { tag, value } of arrivals) {
+      if (tag === "orders") this.#takeOrder(value, ctx);
+      else this.#takePayment(value, ctx);
+    }
   }
 
   #takeOrder(received: ReceivedEvent<Order>, ctx: Context): void {

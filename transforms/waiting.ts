@@ -28,9 +28,12 @@ import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./e
 import { isWithin } from "./match.js";
 import { WaitingEvent, WaitingEvents } from "./waiting_events.js";
 
+const orderIdOf = (order: Order): string => order.order_id;
+const paymentIdOf = (payment: Payment): string => payment.payment_id;
+
 export class Waiting {
-  readonly orders = new WaitingEvents<Order>((order) => order.order_id);
-  readonly payments = new WaitingEvents<Payment>((payment) => payment.payment_id);
+  readonly orders = new WaitingEvents<Order>(orderIdOf);
+  readonly payments = new WaitingEvents<Payment>(paymentIdOf);
 
   /** The one that came when nothing else waited, as long as it waits. */
   alone: WaitingEvent<Order> | WaitingEvent<Payment> | undefined = undefined;
@@ -49,10 +52,14 @@ export class Waiting {
     this.payments.add(payment);
   }
 
-  take({ createdBefore, countMax, events }: Expired): void {
-    this.orders.take(createdBefore, countMax, events);
-    this.payments.take(createdBefore, countMax, events);
-    if (this.alone !== undefined && events.includes(this.alone)) this.alone = undefined;
+  /** Takes out what has expired. */
+  take(expired: Expired): void {
+    const { createdBefore, countMax } = expired;
+    const orders = this.orders.take(createdBefore, countMax);
+    const payments = this.payments.take(createdBefore, countMax - orders.length);
+    expired.events =
+      orders.length === 0 ? payments : payments.length === 0 ? orders : [...orders, ...payments];
+    if (this.alone !== undefined && expired.events.includes(this.alone)) this.alone = undefined;
   }
 
   hasCreatedBefore(bound: number): boolean {
@@ -60,10 +67,12 @@ export class Waiting {
   }
 }
 
-/** Events whose time in state is over; `events` is filled when the change is applied. */
+const NO_EVENTS: readonly WaitingEvent<any>[] = [];
+
+/** Events whose time in state is over; `events` is known when the change was applied. */
 export class Expired {
   readonly kind = "expired";
-  readonly events: WaitingEvent<Order | Payment>[] = [];
+  events: readonly WaitingEvent<any>[] = NO_EVENTS;
 
   /** @param createdBefore which are meant @param countMax how many of them at most */
   constructor(

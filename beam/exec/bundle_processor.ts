@@ -144,7 +144,11 @@ export class BundleProcessor {
     await this.#inTurn(this.#operators, (operator) => operator.teardown());
   }
 
-  #context(transformId: string, transform: runnerApi.PTransform, services: ExecServices): OperatorContext {
+  #context(
+    transformId: string,
+    transform: runnerApi.PTransform,
+    services: ExecServices,
+  ): OperatorContext<ExecServices> {
     const { descriptor } = this;
     return {
       transformId,

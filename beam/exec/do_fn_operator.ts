@@ -5,6 +5,7 @@ import type { AnyDoFn } from "../sdk/do_fn.js";
 import { instantiateDoFn } from "../sdk/registry.js";
 import { ElementContextCell } from "./element_context.js";
 import { type NamedMetric, Operator, type OperatorContext } from "./operator.js";
+import type { UserCodeServices } from "./services.js";
 
 /** The ParDoPayload of a transform. */
 export function parDoPayload(transform: runnerApi.PTransform): runnerApi.ParDoPayload {
@@ -40,7 +41,7 @@ export abstract class DoFnOperator<F extends AnyDoFn> extends Operator {
 
   constructor(
     protected readonly doFn: F,
-    context: OperatorContext,
+    context: OperatorContext<UserCodeServices>,
   ) {
     super();
     this.name = context.transform.uniqueName;
@@ -52,7 +53,7 @@ export abstract class DoFnOperator<F extends AnyDoFn> extends Operator {
     }));
   }
 
-  protected newContext(context: OperatorContext): ElementContextCell {
+  protected newContext(context: OperatorContext<UserCodeServices>): ElementContextCell {
     return new ElementContextCell(context);
   }
 

@@ -10,6 +10,7 @@ import type { Clock } from "../platform/clock.js";
 import type { Emitters } from "../sdk/do_fn.js";
 import type { OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
+import type { UserCodeServices } from "./services.js";
 
 export class ElementContextCell {
   readonly clock: Clock;
@@ -22,7 +23,7 @@ export class ElementContextCell {
   /** False in startBundle and finishBundle, where there is no timestamp to inherit. */
   hasElement = false;
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext<UserCodeServices>) {
     this.clock = context.services.clock;
     this.onFinalize = (callback) => context.services.onFinalize(callback);
     const emit: Record<string, (value: unknown, timestamp?: TimestampMs, window?: BoundedWindow) => void> =

@@ -3,6 +3,7 @@ import type { PaneInfo } from "../model/pane.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import { Operator, type OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
+import type { SinkServices } from "./services.js";
 
 export class FlattenOperator extends Operator implements Receiver {
   override readonly input: Receiver = this;
@@ -22,7 +23,7 @@ export class FlattenOperator extends Operator implements Receiver {
 export class SinkOperator extends Operator {
   override readonly input: Receiver;
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext<SinkServices>) {
     super();
     this.input = context.services.openSink(context.transformId);
   }

@@ -21,11 +21,11 @@ export interface Windowing {
   readonly allowedLatenessMs: number;
 }
 
-/** What the processor hands to the factory of an operator. */
-export interface OperatorContext {
+/** What the processor hands to the factory of an operator. `S`: what the operator uses of the runner; nothing if left out. */
+export interface OperatorContext<S = unknown> {
   readonly transformId: string;
   readonly transform: runnerApi.PTransform;
-  readonly services: ExecServices;
+  readonly services: S;
   /** The receiver of an output, by its local name. */
   output(localName: string): PCollectionReceiver;
   /** Coder of the PCollection behind a local input or output name. */
@@ -98,7 +98,7 @@ export abstract class Operator {
   }
 }
 
-export type OperatorFactory = (context: OperatorContext) => Operator;
+export type OperatorFactory = (context: OperatorContext<ExecServices>) => Operator;
 
 const factories = new Map<string, OperatorFactory>();
 
@@ -106,7 +106,7 @@ export function registerOperator(urn: string, factory: OperatorFactory): void {
   factories.set(urn, factory);
 }
 
-export function createOperator(context: OperatorContext): Operator {
+export function createOperator(context: OperatorContext<ExecServices>): Operator {
   const urn = context.transform.spec?.urn ?? "";
   const factory = factories.get(urn);
   if (factory === undefined) {

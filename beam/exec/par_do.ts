@@ -5,11 +5,12 @@ import type { DoFn } from "../sdk/do_fn.js";
 import { DoFnOperator, refusePromise } from "./do_fn_operator.js";
 import type { OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
+import type { UserCodeServices } from "./services.js";
 
 export class ParDoOperator extends DoFnOperator<DoFn<any, any, any>> implements Receiver {
   override readonly input: Receiver = this;
 
-  constructor(doFn: DoFn<any, any, any>, context: OperatorContext) {
+  constructor(doFn: DoFn<any, any, any>, context: OperatorContext<UserCodeServices>) {
     super(doFn, context);
   }
 

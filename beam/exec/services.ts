@@ -54,26 +54,53 @@ export interface ClaimBudget {
   deadlineMs: number;
 }
 
-export interface ExecServices {
+/** What user code is handed through its context. */
+export interface UserCodeServices {
   readonly clock: Clock;
+  onFinalize(callback: () => void | Promise<void>): void;
+}
+
+export interface KeyedStateServices {
+  /** State and timers of a transform. */
+  keyedState(transformId: string): KeyedState;
   /** The stage's input watermark: elements of windows that ended before it are late. */
   inputWatermark(): TimestampMs;
   /** Whether the runner itself drops the state of a window that has expired. */
   readonly dropsExpiredState: boolean;
-  /** State and timers of a transform. */
-  keyedState(transformId: string): KeyedState;
+}
+
+export interface SideInputServices {
   sideInput(transformId: string, name: string): SideInputTable;
-  /** Up to when the elements of a collection that comes into this stage have all come. */
-  collectionWatermark(pcollectionId: string): TimestampMs;
-  /** Where the elements that reach a `beam:runner:sink:v1` go. */
-  openSink(transformId: string): Receiver;
-  onFinalize(callback: () => void | Promise<void>): void;
+}
+
+export interface SplittableServices {
+  readonly clock: Clock;
   /** See SplittableContext.heedsReady. */
   readonly heedsReady: boolean;
+  /** For the element about to be processed. */
+  claimBudget(): ClaimBudget;
   /** Takes back what a splittable element leaves undone. */
   deferResidual(residual: Residual): void;
   /** Takes what a later run on the same state is to do; undefined where there is no later run. */
   leaveForNextRun?(part: ElementPart): void;
-  /** For the element about to be processed. */
-  claimBudget(): ClaimBudget;
 }
+
+export interface SinkServices {
+  /** Where the elements that reach a `beam:runner:sink:v1` go. */
+  openSink(transformId: string): Receiver;
+}
+
+/** For a runner that waits by itself until side inputs are complete. */
+export interface CollectionWatermarkServices {
+  /** Up to when the elements of a collection that comes into this stage have all come. */
+  collectionWatermark(pcollectionId: string): TimestampMs;
+}
+
+/** All of it: what a runner implements. An operator takes the part that it uses. */
+export interface ExecServices
+  extends UserCodeServices,
+    KeyedStateServices,
+    SideInputServices,
+    SplittableServices,
+    SinkServices,
+    CollectionWatermarkServices {}

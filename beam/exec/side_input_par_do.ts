@@ -10,7 +10,7 @@ import { DoFnOperator, refusePromise } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
 import type { OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import type { SideInputTable } from "./services.js";
+import type { SideInputServices, SideInputTable, UserCodeServices } from "./services.js";
 import { SideInputReader } from "./side_input_reader.js";
 
 interface ElementAside {
@@ -37,7 +37,10 @@ export class SideInputParDoOperator
   }[];
   #aside: ElementAside[] = [];
 
-  constructor(doFn: SideInputDoFn<any, any, any, any>, context: OperatorContext) {
+  constructor(
+    doFn: SideInputDoFn<any, any, any, any>,
+    context: OperatorContext<UserCodeServices & SideInputServices>,
+  ) {
     super(doFn, context);
     const { transform, transformId, services } = context;
     this.#sides = Object.entries(doFn.sideInputs as Record<string, View>).map(([name, view]) => {
@@ -48,7 +51,7 @@ export class SideInputParDoOperator
     });
   }
 
-  protected override newContext(context: OperatorContext): ElementContextCell {
+  protected override newContext(context: OperatorContext<UserCodeServices>): ElementContextCell {
     return new SideInputContextCell(context);
   }
 

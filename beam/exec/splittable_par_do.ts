@@ -19,7 +19,13 @@ import { DoFnOperator } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
 import { Operator, type OperatorContext, type Progress } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import type { ClaimBudget, ElementPart, ElementSplit, ExecServices } from "./services.js";
+import type {
+  ClaimBudget,
+  ElementPart,
+  ElementSplit,
+  SplittableServices,
+  UserCodeServices,
+} from "./services.js";
 
 type AnySplittable = SplittableDoFn<any, any, any, any, any>;
 export type RestrictionState = KV<unknown, TimestampMs>;
@@ -57,7 +63,7 @@ abstract class RestrictionOperator extends Operator {
 
   constructor(
     protected readonly doFn: AnySplittable,
-    context: OperatorContext,
+    context: OperatorContext<UserCodeServices>,
   ) {
     super();
     this.output = context.output(onlyOutput(context));
@@ -151,7 +157,7 @@ class SplittableContextCell extends ElementContextCell {
   watermark: ManualWatermark = new WatermarkCell(0);
   readonly heedsReady: boolean;
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext<UserCodeServices & SplittableServices>) {
     super(context);
     this.heedsReady = context.services.heedsReady;
   }
@@ -168,7 +174,7 @@ interface Call {
 /** KV<KV<E, KV<R, watermark>>, size> → the outputs of the DoFn; what is left goes back to the runner. */
 export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements Receiver {
   override readonly input: Receiver = this;
-  readonly #services: ExecServices;
+  readonly #services: SplittableServices;
   readonly #waiting = new WaitingWork();
   /** Contexts that no call uses: one that waits keeps its own, with its element and watermark, until it is done. */
   readonly #idle: SplittableContextCell[] = [];
@@ -176,13 +182,15 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
 
   constructor(
     doFn: AnySplittable,
-    private readonly context: OperatorContext,
+    private readonly context: OperatorContext<UserCodeServices & SplittableServices>,
   ) {
     super(doFn, context);
     this.#services = context.services;
   }
 
-  protected override newContext(context: OperatorContext): ElementContextCell {
+  protected override newContext(
+    context: OperatorContext<UserCodeServices & SplittableServices>,
+  ): ElementContextCell {
     return new SplittableContextCell(context);
   }
 

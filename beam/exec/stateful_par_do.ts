@@ -17,7 +17,7 @@ import { ElementContextCell } from "./element_context.js";
 import type { KeyedState, StateOfKey, TimerToFire } from "./keyed_state.js";
 import type { FiredTimer, OperatorContext, Windowing } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
-import type { ExecServices } from "./services.js";
+import type { KeyedStateServices, UserCodeServices } from "./services.js";
 import { createCell } from "./state_cells/create_cell.js";
 import type { StateCell } from "./state_cells/state_cell.js";
 import { TimerHandle } from "./user_timers.js";
@@ -85,7 +85,7 @@ export class StatefulParDoOperator
   implements Receiver
 {
   override readonly input: Receiver = this;
-  readonly #services: ExecServices;
+  readonly #services: KeyedStateServices;
   readonly #key = new ByteWriter(256);
   readonly #keyCoder: Coder<unknown>;
   readonly #windowing: Windowing;
@@ -100,7 +100,10 @@ export class StatefulParDoOperator
   #elementsAside = new ElementsAside();
   #timersAside: TimerAside[] = [];
 
-  constructor(doFn: StatefulDoFn<any, any, any, any, any, any>, context: OperatorContext) {
+  constructor(
+    doFn: StatefulDoFn<any, any, any, any, any, any>,
+    context: OperatorContext<UserCodeServices & KeyedStateServices>,
+  ) {
     super(doFn, context);
     const input = mainInput(context.transform);
     this.#services = context.services;
@@ -132,7 +135,7 @@ export class StatefulParDoOperator
     }
   }
 
-  protected override newContext(context: OperatorContext): ElementContextCell {
+  protected override newContext(context: OperatorContext<UserCodeServices>): ElementContextCell {
     return new StatefulContextCell(context);
   }
 

@@ -5,48 +5,62 @@ import type { TimestampMs } from "../model/timestamps.js";
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** Timers of a key that are looked for one by one. */
+const LISTED_TIMERS_MAX = 16;
+/** What larger cells take is memory of their own. */
+const SLAB_BYTES = 16 << 10;
+const IN_SLAB_BYTES_MAX = SLAB_BYTES / 4;
+/** A Buffer for each cell would be most of what a small cell takes. */
+let slab = NO_BYTES;
+let slabAt = 0;
+
 /** One state cell of one key. The runner has `sent` bytes of it, unless it must be cleared first. */
 export class Cell {
+  /** Its bytes are those from `start` to `start + length`; others' are around them. */
   bytes: Buffer = NO_BYTES;
+  start = 0;
   length = 0;
-  /** How many of `bytes` the runner has. */
+  /** How many of its bytes the runner has. */
   sent = 0;
   /** The runner has something that is gone here. */
   mustClear = false;
   /** What was made of the bytes, if somebody wants it back. */
   decoded: unknown;
+  #capacity = 0;
   #isAtRunner = false;
 
   get isDirty(): boolean {
     return this.mustClear || this.length > this.sent;
   }
 
-  /** Takes over the bytes. */
-  load(bytes: Buffer): void {
-    this.bytes = bytes;
-    this.length = bytes.length;
-    this.sent = bytes.length;
+  /** Copies `source[start, end)`. */
+  load(source: Buffer, start: number, end: number): void {
+    this.length = end - start;
+    if (this.length > 0) {
+      this.#reserve(this.length);
+      source.copy(this.bytes, this.start, start, end);
+    }
+    this.sent = this.length;
     this.decoded = undefined;
     this.mustClear = false;
-    this.#isAtRunner = bytes.length > 0;
+    this.#isAtRunner = this.length > 0;
   }
 
   append(source: Buffer, count: number): void {
     const needed = this.length + count;
-    if (needed > this.bytes.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, this.length * 2));
-      this.bytes.copy(grown, 0, 0, this.length);
-      this.bytes = grown;
+    if (needed > this.#capacity) {
+      const { bytes, start, length } = this;
+      this.#reserve(length === 0 ? count : Math.max(needed, length * 2));
+      bytes.copy(this.bytes, this.start, start, start + length);
     }
-    source.copy(this.bytes, this.length, 0, count);
+    source.copy(this.bytes, this.start + this.length, 0, count);
     this.length = needed;
   }
 
   replace(source: Buffer, count: number): void {
-    // What the runner has is overwritten, not changed: the old bytes may be on their way to it.
-    const bytes = Buffer.allocUnsafe(count);
-    source.copy(bytes, 0, 0, count);
-    this.bytes = bytes;
+    // Somebody may still look at the bytes that were here.
+    this.#reserve(count);
+    source.copy(this.bytes, this.start, 0, count);
     this.length = count;
     this.sent = 0;
     this.mustClear = this.#isAtRunner;
@@ -54,6 +68,8 @@ export class Cell {
 
   clear(): void {
     this.bytes = NO_BYTES;
+    this.start = 0;
+    this.#capacity = 0;
     this.length = 0;
     this.sent = 0;
     this.mustClear = this.#isAtRunner;
@@ -64,6 +80,22 @@ export class Cell {
     this.sent = this.length;
     this.mustClear = false;
     this.#isAtRunner = this.length > 0;
+  }
+
+  #reserve(count: number): void {
+    this.#capacity = count;
+    if (count > IN_SLAB_BYTES_MAX) {
+      this.bytes = Buffer.allocUnsafeSlow(count);
+      this.start = 0;
+      return;
+    }
+    if (slabAt + count > slab.length) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      slabAt = 0;
+    }
+    this.bytes = slab;
+    this.start = slabAt;
+    slabAt += count;
   }
 }
 
@@ -91,14 +123,29 @@ export interface ChangedTimer {
   isSet: boolean;
   fireTimestamp: TimestampMs;
   outputTimestamp: TimestampMs;
+  /** Another of the same key. */
+  next: ChangedTimer | undefined;
+}
+
+/** An encoded key, and the window of it behind, as a string of bytes: what a request about its state says. */
+export interface KeyBytes {
+  readonly id: string;
+  /** Where the window begins. */
+  readonly keyLength: number;
 }
 
 /** An object for each key and window that a bundle touches, not for each element. */
-export class KeyState implements StateOfKey {
+export class KeyState implements StateOfKey, KeyBytes {
   /** The bundle that it is in; undefined in the cache. */
   owner: KeyOwner | undefined;
-  /** One for each family and tag; undefined when the bundle changed none. */
-  timers: ChangedTimer[] | undefined;
+  /** The first of one for each family and tag that the bundle changed, in the order in which they came. */
+  timers: ChangedTimer | undefined;
+  #lastTimer: ChangedTimer | undefined;
+  #timerCount = 0;
+  /** Where there are very many. */
+  #timersByName: Map<string, ChangedTimer> | undefined;
+  /** Its cells are at hand. */
+  isLoaded = false;
   isChanged = false;
   /** Of the cache: those put back after and before this one. */
   newer: KeyState | undefined;
@@ -108,10 +155,8 @@ export class KeyState implements StateOfKey {
   scope = "";
 
   constructor(
-    /** Encoded key and window, as a string of bytes. */
     readonly id: string,
-    readonly key: Buffer,
-    readonly window: Buffer,
+    readonly keyLength: number,
     readonly cells: readonly Cell[],
     readonly multimaps: readonly MultimapCells[],
   ) {}
@@ -192,9 +237,8 @@ export class KeyState implements StateOfKey {
   }
 
   takeTimerBefore(limit: TimestampMs): TimerToFire | undefined {
-    if (this.timers === undefined) return undefined;
     let first: ChangedTimer | undefined;
-    for (const timer of this.timers) {
+    for (let { timers: timer } = this as KeyState; timer !== undefined; timer = timer.next) {
       if (!timer.isSet || !timer.isEventTime || timer.fireTimestamp >= limit) continue;
       if (first === undefined || timer.fireTimestamp < first.fireTimestamp) first = timer;
     }
@@ -224,17 +268,56 @@ export class KeyState implements StateOfKey {
       known.outputTimestamp = outputTimestamp;
       return;
     }
-    const timer = { family: name, tag, isEventTime, isSet, fireTimestamp, outputTimestamp };
-    if (this.timers === undefined) this.timers = [timer];
-    else this.timers.push(timer);
+    this.#addTimer({
+      family: name,
+      tag,
+      isEventTime,
+      isSet,
+      fireTimestamp,
+      outputTimestamp,
+      next: undefined,
+    });
+  }
+
+  #addTimer(timer: ChangedTimer): void {
+    if (this.#lastTimer === undefined) this.timers = timer;
+    else this.#lastTimer.next = timer;
+    this.#lastTimer = timer;
+    this.#timerCount++;
+    if (this.#timersByName !== undefined) {
+      this.#timersByName.set(nameOf(timer.family, timer.tag), timer);
+    } else if (this.#timerCount === LISTED_TIMERS_MAX) {
+      this.#timersByName = new Map();
+      for (let { timers: each } = this as KeyState; each !== undefined; each = each.next) {
+        this.#timersByName.set(nameOf(each.family, each.tag), each);
+      }
+    }
   }
 
   #timer(family: string, tag: string): ChangedTimer | undefined {
-    return this.timers?.find((timer) => timer.family === family && timer.tag === tag);
+    if (this.#timersByName !== undefined) return this.#timersByName.get(nameOf(family, tag));
+    let { timers: timer } = this as KeyState;
+    while (timer !== undefined && (timer.tag !== tag || timer.family !== family)) timer = timer.next;
+    return timer;
+  }
+
+  forgetTimers(): void {
+    if (this.timers === undefined) return;
+    this.timers = undefined;
+    this.#lastTimer = undefined;
+    this.#timersByName = undefined;
+    this.#timerCount = 0;
+  }
+
+  /** Nothing is stored under it. */
+  get isEmpty(): boolean {
+    for (const { length } of this.cells) if (length > 0) return false;
+    for (const { size } of this.multimaps) if (size > 0) return false;
+    return true;
   }
 
   get bytes(): number {
-    let bytes = OVERHEAD_BYTES + this.id.length * 2;
+    let bytes = OVERHEAD_BYTES + this.id.length;
     for (const { length, decoded } of this.cells) {
       bytes += decoded === undefined ? length : length * (1 + DECODED_FACTOR);
     }
@@ -246,14 +329,18 @@ export class KeyState implements StateOfKey {
 }
 
 /** Of the objects around a key's bytes, roughly. */
-const OVERHEAD_BYTES = 512;
+const OVERHEAD_BYTES = 384;
 /** What is decoded takes so many times the memory of its bytes, roughly. */
 const DECODED_FACTOR = 4;
 const ENTRY_OVERHEAD_BYTES = 128;
 
-function pointAt({ bytes, length }: Cell, out: ByteReader): boolean {
+function nameOf(family: string, tag: string): string {
+  return `${family}\0${tag}`;
+}
+
+function pointAt({ bytes, start, length }: Cell, out: ByteReader): boolean {
   if (length === 0) return false;
-  out.reset(bytes, 0, length);
+  out.reset(bytes, start, start + length);
   return true;
 }
 

@@ -30,7 +30,26 @@ export function writeBytesField(out: ByteWriter, tag: FieldTag, bytes: Uint8Arra
   out.writeBytes(bytes);
 }
 
+/** The same of the characters `text[start, end)`, a byte each. */
+export function writeLatin1Field(
+  out: ByteWriter,
+  tag: FieldTag,
+  text: string,
+  start: number,
+  end: number,
+): void {
+  if (start === end) return;
+  tag.write(out);
+  out.writeVarint(end - start);
+  out.writeLatin1(text, start, end);
+}
+
 export function lengthOfBytesField(tag: FieldTag, { length }: Uint8Array): number {
+  return lengthOfField(tag, length);
+}
+
+/** @param length of what it holds, in bytes */
+export function lengthOfField(tag: FieldTag, length: number): number {
   return length === 0 ? 0 : tag.bytes.length + lengthOfVarint(length) + length;
 }
 

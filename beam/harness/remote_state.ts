@@ -7,7 +7,14 @@
 import type { KeyedState, StateLayout, StateOfKey, TimeDomain } from "../exec/keyed_state.js";
 import { ByteReader, type ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
-import { Cell, type KeyOwner, KeyState, type MultimapCells, type TimerFamily } from "./key_state.js";
+import {
+  Cell,
+  type KeyBytes,
+  type KeyOwner,
+  KeyState,
+  type MultimapCells,
+  type TimerFamily,
+} from "./key_state.js";
 import type { StateCache } from "./state_cache.js";
 import type { StateChannel, StateRound } from "./state_channel.js";
 import { CellKey, NO_BYTES } from "./state_keys.js";
@@ -38,8 +45,10 @@ export class RemoteState implements KeyedState, KeyOwner {
   readonly #reader = new ByteReader();
   #bundle!: BundleState;
   #scope = "";
+  /** All keys that the bundle has entered. */
   #touched = new Map<string, KeyState>();
-  #missing = new Map<string, KeyState>();
+  /** Of those, the ones that are to be loaded. */
+  #missing: KeyState[] = [];
   #changed: KeyState[] = [];
   #bytes = 0;
 
@@ -83,18 +92,16 @@ export class RemoteState implements KeyedState, KeyOwner {
 
   enter(key: ByteWriter): StateOfKey | undefined {
     const id = key.buffer.latin1Slice(0, key.length);
-    const touched = this.#touched.get(id);
-    if (touched !== undefined) return touched;
-    if (this.#missing.has(id)) return undefined;
-    const cached =
-      this.#bundle.cacheToken === undefined ? undefined : this.#bundle.cache.take(this.#scope, id);
-    const state = cached ?? this.#newKey(id, key);
-    if (cached === undefined && this.#cells.length + this.#multimaps.length > 0) {
-      this.#missing.set(id, state);
-      return undefined;
+    let state = this.#touched.get(id);
+    if (state === undefined) {
+      const { cacheToken, cache } = this.#bundle;
+      state = (cacheToken === undefined ? undefined : cache.take(this.#scope, id)) ?? this.#newKey(id, key);
+      state.owner = this;
+      this.#touched.set(id, state);
+      if (state.isLoaded) this.#bytes += state.bytes;
+      else this.#missing.push(state);
     }
-    this.#touch(state);
-    return state;
+    return state.isLoaded ? state : undefined;
   }
 
   mustEnter(key: ByteWriter): StateOfKey {
@@ -104,10 +111,14 @@ export class RemoteState implements KeyedState, KeyOwner {
   }
 
   arrive(): void | Promise<void> {
-    if (this.#missing.size === 0) return;
-    return this.#load(this.#bundle.channel()).then(() => {
-      for (const state of this.#missing.values()) this.#touch(state);
-      this.#missing.clear();
+    const missing = this.#missing;
+    if (missing.length === 0) return;
+    this.#missing = [];
+    return this.#load(missing, this.#bundle.channel()).then(() => {
+      for (const state of missing) {
+        state.isLoaded = true;
+        this.#bytes += state.bytes;
+      }
     });
   }
 
@@ -149,6 +160,7 @@ export class RemoteState implements KeyedState, KeyOwner {
     const { cacheToken, cache } = this.#bundle;
     if (cacheToken !== undefined) {
       for (const state of this.#touched.values()) {
+        if (!state.isLoaded) continue;
         state.owner = undefined;
         cache.put(this.#scope, state);
       }
@@ -165,43 +177,39 @@ export class RemoteState implements KeyedState, KeyOwner {
 
   #forget(): void {
     if (this.#touched.size > 0) this.#touched = new Map();
-    if (this.#missing.size > 0) this.#missing = new Map();
+    if (this.#missing.length > 0) this.#missing = [];
     this.#changed = [];
     this.#bytes = 0;
   }
 
-  #touch(state: KeyState): void {
-    state.owner = this;
-    this.#touched.set(state.id, state);
-    this.#bytes += state.bytes;
-  }
-
   #newKey(id: string, { buffer, length }: ByteWriter): KeyState {
-    const bytes = Buffer.allocUnsafe(length);
-    buffer.copy(bytes, 0, 0, length);
-    const cells = this.#cells.map(() => new Cell());
+    const cells = this.#cells.map(newCell);
     const multimaps = this.#multimaps.length === 0 ? NO_MULTIMAPS : this.#multimaps.map(() => new Map());
-    if (this.windowCoder === undefined) return new KeyState(id, bytes, NO_BYTES, cells, multimaps);
-    this.#reader.reset(bytes);
-    this.keyCoder.decode(this.#reader, "nested");
-    const at = this.#reader.position;
-    return new KeyState(id, bytes.subarray(0, at), bytes.subarray(at), cells, multimaps);
+    let keyLength = length;
+    if (this.windowCoder !== undefined) {
+      this.#reader.reset(buffer, 0, length);
+      this.keyCoder.decode(this.#reader, "nested");
+      keyLength = this.#reader.position;
+    }
+    const state = new KeyState(id, keyLength, cells, multimaps);
+    state.isLoaded = cells.length + multimaps.length === 0;
+    return state;
   }
 
   /** All cells in one round, and the values of multimaps in a second. */
-  async #load(channel: StateChannel): Promise<void> {
+  async #load(missing: readonly KeyState[], channel: StateChannel): Promise<void> {
     const { instructionId } = this.#bundle;
     const first = channel.round(instructionId);
     const multimaps: { state: KeyState; index: number; keys: LoadedBytes }[] = [];
-    for (const state of this.#missing.values()) {
+    for (const state of missing) {
       for (let i = 0; i < state.cells.length; i++) {
         const { key, what } = this.#cells[i]!;
-        first.get(key, state.window, state.key, NO_BYTES, what, state.cells[i]!);
+        first.get(key, state, NO_BYTES, what, state.cells[i]!);
       }
       for (let index = 0; index < state.multimaps.length; index++) {
         const keys = new LoadedBytes();
         const { keys: place, what } = this.#multimaps[index]!;
-        first.get(place, state.window, state.key, NO_BYTES, what, keys);
+        first.get(place, state, NO_BYTES, what, keys);
         multimaps.push({ state, index, keys });
       }
     }
@@ -222,7 +230,7 @@ export class RemoteState implements KeyedState, KeyOwner {
       const mapKey = mapKeys.subarray(from, reader.position);
       const cell = new Cell();
       state.multimaps[index]!.set(mapKey.toString("latin1"), cell);
-      round.get(values, state.window, state.key, mapKey, what, cell);
+      round.get(values, state, mapKey, what, cell);
     }
   }
 
@@ -236,11 +244,10 @@ export class RemoteState implements KeyedState, KeyOwner {
   }
 
   #writeTimers(state: KeyState): void {
-    if (state.timers === undefined) return;
-    for (const timer of state.timers) {
-      this.#timerOutputs.get(timer.family)!.write(state.key, state.window, timer);
+    for (let { timers: timer } = state; timer !== undefined; timer = timer.next) {
+      this.#timerOutputs.get(timer.family)!.write(state, timer);
     }
-    state.timers = undefined;
+    state.forgetTimers();
   }
 }
 
@@ -257,14 +264,17 @@ interface MultimapPlace {
 class LoadedBytes {
   bytes: Buffer = Buffer.alloc(0);
 
-  load(bytes: Buffer): void {
-    this.bytes = bytes;
+  load(bytes: Buffer, start: number, end: number): void {
+    this.bytes = Buffer.from(bytes.subarray(start, end));
   }
 }
 
+const newCell = (): Cell => new Cell();
+
 /** Brings the runner's copy of a cell to what it is here. */
-function send(cell: Cell, place: CellKey, { window, key }: KeyState, part: Buffer, round: StateRound): void {
-  if (cell.mustClear) round.clear(place, window, key, part);
-  if (cell.length > cell.sent) round.append(place, window, key, part, cell.bytes, cell.sent, cell.length);
+function send(cell: Cell, place: CellKey, key: KeyBytes, part: Buffer, round: StateRound): void {
+  const { bytes, start, sent, length } = cell;
+  if (cell.mustClear) round.clear(place, key, part);
+  if (length > sent) round.append(place, key, part, bytes, start + sent, start + length);
   cell.markSent();
 }

@@ -5,7 +5,8 @@
  *
  * A bundle takes out the keys that it touches and puts them back when it has committed: the bundle owns them
  * meanwhile, and when it fails they are gone, as they must be. The order of use is a list of links in the keys
- * themselves: there are so many of them that one more object for each is felt.
+ * themselves: there are so many of them that one more object for each is felt. A key of which nothing is stored is the
+ * first to go: most of those never come again.
  */
 import type { KeyState } from "./key_state.js";
 
@@ -42,13 +43,25 @@ export class StateCache {
     keys.set(key.id, key);
     key.scope = scope;
     key.cachedBytes = key.bytes;
+    if (key.isEmpty) this.#linkOldest(key);
+    else this.#linkNewest(key);
+    this.#bytes += key.cachedBytes;
+    this.#size++;
+    while (this.#bytes > this.bytesMax) this.#remove(this.#oldest!);
+  }
+
+  #linkNewest(key: KeyState): void {
     key.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = key;
     else this.#newest.newer = key;
     this.#newest = key;
-    this.#bytes += key.cachedBytes;
-    this.#size++;
-    while (this.#bytes > this.bytesMax) this.#remove(this.#oldest!);
+  }
+
+  #linkOldest(key: KeyState): void {
+    key.newer = this.#oldest;
+    if (this.#oldest === undefined) this.#newest = key;
+    else this.#oldest.older = key;
+    this.#oldest = key;
   }
 
   #remove(key: KeyState): void {

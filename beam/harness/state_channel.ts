@@ -7,8 +7,9 @@ import { fnApi } from "../model/apache_beam.js";
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import { STATE } from "./fn_methods.js";
 import { GrpcStream } from "./grpc_stream.js";
+import type { KeyBytes } from "./key_state.js";
 import { FieldTag, lengthOfBytesField, lengthOfVarint, skipField, writeBytesField } from "./proto_fields.js";
-import { NO_BYTES, type StateKeyKind, WholeStateKey } from "./state_keys.js";
+import { NO_BYTES, NO_KEY, type StateKeyKind, WholeStateKey } from "./state_keys.js";
 
 /** What workers have asked of their runners so far; several may add to one. */
 export interface WorkerTraffic {
@@ -17,8 +18,8 @@ export interface WorkerTraffic {
 
 /** Who wants the bytes behind a state key. */
 export interface StateTarget {
-  /** Takes over the bytes: elements, nested, one after the other. */
-  load(bytes: Buffer): void;
+  /** Copies `bytes[start, end)`: elements, nested, one after the other. */
+  load(bytes: Buffer, start: number, end: number): void;
 }
 
 /** Fields of StateRequest. */
@@ -42,16 +43,20 @@ const GET_DATA = (2 << 3) | 2;
 /** Requests are written when they come to this, at the latest. */
 const WRITE_BYTES = 128 << 10;
 
+/** Requests under way that have a place from the start; a power of two. */
+const WAITING_MIN = 1 << 10;
+
 /** Who waits for the response to a request. */
 interface Waiting {
-  /** @param page what a get brought; `token` is not empty when there is more */
-  answered(page: Buffer, token: Buffer): void;
+  /** @param page what a get brought, `bytes[start, end)`; `token` is not empty when there is more */
+  answered(bytes: Buffer, start: number, end: number, token: Buffer): void;
   failed(error: Error): void;
 }
 
 export class StateChannel {
   readonly #stream: GrpcStream;
-  readonly #waiting = new Map<number, Waiting>();
+  /** By the last digits of their numbers, in binary: numbers are given in turn, and most answers come soon. */
+  #waiting: (Waiting | undefined)[] = new Array(WAITING_MIN).fill(undefined);
   #out = new ByteWriter(WRITE_BYTES + (4 << 10));
   #isFlushPlanned = false;
   #nextId = 0;
@@ -88,11 +93,11 @@ export class StateChannel {
     const round = this.round(instructionId);
     const place = new WholeStateKey(fnApi.StateKey.toBinary(stateKey));
     const target: StateTarget = {
-      load(bytes) {
-        loaded = bytes;
+      load(bytes, start, end) {
+        loaded = Buffer.from(bytes.subarray(start, end));
       },
     };
-    round.get(place, NO_BYTES, NO_BYTES, NO_BYTES, "", target);
+    round.get(place, NO_KEY, NO_BYTES, "", target);
     await round.done();
     return loaded;
   }
@@ -107,9 +112,9 @@ export class StateChannel {
    * @param token of the page to go on with
    */
   sendGet(round: StateRound, place: StateKeyKind, token: Buffer, waiting: PagedRead): void {
-    const { window, key, part } = waiting;
+    const { key, part } = waiting;
     const length = lengthOfBytesField(CONTINUATION_TOKEN, token);
-    if (!this.#begin(round.instructionId, place, window, key, part, GET, length, waiting)) return;
+    if (!this.#begin(round.instructionId, place, key, part, GET, length, waiting)) return;
     writeBytesField(this.#out, CONTINUATION_TOKEN, token);
     this.#end();
   }
@@ -118,8 +123,7 @@ export class StateChannel {
   sendAppend(
     round: StateRound,
     place: StateKeyKind,
-    window: Buffer,
-    key: Buffer,
+    key: KeyBytes,
     part: Uint8Array,
     bytes: Buffer,
     start: number,
@@ -127,7 +131,7 @@ export class StateChannel {
   ): void {
     const count = end - start;
     const length = DATA.bytes.length + lengthOfVarint(count) + count;
-    if (!this.#begin(round.instructionId, place, window, key, part, APPEND, length, round)) return;
+    if (!this.#begin(round.instructionId, place, key, part, APPEND, length, round)) return;
     DATA.write(this.#out);
     this.#out.writeVarint(count);
     this.#out.writeBytes(bytes, start, end);
@@ -135,16 +139,15 @@ export class StateChannel {
   }
 
   /** For rounds. */
-  sendClear(round: StateRound, place: StateKeyKind, window: Buffer, key: Buffer, part: Uint8Array): void {
-    if (this.#begin(round.instructionId, place, window, key, part, CLEAR, 0, round)) this.#end();
+  sendClear(round: StateRound, place: StateKeyKind, key: KeyBytes, part: Uint8Array): void {
+    if (this.#begin(round.instructionId, place, key, part, CLEAR, 0, round)) this.#end();
   }
 
   /** All of a request but the body of what is asked, of which it writes tag and length. False: nobody can be asked. */
   #begin(
     instructionId: Buffer,
     place: StateKeyKind,
-    window: Buffer,
-    key: Buffer,
+    key: KeyBytes,
     part: Uint8Array,
     request: FieldTag,
     bodyLength: number,
@@ -155,10 +158,10 @@ export class StateChannel {
       return false;
     }
     const number = this.#nextId++;
-    this.#waiting.set(number, waiting);
+    this.#await(number, waiting);
     this.traffic.stateRequests++;
     const digits = digitsOf(number);
-    const keyLength = place.length(window, key, part);
+    const keyLength = place.length(key, part);
     const length =
       ID.bytes.length +
       1 +
@@ -179,7 +182,7 @@ export class StateChannel {
     writeBytesField(out, INSTRUCTION_ID, instructionId);
     STATE_KEY.write(out);
     out.writeVarint(keyLength);
-    place.write(out, window, key, part);
+    place.write(out, key, part);
     request.write(out);
     out.writeVarint(bodyLength);
     return true;
@@ -200,10 +203,23 @@ export class StateChannel {
     this.#out.reset();
   }
 
+  #await(number: number, waiting: Waiting): void {
+    while (this.#waiting[number & (this.#waiting.length - 1)] !== undefined) {
+      const before = this.#waiting;
+      const grown = new Array<Waiting | undefined>(before.length * 2).fill(undefined);
+      for (let each = Math.max(0, number - before.length); each < number; each++) {
+        grown[each & (grown.length - 1)] = before[each & (before.length - 1)];
+      }
+      this.#waiting = grown;
+    }
+    this.#waiting[number & (this.#waiting.length - 1)] = waiting;
+  }
+
   #take(response: ByteReader): void {
     let id = -1;
     let error = "";
-    let page: Buffer = NO_BYTES;
+    let pageStart = 0;
+    let pageEnd = 0;
     let token: Buffer = NO_BYTES;
     while (response.remaining > 0) {
       const tag = response.readVarint();
@@ -218,9 +234,13 @@ export class StateChannel {
           const end = response.readVarint() + response.position;
           while (response.position < end) {
             const part = response.readVarint();
-            if (part === GET_TOKEN) token = response.readBytes(response.readVarint());
-            else if (part === GET_DATA) page = response.readBytes(response.readVarint());
-            else skipField(response, part);
+            if (part === GET_TOKEN) {
+              token = response.readBytes(response.readVarint());
+            } else if (part === GET_DATA) {
+              const count = response.readVarint();
+              pageStart = response.skip(count);
+              pageEnd = pageStart + count;
+            } else skipField(response, part);
           }
           break;
         }
@@ -228,18 +248,20 @@ export class StateChannel {
           skipField(response, tag);
       }
     }
-    const waiting = this.#waiting.get(id);
+    if (id < 0 || id >= this.#nextId || id < this.#nextId - this.#waiting.length) return;
+    const place = id & (this.#waiting.length - 1);
+    const waiting = this.#waiting[place];
     if (waiting === undefined) return;
-    this.#waiting.delete(id);
-    if (error === "") waiting.answered(page, token);
+    this.#waiting[place] = undefined;
+    if (error === "") waiting.answered(response.buffer, pageStart, pageEnd, token);
     else waiting.failed(new Error(`the runner refuses a state request: ${error}`));
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const each of waiting) each.failed(error);
+    const waiting = this.#waiting;
+    this.#waiting = new Array(WAITING_MIN).fill(undefined);
+    for (const each of waiting) each?.failed(error);
   }
 }
 
@@ -259,36 +281,28 @@ export class StateRound implements Waiting {
    * @param part of the state key: the map key of a multimap
    * @param what is read, for the message of an error
    */
-  get(
-    place: StateKeyKind,
-    window: Buffer,
-    key: Buffer,
-    part: Uint8Array,
-    what: string,
-    target: StateTarget,
-  ): void {
+  get(place: StateKeyKind, key: KeyBytes, part: Uint8Array, what: string, target: StateTarget): void {
     this.#left++;
-    const read = new PagedRead(this, this.channel, place, window, key, part, what, target);
+    const read = new PagedRead(this, this.channel, place, key, part, what, target);
     this.channel.sendGet(this, place, NO_BYTES, read);
   }
 
   /** Adds elements, nested: bytes from `start` to `end`. */
   append(
     place: StateKeyKind,
-    window: Buffer,
-    key: Buffer,
+    key: KeyBytes,
     part: Uint8Array,
     bytes: Buffer,
     start: number,
     end: number,
   ): void {
     this.#left++;
-    this.channel.sendAppend(this, place, window, key, part, bytes, start, end);
+    this.channel.sendAppend(this, place, key, part, bytes, start, end);
   }
 
-  clear(place: StateKeyKind, window: Buffer, key: Buffer, part: Uint8Array): void {
+  clear(place: StateKeyKind, key: KeyBytes, part: Uint8Array): void {
     this.#left++;
-    this.channel.sendClear(this, place, window, key, part);
+    this.channel.sendClear(this, place, key, part);
   }
 
   /** Settles when all have been answered; rejects with the first error. Undefined: nothing was asked. */
@@ -321,22 +335,28 @@ class PagedRead implements Waiting {
     private readonly round: StateRound,
     private readonly channel: StateChannel,
     private readonly place: StateKeyKind,
-    readonly window: Buffer,
-    readonly key: Buffer,
+    readonly key: KeyBytes,
     readonly part: Uint8Array,
     private readonly what: string,
     private readonly target: StateTarget,
   ) {}
 
-  answered(page: Buffer, token: Buffer): void {
+  answered(bytes: Buffer, start: number, end: number, token: Buffer): void {
     // An empty page is not the end: only an empty token is.
-    if (token.length > 0) {
+    if (token.length > 0 || this.#pages !== undefined) {
       this.#pages ??= [];
-      this.#pages.push(page);
+      this.#pages.push(Buffer.from(bytes.subarray(start, end)));
+    }
+    if (token.length > 0) {
       this.channel.sendGet(this.round, this.place, token, this);
       return;
     }
-    this.target.load(this.#pages === undefined ? page : Buffer.concat([...this.#pages, page]));
+    if (this.#pages === undefined) {
+      this.target.load(bytes, start, end);
+    } else {
+      const all = Buffer.concat(this.#pages);
+      this.target.load(all, 0, all.length);
+    }
     this.round.answered();
   }
 

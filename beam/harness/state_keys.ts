@@ -3,7 +3,15 @@
  * message object, since there are some for each key that a bundle touches. Source: beam_fn_api.proto, StateKey.
  */
 import { ByteWriter } from "../model/bytes.js";
-import { FieldTag, lengthOfBytesField, lengthOfVarint, writeBytesField } from "./proto_fields.js";
+import type { KeyBytes } from "./key_state.js";
+import {
+  FieldTag,
+  lengthOfBytesField,
+  lengthOfField,
+  lengthOfVarint,
+  writeBytesField,
+  writeLatin1Field,
+} from "./proto_fields.js";
 
 /** Number of the field of StateKey that names a kind of user state. */
 const KIND = { bag: 3, multimapKeys: 6, multimap: 7, orderedList: 9 } as const;
@@ -18,15 +26,17 @@ const KEY = new FieldTag(4);
 /** The map key of a multimap, the range of an ordered list. */
 const PART = new FieldTag(5);
 
-/** What a StateKey says beside the window and key that it is of. */
+/** What a StateKey says beside the key and window that it is of. */
 export interface StateKeyKind {
   /** Of what `write` writes. */
-  length(window: Buffer, key: Buffer, part: Uint8Array): number;
-  write(out: ByteWriter, window: Buffer, key: Buffer, part: Uint8Array): void;
+  length(key: KeyBytes, part: Uint8Array): number;
+  write(out: ByteWriter, key: KeyBytes, part: Uint8Array): void;
 }
 
-/** No bytes: the window of the global window, the part of what has none. */
+/** No bytes: the part of what has none. */
 export const NO_BYTES = Buffer.alloc(0);
+/** Of what is no state of a key. */
+export const NO_KEY: KeyBytes = { id: "", keyLength: 0 };
 
 /** One cell of a transform, for all keys. The part is, for a multimap, the map key. */
 export class CellKey implements StateKeyKind {
@@ -44,25 +54,26 @@ export class CellKey implements StateKeyKind {
     this.#front = front.toBytes();
   }
 
-  length(window: Buffer, key: Buffer, part: Uint8Array): number {
-    const length = this.#bodyLength(window, key, part);
+  length(key: KeyBytes, part: Uint8Array): number {
+    const length = this.#bodyLength(key, part);
     return this.#kind.bytes.length + lengthOfVarint(length) + length;
   }
 
-  write(out: ByteWriter, window: Buffer, key: Buffer, part: Uint8Array): void {
+  write(out: ByteWriter, key: KeyBytes, part: Uint8Array): void {
+    const { id, keyLength } = key;
     this.#kind.write(out);
-    out.writeVarint(this.#bodyLength(window, key, part));
+    out.writeVarint(this.#bodyLength(key, part));
     out.writeBytes(this.#front);
-    writeBytesField(out, WINDOW, window);
-    writeBytesField(out, KEY, key);
+    writeLatin1Field(out, WINDOW, id, keyLength, id.length);
+    writeLatin1Field(out, KEY, id, 0, keyLength);
     writeBytesField(out, PART, this.#isList ? WHOLE_RANGE : part);
   }
 
-  #bodyLength(window: Buffer, key: Buffer, part: Uint8Array): number {
+  #bodyLength({ id, keyLength }: KeyBytes, part: Uint8Array): number {
     return (
       this.#front.length +
-      lengthOfBytesField(WINDOW, window) +
-      lengthOfBytesField(KEY, key) +
+      lengthOfField(WINDOW, id.length - keyLength) +
+      lengthOfField(KEY, keyLength) +
       lengthOfBytesField(PART, this.#isList ? WHOLE_RANGE : part)
     );
   }

@@ -9,7 +9,7 @@
 import { ByteWriter } from "../model/bytes.js";
 import { writeInstant } from "../model/coders/instant.js";
 import { NO_FIRING_BYTE } from "../model/coders/pane_info.js";
-import type { ChangedTimer } from "./key_state.js";
+import type { ChangedTimer, KeyBytes } from "./key_state.js";
 import { PIECE_BYTES } from "./piece_bytes.js";
 
 export class TimerOutput {
@@ -23,12 +23,12 @@ export class TimerOutput {
     private readonly sendPiece: (output: TimerOutput) => void,
   ) {}
 
-  write(key: Buffer, window: Buffer, timer: ChangedTimer): void {
+  write({ id, keyLength }: KeyBytes, timer: ChangedTimer): void {
     const { writer } = this;
-    writer.writeBytes(key);
+    writer.writeLatin1(id, 0, keyLength);
     writer.writeString(timer.tag);
     writer.writeInt32(1);
-    writer.writeBytes(window);
+    writer.writeLatin1(id, keyLength, id.length);
     writer.writeByte(timer.isSet ? 0 : 1);
     if (timer.isSet) {
       writeInstant(timer.fireTimestamp, writer);

@@ -72,6 +72,15 @@ export class ByteWriter {
     this.length += count;
   }
 
+  /** Appends the characters `text[start, end)`, none above U+00FF, as one byte each. */
+  writeLatin1(text: string, start: number, end: number): void {
+    this.reserve(end - start);
+    const { buffer } = this;
+    let at = this.length;
+    for (let i = start; i < end; i++) buffer[at++] = text.charCodeAt(i);
+    this.length = at;
+  }
+
   /**
    * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement,
    * seven bits a byte, lowest first (negative values take ten bytes).

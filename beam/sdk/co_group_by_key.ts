@@ -1,6 +1,8 @@
 /**
  * Groups several keyed collections by their common key. Beam has no primitive for it: each element is tagged with the
- * number of its collection, all are flattened and grouped, and each pane is sorted into one array for each collection.
+ * name of its collection, and all are flattened and grouped. A pane is what came, with its tags, or sorted into one
+ * array for each collection by one step more. Where a runner groups for the workers, that step is a stage of its own
+ * when what follows has state: each pane then makes the way from the runner to a worker and back once more.
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import { CorruptBytesError } from "../model/bytes.js";
@@ -12,42 +14,36 @@ import { DoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
 import { applyParDo, type Collection, coderOf, composite, flattenAll, groupByKey } from "./graph.js";
 import { registerDoFn } from "./registry.js";
 
-/** A value with the number of the collection that it came from. */
-interface Tagged {
-  readonly tag: number;
+/** A value with the name of the collection that it came from. */
+interface TaggedValue {
+  readonly tag: string;
   readonly value: unknown;
 }
 
+/** One value of a group that is not sorted: of which of the collections it is, and what it is. */
+export type Tagged<I extends Record<string, Collection<any>>> = {
+  readonly [N in keyof I & string]: I[N] extends Collection<KV<any, infer V>>
+    ? { readonly tag: N; readonly value: V }
+    : never;
+}[keyof I & string];
 /** For each collection, the values of one key in one pane. */
 export type CoGrouped<I extends Record<string, Collection<any>>> = {
   readonly [N in keyof I]: I[N] extends Collection<KV<any, infer V>> ? readonly V[] : never;
 };
 type KeyOf<I> = I[keyof I] extends Collection<KV<infer K, any>> ? K : never;
+type Inputs = Record<string, Collection<KV<any, any>>>;
 
 /**
  * All inputs must have the same key coder and windowing. Panes are as the trigger of that windowing says; the default
  * trigger emits nothing in the global window before its input ends.
  */
-export function coGroupByKey<const I extends Record<string, Collection<KV<any, any>>>>(
+export function coGroupByKey<const I extends Inputs>(
   name: string,
   inputs: I,
 ): Collection<KV<KeyOf<I>, CoGrouped<I>>> {
-  const names = Object.keys(inputs);
   return composite(name, inputs, (sources) => {
-    const coders = names.map((input) => {
-      const coder = coderOf(sources[input]!);
-      if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is no collection of KVs`);
-      return coder as KVCoder<any, any>;
-    });
-    const tagged = new KVCoder(coders[0]!.key, new UnionCoder(coders.map((coder) => coder.value)));
-    const parts = names.map(
-      (input, tag) =>
-        applyParDo(`Tag ${input}`, sources[input]!, new TagUnion({ tag }), { main: tagged }).main!,
-    );
-    const grouped = groupByKey(
-      "Group",
-      flattenAll("Flatten", parts as [Collection<any>]) as Collection<KV<any, any>>,
-    );
+    const coders = coderOfEach(name, sources);
+    const names = Object.keys(sources);
     const result = new KVCoder(
       coders[0]!.key,
       new CoGroupedCoder(
@@ -55,13 +51,49 @@ export function coGroupByKey<const I extends Record<string, Collection<KV<any, a
         coders.map((coder) => coder.value),
       ),
     );
-    return applyParDo("Sort", grouped, new SortUnion({ names }), { main: result }).main!;
+    return applyParDo("Sort", grouped(sources, coders), new SortUnion({ names }), { main: result }).main!;
   }) as Collection<any>;
+}
+
+/**
+ * As `coGroupByKey`, with the values of a pane as they came, each with the name of its collection. For a stateful DoFn
+ * behind it that takes values one by one: nothing then lies between the group and the DoFn.
+ */
+export function coGroupTagged<const I extends Inputs>(
+  name: string,
+  inputs: I,
+): Collection<KV<KeyOf<I>, Iterable<Tagged<I>>>> {
+  return composite(name, inputs, (sources) =>
+    grouped(sources, coderOfEach(name, sources)),
+  ) as Collection<any>;
+}
+
+function coderOfEach(name: string, inputs: Inputs): KVCoder<any, any>[] {
+  return Object.entries(inputs).map(([input, collection]) => {
+    const coder = coderOf(collection);
+    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is no collection of KVs`);
+    return coder as KVCoder<any, any>;
+  });
+}
+
+function grouped(inputs: Inputs, coders: readonly KVCoder<any, any>[]): Collection<KV<any, any>> {
+  const names = Object.keys(inputs);
+  const tagged = new KVCoder(
+    coders[0]!.key,
+    new UnionCoder(
+      names,
+      coders.map((coder) => coder.value),
+    ),
+  );
+  const parts = names.map(
+    (tag) => applyParDo(`Tag ${tag}`, inputs[tag]!, new TagUnion({ tag }), { main: tagged }).main!,
+  );
+  return groupByKey("Group", flattenAll("Flatten", parts as [Collection<any>]) as Collection<KV<any, any>>);
 }
 
 type Outputs = OutputSpecs & { readonly main: Coder<any> };
 
-class TagUnion extends DoFn<KV<unknown, unknown>, Outputs, { tag: number }> {
+class TagUnion extends DoFn<KV<unknown, unknown>, Outputs, { tag: string }> {
   static readonly urn = "beam:dofn:ts:co_group_by_key_tag:v1";
   declare readonly outputs: Outputs;
   readonly #tag = this.config.tag;
@@ -73,21 +105,19 @@ class TagUnion extends DoFn<KV<unknown, unknown>, Outputs, { tag: number }> {
 
 const NOTHING: unknown[] = [];
 
-class SortUnion extends DoFn<KV<unknown, Iterable<Tagged>>, Outputs, { names: string[] }> {
+class SortUnion extends DoFn<KV<unknown, Iterable<TaggedValue>>, Outputs, { names: string[] }> {
   static readonly urn = "beam:dofn:ts:co_group_by_key_sort:v1";
   declare readonly outputs: Outputs;
-  readonly #names = this.config.names;
   /** What a pane is before it holds anything. Copied, it gives all panes one shape. */
   readonly #nothing: Record<string, unknown[]> = Object.fromEntries(
-    this.#names.map((name) => [name, NOTHING]),
+    this.config.names.map((name) => [name, NOTHING]),
   );
 
-  process(element: KV<unknown, Iterable<Tagged>>, ctx: ElementContext<Outputs>): void {
+  process(element: KV<unknown, Iterable<TaggedValue>>, ctx: ElementContext<Outputs>): void {
     const sorted = { ...this.#nothing };
     for (const { tag, value } of element.value) {
-      const name = this.#names[tag]!;
-      if (sorted[name] === NOTHING) sorted[name] = [value];
-      else sorted[name]!.push(value);
+      if (sorted[tag] === NOTHING) sorted[tag] = [value];
+      else sorted[tag]!.push(value);
     }
     ctx.emit.main({ key: element.key, value: sorted });
   }
@@ -97,31 +127,37 @@ registerDoFn(TagUnion);
 registerDoFn(SortUnion);
 
 /**
- *     varint tag | value, nested, by the coder with that number
+ *     varint number of the collection | value, nested, by the coder with that number
+ *
+ * The payload is the JSON array of the collections' names.
  */
-class UnionCoder implements Coder<Tagged> {
-  static readonly URN = "beam:coder:ts:union:v1";
+class UnionCoder implements Coder<TaggedValue> {
+  static readonly URN = "beam:coder:ts:union:v2";
   readonly isDeterministic: boolean;
 
-  constructor(private readonly coders: readonly Coder<any>[]) {
+  constructor(
+    private readonly names: readonly string[],
+    private readonly coders: readonly Coder<any>[],
+  ) {
     this.isDeterministic = coders.every((coder) => coder.isDeterministic);
   }
 
-  encode(tagged: Tagged, out: ByteWriter): void {
-    out.writeVarint(tagged.tag);
-    this.coders[tagged.tag]!.encode(tagged.value, out, "nested");
+  encode({ tag, value }: TaggedValue, out: ByteWriter): void {
+    const number = this.names.indexOf(tag);
+    out.writeVarint(number);
+    this.coders[number]!.encode(value, out, "nested");
   }
 
-  decode(input: ByteReader): Tagged {
-    const tag = input.readVarint();
-    const coder = this.coders[tag];
-    if (coder === undefined) throw new CorruptBytesError(`union tag ${tag} of ${this.coders.length}`);
-    return { tag, value: coder.decode(input, "nested") };
+  decode(input: ByteReader): TaggedValue {
+    const number = input.readVarint();
+    const tag = this.names[number];
+    if (tag === undefined) throw new CorruptBytesError(`union tag ${number} of ${this.names.length}`);
+    return { tag, value: this.coders[number]!.decode(input, "nested") };
   }
 
   toProto(ids: CoderIds) {
     return {
-      spec: { urn: UnionCoder.URN, payload: new Uint8Array() },
+      spec: { urn: UnionCoder.URN, payload: namesToBytes(this.names) },
       componentCoderIds: this.coders.map((coder) => ids.getCoderId(coder)),
     };
   }
@@ -164,14 +200,22 @@ class CoGroupedCoder implements Coder<Record<string, unknown[]>> {
 
   toProto(ids: CoderIds) {
     return {
-      spec: { urn: CoGroupedCoder.URN, payload: Buffer.from(JSON.stringify(this.names)) },
+      spec: { urn: CoGroupedCoder.URN, payload: namesToBytes(this.names) },
       componentCoderIds: this.coders.map((coder) => ids.getCoderId(coder)),
     };
   }
 }
 
-registerCoder(UnionCoder.URN, (_payload, components) => new UnionCoder(components));
+function namesToBytes(names: readonly string[]): Uint8Array {
+  return Buffer.from(JSON.stringify(names));
+}
+
+function namesFromBytes(bytes: Uint8Array): string[] {
+  return JSON.parse(Buffer.from(bytes).toString("utf8"));
+}
+
+registerCoder(UnionCoder.URN, (payload, components) => new UnionCoder(namesFromBytes(payload), components));
 registerCoder(
   CoGroupedCoder.URN,
-  (payload, components) => new CoGroupedCoder(JSON.parse(Buffer.from(payload).toString("utf8")), components),
+  (payload, components) => new CoGroupedCoder(namesFromBytes(payload), components),
 );

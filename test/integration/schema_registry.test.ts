@@ -188,7 +188,7 @@ describe("schemas of a registry", function () {
       const jars = await startOrSkip(this, () => resolveJars(request));
       const { fields, ...rest } = JSON.parse(OWN_SCHEMA("order"));
       const reversed = JSON.stringify({ ...rest, fields: fields.reverse() });
-      const api = apicurio!.address.replace("/apis/ccompat/v7", "/apis/registry/v2");
+      const api = apicurio!.address.replace("/apis/ccompat/v7", "/apis/registry/v3");
       await runProgram(javaCommand(), [
         ...["-Xmx128m", "-cp", join(jars, "lib", "*"), `${APICURIO_SERDE}/ApicurioProducer.java`],
         ...[kafka.bootstrap(), api, "20"],
@@ -204,6 +204,20 @@ describe("schemas of a registry", function () {
         [pair?.customer_id, pair?.order_amount, pair?.created_at],
         ["customer_id-7", 7, new Date(7)],
       );
+    });
+
+    it("GUIDs, which it neither gives nor looks up, make dead letters that say so", async () => {
+      const guid = Buffer.from("01000102030405060708090a0b0c0d0e0f", "hex");
+      await topics.peer.send(topics.orders, [
+        { key: "o-1", value: Buffer.from("a body"), headers: { __value_schema_id: guid } },
+      ]);
+      await start(apicurio!.address).finished;
+      const [message, ...others] = await deadLetters();
+      assert.match(
+        message!,
+        /GUID 00010203-0405-0607-0809-0a0b0c0d0e0f, and the schema registry at .* does not look up/,
+      );
+      assert.deepEqual(others, []);
     });
   });
 

@@ -1,6 +1,7 @@
 /** The local services, really started: what they keep, who may end them, and what is found again after a crash. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -8,6 +9,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -34,6 +36,7 @@ import { isMarked, killMarked } from "../../services/process.js";
 import { markOf, writeRecord } from "../../services/record.js";
 import { FROM_SOURCE } from "../fixtures/from_source.js";
 import { skipBecause } from "../fixtures/skip.js";
+import { until } from "../fixtures/until.js";
 
 describe("services", function () {
   this.timeout(120_000);
@@ -164,6 +167,27 @@ describe("services", function () {
         const missing = batches.flat().filter(({ _id }) => !kept.has(_id));
         await collection.insertMany(missing);
         assert.equal(await collection.countDocuments(), 4_000);
+      });
+    });
+
+    it("does not let its file grow with what is no longer in use, and starts without reading all documents", async () => {
+      const dataDir = join(folder, "mongodb");
+      const server = await started(startMongodb({ dataDir, backend: "file" }));
+      const commits = 400;
+      await withCollection(server.address, async (collection) => {
+        await collection.createIndex({ order_id: 1 });
+        for (let commit = 0; commit < commits; commit++) {
+          const documents = Array.from({ length: 8 }, () => ({ _id: randomUUID(), order_id: randomUUID() }));
+          await collection.insertMany(documents, { writeConcern: { w: "majority" } });
+        }
+      });
+      // Each commit writes some dozens of pages; all of them together would be 60 MB.
+      const file = join(dataDir, "documents.h2");
+      await until("the file to be small", () => statSync(file).size < 12e6 || undefined);
+      await server.restart();
+      await withCollection(server.address, async (collection) => {
+        assert.equal(await collection.countDocuments(), 8 * commits);
+        assert.deepEqual((await collection.indexes()).map(({ name }) => name).sort(), ["_id_", "order_id_1"]);
       });
     });
 

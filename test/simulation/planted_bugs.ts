@@ -50,8 +50,8 @@ export const PLANTED_BUGS = {
           const before = duplicates_orders.delta + duplicates_payments.delta;
           process.call(this, element, ctx);
           if (duplicates_orders.delta + duplicates_payments.delta === before) return;
-          const [arrived] = [...element.value.orders, ...element.value.payments];
-          const { created_at } = arrived!.event;
+          const [arrived] = element.value;
+          const { created_at } = arrived!.value.event;
           ctx.timers.expiry.set(created_at + 2 * this.config.timeoutMs + 1, String(created_at));
         };
       }),

@@ -15,7 +15,8 @@ const MANY = 200;
 
 export const PLANTED_RECOVERY_BUGS = {
   "a document says that it was made before": {
-    caughtBy: ["a replay writes the same"],
+    // Where the sink compares it with what is there, it is taken for another's, and refused.
+    caughtBy: ["a replay writes the same", "every event in one place"],
     scenarios: { store: "durable" },
     seedsMax: MANY,
     plant: () => {

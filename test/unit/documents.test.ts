@@ -34,6 +34,31 @@ function links(text: string): string[] {
   return [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1]!);
 }
 
+/** Of a table: the cells of each row. */
+function rowsUnder(text: string, heading: string): string[][] {
+  const section = text.slice(text.indexOf(heading)).split(/\n## /)[0]!;
+  const rows = section.split("\n").filter((line) => line.startsWith("|") && !/^\|[-|]+$/.test(line));
+  return rows.slice(1).map((row) => row.slice(1, -1).split(" | "));
+}
+
+describe("the table of rules", () => {
+  const rows = rowsUnder(readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8"), "## Where is the rule for");
+
+  it("points each rule at one file", () => {
+    assert.ok(rows.length > 80, `${rows.length} rows`);
+    const others = rows.filter(([, file]) => {
+      const [, path] = /^ ?`([^`]+\.ts)` $/.exec(file ?? "") ?? [];
+      return path === undefined || !existsSync(join(ROOT, path));
+    });
+    assert.deepEqual(others, []);
+  });
+
+  it("has each rule once", () => {
+    const rules = rows.map(([rule]) => rule);
+    assert.equal(new Set(rules).size, rules.length);
+  });
+});
+
 describe("documents", () => {
   for (const document of documents()) {
     it(`${document} names files that exist`, () => {

@@ -10,7 +10,11 @@
 import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
 import { type FiredTimer, Operator, type OperatorContext } from "../../exec/operator.js";
 import type { Receiver, Windows } from "../../exec/receiver.js";
-import type { ExecServices } from "../../exec/services.js";
+import type {
+  CollectionWatermarkServices,
+  KeyedStateServices,
+  UserCodeServices,
+} from "../../exec/services.js";
 import { WindowMapping } from "../../exec/side_input_reader.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
@@ -53,7 +57,7 @@ const EXPIRY_DELAY_MS = 4;
 
 export class CollectSideInputOperator extends Operator implements Receiver {
   override readonly input: Receiver = this;
-  readonly #services: ExecServices;
+  readonly #services: KeyedStateServices;
   readonly #coder: Coder<unknown>;
   readonly #mapping: WindowMapping;
   readonly #allowedLatenessMs: number;
@@ -66,7 +70,7 @@ export class CollectSideInputOperator extends Operator implements Receiver {
   readonly #key = new ByteWriter(32);
   readonly #value = new ByteWriter();
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext<KeyedStateServices>) {
     super();
     const [input] = Object.values(context.transform.inputs);
     const { consumer, name }: CollectPayload = payloadOf(context);
@@ -106,9 +110,11 @@ const END_FAMILY = "~side-inputs-end";
 const LOOK_FAMILY = "~side-inputs-look";
 const LOOK_INTERVAL_MS = 20;
 
+type AwaitServices = KeyedStateServices & CollectionWatermarkServices & Pick<UserCodeServices, "clock">;
+
 export class AwaitSideInputsOperator extends Operator implements Receiver {
   override readonly input: Receiver = this;
-  readonly #services: ExecServices;
+  readonly #services: AwaitServices;
   readonly #output: Receiver;
   readonly #sides: readonly { readonly collection: string; readonly mapping: WindowMapping }[];
   readonly #windowCoder: Coder<BoundedWindow>;
@@ -123,7 +129,7 @@ export class AwaitSideInputsOperator extends Operator implements Receiver {
   readonly #writer = new ByteWriter();
   readonly #reader = new ByteReader();
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext<AwaitServices>) {
     super();
     const { services, transform, transformId } = context;
     const [input] = Object.values(transform.inputs);

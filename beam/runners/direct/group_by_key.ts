@@ -11,7 +11,7 @@
 import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
 import { type FiredTimer, Operator, type OperatorContext, type Windowing } from "../../exec/operator.js";
 import type { Receiver, Windows } from "../../exec/receiver.js";
-import type { ExecServices } from "../../exec/services.js";
+import type { KeyedStateServices } from "../../exec/services.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { Coder } from "../../model/coders/coder.js";
@@ -76,7 +76,7 @@ export function checkGroupable(name: string, strategy: runnerApi.WindowingStrate
 
 export class GroupByKeyOperator extends Operator implements Receiver {
   override readonly input: Receiver = this;
-  readonly #services: ExecServices;
+  readonly #services: KeyedStateServices;
   readonly #output: Receiver;
   readonly #keyCoder: Coder<unknown>;
   readonly #valueCoder: Coder<unknown>;
@@ -92,7 +92,7 @@ export class GroupByKeyOperator extends Operator implements Receiver {
   readonly #writer = new ByteWriter();
   readonly #reader = new ByteReader();
 
-  constructor(context: OperatorContext) {
+  constructor(context: OperatorContext<KeyedStateServices>) {
     super();
     const [input] = Object.values(context.transform.inputs);
     const [output] = Object.keys(context.transform.outputs);

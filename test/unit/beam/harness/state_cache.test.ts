@@ -4,8 +4,8 @@ import { StateCache } from "../../../../beam/harness/state_cache.js";
 
 function key(id: string, bytes: number): KeyState {
   const cell = new Cell();
-  cell.load(Buffer.alloc(bytes));
-  return new KeyState(id, Buffer.from(id), Buffer.alloc(0), [cell], []);
+  cell.load(Buffer.alloc(bytes), 0, bytes);
+  return new KeyState(id, id.length, [cell], []);
 }
 
 describe("state cache", () => {
