@@ -2,7 +2,8 @@
  * A bundle on its way through the fleet: what has come for it, so that another worker can be given it again, and what its
  * worker has sent, which the runner gets only when the bundle has succeeded.
  */
-import { fnApi, runnerApi } from "@order-payment-stream/beam/protos";
+import { fnApi } from "@order-payment-stream/beam/protos";
+import { portsOf, timerFamiliesOf } from "./bundle_ports.js";
 import type { FleetWorker } from "./fleet_worker.js";
 import type { CellChange } from "./user_state.js";
 
@@ -107,33 +108,4 @@ export function withTimersTwice(elements: fnApi.Elements): fnApi.Elements {
     part.timers.length === 0 ? [part] : [{ ...part, isLast: false }, part],
   );
   return { ...elements, timers };
-}
-
-const SOURCE = "beam:runner:source:v1";
-const SINK = "beam:runner:sink:v1";
-export const SDF_PROCESS = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
-const PAR_DO = "beam:transform:pardo:v1";
-
-export function isSource(descriptor: fnApi.ProcessBundleDescriptor): boolean {
-  return Object.values(descriptor.transforms).some(({ spec }) => spec?.urn === SDF_PROCESS);
-}
-
-/** Transforms that take from or give to the data stream. */
-export function portsOf(descriptor: fnApi.ProcessBundleDescriptor): { sources: string[]; sinks: string[] } {
-  const withUrn = (urn: string) =>
-    Object.entries(descriptor.transforms)
-      .filter(([, { spec }]) => spec?.urn === urn)
-      .map(([id]) => id);
-  return { sources: withUrn(SOURCE), sinks: withUrn(SINK) };
-}
-
-/** Transforms and their families of timers. */
-export function timerFamiliesOf(descriptor: fnApi.ProcessBundleDescriptor): [string, string][] {
-  return Object.entries(descriptor.transforms).flatMap(([id, { spec }]) =>
-    spec?.urn === PAR_DO
-      ? Object.keys(runnerApi.ParDoPayload.fromBinary(spec.payload).timerFamilySpecs).map(
-          (family): [string, string] => [id, family],
-        )
-      : [],
-  );
 }

@@ -1,6 +1,7 @@
 /** Which bundles workers get: none of the sources while the job stands still or drains, and none before it has taken over. */
-import { sleep } from "@order-payment-stream/beam/io";
-import { type FleetBundle, isSource, NOTHING, type Substitute } from "./fleet_bundle.js";
+import { sleep, systemClock } from "@order-payment-stream/beam/io";
+import { isSource } from "./bundle_ports.js";
+import { type FleetBundle, NOTHING, type Substitute } from "./fleet_bundle.js";
 import { FleetTakeover, type OwedByJob } from "./fleet_takeover.js";
 import type { GraphNames } from "./graph_names.js";
 
@@ -35,7 +36,7 @@ export class FleetGate {
 
   /** A bundle has come, or ended. */
   note(): void {
-    this.#lastMs = Date.now();
+    this.#lastMs = systemClock.elapsed();
   }
 
   /** What is to be answered for a bundle; or that a worker gets it; or nobody for now. */
@@ -57,7 +58,7 @@ export class FleetGate {
   async standStill(underWay: () => number): Promise<readonly FleetBundle[]> {
     const held: FleetBundle[] = [];
     this.held = held;
-    while (underWay() > held.length || Date.now() - this.#lastMs < QUIET_MS) await sleep(LOOK_MS);
+    while (underWay() > held.length || systemClock.elapsed() - this.#lastMs < QUIET_MS) await sleep(LOOK_MS);
     return held;
   }
 

@@ -3,8 +3,9 @@
  * what of splittable elements is put off. It is what a job that takes its place goes on with.
  */
 import { type fnApi, runnerApi } from "@order-payment-stream/beam/protos";
+import { isSource, portsOf } from "./bundle_ports.js";
 import { type EncodedTimer, elementsOn, timersIn } from "./coder_lengths.js";
-import { type FleetBundle, isSource, portsOf } from "./fleet_bundle.js";
+import type { FleetBundle } from "./fleet_bundle.js";
 import type { GraphNames } from "./graph_names.js";
 
 /** Of a stage, by names. */

@@ -4,15 +4,10 @@
  * with the timers and residuals that the other job's stage owed, and with an element for each stage behind it, so that
  * they get a bundle, too. What these elements make is dropped, and the sources wait until all stages have had theirs.
  */
+import { every, systemClock } from "@order-payment-stream/beam/io";
 import { type fnApi, runnerApi } from "@order-payment-stream/beam/protos";
-import {
-  type FleetBundle,
-  isSource,
-  NOTHING,
-  portsOf,
-  SDF_PROCESS,
-  type Substitute,
-} from "./fleet_bundle.js";
+import { isSource, portsOf, SDF_PROCESS } from "./bundle_ports.js";
+import { type FleetBundle, NOTHING, type Substitute } from "./fleet_bundle.js";
 import type { OwedByStage } from "./fleet_ledger.js";
 import type { GraphNames } from "./graph_names.js";
 import type { Cell } from "./user_state.js";
@@ -33,9 +28,9 @@ export class FleetTakeover {
   isOver = false;
   readonly #left: Map<string, OwedByStage>;
   readonly #held: FleetBundle[] = [];
-  readonly #startedMs = Date.now();
-  readonly #looking: NodeJS.Timeout;
-  #lastMs = Date.now();
+  readonly #startedMs = systemClock.elapsed();
+  readonly #endLooks: () => void;
+  #lastMs = systemClock.elapsed();
 
   constructor(
     owed: OwedByJob,
@@ -44,13 +39,12 @@ export class FleetTakeover {
     private readonly onOver: (held: readonly FleetBundle[], missed: readonly string[]) => void,
   ) {
     this.#left = new Map(owed.stages);
-    this.#looking = setInterval(() => this.#look(), LOOK_MS);
-    this.#looking.unref();
+    this.#endLooks = every(LOOK_MS, () => this.#look());
   }
 
   /** What to answer for a bundle; undefined: it is kept until this is over. */
   take(bundle: FleetBundle): Substitute | undefined {
-    this.#lastMs = Date.now();
+    this.#lastMs = systemClock.elapsed();
     const name = this.names.stageName(bundle.descriptor);
     const owed = this.#left.get(name);
     if (owed !== undefined) {
@@ -64,11 +58,11 @@ export class FleetTakeover {
 
   end(): void {
     this.isOver = true;
-    clearInterval(this.#looking);
+    this.#endLooks();
   }
 
   #look(): void {
-    const now = Date.now();
+    const now = systemClock.elapsed();
     if (now - this.#lastMs < QUIET_MS) return;
     if (this.#left.size > 0 && now - this.#startedMs < WAIT_MAX_MS) return;
     this.end();

@@ -3,7 +3,7 @@
  * further ones of them; names are what an update goes by.
  */
 import type { fnApi, runnerApi } from "@order-payment-stream/beam/protos";
-import { portsOf } from "./fleet_bundle.js";
+import { portsOf } from "./bundle_ports.js";
 
 /** As Prism calls the parts of a splittable DoFn. */
 const SDF_PART = /^e(.*)_(pwr|splitnsize|processandsplit)$/;

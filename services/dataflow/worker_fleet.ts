@@ -7,13 +7,8 @@
  */
 import { sleep } from "@order-payment-stream/beam/io";
 import { fnApi, provisionApi } from "@order-payment-stream/beam/protos";
-import {
-  type Assignment,
-  elementsByInstruction,
-  FleetBundle,
-  isSource,
-  withTimersTwice,
-} from "./fleet_bundle.js";
+import { isSource } from "./bundle_ports.js";
+import { type Assignment, elementsByInstruction, FleetBundle, withTimersTwice } from "./fleet_bundle.js";
 import { FleetDescriptors } from "./fleet_descriptors.js";
 import { FleetGate, type GateOptions } from "./fleet_gate.js";
 import { FleetLedger } from "./fleet_ledger.js";
