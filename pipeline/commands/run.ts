@@ -16,6 +16,7 @@ import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
 import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
+import { directRunnerOptions } from "../settings/runner_options.js";
 import { registerConnections } from "../settings/worker_settings.js";
 import { printResults, writeResultFiles, writeToMongo } from "../write_results.js";
 import { explain } from "./command.js";
@@ -140,8 +141,7 @@ export async function startPipeline(
     if (serverClock !== undefined) await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
     const run = runDirect(pipeline, {
       store: state.store,
-      bundleSizeMax: settings.bundle_size,
-      bundleTimeMaxMs: settings.bundle_time,
+      ...directRunnerOptions(settings),
       atEnd: settings.drain ?? "expire",
       onFirstCommit: state.onFirstCommit,
       health,
