@@ -78,7 +78,7 @@ export const KAFKA_READ_SETTINGS = settingsTable({
 export const MONGODB_SETTINGS = settingsTable({
   mongodb_uri: {
     description: "MongoDB server, with credentials if it wants any.",
-    expected: "mongodb://host:port or mongodb+srv://host",
+    expected: "mongodb://host:27017 or mongodb+srv://host",
     schema: mongoUri,
     isAddress: true,
     mayRefer: true,
