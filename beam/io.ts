@@ -19,6 +19,7 @@ export {
 } from "./platform/masking.js";
 export { SharedConnections } from "./platform/shared_connections.js";
 export { TrustedClock } from "./platform/trusted_clock.js";
+export { snappyLength, tooLarge, unpackZstd, withLimit } from "./platform/unpacking.js";
 export {
   type ObjectBody,
   type ObjectInfo,

@@ -18,7 +18,7 @@ export interface SubjectInput {
   readonly mongodbUri: string;
   /** Empty or absent when the subject starts. */
   readonly database: string;
-  /** How long the latency subject offers load after its warm-up. */
+  /** How long the latency subject generates load after its warm-up. */
   readonly latencySeconds: number;
   /** State directory whose log holds what the pipeline did to its store; see record_changes.ts. */
   readonly changes: string;

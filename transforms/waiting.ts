@@ -5,7 +5,7 @@
  *
  *     waiting = varint count | count × ( flags u8 | event )    flags: 1 = payment, 2 = paired, 8 = came alone
  *     change  = flags u8 | event                               it was not paired when it came
- *             | flags u8 | event | varint reach                it was, with all that waited within reach, ms
+ *             | flags u8 | event | varint reach                it was, with all that waited and match, T being reach, ms
  *             | 4 | instant bound | varint count               the first events before the bound have expired
  *
  * Invariants
@@ -25,12 +25,15 @@ import {
 
 import type { Order, Payment } from "../schemas/events.js";
 import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
-import { isWithin } from "./match.js";
+import { isPair } from "./match.js";
 import { WaitingEvent, WaitingEvents } from "./waiting_events.js";
 
+const orderIdOf = (order: Order): string => order.order_id;
+const paymentIdOf = (payment: Payment): string => payment.payment_id;
+
 export class Waiting {
-  readonly orders = new WaitingEvents<Order>((order) => order.order_id);
-  readonly payments = new WaitingEvents<Payment>((payment) => payment.payment_id);
+  readonly orders = new WaitingEvents<Order>(orderIdOf);
+  readonly payments = new WaitingEvents<Payment>(paymentIdOf);
 
   /** The one that came when nothing else waited, as long as it waits. */
   alone: WaitingEvent<Order> | WaitingEvent<Payment> | undefined = undefined;
@@ -49,10 +52,14 @@ export class Waiting {
     this.payments.add(payment);
   }
 
-  take({ createdBefore, countMax, events }: Expired): void {
-    this.orders.take(createdBefore, countMax, events);
-    this.payments.take(createdBefore, countMax, events);
-    if (this.alone !== undefined && events.includes(this.alone)) this.alone = undefined;
+  /** Takes out what has expired. */
+  take(expired: Expired): void {
+    const { createdBefore, countMax } = expired;
+    const orders = this.orders.take(createdBefore, countMax);
+    const payments = this.payments.take(createdBefore, countMax - orders.length);
+    expired.events =
+      orders.length === 0 ? payments : payments.length === 0 ? orders : [...orders, ...payments];
+    if (this.alone !== undefined && expired.events.includes(this.alone)) this.alone = undefined;
   }
 
   hasCreatedBefore(bound: number): boolean {
@@ -60,10 +67,12 @@ export class Waiting {
   }
 }
 
-/** Events whose time in state is over; `events` is filled when the change is applied. */
+const NO_EVENTS: readonly WaitingEvent<any>[] = [];
+
+/** Events whose time in state is over; `events` is known when the change was applied. */
 export class Expired {
   readonly kind = "expired";
-  readonly events: WaitingEvent<Order | Payment>[] = [];
+  events: readonly WaitingEvent<any>[] = NO_EVENTS;
 
   /** @param createdBefore which are meant @param countMax how many of them at most */
   constructor(
@@ -155,11 +164,11 @@ export const waitingLog: Changelog<Waiting, WaitingChange> = {
   apply(waiting, change) {
     switch (change.kind) {
       case "order":
-        if (change.isPaired) markPaired(waiting.payments, change);
+        if (change.isPaired) pairOrder(change, waiting.payments);
         waiting.addOrder(change);
         break;
       case "payment":
-        if (change.isPaired) markPaired(waiting.orders, change);
+        if (change.isPaired) pairPayment(change, waiting.orders);
         waiting.addPayment(change);
         break;
       case "expired":
@@ -169,11 +178,10 @@ export const waitingLog: Changelog<Waiting, WaitingChange> = {
   sizeOf: (waiting) => waiting.size,
 };
 
-function markPaired(
-  others: WaitingEvents<Order> | WaitingEvents<Payment>,
-  { event, reachMs }: WaitingEvent<any>,
-): void {
-  for (const other of others) {
-    if (!other.isPaired && isWithin(event, other.event, reachMs)) other.isPaired = true;
-  }
+function pairOrder({ event, reachMs }: WaitingEvent<Order>, payments: WaitingEvents<Payment>): void {
+  for (const payment of payments) payment.isPaired ||= isPair(event, payment.event, reachMs);
+}
+
+function pairPayment({ event, reachMs }: WaitingEvent<Payment>, orders: WaitingEvents<Order>): void {
+  for (const order of orders) order.isPaired ||= isPair(order.event, event, reachMs);
 }

@@ -10,7 +10,7 @@ export class WaitingEvent<E extends Order | Payment> {
   nextOfId: WaitingEvent<E> | undefined = undefined;
 
   /**
-   * @param reachMs T when it came: whatever of the other kind waited within it of a paired one is paired by it
+   * @param reachMs T when it came, by which a paired one has paired others
    * @param cameAlone nothing else waited when it came: the timer without a tag is its own
    */
   constructor(
@@ -25,9 +25,12 @@ export class WaitingEvent<E extends Order | Payment> {
 /** More than these are worth an index. */
 const FEW = 32;
 
+/** Never changed: most keys have events of one kind, and one of it. What is read for each element allocates little. */
+const NONE: WaitingEvent<never>[] = [];
+
 export class WaitingEvents<E extends Order | Payment> {
   /** In the order of their coming; with an index a binary heap, the earliest first. */
-  #events: WaitingEvent<E>[] = [];
+  #events: WaitingEvent<E>[] = NONE;
   /** The first of each id; undefined while there are few. */
   #index: Map<string, WaitingEvent<E>> | undefined;
 
@@ -54,6 +57,10 @@ export class WaitingEvents<E extends Order | Payment> {
   }
 
   add(waiting: WaitingEvent<E>): void {
+    if (this.#events === NONE) {
+      this.#events = [waiting];
+      return;
+    }
     const id = this.idOf(waiting.event);
     let last = this.withId(id);
     if (last !== undefined) {
@@ -74,22 +81,26 @@ export class WaitingEvents<E extends Order | Payment> {
     return false;
   }
 
-  /** Moves those created before `bound` to `taken` until it has `countMax`: by created_at, those of one instant by id. */
-  take(bound: number, countMax: number, taken: WaitingEvent<any>[]): void {
+  /** Takes out those created before `bound`, `countMax` at most: by created_at, those of one instant by id. */
+  take(bound: number, countMax: number): WaitingEvent<E>[] {
     if (this.#index !== undefined) {
+      const taken: WaitingEvent<E>[] = [];
       while (taken.length < countMax && this.hasCreatedBefore(bound)) taken.push(this.#takeEarliest());
-      return;
+      return taken;
     }
-    const isDue = ({ event }: WaitingEvent<E>): boolean => event.created_at < bound;
-    const due = this.#events.filter(isDue);
-    if (due.length > 1) due.sort((a, b) => (this.#isBefore(a, b) ? -1 : 1));
-    due.length = Math.min(due.length, Math.max(0, countMax - taken.length));
-    if (due.length === 0) return;
-    for (const waiting of due) {
-      this.#unlink(waiting);
-      taken.push(waiting);
+    if (countMax <= 0 || !this.hasCreatedBefore(bound)) return NONE;
+    if (this.#events.length === 1) {
+      const alone = this.#events;
+      this.#events = NONE;
+      return alone;
     }
-    this.#events = this.#events.filter((waiting) => !due.includes(waiting));
+    const due = this.#events.filter(({ event }) => event.created_at < bound);
+    due.sort((a, b) => (this.#isBefore(a, b) ? -1 : 1));
+    due.length = Math.min(due.length, countMax);
+    for (const waiting of due) this.#unlink(waiting);
+    const left = this.#events.filter((waiting) => !due.includes(waiting));
+    this.#events = left.length === 0 ? NONE : left;
+    return due;
   }
 
   #takeEarliest(): WaitingEvent<E> {

@@ -21,7 +21,8 @@ import { BundleRunner } from "./bundle_runner.js";
 import { type CommitOptions, Commits } from "./commits.js";
 import { Delivery } from "./delivery.js";
 import type { ElementBatch } from "./element_batch.js";
-import { Progress } from "./progress.js";
+import { CommittedProgress } from "./progress.js";
+import { SlowStart } from "./slow_start.js";
 import { SourcePace } from "./source_pace.js";
 import { Stage, type StageObserver } from "./stage.js";
 import type { CommitTimes } from "./stage_load.js";
@@ -70,11 +71,12 @@ export class Engine {
   readonly stages: readonly Stage[];
   readonly #delivery: Delivery;
   readonly #sources: SourcePace;
+  readonly #slowStart: SlowStart;
   readonly #commits: Commits;
   readonly #bundles: BundleRunner;
   readonly #wakeUp: WakeUp;
   /** Undefined: the store keeps nothing. */
-  readonly #progress: Progress | undefined;
+  readonly #progress: CommittedProgress | undefined;
   readonly #seeds = new Map<string, ElementBatch>();
   #failure: { readonly error: unknown } | undefined;
   #stop: StopMode | undefined;
@@ -87,9 +89,10 @@ export class Engine {
     const { clock, store, observer } = options;
     this.stages = specs.map((spec) => new Stage(spec, new StageTimers(store), observer));
     for (const stage of this.stages) stage.parkedHold = options.atEnd === "keep";
-    this.#progress = store.isDurable ? new Progress(store) : undefined;
+    this.#progress = store.isDurable ? new CommittedProgress(store) : undefined;
     this.#delivery = new Delivery(this.stages, options.bundleSizeMax);
     this.#sources = new SourcePace(this.stages, options.sourceSkewMaxMs);
+    this.#slowStart = new SlowStart(options.bundleSizeMax);
     this.#wakeUp = new WakeUp(clock);
     const fail = (error: unknown): void => this.#fail(error);
     const wakeUp = (): void => this.#wakeUp.call();
@@ -216,6 +219,7 @@ export class Engine {
   /** One pass over the stages. False when nothing ran. */
   #runTurn(): boolean {
     const turn = this.#commits.begin();
+    const startedMs = this.options.clock.elapsed();
     for (const stage of this.stages) {
       stage.refreshWatermarks();
       if (stage.spec.kind === "splittable") {
@@ -234,6 +238,7 @@ export class Engine {
       }
       stage.refreshWatermarks();
     }
+    this.#slowStart.endTurn(this.options.clock.elapsed() - startedMs);
     if (!this.#commits.close(turn)) return false;
     this.#commits.commitReady();
     return true;
@@ -304,24 +309,26 @@ export class Engine {
 
   #runSource(stage: Stage, turn: Turn): void {
     if (this.#stop === "keep" || this.#failure !== undefined || this.#bundles.isStarting(stage)) return;
-    const { clock, bundleSizeMax, bundleTimeMaxMs, turnsOpenMax } = this.options;
+    const { clock, bundleTimeMaxMs, turnsOpenMax } = this.options;
     const elapsedMs = clock.elapsed();
     const mustWait = this.#commits.openTurns > turnsOpenMax || this.#hasBacklog();
     stage.load.setBlocked(mustWait && this.#sources.hasDue(stage, elapsedMs), elapsedMs);
     if (mustWait) return;
     const ready = this.#sources.ready(stage, elapsedMs);
     if (ready.length === 0) return;
-    const claims = Math.max(1, Math.floor(bundleSizeMax / ready.length));
+    const sizeMax = this.#slowStart.size;
+    const claims = Math.max(1, Math.floor(sizeMax / ready.length));
     this.#bundles.run(stage, turn, (processor) => {
       const deadline = clock.elapsed() + bundleTimeMaxMs;
       // A claim may bring many elements; those that find the bundle full are first in the next one.
       let brought = 0;
       for (const restriction of ready) {
-        if (brought >= bundleSizeMax) break;
+        if (brought >= sizeMax) break;
         stage.takeRestriction(restriction, turn);
         const origin = this.#sources.originOf(restriction);
         brought += processor.processRestriction(restriction.residual, claims, deadline, origin);
       }
+      this.#slowStart.brought(brought);
     });
   }
 

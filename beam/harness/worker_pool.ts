@@ -50,6 +50,10 @@ export interface StartedWorker {
   readonly finished: Promise<void>;
 }
 
+/**
+ * A pool that serves a runner. It must listen before the job is run: a runner that cannot reach it gives up on the job, and
+ * Prism on itself.
+ */
 export interface WorkerPool {
   /** host:port, as a runner on this machine reaches it. */
   readonly endpoint: string;

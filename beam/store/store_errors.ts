@@ -9,7 +9,7 @@ export class ForeignDirectoryError extends StoreError {
   constructor(path: string, found: readonly string[]) {
     const shown = found.slice(0, 3).join(", ") + (found.length > 3 ? ", …" : "");
     super(
-      `${path} is no state directory: it holds ${shown} and nothing of ours. Name an empty directory, or one that does not exist yet`,
+      `${path} is no state directory: it holds ${shown} and no state. Name an empty directory, or one that does not exist yet`,
     );
   }
 }

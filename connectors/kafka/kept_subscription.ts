@@ -62,12 +62,12 @@ export class KeptSubscription {
   news(clock: Clock, maxMs: number): Promise<void> {
     return new Promise((resolve) => {
       let endWatch = (): void => undefined;
-      const callOff = clock.schedule(maxMs, () => {
+      const cancel = clock.schedule(maxMs, () => {
         endWatch();
         resolve();
       });
       endWatch = this.onReady(() => {
-        callOff();
+        cancel();
         resolve();
       });
     });

@@ -88,7 +88,7 @@ export function define<Table extends SettingsTable, Choice extends string>(
       const taken =
         operand === undefined ? undefined : operandOf(command.args, choices === undefined ? 0 : 1);
       const left = command.args.filter((_, i) => i !== taken);
-      const choice = checkArguments(left, Object.keys(table), choices, settings, words);
+      const choice = checkArguments(left, Object.keys(table), choices, words);
       const file = readEnvFile();
       const misspelt = misspeltVariables(ALL_SETTINGS, file, process.env);
       settings.push(...misspelt.wrong);
@@ -129,7 +129,6 @@ function checkArguments<Choice extends string>(
   left: readonly string[],
   known: readonly string[],
   choices: readonly Choice[] | undefined,
-  settings: string[],
   problems: string[],
 ): Choice {
   const unknown = left.filter((argument) => argument.startsWith("-"));
@@ -137,7 +136,7 @@ function checkArguments<Choice extends string>(
   for (const flag of unknown) {
     const [name = ""] = flag.replace(/^-+/, "").split("=");
     const nearest = nearestOf(name.replaceAll("-", "_").toLowerCase(), known);
-    settings.push(`--${name} is unknown${nearest === undefined ? "" : `: did you mean --${nearest}?`}`);
+    problems.push(`--${name} is unknown${nearest === undefined ? "" : `: did you mean --${nearest}?`}`);
   }
   const choice = choices === undefined ? "" : (words.shift() ?? "");
   if (choices?.includes(choice as Choice) === false) {

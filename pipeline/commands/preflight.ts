@@ -23,7 +23,7 @@ import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
-const CONNECT_TIMEOUT_MS = 6_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 const REQUEST_RETRY_MAX_MS = 5_000;
 
@@ -49,7 +49,7 @@ export async function checkConnections(settings: Checked, log: Log): Promise<voi
 const SERVICES_HINT: PromiseSettledResult<void> = {
   status: "rejected",
   reason: new CommandError(
-    "A Kafka and a MongoDB to try it with: `make services`, or `order-payment-stream services up`; `run-local` starts both and offers load",
+    "A Kafka and a MongoDB to try it with: `make services`, or `order-payment-stream services up`; `run-local` starts both and generates load",
   ),
 };
 

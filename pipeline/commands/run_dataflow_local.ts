@@ -1,6 +1,6 @@
 /**
  * `run-dataflow-local`: a job on Dataflow without Google. Brings up Kafka, MongoDB, an emulator of Cloud Storage, and fakes
- * of Dataflow and Secret Manager; lays the image out in a folder; submits the pipeline as to the service, and offers load.
+ * of Dataflow and Secret Manager; lays the image out in a folder; submits the pipeline as to the service, and generates load.
  * Ctrl-C drains the job, and takes down what was started here and nothing else.
  */
 import { join } from "node:path";
@@ -127,7 +127,7 @@ async function runUnderLoad(
   // A run of the producer without orders creates the topics that are missing.
   await produce({ ...producerOptions(settings), which: "all", count: 0, rate: 0, seed: 0 });
   const seed = given.seed ?? randomSeed();
-  log.info("offering load", { messagesPerSecond: given.rate, seed });
+  log.info("generating load", { messagesPerSecond: given.rate, seed });
   let sent: ProduceProgress | undefined;
   const produced = produce({
     ...producerOptions(settings),

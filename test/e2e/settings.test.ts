@@ -74,7 +74,7 @@ describe("wrong settings", function () {
     });
   }
 
-  const ONE_WRONG = /^1 setting is wrong; nothing was started\.$/;
+  const ONE_WRONG = /^1 (setting|argument) is wrong; nothing was started\.$/;
 
   describe("that show before anything is connected", () => {
     const refused: readonly [string, Readonly<Record<string, string>>, string[], RegExp][] = [

@@ -214,8 +214,12 @@ export function logChanges({ faults }: Pick<Scenario, "faults">): LogChange[] {
   return faults.filter((fault): fault is LogChange => LOG_CHANGES.includes(fault.kind));
 }
 
-/** Nothing goes wrong but this machine's clock, if anything does; the process may rest meanwhile. */
-export function isClockAlone({ faults }: Scenario): boolean {
+/**
+ * Nothing goes wrong but this machine's clock, if anything does; the process may rest meanwhile, and may stop where the
+ * next one knows what time it was.
+ */
+export function isClockAlone({ faults, store }: Scenario): boolean {
+  if (store === "memory" && faults.some(({ kind }) => kind === "stop")) return false;
   return faults.every(
     (fault) =>
       fault.kind === "suspended" ||

@@ -33,7 +33,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
     packages: [BEAM, GCS, "@google-cloud/dataflow", "@grpc/grpc-js", "@grpc/proto-loader"],
   },
   transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "avsc", "mongodb"] },
-  "beam/platform": { folders: ["beam/model"], packages: [] },
+  "beam/platform": { folders: ["beam/model"], packages: ["fzstd"] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
   "beam/exec": { folders: ["beam/model", "beam/platform", "beam/sdk"], packages: [] },
@@ -75,7 +75,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "connectors/kafka": { folders: [], packages: [BEAM] },
   "connectors/mongodb": { folders: [], packages: [BEAM, "mongodb"] },
   "connectors/gcs": { folders: [], packages: [BEAM, "@google-cloud/storage"] },
-  "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "fzstd", "snappyjs"] },
+  "connectors/files": { folders: [], packages: [BEAM, GCS, "avsc", "snappyjs"] },
   // Services start the runners.
   examples: { folders: ["services"], packages: [BEAM, KAFKA, MONGODB] },
   monitor: { folders: ["schemas"], packages: [BEAM, KAFKA, "fastify", "prom-client"] },
@@ -101,7 +101,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   },
   // It measures what lies below the entries, too.
   bench: {
-    folders: ["beam", "connectors", "schemas", "transforms", "pipeline", "producers", "services"],
+    folders: ["beam", "connectors", "schemas", "transforms", "pipeline", "producers", "services", "monitor"],
     packages: ["commander", "kafkajs", "lmdb", "lz4-napi", "mongodb", "snappyjs"],
   },
 };
@@ -112,7 +112,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "connectors/kafka/client/kafkajs_internals.ts": ["kafkajs"],
   // What unpacks record batches.
   "pipeline/settings/secret_references.ts": ["@grpc/grpc-js"],
-  "connectors/kafka/client/codecs.ts": ["fzstd", "lz4-napi", "snappyjs"],
+  "connectors/kafka/client/codecs.ts": ["lz4-napi", "snappyjs"],
 };
 
 /** What only some of a layer's files may import. */

@@ -64,7 +64,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   clear(): void {
     this.#isCleared = true;
     this.#isWhole = false;
-    this.#loaded = { value: this.log.create(), changes: 0 };
+    this.#loaded = undefined;
     this.#added.reset();
     this.#storedBytes = 0;
   }
@@ -100,7 +100,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   }
 
   #load(): ChangedValue<V> {
-    if (!this.#state.get(this.number, reader)) {
+    if (this.#isCleared || !this.#state.get(this.number, reader)) {
       this.#storedBytes = 0;
       return { value: this.log.create(), changes: 0 };
     }

@@ -6,7 +6,7 @@
  * is in memory at its full size.
  */
 import zlib from "node:zlib";
-import { Decompress } from "fzstd";
+import { snappyLength, tooLarge, unpackZstd, withLimit } from "@order-payment-stream/beam/io";
 import { decompressFrameSync } from "lz4-napi";
 import { uncompress } from "snappyjs";
 
@@ -26,19 +26,6 @@ export function unpack(codec: number, bytes: Buffer, maxBytes: number): Buffer {
       return unpackZstd(bytes, maxBytes);
     default:
       throw new Error(`codec ${codec} is not known`);
-  }
-}
-
-function tooLarge(maxBytes: number): Error {
-  return new Error(`unpacked, it would be larger than ${maxBytes} bytes`);
-}
-
-/** zlib's own words for a size that is exceeded name neither. */
-function withLimit(maxBytes: number, unpackIt: () => Buffer): Buffer {
-  try {
-    return unpackIt();
-  } catch (error) {
-    throw (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? tooLarge(maxBytes) : error;
   }
 }
 
@@ -70,21 +57,8 @@ function unpackSnappy(bytes: Buffer, maxBytes: number): Buffer {
 }
 
 function unpackBlock(block: Buffer, room: number, maxBytes = room): Buffer {
-  const length = snappyLength(block);
-  if (length > room) throw tooLarge(maxBytes);
-  // A byte gives 64 at most: a length that cannot be is not allocated.
-  if (length > block.length * 64) throw new Error("a snappy block is shorter than it says");
+  if (snappyLength(block) > room) throw tooLarge(maxBytes);
   return uncompress(block);
-}
-
-/** Seven bits a byte, lowest first. */
-function snappyLength(block: Buffer): number {
-  let length = 0;
-  for (let i = 0, weight = 1; i < 5 && i < block.length; i++, weight *= 128) {
-    length += (block[i]! & 0x7f) * weight;
-    if (block[i]! < 0x80) return length;
-  }
-  throw new Error("a snappy block without a length");
 }
 
 /**
@@ -122,46 +96,4 @@ function unpackLz4(bytes: Buffer, maxBytes: number): Buffer {
   const records = decompressFrameSync(bytes);
   if (records.length > maxBytes) throw tooLarge(maxBytes);
   return records;
-}
-
-const ZSTD_MAGIC = 0xfd2fb528;
-/** zstd's own: beyond it a reader must be told to give so much memory. */
-const ZSTD_WINDOW_MAX = 2 ** 27;
-
-/** Since Node 22.15. */
-const zstdDecompressSync = (
-  zlib as unknown as { zstdDecompressSync?: (bytes: Buffer, options: { maxOutputLength: number }) => Buffer }
-).zstdDecompressSync;
-
-function unpackZstd(bytes: Buffer, maxBytes: number): Buffer {
-  const { window, contentSize } = zstdHeader(bytes);
-  if (contentSize > maxBytes) throw tooLarge(maxBytes);
-  if (window > ZSTD_WINDOW_MAX) throw new Error(`a zstd frame that wants a window of ${window} bytes`);
-  if (zstdDecompressSync !== undefined) {
-    const native = zstdDecompressSync;
-    return withLimit(maxBytes, () => native(bytes, { maxOutputLength: maxBytes }));
-  }
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  new Decompress((chunk) => {
-    total += chunk.length;
-    if (total > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }).push(bytes, true);
-  return Buffer.concat(chunks, total);
-}
-
-/** What a frame says of its size; source: RFC 8878, 3.1.1.1. Content size 0: not told. */
-function zstdHeader(bytes: Buffer): { window: number; contentSize: number } {
-  if (bytes.length < 6 || bytes.readUInt32LE(0) !== ZSTD_MAGIC) throw new Error("it is no zstd frame");
-  const descriptor = bytes[4]!;
-  const isSingleSegment = (descriptor & 0x20) !== 0;
-  const log = 10 + (bytes[5]! >> 3);
-  const window = isSingleSegment ? 0 : 2 ** log + 2 ** (log - 3) * (bytes[5]! & 7);
-  const at = 5 + (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!;
-  const size = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
-  if (at + size > bytes.length) throw new Error("the zstd frame ends early");
-  if (size === 0) return { window, contentSize: 0 };
-  if (size === 8) return { window, contentSize: Number(bytes.readBigUInt64LE(at)) };
-  return { window, contentSize: bytes.readUIntLE(at, size) + (size === 2 ? 256 : 0) };
 }

@@ -11,7 +11,9 @@ import type { BatchMark, LogId } from "./log_id.js";
 import { type Anchor, type BatchHeader, isSameLog } from "./log_identity.js";
 import type { PartitionReader } from "./partition_reader.js";
 
+const NO_ERROR = 0;
 const OFFSET_OUT_OF_RANGE = 1;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 /** What resolves with true has given the subscriber something to see. */
 export class LogCheck {
@@ -26,6 +28,14 @@ export class LogCheck {
     try {
       const { earliest, latest } = await this.transport.offsetRange(leader, topic, partition);
       if (nextOffset < earliest || nextOffset > latest) {
+        // The topic may have been made again since its ids were asked for, and is not to be told as one that was cut.
+        const { clusterId, topicMetadata } = await this.transport.metadata([topic]);
+        const known = topicMetadata.find((one) => one.topic === topic);
+        const code = known === undefined ? UNKNOWN_TOPIC_OR_PARTITION : known.topicErrorCode;
+        if (code !== NO_ERROR) return this.failures.failedByCode(reader, code);
+        const told = { clusterId, topicId: known!.topicId };
+        if (!isSameLog(reader.expectedLog, told))
+          return this.changed(reader, leader, otherIds(reader.expectedLog, told), told);
         const found = { log: reader.log!, earliestOffset: earliest, latestOffset: latest };
         return reader.fail(new OffsetOutOfRangeError(topic, partition, nextOffset, found));
       }

@@ -263,7 +263,11 @@ export class PartitionFetcher implements ReaderOwner {
     leader: number,
     sentAtMs: number,
   ): Promise<boolean> {
-    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) return this.#logs.outOfRange(reader, leader);
+    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
+      // It is an answer: without it what is trusted now would be in doubt again before the next fetch.
+      reader.fetchedAtMs = this.clock.elapsed();
+      return this.#logs.outOfRange(reader, leader);
+    }
     if (fetched.errorCode === CORRUPT_MESSAGE) {
       const what = `the broker says that its log is damaged at offset ${reader.fetchOffset}`;
       return this.#failures.damaged(reader, leader, what);

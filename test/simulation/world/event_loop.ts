@@ -4,7 +4,7 @@
  * so that whatever real input and output may do, some seed does.
  *
  * The trace is a hash over all that happened. Two runs of one seed have the same trace, or something in them asked the
- * machine for the hour, for chance, or for input and output.
+ * machine for the time, for chance, or for input and output.
  */
 import type { Random } from "../../../producers/random.js";
 
@@ -42,7 +42,7 @@ export class EventLoop {
     this.nowMs = startMs;
   }
 
-  /** Returns a function that calls it off. */
+  /** Returns a function that cancels it. */
   after(delayMs: number, owner: Owner, what: string, task: () => void): () => void {
     const atMs = this.nowMs + Math.max(0, Math.ceil(delayMs));
     const event: Event = { atMs, tie: this.random.next(), owner, what, task };

@@ -108,8 +108,7 @@ describe("what waits of one order_id", () => {
         let left = drafts.map(({ id, at }) => payment({ payment_id: `p${id}`, created_at: at }));
         for (const event of left) waiting.add(new WaitingEvent("payment", event, false, 0));
         for (const bound of bounds) {
-          const taken: WaitingEvent<any>[] = [];
-          waiting.take(bound, 7, taken);
+          const taken = waiting.take(bound, 7);
           const due = left
             .filter(({ created_at }) => created_at < bound)
             .sort((a, b) => a.created_at - b.created_at || (a.payment_id < b.payment_id ? -1 : 1));

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { ElementBatch } from "../../../../beam/engine/element_batch.js";
 import { StuckError } from "../../../../beam/engine/engine.js";
 import type { ScriptedEvent, StageSpec } from "../../../../beam/engine/stage_spec.js";
@@ -9,7 +8,15 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../../../beam/model/timestamps.
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
 import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
-import { type Behaviour, type BundleHandle, fakeStage, newEngine, seed } from "./fake_stage.js";
+import {
+  type Behaviour,
+  type BundleHandle,
+  fakeStage,
+  newEngine,
+  seed,
+  turns,
+  turnsUntil,
+} from "./fake_stage.js";
 
 function keyOf(name: string): ByteWriter {
   const key = new ByteWriter(16);
@@ -95,12 +102,12 @@ describe("Engine", () => {
         fakeStage("waits", "ordinary", "numbers", "results", {
           async startBundle() {
             events.push("start");
-            await sleep(5);
+            await turns(5);
             events.push("started");
           },
           element: (value) => void events.push(`element ${value}`),
           async finishBundle(bundle) {
-            await sleep(5);
+            await turns(5);
             bundle.emit("flushed", 2);
             events.push("finished");
           },
@@ -132,7 +139,7 @@ describe("Engine", () => {
             async finishBundle() {
               flushing++;
               flushingMost = Math.max(flushingMost, flushing);
-              await sleep(2);
+              await turns(2);
               flushing--;
             },
           }),
@@ -181,7 +188,7 @@ describe("Engine", () => {
           },
           async finishBundle(bundle) {
             const atStart = bundle.stage.outputWatermark;
-            await sleep(1);
+            await turns(1);
             assert.equal(bundle.stage.outputWatermark, atStart, "a bundle holds the watermark until it ends");
             check(bundle);
           },
@@ -223,7 +230,7 @@ describe("Engine", () => {
                 .set(keyOf(`${value}`), "", timestamp + 60, timestamp + 60),
             timer: (timer, bundle) => bundle.emit("fired", timer.outputTimestamp),
             // While this waits, the stage behind looks at the watermark.
-            finishBundle: () => sleep(1).then(() => undefined),
+            finishBundle: () => turns(1),
           }),
           fakeStage("behind", "ordinary", "fired", "", {
             element: (_value, timestamp, { stage }) => void arrived.push([timestamp, stage.inputWatermark]),
@@ -302,7 +309,7 @@ describe("Engine", () => {
           const broken = new Error("broken");
           const fails = isAsync
             ? async (): Promise<void> => {
-                await sleep(2);
+                await turns(2);
                 throw broken;
               }
             : (): never => {
@@ -330,7 +337,7 @@ describe("Engine", () => {
           );
           seed(engine, "impulse", 0);
           await assert.rejects(engine.run(), broken);
-          await sleep(1);
+          await turns(1);
           assert.deepEqual([...live], []);
           if (where !== "timer") assert.equal(finalized, 0);
         });
@@ -343,7 +350,7 @@ describe("Engine", () => {
         fakeStage("flushing", "ordinary", "impulse", "", {
           async finishBundle() {
             isFlushing = true;
-            await sleep(10);
+            await turns(10);
             isFlushing = false;
           },
           teardown: () => assert.equal(isFlushing, false),
@@ -431,7 +438,7 @@ describe("Engine", () => {
                 bundle.onFinalize(() => void written++);
               },
               async finishBundle() {
-                await sleep(1);
+                await turns(1);
                 open--;
               },
             }),
@@ -482,7 +489,7 @@ describe("Engine", () => {
           taken.at(-1)!.push(value);
         },
         async finishBundle() {
-          await sleep(1);
+          await turns(1);
         },
       });
       const engine = newEngine(
@@ -537,7 +544,7 @@ describe("Engine", () => {
               pendingMost = Math.max(pendingMost, bundle.stage.pendingCount);
             },
             async finishBundle() {
-              await sleep(1);
+              await turns(1);
             },
           }),
         ],
@@ -555,11 +562,11 @@ describe("Engine", () => {
       const events: string[] = [];
       class TellingStore extends MemoryStore {
         override async commit(): Promise<void> {
-          await sleep(1);
+          await turns(1);
           events.push("commit");
         }
       }
-      let flushMs = 12;
+      let flushTurns = 12;
       let flushes = 0;
       const engine = newEngine(
         [
@@ -574,9 +581,9 @@ describe("Engine", () => {
             },
             // The first turns take longest, so that later ones are done before them.
             finishBundle: () => {
-              flushMs -= 3;
+              flushTurns -= 3;
               const number = flushes++;
-              return sleep(Math.max(1, flushMs)).then(() => void events.push(`flushed ${number}`));
+              return turns(Math.max(1, flushTurns)).then(() => void events.push(`flushed ${number}`));
             },
           }),
         ],
@@ -599,7 +606,7 @@ describe("Engine", () => {
         fakeStage("sink", "ordinary", "impulse", "", {
           element: (_value, _timestamp, bundle) =>
             bundle.onFinalize(async () => {
-              await sleep(10);
+              await turns(10);
               isDone = true;
             }),
           teardown: () => assert.ok(isDone, "finalizers may need what teardown gives back"),
@@ -616,7 +623,7 @@ describe("Engine", () => {
       restriction(residual, claims, bundle) {
         const from = residual.value as number;
         for (let i = 0; i < claims; i++) bundle.emit(from + i, from + i);
-        bundle.defer(from + claims, from + claims, 1);
+        bundle.defer(from + claims, from + claims);
       },
     };
     const withTimers = (seen: unknown[], fired: unknown[]): Behaviour => ({
@@ -627,7 +634,7 @@ describe("Engine", () => {
           .set(keyOf(`${value}`), "", timestamp + 1e6, timestamp + 1e6);
       },
       timer: (timer) => void fired.push(timer.fireTimestamp),
-      finishBundle: () => sleep(1).then(() => undefined),
+      finishBundle: () => turns(1),
     });
 
     it('"keep" finishes and commits what is in flight, and leaves timers', async () => {
@@ -648,7 +655,7 @@ describe("Engine", () => {
       );
       seed(engine, "impulse", 0);
       const running = engine.run();
-      await sleep(20);
+      await turnsUntil(() => seen.length > 20);
       engine.stop("keep");
       await running;
       assert.ok(seen.length > 0);
@@ -671,7 +678,7 @@ describe("Engine", () => {
       );
       seed(engine, "impulse", 0);
       const running = engine.run();
-      await sleep(20);
+      await turnsUntil(() => seen.length > 20);
       engine.stop("expire");
       await running;
       assert.ok(seen.length > 0);
@@ -680,16 +687,27 @@ describe("Engine", () => {
     });
 
     it("ends a run that waits for nothing but the clock", async () => {
+      let calls = 0;
       const engine = newEngine([
         fakeStage("source", "splittable", "impulse", "numbers", {
-          restriction: (residual, _claims, bundle) => bundle.defer(residual.value, 0, 1e9),
+          restriction: (residual, _claims, bundle) => {
+            calls++;
+            bundle.defer(residual.value, 0, 1e9);
+          },
         }),
       ]);
       seed(engine, "impulse", 0);
-      const running = engine.run();
-      await sleep(5);
+      let hasEnded = false;
+      const running = engine.run().then(() => {
+        hasEnded = true;
+      });
+      await turnsUntil(() => calls === 1);
+      await turns(10);
+      assert.equal(hasEnded, false, "it waits");
       engine.stop("keep");
       await running;
+      assert.equal(calls, 1);
+      assert.equal(engine.stages[0]!.restrictions.size, 1, "what waited is kept");
     });
 
     it("ends the watches of sources that wait for news", async () => {
@@ -705,8 +723,7 @@ describe("Engine", () => {
       ]);
       seed(engine, "impulse", 0, 1);
       const running = engine.run();
-      await sleep(5);
-      assert.equal(watches, 2);
+      await turnsUntil(() => watches === 2);
       engine.stop("keep");
       await running;
       assert.equal(watches, 0);
@@ -731,7 +748,7 @@ describe("Engine", () => {
       seed(engine, "impulse", 0);
       const running = engine.run();
       for (let now = 0; now <= 400; now += 10) {
-        await sleep(1);
+        await turns(3);
         clock.advanceTo(now);
       }
       await running;
@@ -755,7 +772,8 @@ describe("Engine", () => {
       ]);
       seed(engine, "impulse", 0);
       const running = engine.run();
-      await sleep(5);
+      await turnsUntil(() => wake !== undefined);
+      await turns(10);
       assert.equal(calls, 1);
       wake!();
       await running;
@@ -774,7 +792,8 @@ describe("Engine", () => {
       );
       seed(engine, "impulse", 1, 2, 3, 4);
       await engine.run();
-      assert.deepEqual(claimed, [25, 25, 25, 25]);
+      // Of 64, which a young process begins with.
+      assert.deepEqual(claimed, [16, 16, 16, 16]);
     });
 
     it("that are ahead wait for the slowest, unless it stays silent", async () => {

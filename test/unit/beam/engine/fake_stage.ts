@@ -13,7 +13,7 @@ import type { DueTimer } from "../../../../beam/engine/stage_timers.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
 import { MIN_TIMESTAMP, type TimestampMs } from "../../../../beam/model/timestamps.js";
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
-import { systemClock } from "../../../../beam/platform/clock.js";
+import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 
 /** What a bundle can do. */
@@ -125,10 +125,26 @@ export function fakeStage(
   };
 }
 
+/** What takes some time: the event loop goes round so often. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const TURNS_MAX = 100_000;
+
+/** Until it is so. */
+export async function turnsUntil(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; !isSo(); turn++) {
+    if (turn > TURNS_MAX) throw new Error(`it is not so after ${TURNS_MAX} turns of the event loop`);
+    await turns(1);
+  }
+}
+
+/** On a clock that stands still, unless the test has another. */
 export function newEngine(specs: readonly StageSpec[], options: Partial<EngineOptions> = {}): Engine {
   return new Engine(specs, {
     ...DEFAULT_ENGINE_OPTIONS,
-    clock: systemClock,
+    clock: new VirtualClock(),
     store: new MemoryStore(),
     ...options,
   });

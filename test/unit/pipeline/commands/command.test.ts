@@ -91,7 +91,7 @@ describe("a command", () => {
     assert.equal(
       complaints,
       [
-        "3 settings and 1 argument are wrong; nothing was started.",
+        "1 setting and 3 arguments are wrong; nothing was started.",
         "  --some_numbr is unknown: did you mean --some_number?",
         "  --zzz is unknown",
         '  "up" is unknown: expected left, right',

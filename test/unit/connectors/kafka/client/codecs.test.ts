@@ -85,6 +85,14 @@ describe("codecs", () => {
     }
   });
 
+  it("refuses a zstd frame that ends early, whether it tells its size or not", () => {
+    for (const golden of [ZSTD_GOLDEN, ZSTD_ZEROS]) {
+      const whole = from(golden);
+      for (const length of [whole.length - 1, whole.length >> 1, 7])
+        assert.throws(() => unpack(ZSTD, whole.subarray(0, length), 4 * MIB), Error, `${length} bytes`);
+    }
+  });
+
   it("allocates nothing for sizes that are made up", () => {
     const before = process.memoryUsage().arrayBuffers;
     const snappy = from(SNAPPY_GOLDEN);
