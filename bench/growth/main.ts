@@ -34,18 +34,19 @@ const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0).padStart(6);
 
 if (only.includes("waiting")) {
   console.log("waiting    µs/event  state MiB  RSS MiB  peak MiB  restart s  CPU s  MiB read");
-  for (const waiting of numbers(values.waiting)) console.log(measureWaiting(waiting, 1));
+  for (const waiting of numbers(values.waiting)) console.log(measureWaiting(waiting, waiting, 1));
 }
 if (only.includes("keys")) {
   console.log(
     `\nevents a key, ${events} events wait\nevents     µs/event  state MiB  RSS MiB  peak MiB  restart s  CPU s  MiB read`,
   );
-  for (const eventsPerKey of numbers(values.keys)) console.log(measureWaiting(events, eventsPerKey));
+  for (const eventsPerKey of numbers(values.keys))
+    console.log(measureWaiting(eventsPerKey, events, eventsPerKey));
 }
 if (only.includes("partitions") || only.includes("idle")) await measurePartitions();
 
 /** Takes as many events as wait, then so many more; then is started again over what a kill has left. */
-function measureWaiting(waiting: number, eventsPerKey: number): string {
+function measureWaiting(row: number, waiting: number, eventsPerKey: number): string {
   const parent = join(servicesHome(), "bench");
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, "growth-"));
@@ -54,7 +55,7 @@ function measureWaiting(waiting: number, eventsPerKey: number): string {
     const figures = killed<WaitingFigures>({ ...input, isRestart: false });
     const restart = killed<RestartFigures>({ ...input, isRestart: true });
     return [
-      String(eventsPerKey === 1 ? waiting : eventsPerKey).padEnd(9),
+      String(row).padEnd(9),
       figures.cpuMicrosPerEvent.toFixed(1).padStart(9),
       mib(figures.stateBytes).padStart(10),
       mib(figures.rssBytes).padStart(8),

@@ -17,6 +17,9 @@ registerKafka(input);
 await kafkaConnections.acquire(KAFKA_CONNECTION);
 const store = await openStateDirectory();
 const run = runDirect(buildPipeline(graphOptions(input, false), countResults), { store });
+const { orders, payments } = input.expected;
+while (run.metrics.counter("records") < orders + payments) await sleep(100);
+// What waits expires meanwhile: its time is long past.
 await sleep(SETTLE_MS);
 const before = process.cpuUsage();
 await sleep(MEASURED_MS);
