@@ -6,6 +6,7 @@ import type { MetricSource } from "@order-payment-stream/beam";
 import { makeDirectory, systemClock } from "@order-payment-stream/beam/io";
 import { FilesConnection, listFiles, NoFilesError, writtenFiles } from "@order-payment-stream/files";
 
+import { bytesBar } from "../report/bar.js";
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
 import { RESULT_FOLDERS } from "../write_results.js";
@@ -92,9 +93,6 @@ export async function refuseOtherFiles(
   }
 }
 
-const BAR_CELLS = 24;
-const MEBIBYTE = 1024 * 1024;
-
 /** How far the files of a run are read, and how long that may still take. */
 export class FileProgress {
   readonly #startMs = systemClock.elapsed();
@@ -122,13 +120,9 @@ export class FileProgress {
 
   lines(): string[] {
     const read = this.#read();
-    const share = this.found.bytes === 0 ? 1 : Math.min(1, read / this.found.bytes);
-    const full = Math.floor(share * BAR_CELLS);
-    const bar = "█".repeat(full) + "░".repeat(BAR_CELLS - full);
     const left = this.#secondsLeft(read);
-    const leftText = left === undefined || share === 1 ? "" : `, ${formatSeconds(left)} left`;
-    const size = `${(read / MEBIBYTE).toFixed(1)} of ${(this.found.bytes / MEBIBYTE).toFixed(1)} MiB`;
-    return [`  files          ${bar} ${Math.floor(share * 100)} %  ${size}${leftText}`];
+    const leftText = left === undefined || read >= this.found.bytes ? "" : `, ${formatSeconds(left)} left`;
+    return [`  files          ${bytesBar(read, this.found.bytes)}${leftText}`];
   }
 
   fields(): Record<string, number> {

@@ -10,7 +10,7 @@ import type { RunWatch } from "../monitoring/run_watch.js";
 import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { earlierFigures, figuresOf, figuresSince } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
-import { eventsOf, Progress } from "../report/progress.js";
+import { eventsOf, ProgressReport } from "../report/progress.js";
 import { OutputClosedError, print } from "../report/standard_output.js";
 import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
@@ -275,7 +275,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const { settings, terminal, log, signal, lost, more, moreFields } = supervision;
   const startedMs = systemClock.elapsed();
   const before = eventsOf(figuresSince(earlierFigures(run.metrics), figuresOf(run.metrics)));
-  const progress = new Progress(run, terminal, log, more, moreFields);
+  const progress = new ProgressReport(run, terminal, log, more, moreFields);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain ?? "keep").catch(() => undefined);
