@@ -198,11 +198,14 @@ export function portableRunnerOptions(
   settings: RunnerSettings & { readonly bounded: boolean },
 ): PipelineOptions {
   if (settings.runner === "prism") return { streaming: !settings.bounded };
-  const { checkpointing_interval: checkpointingMs } = settings;
+  const { checkpointing_interval: checkpointingMs, environment_type: environment } = settings;
+  const isWorkerAProcess = environment === "PROCESS" || environment === "DOCKER";
   return {
     // A bounded one too: in batch Flink finalizes no bundles and fires timers at the end of a key.
     streaming: true,
     parallelism: settings.parallelism,
+    // A worker runs on one core. Those of a pool share a process, where more of them would gain nothing.
+    sdk_worker_parallelism: isWorkerAProcess ? settings.parallelism : undefined,
     max_bundle_size: settings.max_bundle_size ?? FLINK_BUNDLE_SIZE_MAX,
     max_bundle_time_mills: settings.max_bundle_time_mills ?? FLINK_BUNDLE_TIME_MAX_MS,
     savepoint_path: settings.savepoint_path,

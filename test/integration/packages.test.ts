@@ -23,6 +23,7 @@ import { MongoClient } from "mongodb";
 import { publint } from "publint";
 import { findPrism, RequirementMissing, startPrism } from "../../services/index.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
+import { findNode } from "../fixtures/other_node.js";
 import { kafkaFixture, mongodbFixture, uniqueName } from "../fixtures/services.js";
 import { skipBecause } from "../fixtures/skip.js";
 
@@ -144,15 +145,7 @@ describe("packages", function () {
 
   for (const node of [undefined, ...OTHER_NODES]) {
     it(`run a durable stream from Kafka to MongoDB on ${node === undefined ? "this Node" : `Node ${node}`}`, async () => {
-      let program = process.execPath;
-      if (node !== undefined) {
-        const place = join(folder, `node-${node}`);
-        mkdirSync(place);
-        writeFileSync(join(place, "package.json"), "{}");
-        const binaries = `node-${process.platform}-${process.arch}`;
-        await run("npm", ["install", "--no-audit", "--no-fund", `${binaries}@${node}`], { cwd: place });
-        program = join(place, "node_modules", binaries, "bin", "node");
-      }
+      const program = node === undefined ? process.execPath : await findNode(node);
       await runGuide(program, { STATE_DIR: join(folder, `state-${node ?? "this"}`) });
     });
   }
