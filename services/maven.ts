@@ -15,6 +15,7 @@ const run = promisify(execFile);
 
 const JAVA_VERSION_MIN = 17;
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
+const TELL_INTERVAL_MS = 10_000;
 const ADVICE =
   "Install Java 17 or newer and Maven, start Docker or Podman, or name running services in KAFKA_BOOTSTRAP and MONGODB_URI.";
 
@@ -104,7 +105,7 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
     };
     if (request.isArchive) args.push(`-DmarkersDirectory=${join(partial, "markers")}`);
     const goal = request.isArchive ? "unpack-dependencies" : "copy-dependencies";
-    await run("mvn", [...args, `dependency:${goal}`], options);
+    await tellWhile(run("mvn", [...args, `dependency:${goal}`], options), request.name, request.log);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     request.signal?.throwIfAborted();
@@ -114,6 +115,19 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
   }
   await request.build?.(partial);
   renameSync(partial, folder);
+}
+
+/** Maven itself says nothing that is worth showing, and a first download may take minutes. */
+export async function tellWhile<T>(work: Promise<T>, name: string, log: (line: string) => void): Promise<T> {
+  const sinceMs = performance.now();
+  const timer = setInterval(() => {
+    log(`still downloading ${name}, for ${Math.round((performance.now() - sinceMs) / 1000)} s`);
+  }, TELL_INTERVAL_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 function mavenReason(error: unknown): string {
