@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-peers bench-hot-key bench-growth bench-files bench-codecs api clean
+.PHONY: help setup build runnable fetch-services check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-peers bench-hot-key bench-files bench-codecs api pack clean bench-growth
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -20,6 +20,14 @@ node_modules/.package-lock.json: package-lock.json
 
 build: setup ## Compile to dist/
 	@npm run --silent build
+
+# For what somebody wants to see run: types are not looked at.
+runnable: setup
+	@node scripts/build.mjs --quick
+
+# What a first run needs is fetched beside the packages and the compiler.
+fetch-services:
+	@node scripts/fetch_services.mjs &
 
 check: types lint unit ## Types, lint and unit tests, in under a minute
 
@@ -59,31 +67,31 @@ integration: setup ## Against a real Kafka and a MongoDB-protocol server, which 
 e2e: build ## Producers, pipeline and MongoDB together, against an independent oracle
 	@TEST_PROGRAM=dist node scripts/run_tests.mjs e2e
 
-run-local: build ## Start what is missing, generate load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
+run-local: fetch-services runnable ## Start what is missing, generate load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
 	@$(PROGRAM) run-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
 
 submit: build ## Submit to Google Cloud Dataflow, and follow the job [ARGS="--dry_run", settings as in .env.example]
 	@$(PROGRAM) run --runner=dataflow $(ARGS)
 
-run-batch: build ## A day of events in files, made once, joined to files [COUNT=100000 ARGS="--sink=mongodb"]
+run-batch: runnable ## A day of events in files, made once, joined to files [COUNT=100000 ARGS="--sink=mongodb"]
 	@test -d .local/history || $(PROGRAM) produce all --to=files --to_path=.local/history --backfill $(if $(COUNT),--count=$(COUNT))
 	@rm -rf .local/results
 	@$(PROGRAM) run --orders='.local/history/orders/*.avro' --payments='.local/history/payments/*.avro' --sink=jsonl --sink_path=.local/results $(ARGS)
 
-run-dataflow-local: build ## Submit to a fake of Dataflow on this machine, which runs the job under load [DURATION=30s RATE=500 ARGS=…]
+run-dataflow-local: runnable ## Submit to a fake of Dataflow on this machine, which runs the job under load [DURATION=30s RATE=500 ARGS=…]
 	@$(PROGRAM) run-dataflow-local $(if $(DURATION),--duration=$(DURATION)) $(if $(RATE),--rate=$(RATE)) $(ARGS)
 
 push-image: ## Build the worker image and the Flex Template with Cloud Build [IMAGE=REGION-docker.pkg.dev/… TEMPLATE=gs://…/order-payment-stream.json]
 	@test -n "$(IMAGE)" && test -n "$(TEMPLATE)" || { echo "IMAGE and TEMPLATE say where to: make push-image IMAGE=us-central1-docker.pkg.dev/PROJECT/beam/order-payment-stream:1 TEMPLATE=gs://BUCKET/templates/order-payment-stream.json"; exit 2; }
 	gcloud builds submit --config=deploy/cloudbuild.yaml --substitutions="_IMAGE=$(IMAGE),_TEMPLATE=$(TEMPLATE)" .
 
-producers: build ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
+producers: runnable ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)
 
-services: build ## Start Kafka and MongoDB in the background, unless they run
+services: fetch-services runnable ## Start Kafka and MongoDB in the background, unless they run
 	@$(PROGRAM) services up
 
-services-down: build ## End them, if they were started from here
+services-down: runnable ## End them, if they were started from here
 	@$(PROGRAM) services down
 
 bench-peers: setup ## Kafka Streams, Flink and a plain consumer beside this, on the same topics [ARGS="--events=1000000 --runs=3"]
@@ -106,6 +114,9 @@ bench-files: setup ## History in Avro files of 1, 5 and 10 million events [ARGS=
 
 bench-codecs: setup ## How fast each codec unpacks
 	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)
+
+pack: build ## The packages of the library as tarballs, in .local/packages
+	@node scripts/pack.mjs
 
 api: setup ## The API reference of the library, as HTML in .local/api
 	npx typedoc

@@ -21,6 +21,7 @@ export function build(): string {
   for (const file of readdirSync(join(ROOT, "schemas"))) {
     if (file.endsWith(".avsc")) cpSync(join(ROOT, "schemas", file), join(BUILD, "schemas", file));
   }
+  cpSync(join(ROOT, "monitor", "page"), join(BUILD, "monitor", "page"), { recursive: true });
   for (const folder of [
     "beam",
     "connectors/kafka",

@@ -44,6 +44,13 @@ export const SUBJECTS: readonly Subject[] = [
     usesMongodb: false,
   },
   {
+    name: "pipeline-page",
+    script: "pipeline_page",
+    what: "the same, with its page watched and its metrics scraped each second",
+    unit: "events",
+    usesMongodb: false,
+  },
+  {
     name: "pipeline-registry",
     script: "pipeline_registry",
     what: "the same with values in Confluent's frame, by a schema registry",

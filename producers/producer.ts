@@ -14,8 +14,9 @@ import {
 import { type Compression, compressionType } from "./compression.js";
 import { createKeyPartitioner } from "./partitioner.js";
 import { pump } from "./pump.js";
-import { type ScenarioMessage, type ScenarioTopic, scenario } from "./scenario.js";
-import { type ScheduleOptions, scenarioOptions, schedule } from "./schedule.js";
+import { type Scenario, type ScenarioMessage, type ScenarioTopic, scenario } from "./scenario.js";
+import { type Schedule, type ScheduleOptions, scenarioOptions, schedule } from "./schedule.js";
+import { completeShares, messagesPerOrder } from "./shares.js";
 import { createMissingTopics } from "./topics.js";
 
 export interface ProduceOptions extends ScheduleOptions {
@@ -42,6 +43,17 @@ export interface ProduceProgress {
   errors: number;
   /** Confirmed per second, since the progress before. */
   ratePerSecond: number;
+  /** What is still to come; undefined where there is no end. */
+  rest?: ProduceRest | undefined;
+}
+
+export interface ProduceRest {
+  /** Messages; an estimate while there are orders to come. */
+  messages: number;
+  /** Orders that are to come. */
+  orders: number;
+  /** When the last message is due, ms since the epoch; undefined: nothing waits for the clock. */
+  dueUntilMs: number | undefined;
 }
 
 export interface ProduceSummary {
@@ -98,11 +110,12 @@ export async function produce(options: ProduceOptions): Promise<ProduceSummary> 
   await producer.connect();
 
   const compression = compressionType(options.compression ?? "none");
-  const counts = new Counts(options.onProgress);
+  const timing = schedule(options, systemClock.now());
+  const messages = scenario(scenarioOptions(options, timing));
+  const counts = new Counts(options.onProgress, () => restOf(options, timing, messages));
   try {
-    const timing = schedule(options, systemClock.now());
     await pump({
-      messages: scenario(scenarioOptions(options, timing)),
+      messages,
       send: (batch) => sendBatch(producer, topics, batch, compression, counts, signal),
       dueMs: timing.dueMs,
       batchSizeMax: BATCH_SIZE_MAX,
@@ -116,6 +129,17 @@ export async function produce(options: ProduceOptions): Promise<ProduceSummary> 
     await producer.disconnect();
   }
   return counts.summary();
+}
+
+function restOf(options: ProduceOptions, timing: Schedule, messages: Scenario): ProduceRest | undefined {
+  if (options.count === Number.POSITIVE_INFINITY) return undefined;
+  const rest = messages.rest();
+  const perOrder = messagesPerOrder(completeShares(options.shares), options.which);
+  return {
+    messages: rest.messages + Math.round(rest.orders * perOrder),
+    orders: rest.orders,
+    dueUntilMs: timing.isOnClock ? rest.lastArrivalMs : undefined,
+  };
 }
 
 async function sendBatch(
@@ -159,7 +183,10 @@ class Counts {
   private reported = 0;
   private readonly endReports: (() => void) | undefined;
 
-  constructor(private readonly onProgress: ((progress: ProduceProgress) => void) | undefined) {
+  constructor(
+    private readonly onProgress: ((progress: ProduceProgress) => void) | undefined,
+    private readonly rest: () => ProduceRest | undefined,
+  ) {
     if (onProgress !== undefined) this.endReports = every(PROGRESS_INTERVAL_MS, () => this.report());
   }
 
@@ -185,6 +212,6 @@ class Counts {
     const ratePerSecond = Math.round(((acknowledged - this.reported) * 1000) / elapsedMs);
     this.reportedMs = nowMs;
     this.reported = acknowledged;
-    this.onProgress?.({ sent, acknowledged, errors, ratePerSecond });
+    this.onProgress?.({ sent, acknowledged, errors, ratePerSecond, rest: this.rest() });
   }
 }

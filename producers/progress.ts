@@ -24,7 +24,7 @@ export class ProgressLine {
   ) {}
 
   update(progress: ProduceProgress): void {
-    const text = `${this.label}: ${figures(progress)}`;
+    const text = `${this.label}: ${figures(progress)}${restText(progress)}`;
     if (this.stream.isTTY) {
       this.stream.write(ERASE_LINE + text);
     } else if (this.now() - this.shownMs >= LOG_INTERVAL_MS) {
@@ -41,7 +41,23 @@ export class ProgressLine {
   }
 }
 
+/** How far it is, and what it waits for. */
+function restText({ acknowledged, rest }: ProduceProgress): string {
+  if (rest === undefined || rest.messages === 0) return "";
+  const percent = Math.floor((100 * acknowledged) / (acknowledged + rest.messages));
+  if (rest.orders > 0 || rest.dueUntilMs === undefined) return `, ${percent} %`;
+  const due = new Date(rest.dueUntilMs).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const waiting = rest.messages.toLocaleString("en-US");
+  return `, ${percent} %: all orders sent; ${waiting} delayed payments and repeats due until ${due}; --rate=0 sends at once`;
+}
+
 function figures({ sent, acknowledged, errors, ratePerSecond }: ProduceProgress): string {
-  const parts = [`${sent} sent`, `${acknowledged} acknowledged`, `${ratePerSecond}/s`, `${errors} errors`];
+  const count = (value: number): string => value.toLocaleString("en-US");
+  const parts = [
+    `${count(sent)} sent`,
+    `${count(acknowledged)} acknowledged`,
+    `${count(ratePerSecond)}/s`,
+    `${errors} errors`,
+  ];
   return parts.join(", ");
 }

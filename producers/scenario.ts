@@ -74,10 +74,29 @@ interface Draft {
   readonly variant: number;
 }
 
-export function scenario(options: ScenarioOptions): Iterable<ScenarioMessage> {
-  const iterate = (): Iterator<ScenarioMessage> => new Storyteller(options).tell();
-  iterate(); // wrong options are reported here and not at the first message
-  return { [Symbol.iterator]: iterate };
+/** What is still to come. */
+export interface ScenarioRest {
+  /** Orders whose stories have not begun. */
+  readonly orders: number;
+  /** Messages of those that have: payments that are delayed, events that come again. */
+  readonly messages: number;
+  /** When the last of these is due, on the clock of event time. */
+  readonly lastArrivalMs: number;
+}
+
+export interface Scenario extends Iterable<ScenarioMessage> {
+  /** Of whoever iterates last. */
+  rest(): ScenarioRest;
+}
+
+export function scenario(options: ScenarioOptions): Scenario {
+  // Wrong options are reported here and not at the first message.
+  let teller = new Storyteller(options);
+  const iterate = (): Iterator<ScenarioMessage> => {
+    teller = new Storyteller(options);
+    return teller.tell();
+  };
+  return { [Symbol.iterator]: iterate, rest: () => teller.rest() };
 }
 
 class Storyteller {
@@ -98,6 +117,8 @@ class Storyteller {
   private readonly jitterMs: number;
   private readonly random = new Random();
   private readonly queue = new ArrivalQueue<Draft>();
+  private told = 0;
+  private lastArrivalMs: number;
 
   constructor(options: ScenarioOptions) {
     const { orders, startMs } = options;
@@ -109,6 +130,7 @@ class Storyteller {
     this.seed = options.seed;
     this.orders = orders;
     this.startMs = startMs;
+    this.lastArrivalMs = startMs;
     this.ordersPerMs = positive("eventRatePerSecond", eventRatePerSecond) / 1000;
     this.outOfOrdernessMs = positive(
       "outOfOrdernessMs",
@@ -127,6 +149,11 @@ class Storyteller {
     this.jitterMs = Math.min(Math.floor(this.outOfOrdernessMs * 0.8), spanMs);
   }
 
+  rest(): ScenarioRest {
+    const { orders, told, queue, lastArrivalMs } = this;
+    return { orders: orders - told, messages: queue.size, lastArrivalMs };
+  }
+
   *tell(): Generator<ScenarioMessage, void, undefined> {
     const { queue, format } = this;
     for (let number = 0; number < this.orders; number++) {
@@ -134,6 +161,7 @@ class Storyteller {
       const baseMs = this.startMs + Math.floor(number / this.ordersPerMs);
       while (queue.nextArrivalMs <= baseMs) yield encode(queue.pop()!, format);
       this.draftStory(number, baseMs);
+      this.told = number + 1;
     }
     for (let draft = queue.pop(); draft !== undefined; draft = queue.pop()) yield encode(draft, format);
   }
@@ -245,6 +273,7 @@ class Storyteller {
   ): void {
     if (this.which === "all" || this.which === topic) {
       this.queue.push({ arrivalMs, topic, event, form, variant });
+      if (arrivalMs > this.lastArrivalMs) this.lastArrivalMs = arrivalMs;
     }
   }
 

@@ -45,6 +45,8 @@ export interface Schedule {
   eventRatePerSecond: number;
   /** When to send a message, ms since the epoch; undefined: at once. */
   dueMs?: (message: ScenarioMessage, index: number) => number;
+  /** Event time is the wall clock's: each message is sent when it arrives there. */
+  isOnClock?: boolean;
 }
 
 const DAY_MS = 86_400_000;
@@ -63,7 +65,12 @@ export function schedule(options: ScheduleOptions, nowMs: number): Schedule {
     const perOrder = which === "all" ? messagesPerOrder(completeShares(options.shares), "all") : 1;
     const pace = eventRatePerSecond ?? rate / perOrder;
     if (startMs === undefined) {
-      return { startMs: nowMs, eventRatePerSecond: pace, dueMs: (message) => message.arrivalMs };
+      return {
+        startMs: nowMs,
+        eventRatePerSecond: pace,
+        dueMs: (message) => message.arrivalMs,
+        isOnClock: true,
+      };
     }
     const dueMs = (_: ScenarioMessage, index: number): number => nowMs + (index * 1000) / rate;
     return { startMs, eventRatePerSecond: pace, dueMs };

@@ -20,6 +20,7 @@ export { findPrism, type LocalRunnerOptions, PRISM_VERSION, startPrism } from ".
 export {
   BEAM_PYTHON_VERSION,
   CONFLUENT_PYTHON_VERSION,
+  findBeamKafkaPython,
   findBeamPython,
   findConfluentPython,
 } from "./python.js";

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { every, systemClock } from "@order-payment-stream/beam/io";
 import { buildEnvironment } from "./child_environment.js";
 import { messageOf, RequirementMissing } from "./errors.js";
 import { withLock } from "./lock.js";
@@ -15,6 +16,7 @@ const run = promisify(execFile);
 
 const JAVA_VERSION_MIN = 17;
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
+const TELL_INTERVAL_MS = 10_000;
 const ADVICE =
   "Install Java 17 or newer and Maven, start Docker or Podman, or name running services in KAFKA_BOOTSTRAP and MONGODB_URI.";
 
@@ -104,7 +106,7 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
     };
     if (request.isArchive) args.push(`-DmarkersDirectory=${join(partial, "markers")}`);
     const goal = request.isArchive ? "unpack-dependencies" : "copy-dependencies";
-    await run("mvn", [...args, `dependency:${goal}`], options);
+    await tellWhile(run("mvn", [...args, `dependency:${goal}`], options), request.name, request.log);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     request.signal?.throwIfAborted();
@@ -114,6 +116,19 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
   }
   await request.build?.(partial);
   renameSync(partial, folder);
+}
+
+/** Maven itself says nothing that is worth showing, and a first download may take minutes. */
+export async function tellWhile<T>(work: Promise<T>, name: string, log: (line: string) => void): Promise<T> {
+  const sinceMs = systemClock.elapsed();
+  const endTelling = every(TELL_INTERVAL_MS, () =>
+    log(`still downloading ${name}, for ${Math.round((systemClock.elapsed() - sinceMs) / 1000)} s`),
+  );
+  try {
+    return await work;
+  } finally {
+    endTelling();
+  }
 }
 
 function mavenReason(error: unknown): string {

@@ -48,6 +48,20 @@ export function findBeamPython(options: LocalRunnerOptions = {}): Promise<string
   );
 }
 
+/** The same with librdkafka beside it, for a pipeline that reads Kafka itself. Throws RequirementMissing. */
+export function findBeamKafkaPython(options: LocalRunnerOptions = {}): Promise<string> {
+  return findPython(
+    {
+      name: `beam-kafka-python-${BEAM_PYTHON_VERSION}`,
+      packages: [`apache-beam==${BEAM_PYTHON_VERSION}`, `confluent-kafka==${CONFLUENT_PYTHON_VERSION}`],
+      what: `apache-beam ${BEAM_PYTHON_VERSION} and confluent-kafka ${CONFLUENT_PYTHON_VERSION}`,
+      variable: "BEAM_KAFKA_PYTHON",
+      module: "apache_beam, confluent_kafka",
+    },
+    options,
+  );
+}
+
 /** The python command with librdkafka and Confluent's serializers (60 MB). Throws RequirementMissing. */
 export function findConfluentPython(options: LocalRunnerOptions = {}): Promise<string> {
   return findPython(

@@ -5,12 +5,7 @@ import type { Order, Payment } from "../schemas/events.js";
 
 /** An order and a payment are a pair when they have one order_id and lie no more than T apart, bounds included. */
 export function isPair(order: Order, payment: Payment, timeoutMs: number): boolean {
-  return order.order_id === payment.order_id && isWithin(order, payment, timeoutMs);
-}
-
-/** Whether two events of one order_id lie no more than so much apart. */
-export function isWithin(a: Order | Payment, b: Order | Payment, timeoutMs: number): boolean {
-  return Math.abs(a.created_at - b.created_at) <= timeoutMs;
+  return order.order_id === payment.order_id && Math.abs(order.created_at - payment.created_at) <= timeoutMs;
 }
 
 /** The last instant at which an event can still find a partner. */

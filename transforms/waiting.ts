@@ -5,7 +5,7 @@
  *
  *     waiting = varint count | count × ( flags u8 | event )    flags: 1 = payment, 2 = paired, 8 = came alone
  *     change  = flags u8 | event                               it was not paired when it came
- *             | flags u8 | event | varint reach                it was, with all that waited within reach, ms
+ *             | flags u8 | event | varint reach                it was, with all that waited and match, T being reach, ms
  *             | 4 | instant bound | varint count               the first events before the bound have expired
  *
  * Invariants
@@ -19,13 +19,14 @@ import {
   type ByteWriter,
   type Changelog,
   CorruptBytesError,
+  leafCoder,
   readInstant,
   writeInstant,
 } from "@order-payment-stream/beam";
 
 import type { Order, Payment } from "../schemas/events.js";
-import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
-import { isWithin } from "./match.js";
+import { readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
+import { isPair } from "./match.js";
 import { WaitingEvent, WaitingEvents } from "./waiting_events.js";
 
 const orderIdOf = (order: Order): string => order.order_id;
@@ -164,11 +165,11 @@ export const waitingLog: Changelog<Waiting, WaitingChange> = {
   apply(waiting, change) {
     switch (change.kind) {
       case "order":
-        if (change.isPaired) markPaired(waiting.payments, change);
+        if (change.isPaired) pairOrder(change, waiting.payments);
         waiting.addOrder(change);
         break;
       case "payment":
-        if (change.isPaired) markPaired(waiting.orders, change);
+        if (change.isPaired) pairPayment(change, waiting.orders);
         waiting.addPayment(change);
         break;
       case "expired":
@@ -178,11 +179,10 @@ export const waitingLog: Changelog<Waiting, WaitingChange> = {
   sizeOf: (waiting) => waiting.size,
 };
 
-function markPaired(
-  others: WaitingEvents<Order> | WaitingEvents<Payment>,
-  { event, reachMs }: WaitingEvent<any>,
-): void {
-  for (const other of others) {
-    if (!other.isPaired && isWithin(event, other.event, reachMs)) other.isPaired = true;
-  }
+function pairOrder({ event, reachMs }: WaitingEvent<Order>, payments: WaitingEvents<Payment>): void {
+  for (const payment of payments) payment.isPaired ||= isPair(event, payment.event, reachMs);
+}
+
+function pairPayment({ event, reachMs }: WaitingEvent<Payment>, orders: WaitingEvents<Order>): void {
+  for (const order of orders) order.isPaired ||= isPair(order.event, event, reachMs);
 }

@@ -10,7 +10,7 @@ export class WaitingEvent<E extends Order | Payment> {
   nextOfId: WaitingEvent<E> | undefined = undefined;
 
   /**
-   * @param reachMs T when it came: whatever of the other kind waited within it of a paired one is paired by it
+   * @param reachMs T when it came, by which a paired one has paired others
    * @param cameAlone nothing else waited when it came: the timer without a tag is its own
    */
   constructor(

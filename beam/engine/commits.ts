@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../platform/clock.js";
 import type { Store } from "../store/store.js";
-import type { Progress } from "./progress.js";
+import type { CommittedProgress } from "./progress.js";
 import type { Stage } from "./stage.js";
 import { CommitLoad } from "./stage_load.js";
 import { Turn } from "./turn.js";
@@ -54,7 +54,7 @@ export class Commits {
   constructor(
     private readonly stages: readonly Stage[],
     private readonly options: CommitOptions,
-    private readonly progress: Progress | undefined,
+    private readonly progress: CommittedProgress | undefined,
     private readonly onCommitted: () => void,
     private readonly onFailure: (error: unknown) => void,
   ) {}

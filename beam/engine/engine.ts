@@ -21,7 +21,7 @@ import { BundleRunner } from "./bundle_runner.js";
 import { type CommitOptions, Commits } from "./commits.js";
 import { Delivery } from "./delivery.js";
 import type { ElementBatch } from "./element_batch.js";
-import { Progress } from "./progress.js";
+import { CommittedProgress } from "./progress.js";
 import { SlowStart } from "./slow_start.js";
 import { SourcePace } from "./source_pace.js";
 import { Stage, type StageObserver } from "./stage.js";
@@ -79,7 +79,7 @@ export class Engine {
   readonly #bundles: BundleRunner;
   readonly #wakeUp: WakeUp;
   /** Undefined: the store keeps nothing. */
-  readonly #progress: Progress | undefined;
+  readonly #progress: CommittedProgress | undefined;
   readonly #seeds = new Map<string, ElementBatch>();
   #failure: { readonly error: unknown } | undefined;
   #stop: StopMode | undefined;
@@ -92,7 +92,7 @@ export class Engine {
     const { clock, store, observer } = options;
     this.stages = specs.map((spec) => new Stage(spec, new StageTimers(store), observer));
     for (const stage of this.stages) stage.parkedHold = options.atEnd === "keep";
-    this.#progress = store.isDurable ? new Progress(store) : undefined;
+    this.#progress = store.isDurable ? new CommittedProgress(store) : undefined;
     this.#delivery = new Delivery(this.stages, options.bundleSizeMax);
     this.#sources = new SourcePace(this.stages, options.sourceSkewMaxMs);
     this.#slowStart = new SlowStart(options.bundleSizeMax);

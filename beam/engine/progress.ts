@@ -59,7 +59,7 @@ export function readWatermarks(value: ByteReader): StageWatermarks {
   return { input: readInstant(value), output: readInstant(value) };
 }
 
-export class Progress {
+export class CommittedProgress {
   readonly #pending: ByteTable;
   readonly #restrictions: ByteTable;
   readonly #watermarks: ByteTable;

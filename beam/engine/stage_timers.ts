@@ -8,14 +8,13 @@
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import { readInstant, writeInstant } from "../model/coders/instant.js";
+import type { TimeDomain } from "../model/timer.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import { addressOf, type ByteTable, isNewRecord } from "../store/byte_table.js";
 import type { Slab } from "../store/slab.js";
 import type { Store } from "../store/store.js";
 import { Holds } from "./holds.js";
 import { TimerQueue } from "./timer_queue.js";
-
-export type TimeDomain = "event" | "processing";
 
 /** A timer that fired. Reused: valid until the next one. */
 export interface DueTimer {

@@ -10,13 +10,13 @@ import { ParamWindowedValueCoder, WindowedValueCoder } from "../model/coders/win
 import { urns } from "../model/urns.js";
 import { elementInputs } from "./do_fn_operator.js";
 import {
+  type CollectionWindowing,
   createOperator,
   type FiredTimer,
   type NamedMetric,
   Operator,
   type OperatorContext,
-  type Progress,
-  type Windowing,
+  type RestrictionProgress,
 } from "./operator.js";
 import { PCollectionReceiver, TransformAtWork } from "./receiver.js";
 import type { ElementSplit, ExecServices } from "./services.js";
@@ -126,7 +126,7 @@ export class BundleProcessor {
     return this.#receivers;
   }
 
-  progress(transformId: string): Progress | undefined {
+  progress(transformId: string): RestrictionProgress | undefined {
     return this.#byTransform.get(transformId)!.progress();
   }
 
@@ -198,7 +198,11 @@ export class BundleProcessor {
   }
 }
 
-function windowingOf(descriptor: BundleDescriptor, pcollectionId: string, coders: ProtoCoders): Windowing {
+function windowingOf(
+  descriptor: BundleDescriptor,
+  pcollectionId: string,
+  coders: ProtoCoders,
+): CollectionWindowing {
   const strategy =
     descriptor.windowingStrategies[descriptor.pcollections[pcollectionId]!.windowingStrategyId]!;
   const isGlobal = strategy.windowFn?.urn === urns.globalWindows;

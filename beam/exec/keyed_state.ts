@@ -7,12 +7,11 @@
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
+import type { TimeDomain } from "../model/timer.js";
 import type { TimestampMs } from "../model/timestamps.js";
 
 /** How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … */
 export type StateLayout = "bag" | "orderedList";
-
-export type TimeDomain = "event" | "processing";
 
 export interface KeyedState {
   /** Declares a cell. Before the first key is entered, as all declarations. */

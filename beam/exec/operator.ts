@@ -14,7 +14,7 @@ import type { PCollectionReceiver, Receiver, Windows } from "./receiver.js";
 import type { ElementSplit, ExecServices } from "./services.js";
 
 /** A PCollection's windowing, as far as an operator needs it. */
-export interface Windowing {
+export interface CollectionWindowing {
   readonly strategy: runnerApi.WindowingStrategy;
   /** Undefined for the global window, which encodes to nothing. */
   readonly windowCoder: Coder<BoundedWindow> | undefined;
@@ -32,7 +32,7 @@ export interface OperatorContext<S = unknown> {
   coder(pcollectionId: string): Coder<any>;
   /** Coders of key and value of a PCollection of KVs. Throws for any other. */
   kvCoders(pcollectionId: string): { readonly key: Coder<any>; readonly value: Coder<any> };
-  windowing(pcollectionId: string): Windowing;
+  windowing(pcollectionId: string): CollectionWindowing;
 }
 
 /** A user metric and what the present bundle added to it. */
@@ -54,7 +54,7 @@ export interface FiredTimer {
 }
 
 /** Of a restriction, in any unit. */
-export interface Progress {
+export interface RestrictionProgress {
   readonly completed: number;
   readonly remaining: number;
 }
@@ -79,7 +79,7 @@ export abstract class Operator {
     return [];
   }
   /** Work done and left of the splittable element that is being processed; undefined when none is. */
-  progress(): Progress | undefined {
+  progress(): RestrictionProgress | undefined {
     return undefined;
   }
   /** As its input, for a part of a splittable element that is drained, or that an earlier run has left. */

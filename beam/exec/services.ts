@@ -37,7 +37,7 @@ export interface ElementPart {
 }
 
 /** What is left of a splittable element after `process`. */
-export interface Residual extends ElementPart {
+export interface ElementResidual extends ElementPart {
   readonly continuation: Extract<ProcessContinuation, { kind: "resume" }>;
 }
 
@@ -80,7 +80,7 @@ export interface SplittableServices {
   /** For the element about to be processed. */
   claimBudget(): ClaimBudget;
   /** Takes back what a splittable element leaves undone. */
-  deferResidual(residual: Residual): void;
+  deferResidual(residual: ElementResidual): void;
   /** Takes what a later run on the same state is to do; undefined where there is no later run. */
   leaveForNextRun?(part: ElementPart): void;
 }

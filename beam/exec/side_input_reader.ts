@@ -7,7 +7,7 @@ import type { Coder } from "../model/coders/coder.js";
 import { type WindowFn, windowFnFromProto } from "../model/window_fns.js";
 import type { BoundedWindow } from "../model/windows.js";
 import { type View, viewOf } from "../sdk/side_input.js";
-import type { OperatorContext, Windowing } from "./operator.js";
+import type { CollectionWindowing, OperatorContext } from "./operator.js";
 import type { SideInputTable } from "./services.js";
 
 const WINDOWS_KEPT_MAX = 16;
@@ -17,7 +17,7 @@ export class WindowMapping {
   readonly #windowFn: WindowFn;
   readonly #windowCoder: Coder<BoundedWindow> | undefined;
 
-  constructor({ strategy, windowCoder }: Windowing) {
+  constructor({ strategy, windowCoder }: CollectionWindowing) {
     this.#windowFn = windowFnFromProto(strategy.windowFn!);
     this.#windowCoder = windowCoder;
   }

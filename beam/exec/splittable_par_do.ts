@@ -17,7 +17,7 @@ import {
 import { BudgetedTracker } from "./budgeted_tracker.js";
 import { DoFnOperator } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
-import { Operator, type OperatorContext, type Progress } from "./operator.js";
+import { Operator, type OperatorContext, type RestrictionProgress } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
 import type {
   ClaimBudget,
@@ -312,7 +312,7 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
     return call;
   }
 
-  override progress(): Progress | undefined {
+  override progress(): RestrictionProgress | undefined {
     return this.#onlyCall()?.tracker.progress();
   }
 

@@ -15,7 +15,7 @@ import type { StateSpec } from "../sdk/state.js";
 import { DoFnOperator, mainInput, refusePromise } from "./do_fn_operator.js";
 import { ElementContextCell } from "./element_context.js";
 import type { KeyedState, StateOfKey, TimerToFire } from "./keyed_state.js";
-import type { FiredTimer, OperatorContext, Windowing } from "./operator.js";
+import type { CollectionWindowing, FiredTimer, OperatorContext } from "./operator.js";
 import type { Receiver, Windows } from "./receiver.js";
 import type { KeyedStateServices, UserCodeServices } from "./services.js";
 import { createCell } from "./state_cells/create_cell.js";
@@ -88,7 +88,7 @@ export class StatefulParDoOperator
   readonly #services: KeyedStateServices;
   readonly #key = new ByteWriter(256);
   readonly #keyCoder: Coder<unknown>;
-  readonly #windowing: Windowing;
+  readonly #windowing: CollectionWindowing;
   readonly #cells: StateCell[] = [];
   readonly #processingTimers = new Set<string>();
   readonly #timers: TimerHandle[] = [];

@@ -1,8 +1,10 @@
 /** The timers of a stateful DoFn, bound to the key and window at hand: the rules of what may be set. */
+
+import type { TimeDomain } from "../model/timer.js";
 import { formatTimestamp, type TimestampMs } from "../model/timestamps.js";
 import type { BoundedWindow } from "../model/windows.js";
 import type { Timer } from "../sdk/timer.js";
-import type { StateOfKey, TimeDomain } from "./keyed_state.js";
+import type { StateOfKey } from "./keyed_state.js";
 
 /** What is being processed while timers are set. */
 export interface TimerScope {

@@ -3,7 +3,7 @@
  * all results before it answers. It gives way to the event loop now and then, so that splits and progress are answered
  * while it runs. Source: beam_fn_api.proto, ProcessBundleRequest.
  */
-import type { Progress } from "../exec/operator.js";
+import type { RestrictionProgress } from "../exec/operator.js";
 import type { ElementSplit } from "../exec/services.js";
 import type { fnApi } from "../model/apache_beam.js";
 import { ByteReader } from "../model/bytes.js";
@@ -94,7 +94,7 @@ export class Bundle {
   }
 
   progress(): fnApi.ProcessBundleProgressResponse {
-    const inProgress = new Map<string, Progress>();
+    const inProgress = new Map<string, RestrictionProgress>();
     for (const { input } of this.#sources.values()) {
       if (input.processStep === undefined) continue;
       const progress = this.harness.processor.progress(input.processStep);
@@ -271,7 +271,7 @@ export class Bundle {
     }
   }
 
-  #report(inProgress: ReadonlyMap<string, Progress>): fnApi.ProcessBundleProgressResponse {
+  #report(inProgress: ReadonlyMap<string, RestrictionProgress>): fnApi.ProcessBundleProgressResponse {
     const reads: ReadIndex[] = [];
     for (const [transformId, { index }] of this.#sources) {
       reads.push({ transformId, index: this.#isOver ? index + 1 : index });
@@ -293,9 +293,9 @@ export class Bundle {
   }
 }
 
-const NOTHING_IN_PROGRESS: ReadonlyMap<string, Progress> = new Map();
+const NOTHING_IN_PROGRESS: ReadonlyMap<string, RestrictionProgress> = new Map();
 
-function shareDone({ completed, remaining }: Progress): number {
+function shareDone({ completed, remaining }: RestrictionProgress): number {
   const all = completed + remaining;
   return all > 0 ? Math.min(completed / all, 0.999_999) : 0;
 }

@@ -2,7 +2,7 @@
  * Work that goes back to the runner: residuals of splittable elements, encoded as the input of their process step.
  * Source: beam_fn_api.proto, BundleApplication.
  */
-import type { ElementPart, Residual } from "../exec/services.js";
+import type { ElementPart, ElementResidual } from "../exec/services.js";
 import type { SizedElement } from "../exec/splittable_par_do.js";
 import { type fnApi, runnerApi, type Timestamp } from "../model/apache_beam.js";
 import { ByteWriter } from "../model/bytes.js";
@@ -41,7 +41,7 @@ export function bundleApplication(part: ElementPart, step: ProcessStep): fnApi.B
  *   rounded up, since a delay that becomes 0 has it ask without a pause
  */
 export function delayedApplication(
-  residual: Residual,
+  residual: ElementResidual,
   step: ProcessStep,
   honoursMs: boolean,
 ): fnApi.DelayedBundleApplication {

@@ -8,7 +8,7 @@ import { ExecutionTimes } from "../exec/execution_times.js";
 import type { KeyedState } from "../exec/keyed_state.js";
 import type { FiredTimer } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
-import type { ClaimBudget, ExecServices, Residual, SideInputTable } from "../exec/services.js";
+import type { ClaimBudget, ElementResidual, ExecServices, SideInputTable } from "../exec/services.js";
 import { fnApi, type runnerApi } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
@@ -72,7 +72,7 @@ export class HarnessProcessor implements ExecServices {
   /** Of the collections that come and go over the wire. */
   readonly #sizes: [string, SampledSizes][] = [];
   readonly continuations = new Continuations();
-  residuals: Residual[] = [];
+  residuals: ElementResidual[] = [];
   finalizers: Finalizer[] = [];
   readonly #coders: ProtoCoders;
   readonly #states = new Map<string, RemoteState>();
@@ -186,7 +186,7 @@ export class HarnessProcessor implements ExecServices {
     this.finalizers.push(callback);
   }
 
-  deferResidual(residual: Residual): void {
+  deferResidual(residual: ElementResidual): void {
     this.residuals.push(residual);
   }
 

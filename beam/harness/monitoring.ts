@@ -5,7 +5,7 @@
  */
 import type { BundleProcessor } from "../exec/bundle_processor.js";
 import type { ExecutionTimes } from "../exec/execution_times.js";
-import type { Progress } from "../exec/operator.js";
+import type { RestrictionProgress } from "../exec/operator.js";
 import type { metricsApi } from "../model/apache_beam.js";
 import { ByteWriter } from "../model/bytes.js";
 import { urns } from "../model/urns.js";
@@ -146,7 +146,7 @@ export class Monitoring {
    */
   report(
     reads: readonly ReadIndex[],
-    inProgress: ReadonlyMap<string, Progress>,
+    inProgress: ReadonlyMap<string, RestrictionProgress>,
     nowMs: number,
     { isFull, isFinal }: { readonly isFull: boolean; readonly isFinal: boolean },
   ): BundleReport {

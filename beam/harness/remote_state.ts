@@ -4,9 +4,10 @@
  * sent for each timer that changed, however often it did. A multimap takes a round more: its values are asked for when
  * its keys are known. Source: beam_fn_api.proto, StateKey.
  */
-import type { KeyedState, StateLayout, StateOfKey, TimeDomain } from "../exec/keyed_state.js";
+import type { KeyedState, StateLayout, StateOfKey } from "../exec/keyed_state.js";
 import { ByteReader, type ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
+import type { TimeDomain } from "../model/timer.js";
 import {
   Cell,
   type KeyBytes,

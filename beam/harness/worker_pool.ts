@@ -34,8 +34,26 @@ export interface WorkerPoolOptions {
   readonly prepare?: (options: Readonly<Record<string, unknown>>, others: number) => void | Promise<void>;
   /** What all its workers have asked of their runners; added to as they run. */
   readonly traffic?: WorkerTraffic;
+  /** Starts a worker elsewhere than in this process; then `prepare` and `traffic` are its own matter. */
+  readonly startWorker?: (worker: WantedWorker) => StartedWorker;
 }
 
+/** A worker that a runner asks for. One of the endpoints, host:port, may be "". */
+export interface WantedWorker {
+  readonly id: string;
+  readonly controlEndpoint: string;
+  readonly provisionEndpoint: string;
+}
+
+export interface StartedWorker {
+  stop(): void;
+  readonly finished: Promise<void>;
+}
+
+/**
+ * A pool that serves a runner. It must listen before the job is run: a runner that cannot reach it gives up on the job, and
+ * Prism on itself.
+ */
 export interface WorkerPool {
   /** host:port, as a runner on this machine reaches it. */
   readonly endpoint: string;
@@ -81,7 +99,7 @@ export async function startWorkerPool(options: WorkerPoolOptions = {}): Promise<
 
 /** Workers of one pool, by id. */
 class PooledWorkers {
-  readonly #workers = new Map<string, { stop(): void; readonly finished: Promise<void> }>();
+  readonly #workers = new Map<string, StartedWorker>();
   readonly #log: WorkerLog;
 
   constructor(private readonly options: WorkerPoolOptions) {
@@ -106,7 +124,10 @@ class PooledWorkers {
     const control = controlEndpoint?.url ?? "";
     const provision = provisionEndpoint?.url ?? "";
     if (control === "" && provision === "") return "the request names no control endpoint";
-    const starting = this.#start(workerId, control, provision);
+    const { startWorker } = this.options;
+    const starting =
+      startWorker?.({ id: workerId, controlEndpoint: control, provisionEndpoint: provision }) ??
+      this.#start(workerId, control, provision);
     this.#workers.set(workerId, starting);
     starting.finished
       .catch((error: Error) => this.#log.warn("a worker ended", { worker: workerId, reason: error.message }))
@@ -124,7 +145,7 @@ class PooledWorkers {
     await Promise.allSettled(workers.map(({ finished }) => finished));
   }
 
-  #start(workerId: string, control: string, provision: string): { stop(): void; finished: Promise<void> } {
+  #start(workerId: string, control: string, provision: string): StartedWorker {
     let worker: Worker | undefined;
     let isStopped = false;
     const run = async (): Promise<void> => {

@@ -13,6 +13,7 @@ import { LoggingChannel } from "./logging_channel.js";
 import type { PoolAdmission } from "./pool_admission.js";
 import { fetchProvision, type Provision } from "./provision.js";
 import { type Sibling, superviseSiblings } from "./sibling_workers.js";
+import type { WorkerTraffic } from "./state_channel.js";
 import { Worker } from "./worker.js";
 import { stderrLog, type WorkerLog } from "./worker_log.js";
 import { startWorkerPool } from "./worker_pool.js";
@@ -28,6 +29,8 @@ export interface WorkerProgram {
   ): void | Promise<void>;
   /** Asked when this is to be a pool: who may have workers of it. */
   admission?(): PoolAdmission;
+  /** What the worker has asked of its runner; added to as it runs. */
+  readonly traffic?: WorkerTraffic;
 }
 
 /** The arguments that a runner starts a worker with. */
@@ -155,6 +158,7 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
     runnerCapabilities: provision.runnerCapabilities,
     honoursMs: provision.honoursMs,
     statusEndpoint: provision.statusEndpoint,
+    ...(program.traffic !== undefined && { traffic: program.traffic }),
     ...(initialError !== undefined && { initialError }),
   });
   const onSignal = (): void => {

@@ -2,6 +2,9 @@ import type { PaneInfo } from "./pane.js";
 import type { TimestampMs } from "./timestamps.js";
 import type { BoundedWindow } from "./windows.js";
 
+/** What a timer goes by: event time, or the wall clock. */
+export type TimeDomain = "event" | "processing";
+
 interface TimerIdentity<K> {
   readonly key: K;
   /** Tells apart the timers of one family; "" when only one is used. */
@@ -25,4 +28,4 @@ export interface TimerSet<K> extends TimerIdentity<K> {
 }
 
 /** One timer of a family, as it travels between runner and SDK. Source: beam_runner_api.proto, StandardCoders TIMER. */
-export type Timer<K> = TimerClear<K> | TimerSet<K>;
+export type TimerElement<K> = TimerClear<K> | TimerSet<K>;

@@ -1,6 +1,7 @@
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLongArray;
 
 /** An order or a payment out of Avro's single-object encoding; the fields are in schemas/order.avsc and payment.avsc. */
 final class Events {
@@ -19,6 +20,8 @@ final class Events {
   }
 
   private static final int HEADER_BYTES = 10;
+  /** What is sent last comes out within this time. */
+  static final long LAST_MS = 3_000;
 
   /** null for what is no event: those are counted, and go no further. */
   static Event order(byte[] value) {
@@ -99,6 +102,29 @@ final class Events {
     String comma = "";
     for (Map.Entry<String, Long> count : counts.entrySet()) {
       text.append(comma).append('"').append(count.getKey()).append("\":").append(count.getValue());
+      comma = ",";
+    }
+    return text.append("}}").toString();
+  }
+
+  /** How many pairs came out so many milliseconds after their payment was sent; what took longer is in the last. */
+  private static final AtomicLongArray LATENCIES = new AtomicLongArray(60_001);
+
+  /** Counts those of payments that were sent from `from` up to `until`, ms since the epoch. */
+  static void latency(long sentAt, long from, long until) {
+    if (sentAt < from || sentAt >= until) return;
+    long late = System.currentTimeMillis() - sentAt;
+    LATENCIES.incrementAndGet((int) Math.max(0, Math.min(late, LATENCIES.length() - 1)));
+  }
+
+  /** The result line of a peer whose latency was measured. */
+  static String latencies() {
+    StringBuilder text = new StringBuilder("{\"latencies\":{");
+    String comma = "";
+    for (int late = 0; late < LATENCIES.length(); late++) {
+      long count = LATENCIES.get(late);
+      if (count == 0) continue;
+      text.append(comma).append('"').append(late).append("\":").append(count);
       comma = ",";
     }
     return text.append("}}").toString();

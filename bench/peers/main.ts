@@ -1,7 +1,8 @@
 /**
  * `make bench-peers`: what else one might use for this join, beside the product, on the same topics of the same Kafka,
- * one after the other in each round, and in turn at being first. Each ends in a sink that counts. What a peer does less
- * or more is said beside its figures. Shows figures and fails on none.
+ * one after the other in each round, and in turn at being first. Each ends in a sink that counts. Then, in the same way,
+ * how late pairs come out when 1,000 a second are sent. What a peer does less or more is said beside its figures. The
+ * last lines are a table for README and docs/performance.md. Shows figures and fails on none.
  */
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -15,12 +16,19 @@ import { startKafka } from "../../services/index.js";
 import { javaCommand, resolveJars } from "../../services/maven.js";
 import { build } from "../build.js";
 import { fillTopics } from "../fill_topics.js";
-import type { LoadResult } from "../load_input.js";
 import { runScript } from "../run_script.js";
-import { spreadOf } from "../statistics.js";
 import type { SubjectInput, SubjectResult } from "../subject.js";
+import {
+  type Latencies,
+  type LatencySummary,
+  type LiveInput,
+  measureLatencies,
+  PAIRS_PER_SECOND,
+} from "./latencies.js";
+import { peersTable } from "./table.js";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
+const NAME_WIDTH = 50;
 const JVM_HEAP = "-Xmx4g";
 /** Flink looks into these by reflection. */
 const OPENED = ["java.lang", "java.util", "java.time"].map(
@@ -28,17 +36,24 @@ const OPENED = ["java.lang", "java.util", "java.time"].map(
 );
 
 interface Peer {
+  /** For `--only`. */
+  readonly id: string;
   readonly name: string;
   /** What it does less or more than the product. */
   readonly differs: string;
   run(input: SubjectInput, folder: string): Promise<SubjectResult>;
+  /** Ends by itself. */
+  runLive(input: LiveInput, folder: string): Promise<{ readonly latencies: Latencies }>;
 }
 
 const { values } = parseArgs({
   options: {
     events: { type: "string", default: "1000000" },
     runs: { type: "string", default: "3" },
+    /** Of memory, synced, by-hand, kafka-streams and flink. */
     only: { type: "string" },
+    /** How long latency is measured after a warm-up, in each round; 0: not at all. */
+    latency_seconds: { type: "string", default: "20" },
   },
 });
 const { signal } = new AbortController();
@@ -46,27 +61,47 @@ const say = (line: string): void => console.error(line);
 const scripts = build();
 
 const all: readonly Peer[] = [
-  node("ours in memory", "pipeline_count", "no state after a crash: the topics are read again"),
-  node("ours synced", "pipeline_durable", "each commit is on disk (fsync) before it counts"),
-  node("plain Node", "bare_join", "kafkajs, a Map and a heap; nothing survives a crash"),
+  node(
+    "memory",
+    "this, state in memory",
+    "subjects/pipeline_count",
+    "peers/live_pipeline",
+    "after a crash the topics are read again",
+  ),
+  node(
+    "synced",
+    "this, each commit synced",
+    "subjects/pipeline_durable",
+    "peers/live_pipeline",
+    "nothing is lost or doubled by a crash; pairs come out behind their commit",
+  ),
+  node(
+    "by-hand",
+    "a Map and a heap, by hand",
+    "subjects/bare_join",
+    "peers/live_bare",
+    "kafkajs; nothing survives a crash",
+  ),
   await java(
-    "Kafka Streams",
+    "kafka-streams",
+    "Kafka Streams 4.0, exactly once",
     "kafka_streams",
     "KafkaStreamsJoin",
-    "drops no duplicates, tells of no late or bad events",
+    "drops no duplicates, keeps no dead letters; pairs come out before their commit (each 100 ms)",
   ),
   await java(
-    "Flink DataStream",
+    "flink",
+    "Flink 1.20, interval join, a checkpoint a second",
     "flink",
     "FlinkJoin",
-    "inner join alone: tells of no event without a partner; drops no duplicates",
+    "inner join alone: tells of no event without a partner; pairs come out before their checkpoint",
   ),
 ];
-const only = values.only?.split(",") ?? all.map(({ name }) => name);
+const only = values.only?.split(",") ?? all.map(({ id }) => id);
 const peers = only.map((wanted) => {
-  const peer = all.find(({ name }) => name === wanted);
+  const peer = all.find(({ id }) => id === wanted);
   if (peer === undefined)
-    throw new Error(`there is no peer "${wanted}", only ${all.map(({ name }) => name).join(", ")}`);
+    throw new Error(`there is no peer "${wanted}", only ${all.map(({ id }) => id).join(", ")}`);
   return peer;
 });
 
@@ -90,17 +125,37 @@ try {
   for (let run = 0; run < Number(values.runs); run++) {
     for (let i = 0; i < peers.length; i++) {
       const peer = peers[(i + run) % peers.length]!;
-      const result = await peer.run(input, join(folder, `${run}-${i}`));
+      const state = join(folder, `${run}-${i}`);
+      const result = await peer.run(input, state);
+      rmSync(state, { recursive: true, force: true, maxRetries: 5 });
       results.get(peer.name)!.push(result);
       say(`run ${run + 1}  ${oneLine(peer.name, result)}`);
     }
   }
-  console.log(table(loaded, results));
+  const latencies = new Map<string, LatencySummary[]>(peers.map(({ name }) => [name, []]));
+  const latencySeconds = Number(values.latency_seconds);
+  for (let run = 0; latencySeconds > 0 && run < Number(values.runs); run++) {
+    for (let i = 0; i < peers.length; i++) {
+      const peer = peers[(i + run) % peers.length]!;
+      const state = join(folder, `live-${run}-${i}`);
+      const summary = await measureLatencies(
+        input,
+        latencySeconds,
+        async (live) => (await peer.runLive(live, state)).latencies,
+      );
+      latencies.get(peer.name)!.push(summary);
+      say(`run ${run + 1}  ${peer.name.padEnd(NAME_WIDTH)} ${JSON.stringify(summary)}`);
+    }
+  }
+  console.log(
+    `\n${(loaded.orders + loaded.payments).toLocaleString("en-US")} events, each order a key of its own; latency with ${PAIRS_PER_SECOND.toLocaleString("en-US")} pairs a second; min / median / max of ${values.runs} rounds\n`,
+  );
+  console.log(peersTable(peers, results, latencies));
   const file = join(servicesHome(), "bench", "peers.json");
   mkdirSync(join(servicesHome(), "bench"), { recursive: true });
   writeFileSync(
     file,
-    `${JSON.stringify({ load, loaded, results: Object.fromEntries(results) }, undefined, 2)}\n`,
+    `${JSON.stringify({ load, loaded, results: Object.fromEntries(results), latencies: Object.fromEntries(latencies) }, undefined, 2)}\n`,
   );
   say(`\nEvery figure of every run: ${file}`);
 } finally {
@@ -108,17 +163,24 @@ try {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
-function node(name: string, script: string, differs: string): Peer {
+/** @param script and `live`: compiled scripts of the bench */
+function node(id: string, name: string, script: string, live: string, differs: string): Peer {
   return {
+    id,
     name,
     differs,
-    run: (input) =>
-      runScript<SubjectResult>({ script: join(scripts, "subjects", `${script}.js`), input, signal }),
+    run: (input) => runScript<SubjectResult>({ script: join(scripts, `${script}.js`), input, signal }),
+    runLive: (input) =>
+      runScript<{ latencies: Latencies }>({
+        script: join(scripts, `${live}.js`),
+        input: { ...input, isSynced: script.endsWith("durable") },
+        signal,
+      }),
   };
 }
 
 /** Throws RequirementMissing where there is no Java or no Maven. */
-async function java(name: string, sources: string, main: string, differs: string): Promise<Peer> {
+async function java(id: string, name: string, sources: string, main: string, differs: string): Promise<Peer> {
   const files = [join(HERE, sources, `${main}.java`), join(HERE, "Events.java")];
   const jars = await resolveJars({
     name: `bench-${sources}`,
@@ -134,16 +196,22 @@ async function java(name: string, sources: string, main: string, differs: string
     log: say,
   });
   const classPath = `${join(jars, "classes")}${delimiter}${jarsIn(jars)}`;
+  const runJava = async <T>(input: SubjectInput, state: string, more: readonly number[]): Promise<T> => {
+    const { brokers, topics, expected, timeoutMs, outOfOrdernessMs } = input;
+    mkdirSync(state, { recursive: true });
+    const settings = [brokers.join(","), topics.orders, topics.payments];
+    const figures = [expected.orders + expected.payments, timeoutMs, outOfOrdernessMs].map(String);
+    const args = [...settings, ...figures, state, ...more.map(String)];
+    return JSON.parse(
+      lastLine(await output(javaCommand(), [JVM_HEAP, ...OPENED, "-cp", classPath, main, ...args])),
+    ) as T;
+  };
   return {
+    id,
     name,
     differs,
-    run: async ({ brokers, topics, expected, timeoutMs, outOfOrdernessMs }, state) => {
-      mkdirSync(state, { recursive: true });
-      const settings = [brokers.join(","), topics.orders, topics.payments];
-      const figures = [expected.orders + expected.payments, timeoutMs, outOfOrdernessMs].map(String);
-      const args = [JVM_HEAP, ...OPENED, "-cp", classPath, main, ...settings, ...figures, state];
-      return JSON.parse(lastLine(await output(javaCommand(), args))) as SubjectResult;
-    },
+    run: (input, state) => runJava(input, state, []),
+    runLive: (input, state) => runJava(input, state, [input.fromMs, input.untilMs]),
   };
 }
 
@@ -173,34 +241,5 @@ function lastLine(text: string): string {
 
 function oneLine(name: string, { events, seconds, cpuSeconds, peakRssBytes, counts }: SubjectResult): string {
   const figures = `${Math.round(events / seconds)} events/s, ${((cpuSeconds * 1e6) / events).toFixed(1)} CPU µs an event`;
-  return `${name.padEnd(18)} ${figures}, ${(peakRssBytes / 2 ** 20).toFixed(0)} MiB, ${JSON.stringify(counts)}`;
-}
-
-function table(loaded: LoadResult, results: ReadonlyMap<string, readonly SubjectResult[]>): string {
-  const lines = [
-    `\n${(loaded.orders + loaded.payments).toLocaleString("en-US")} events, each order a key of its own; min / median / max of ${values.runs} rounds`,
-    "",
-    `${"".padEnd(18)} ${"events/s".padEnd(28)} ${"CPU µs an event".padEnd(22)} peak MiB`,
-  ];
-  const three = (figures: readonly number[], digits: number): string => {
-    const { min, median, max } = spreadOf(figures);
-    return [min, median, max].map((value) => value.toFixed(digits)).join(" / ");
-  };
-  for (const { name, differs } of peers) {
-    const runs = results.get(name)!;
-    const rates = three(
-      runs.map(({ events, seconds }) => events / seconds),
-      0,
-    );
-    const cpu = three(
-      runs.map(({ events, cpuSeconds }) => (cpuSeconds * 1e6) / events),
-      1,
-    );
-    const peak = three(
-      runs.map(({ peakRssBytes }) => peakRssBytes / 2 ** 20),
-      0,
-    );
-    lines.push(`${name.padEnd(18)} ${rates.padEnd(28)} ${cpu.padEnd(22)} ${peak}   ${differs}`);
-  }
-  return lines.join("\n");
+  return `${name.padEnd(NAME_WIDTH)} ${figures}, ${(peakRssBytes / 2 ** 20).toFixed(0)} MiB, ${JSON.stringify(counts)}`;
 }

@@ -1,12 +1,15 @@
 /**
- * `make bench-portable SHAPE=product`: the product's own graph on Flink or Prism, where each order is a key of its own.
- * It starts a Kafka, a MongoDB and the runner with empty folders, and ends them. Shows figures and fails on none.
+ * `make bench-portable SHAPE=product`: the product's own graph on Flink or Prism, where each order is a key of its own,
+ * beside the same join in Beam's Python SDK on the same runner, at each parallelism that is asked for. It starts a Kafka,
+ * a MongoDB and the runner with empty folders, and ends them. Shows figures and fails on none.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { PARTITIONS } from "../../producers/topics.js";
+import { Kafka, logLevel } from "kafkajs";
+import type { PipelineOptions } from "../../beam/runners/portable/pipeline_options.js";
+import { createMissingTopics, PARTITIONS } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import {
   type LocalRunner,
@@ -18,38 +21,52 @@ import {
 } from "../../services/index.js";
 import { build } from "../build.js";
 import { fillTopics } from "../fill_topics.js";
-import type { LoadInput, LoadResult } from "../load_input.js";
-import { runScript } from "../run_script.js";
-import { spreadOf } from "../statistics.js";
+import type { SubjectInput } from "../subject.js";
 import { cpuSecondsOf, peakBytesOf } from "./cpu_seconds.js";
-import type { ProductInput, ProductResult } from "./product.js";
+import type { ProductInput } from "./product.js";
+import { oneLine, ProductReport, type ProductRun } from "./product_report.js";
+import { type ProductSubject, pythonSubject, typescriptSubject } from "./product_subjects.js";
 
 const { values } = parseArgs({
   options: {
     runner: { type: "string", default: "flink" },
     events: { type: "string", default: "100000" },
     runs: { type: "string", default: "3" },
+    /** counting or mongodb; Python's is always one that counts. */
     sink: { type: "string", default: "counting" },
+    subjects: { type: "string", default: "typescript,python" },
+    /** One or more: 1,2. Each worker is a process. */
     parallelism: { type: "string", default: "1" },
     /** ms; 0 = no checkpoints. */
     checkpointing_interval: { type: "string", default: "0" },
     bundle_size: { type: "string", default: "100000" },
     bundle_ms: { type: "string", default: "500" },
-    /** Another job on the same runner before the first that is measured, so that its JVM is warm. */
-    warm: { type: "boolean", default: false },
-    /** Writes V8 CPU profiles to .local/bench/profiles. */
+    /** Further pipeline options, as JSON. */
+    options: { type: "string", default: "{}" },
+    /** Of Flink's JVM, in place of what it is started with otherwise; separated by spaces. */
+    jvm: { type: "string" },
+    /** Jobs of ours on the same runner before those that are measured, so that its JVM is warm. */
+    warm: { type: "string", default: "0" },
+    /** Writes V8 CPU profiles of our workers to .local/bench/profiles. */
     profile: { type: "boolean", default: false },
   },
 });
 
-interface Measured extends ProductResult {
-  readonly runnerCpuSeconds: number | undefined;
-  readonly runnerPeakBytes: number | undefined;
-}
-
+const EMPTY_TOPICS = { orders: "bench_no_orders", payments: "bench_no_payments" };
 const { signal } = new AbortController();
 const say = (line: string): void => console.error(line);
 const scripts = build();
+const profiles = join(servicesHome(), "bench", "profiles", "product");
+const nodeArgs = values.profile ? ["--cpu-prof", `--cpu-prof-dir=${profiles}`] : [];
+const ours = typescriptSubject(scripts, nodeArgs, values.sink as ProductInput["sink"], signal);
+const subjects: ProductSubject[] = [];
+for (const name of values.subjects.split(",")) {
+  if (name === "typescript") subjects.push(ours);
+  else if (name === "python") subjects.push(await pythonSubject());
+  else throw new Error(`there is no subject "${name}", only typescript and python`);
+}
+const parallelisms = values.parallelism.split(",").map(Number);
+
 const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-bench-"));
 const servers: LocalServer[] = [];
 try {
@@ -63,99 +80,88 @@ try {
   });
   servers.push(mongodb);
   const { load, loaded } = await fillTopics(scripts, kafka.address, Number(values.events), signal);
-  const results: Measured[] = [];
-  for (let run = 1; run <= Number(values.runs); run++) {
-    // A fresh runner each time: it keeps what past jobs were.
-    const runner = await startRunner();
-    try {
-      const measure = () => measureOn(runner, load, loaded, mongodb.address, run);
-      if (values.warm) await measure();
-      const result = await measure();
-      results.push(result);
-      say(oneLine(run, result));
-    } finally {
-      await runner.stop();
+  const client = new Kafka({ clientId: "bench", brokers: [kafka.address], logLevel: logLevel.NOTHING });
+  await createMissingTopics(client, Object.values(EMPTY_TOPICS));
+  const report = new ProductReport();
+  for (let round = 1; round <= Number(values.runs); round++) {
+    const input: SubjectInput = {
+      brokers: load.brokers,
+      topics: load.topics,
+      partitions: PARTITIONS,
+      expected: loaded,
+      timeoutMs: load.timeoutMs,
+      outOfOrdernessMs: load.outOfOrdernessMs,
+      mongodbUri: mongodb.address,
+      database: `bench_${round}`,
+      latencySeconds: 0,
+      changes: "",
+    };
+    const wanted = subjects.flatMap((subject) =>
+      parallelisms.map((parallelism) => ({ subject, parallelism })),
+    );
+    // In turn at being first.
+    for (const { subject, parallelism } of round % 2 === 1 ? wanted : wanted.reverse()) {
+      const run = await measure(subject, input, parallelism);
+      report.add(run);
+      say(`round ${round}  ${oneLine(run)}`);
     }
   }
-  console.log(`\n${summary(results)}`);
+  const what = `${(loaded.orders + loaded.payments).toLocaleString("en-US")} events, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
+  console.log(`\nThe join on ${values.runner}: ${what}\n\n${report.table()}`);
 } finally {
   for (const server of servers.reverse()) await server.kill();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
+/** A fresh runner each time: it keeps what past jobs were. */
+async function measure(
+  subject: ProductSubject,
+  input: SubjectInput,
+  parallelism: number,
+): Promise<ProductRun> {
+  const runner = await startRunner();
+  try {
+    const options = optionsFor(parallelism);
+    for (let i = 0; i < Number(values.warm); i++) await ours.job(runner.endpoint, input, options);
+    // What its workers take to start and to end.
+    const nothing = await subject.job(runner.endpoint, { ...input, topics: EMPTY_TOPICS }, options);
+    const before = cpuSecondsOf(runner.pid);
+    const job = await subject.job(runner.endpoint, input, options);
+    const after = cpuSecondsOf(runner.pid);
+    return {
+      ...job,
+      subject: subject.name,
+      parallelism,
+      workerCpuSeconds:
+        job.workerCpuSeconds === undefined || nothing.workerCpuSeconds === undefined
+          ? undefined
+          : job.workerCpuSeconds - nothing.workerCpuSeconds,
+      runnerCpuSeconds: before === undefined || after === undefined ? undefined : after - before,
+      runnerPeakBytes: peakBytesOf(runner.pid),
+    };
+  } finally {
+    await runner.stop();
+  }
+}
+
 function startRunner(): Promise<LocalRunner> {
-  return values.runner === "prism" ? startPrism({ signal }) : startFlink({ signal });
+  if (values.runner === "prism") return startPrism({ signal });
+  return startFlink({ signal, ...(values.jvm !== undefined && { jvmArgs: values.jvm.split(" ") }) });
 }
 
-async function measureOn(
-  runner: LocalRunner,
-  load: LoadInput,
-  loaded: LoadResult,
-  mongodbAddress: string,
-  run: number,
-): Promise<Measured> {
+function optionsFor(parallelism: number): PipelineOptions {
   const checkpointingMs = Number(values.checkpointing_interval);
-  const input: ProductInput = {
-    brokers: load.brokers,
-    topics: load.topics,
-    partitions: PARTITIONS,
-    expected: loaded,
-    timeoutMs: load.timeoutMs,
-    outOfOrdernessMs: load.outOfOrdernessMs,
-    mongodbUri: mongodbAddress,
-    database: `bench_${run}`,
-    latencySeconds: 0,
-    changes: "",
-    jobEndpoint: runner.endpoint,
-    sink: values.sink as ProductInput["sink"],
-    pipelineOptions: {
-      streaming: true,
-      parallelism: Number(values.parallelism),
-      max_bundle_size: Number(values.bundle_size),
-      max_bundle_time_mills: Number(values.bundle_ms),
-      ...(checkpointingMs > 0 && {
-        checkpointing_interval: checkpointingMs,
-        finish_bundle_before_checkpointing: true,
-        shutdown_sources_after_idle_ms: 0,
-      }),
-    },
-  };
-  const profiles = join(servicesHome(), "bench", "profiles", "product");
-  const nodeArgs = values.profile ? ["--cpu-prof", `--cpu-prof-dir=${profiles}`] : [];
-  const before = cpuSecondsOf(runner.pid);
-  const script = join(scripts, "portable", "product.js");
-  const result = await runScript<ProductResult>({ script, input, nodeArgs, signal });
-  const after = cpuSecondsOf(runner.pid);
   return {
-    ...result,
-    runnerCpuSeconds: before === undefined || after === undefined ? undefined : after - before,
-    runnerPeakBytes: peakBytesOf(runner.pid),
+    streaming: true,
+    parallelism,
+    sdk_worker_parallelism: parallelism,
+    max_bundle_size: Number(values.bundle_size),
+    max_bundle_time_mills: Number(values.bundle_ms),
+    ...(checkpointingMs > 0 && {
+      checkpointing_interval: checkpointingMs,
+      finish_bundle_before_checkpointing: true,
+      shutdown_sources_after_idle_ms: 0,
+    }),
+    ...(JSON.parse(values.options) as PipelineOptions),
   };
-}
-
-function oneLine(run: number, result: Measured): string {
-  const micros = (seconds: number | undefined): string =>
-    seconds === undefined ? "?" : ((seconds * 1e6) / result.events).toFixed(1);
-  const mebibytes = (bytes: number | undefined): string =>
-    bytes === undefined ? "?" : (bytes / 2 ** 20).toFixed(0);
-  const { pairs = "in MongoDB", unmatched = "in MongoDB" } = result;
-  return [
-    `run ${run}  ${Math.round(result.events / result.seconds)} events/s (${result.seconds.toFixed(1)} s)`,
-    `CPU µs an event: ${micros(result.workerCpuSeconds)} worker, ${micros(result.runnerCpuSeconds)} runner`,
-    `${(result.stateRequests / result.events).toFixed(3)} state requests an event`,
-    `peak MiB: ${mebibytes(result.workerPeakBytes)} worker, ${mebibytes(result.runnerPeakBytes)} runner`,
-    `pairs ${pairs}, unmatched ${unmatched}, duplicates ${result.duplicates}`,
-  ].join("; ");
-}
-
-function summary(results: readonly Measured[]): string {
-  const rates = spreadOf(results.map(({ events, seconds }) => events / seconds));
-  const cpu = spreadOf(results.map(({ events, workerCpuSeconds }) => (workerCpuSeconds * 1e6) / events));
-  const three = ({ min, median, max }: ReturnType<typeof spreadOf>, digits: number): string =>
-    [min, median, max].map((value) => value.toFixed(digits)).join(" / ");
-  return [
-    `The product's graph on ${values.runner}, ${values.events} events asked for, parallelism ${values.parallelism}, ${values.sink} sink, ${results.length} runs (min / median / max)`,
-    `  events/s                        ${three(rates, 0)}`,
-    `  CPU µs an event in the worker   ${three(cpu, 1)}`,
-  ].join("\n");
 }

@@ -77,9 +77,8 @@ export async function ownWorkers(nodeArgs: readonly string[] = []): Promise<Work
   };
 }
 
-/** Those of Beam's Python SDK. */
-export async function pythonWorkers(): Promise<Workers> {
-  const python = await findBeamPython({ log: console.error });
+/** A pool of Beam's Python SDK, which starts a process for each worker. */
+export async function startPythonPool(python: string): Promise<{ child: ChildProcess; port: number }> {
   const port = await freePort();
   const args = ["-m", "apache_beam.runners.worker.worker_pool_main", `--service_port=${port}`];
   // The pool starts its workers with whatever "python" is on the PATH.
@@ -90,6 +89,13 @@ export async function pythonWorkers(): Promise<Workers> {
     if (Date.now() > deadline) throw new Error("Beam's Python worker pool does not come up");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  return { child, port };
+}
+
+/** Those of Beam's Python SDK. */
+export async function pythonWorkers(): Promise<Workers> {
+  const python = await findBeamPython({ log: console.error });
+  const { child, port } = await startPythonPool(python);
   const script = fileURLToPath(new URL("counter_pipeline.py", import.meta.url));
   return {
     name: "Python",

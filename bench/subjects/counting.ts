@@ -1,6 +1,6 @@
 /** The product from Kafka to a sink that counts: the engine without the cost of a database. */
 
-import { runDirect } from "../../beam/runners/direct/direct_runner.js";
+import { type DirectRun, runDirect } from "../../beam/runners/direct/direct_runner.js";
 import type { Store } from "../../beam/store/store.js";
 import { kafkaConnections } from "../../connectors/kafka/kafka_connections.js";
 import { buildPipeline, type GraphOptions, KAFKA_CONNECTION } from "../../pipeline/graph.js";
@@ -15,11 +15,13 @@ export function measureCounting(openStore: () => Promise<Store>): Promise<void> 
 /**
  * @param openStore where state is; opening it is not within the time
  * @param more of the graph
+ * @param onRun for whoever looks on
  */
 export async function runCounting(
   input: SubjectInput,
   openStore: () => Promise<Store>,
   more: Partial<GraphOptions> = {},
+  onRun: (run: DirectRun) => void = () => undefined,
 ): Promise<Measurement> {
   registerKafka(input);
   const pipeline = buildPipeline({ ...graphOptions(input, true), ...more }, countResults);
@@ -28,6 +30,7 @@ export async function runCounting(
   const store = await openStore();
   const startMs = performance.now();
   const run = runDirect(pipeline, { store });
+  onRun(run);
   await run.finished;
   const seconds = (performance.now() - startMs) / 1000;
   await kafkaConnections.release(KAFKA_CONNECTION);

@@ -97,6 +97,7 @@ export function DeadLetters({ reasons }) {
       <button class="main">Look</button>
     </form>
     ${error && html`<p class="error" role="alert">${error}</p>`}
+    ${found === null && !error && html`<p class="small soft">Look counts them by reason, and shows the newest with their bytes; times may be such as 2h.</p>`}
     ${
       found !== null &&
       html`

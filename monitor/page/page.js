@@ -235,7 +235,7 @@ function OverTime({ view, points }) {
     ],
     ["Event time behind the clock", [["the join", "gapMs", "sa"]], duration],
     ["Records not read yet", [["all partitions", "lag", "sb"]], count],
-    ["Pending: in state without a partner", [["events", "pending", "sa"]], count],
+    ["Pending, without a partner", [["events", "pending", "sa"]], count],
   ];
   const { spanMs, counts } = view.expiries;
   const label = (index) =>
@@ -335,7 +335,7 @@ function App() {
           ? html`<p class="soft">Waiting for the run to tell of itself…</p>`
           : html`
         <${StateSection} view=${view} isLive=${isLive} />
-        <p class="small soft">On ${view.runner}, since ${moment(view.startedAtMs)} (${duration(view.atMs - view.startedAtMs)})${view.servers.map(({ name, address, answerMs, problem }) => html` · ${name} at ${address} ${problem ? "does not answer" : `answers in ${duration(answerMs)}`}`)}</p>
+        <p class="small soft">On ${view.runner}, since ${moment(view.startedAtMs).replace(/\.\d+/, "")} (${duration(view.atMs - view.startedAtMs)})${view.servers.map(({ name, address, answerMs, problem }) => html` · ${name} at ${address} ${problem ? "does not answer" : `answers in ${duration(answerMs)}`}`)}</p>
         <${Cards} view=${view} />
         <${Books} view=${view} />
         <${Graph} view=${view} />

@@ -14,7 +14,9 @@ import {
 import { type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
 
 import type { Checkpoint } from "../../monitor/observation.js";
+import { bytesBar } from "../report/bar.js";
 import type { Log } from "../report/log.js";
+import { Terminal } from "../report/terminal.js";
 import type { RunSettings } from "../settings/options.js";
 import { openCheckpointPlace } from "./checkpoint_place.js";
 
@@ -29,13 +31,31 @@ export async function restoreState(settings: RunSettings, directory: Directory, 
   try {
     const objects = await openCheckpointPlace(path, settings);
     const startedMs = systemClock.elapsed();
-    const manifest = await restoreCheckpoint(new CheckpointRepository(objects), restore, directory);
+    const repository = new CheckpointRepository(objects);
+    const progress = restoreProgress(log);
+    const manifest = await restoreCheckpoint(repository, restore, directory, progress.onProgress).finally(
+      () => progress.end(),
+    );
     const durationMs = Math.round(systemClock.elapsed() - startedMs);
     log.info("restored", { ...fieldsOf(manifest), from: objects.path, to: directory.path, durationMs });
   } finally {
     // The store takes it anew.
     await directory.close();
   }
+}
+
+/** A bar on a terminal, elsewhere a line now and then. */
+function restoreProgress(log: Log): { onProgress: (bytes: number, all: number) => void; end: () => void } {
+  const terminal = new Terminal();
+  const intervalMs = terminal.isTty ? 100 : 5_000;
+  let toldMs = systemClock.elapsed();
+  const onProgress = (bytes: number, all: number): void => {
+    if (systemClock.elapsed() - toldMs < intervalMs) return;
+    toldMs = systemClock.elapsed();
+    if (terminal.isTty) terminal.show([`  restoring      ${bytesBar(bytes, all)}`]);
+    else log.info("restoring", { bytes, of: all, percent: Math.floor((100 * bytes) / all) });
+  };
+  return { onProgress, end: () => terminal.isTty && terminal.show([]) };
 }
 
 /** DurableStore fits. */

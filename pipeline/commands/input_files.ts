@@ -1,13 +1,17 @@
 /** The files of a run: looked for before it begins, and how far they are read while it goes on. */
-import { resolve } from "node:path";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { MetricSource } from "@order-payment-stream/beam";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { makeDirectory, systemClock } from "@order-payment-stream/beam/io";
 import { FilesConnection, listFiles, NoFilesError, writtenFiles } from "@order-payment-stream/files";
 
+import { bytesBar } from "../report/bar.js";
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
 import { RESULT_FOLDERS } from "../write_results.js";
 import { CommandError } from "./command.js";
+import { EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 
 /** What there is to read. */
 export interface FilesFound {
@@ -36,18 +40,42 @@ export async function inspectFiles(
   let found: FilesFound | undefined;
   for (const [name, pattern] of Object.entries({ orders, payments })) {
     if (pattern === undefined) continue;
-    const files = await listFiles(connection, [absolute(pattern)]).catch((error: Error) => {
-      throw error instanceof NoFilesError ? new CommandError(`--${name}: ${error.message}`) : error;
+    const files = await listFiles(connection, [absolute(pattern)]).catch(async (error: Error) => {
+      throw error instanceof NoFilesError
+        ? new CommandError(`--${name}: ${error.message}${await adviceFor(pattern)}`)
+        : error;
     });
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     log.info(`files of ${name}`, { files: files.length, bytes });
     found = { files: files.length + (found?.files ?? 0), bytes: bytes + (found?.bytes ?? 0) };
   }
   const { sink, sink_path: path } = settings;
+  if ((sink === "avro" || sink === "jsonl") && !path!.startsWith("gs://")) await prepareSink(absolute(path!));
   if ((sink === "avro" || sink === "jsonl") && !isResumed) {
     await refuseOtherFiles(connection, absolute(path!), (reason) => new CommandError(`SINK_PATH: ${reason}`));
   }
   return found;
+}
+
+/** What may be meant by a pattern that nothing fits. */
+async function adviceFor(pattern: string): Promise<string> {
+  const [, scheme] = /^([a-z][\w+.-]*):\/\//i.exec(pattern) ?? [];
+  if (scheme !== undefined && scheme !== "gs")
+    return `: files are read from this machine and from gs://, not from ${scheme}://`;
+  const found = scheme === undefined ? await stat(pattern).catch(() => undefined) : undefined;
+  return found?.isDirectory() ? `, which is a folder: for the files in it, ${join(pattern, "*")}` : "";
+}
+
+async function prepareSink(folder: string): Promise<void> {
+  try {
+    await makeDirectory(folder);
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    throw new CommandError(
+      `SINK_PATH (--sink_path): ${folder} cannot be written: ${(error as Error).message}`,
+      { exitCode: EXIT_WRONG_SETTINGS },
+    );
+  }
 }
 
 /** Throws what `refusal` makes of the reason, when the folders of results hold files. */
@@ -64,9 +92,6 @@ export async function refuseOtherFiles(
     );
   }
 }
-
-const BAR_CELLS = 24;
-const MEBIBYTE = 1024 * 1024;
 
 /** How far the files of a run are read, and how long that may still take. */
 export class FileProgress {
@@ -95,13 +120,9 @@ export class FileProgress {
 
   lines(): string[] {
     const read = this.#read();
-    const share = this.found.bytes === 0 ? 1 : Math.min(1, read / this.found.bytes);
-    const full = Math.floor(share * BAR_CELLS);
-    const bar = "█".repeat(full) + "░".repeat(BAR_CELLS - full);
     const left = this.#secondsLeft(read);
-    const leftText = left === undefined || share === 1 ? "" : `, ${formatSeconds(left)} left`;
-    const size = `${(read / MEBIBYTE).toFixed(1)} of ${(this.found.bytes / MEBIBYTE).toFixed(1)} MiB`;
-    return [`  files          ${bar} ${Math.floor(share * 100)} %  ${size}${leftText}`];
+    const leftText = left === undefined || read >= this.found.bytes ? "" : `, ${formatSeconds(left)} left`;
+    return [`  files          ${bytesBar(read, this.found.bytes)}${leftText}`];
   }
 
   fields(): Record<string, number> {

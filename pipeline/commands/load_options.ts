@@ -82,8 +82,17 @@ export const LOAD_SETTINGS = settingsTable({
   },
 });
 
+const { default: _rate, ...RATE } = LOAD_SETTINGS.rate;
+
+/** Of `produce`, where nothing says otherwise. */
+export const PRODUCE_RATE = Number(LOAD_SETTINGS.rate.default);
+
 export const PRODUCE_SETTINGS = settingsTable({
   ...LOAD_SETTINGS,
+  rate: {
+    ...RATE,
+    description: `Messages per second, on the clock; 0 is as fast as possible. Without it ${PRODUCE_RATE}; with --count alone 0, and the events are dated so that their time is over.`,
+  },
   to: {
     description:
       "Where events go: to Kafka's topics, or to files in TO_PATH, for runs with --orders and --payments.",

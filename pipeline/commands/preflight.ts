@@ -23,7 +23,7 @@ import type { RegistrySettings } from "../settings/registry_settings.js";
 import { CommandError, explain } from "./command.js";
 
 /** An attempt may begin until then; one that is not answered ends 2.4 s later. */
-const CONNECT_TIMEOUT_MS = 6_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 const REQUEST_RETRY_MAX_MS = 5_000;
 

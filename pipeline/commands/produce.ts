@@ -13,7 +13,7 @@ import { SettingsError } from "../settings/read_settings.js";
 import type { RegistrySettings } from "../settings/registry_settings.js";
 import type { SettingsOf } from "../settings/setting.js";
 import { unlessAborted, watchInterrupts } from "./interrupts.js";
-import { type PRODUCE_SETTINGS, SEED_MAX, sharesOf } from "./load_options.js";
+import { PRODUCE_RATE, type PRODUCE_SETTINGS, SEED_MAX, sharesOf } from "./load_options.js";
 import { briefRegistry, connectBriefly } from "./preflight.js";
 
 /** Resolves with the exit code: 0 also after Ctrl-C. */
@@ -32,6 +32,11 @@ export async function produce(
   const format = await unlessAborted(signal, valueFormat(settings, which));
   const seed = settings.seed ?? randomSeed();
   log.info("producing", { which, seed, format: format.name, to: settings.kafka_bootstrap.join(",") });
+  if (isPast(settings)) {
+    log.info(
+      "the events are dated so that their time is over, and sent as fast as possible; a run that has come to the present takes them for LATE. With --rate=500 they come on the clock, delayed payments too",
+    );
+  }
   const progress = new ProgressLine(`produce ${which}`);
   try {
     const summary = await send({
@@ -57,10 +62,21 @@ const BACKFILL_ORDERS = 100_000;
 
 type ProduceSettings = SettingsOf<typeof PRODUCE_SETTINGS>;
 
+/** A count alone is of events that are over: whoever wants some does not want to wait for the delayed ones. */
+function isPast({ count, rate, start, event_rate, to }: ProduceSettings): boolean {
+  return (
+    count !== undefined &&
+    rate === undefined &&
+    start === undefined &&
+    event_rate === undefined &&
+    to === "kafka"
+  );
+}
+
 function loadOf(settings: ProduceSettings, countWithout: number) {
   return {
     count: settings.count ?? countWithout,
-    rate: settings.rate,
+    rate: settings.rate ?? (isPast(settings) ? 0 : PRODUCE_RATE),
     startMs: settings.start,
     eventRatePerSecond: settings.event_rate,
     isBackfill: settings.backfill,

@@ -10,12 +10,13 @@ import type { RunWatch } from "../monitoring/run_watch.js";
 import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { earlierFigures, figuresOf, figuresSince } from "../report/figures.js";
 import { createLog, type Log } from "../report/log.js";
-import { eventsOf, Progress } from "../report/progress.js";
+import { eventsOf, ProgressReport } from "../report/progress.js";
 import { OutputClosedError, print } from "../report/standard_output.js";
 import { imbalances, summaryOf, summaryText } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
 import { needsKafka, needsMongo } from "../settings/file_settings.js";
 import type { RunSettings } from "../settings/options.js";
+import { directRunnerOptions } from "../settings/runner_options.js";
 import { registerConnections } from "../settings/worker_settings.js";
 import { printResults, writeResultFiles, writeToMongo } from "../write_results.js";
 import { explain } from "./command.js";
@@ -140,8 +141,7 @@ export async function startPipeline(
     if (serverClock !== undefined) await untilAtMost(serverClock.answered, CLOCK_ANSWER_MAX_MS);
     const run = runDirect(pipeline, {
       store: state.store,
-      bundleSizeMax: settings.bundle_size,
-      bundleTimeMaxMs: settings.bundle_time,
+      ...directRunnerOptions(settings),
       atEnd: settings.drain ?? "expire",
       onFirstCommit: state.onFirstCommit,
       health,
@@ -275,7 +275,7 @@ export async function supervise(run: PipelineRun, supervision: Supervision): Pro
   const { settings, terminal, log, signal, lost, more, moreFields } = supervision;
   const startedMs = systemClock.elapsed();
   const before = eventsOf(figuresSince(earlierFigures(run.metrics), figuresOf(run.metrics)));
-  const progress = new Progress(run, terminal, log, more, moreFields);
+  const progress = new ProgressReport(run, terminal, log, more, moreFields);
   const onAbort = (): void => {
     // Its failure is that of `finished`.
     run.stop(settings.drain ?? "keep").catch(() => undefined);

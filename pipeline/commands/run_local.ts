@@ -3,8 +3,9 @@
  * down what it started and nothing else. The load is made in this process: at rates of some thousands per second it
  * costs the pipeline little, and it cannot outlive it.
  */
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { DirectRun, Health } from "@order-payment-stream/beam/direct";
+import { type DirectRun, type Health, IncompatibleGraphError } from "@order-payment-stream/beam/direct";
 import { maskAddress, sleep, systemClock } from "@order-payment-stream/beam/io";
 
 import { kafkaPartitions, type PartitionStatus } from "@order-payment-stream/kafka";
@@ -125,20 +126,29 @@ async function runUnderLoad(
   const page = url === undefined ? [] : [`  page           ${url}`];
   const more = (): string[] => [`  load           ${loadText(sent)}`, ...page];
 
-  watch.starts("reading the state back");
-  const state = await unlessAborted(
-    signal,
-    openState(settings, health, log, (checkpoint) => watch.checkpoint(checkpoint)),
-  );
-  watch.store = state.store;
-  watch.starts("beginning to read");
-  const direct = await startPipeline(
-    settings,
-    log,
-    state,
-    health,
-    await recordsMayBeMissing(settings, state.isResumed, log),
-  );
+  const begin = async () => {
+    watch.starts("reading the state back");
+    const state = await unlessAborted(
+      signal,
+      openState(settings, health, log, (checkpoint) => watch.checkpoint(checkpoint)),
+    );
+    try {
+      watch.store = state.store;
+      watch.starts("beginning to read");
+      const mayMiss = await recordsMayBeMissing(settings, state.isResumed, log);
+      return { state, direct: await startPipeline(settings, log, state, health, mayMiss) };
+    } catch (error) {
+      watch.store = undefined;
+      await state.close();
+      throw error;
+    }
+  };
+  const { state, direct } = await begin().catch((error: unknown) => {
+    const own = given.state_dir === undefined ? settings.state_dir : undefined;
+    if (own === undefined || !(error instanceof IncompatibleGraphError)) throw error;
+    setAside(own, log);
+    return begin();
+  });
   watch.runs(direct);
   const before = figuresOf(direct.metrics);
   const supervised = supervise(direct, {
@@ -196,6 +206,14 @@ async function runUnderLoad(
       });
     }
   }
+}
+
+/** After an update the program may be another pipeline. What is lost then is load that was made up. */
+function setAside(stateDir: string, log: Log): void {
+  const aside = `${stateDir}.of-another-version`;
+  rmSync(aside, { recursive: true, force: true });
+  renameSync(stateDir, aside);
+  log.info("the state of the run before is of another version of this pipeline; beginning anew", { aside });
 }
 
 /** From then on the read misses nothing that is sent, also when it starts from "latest". */

@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url";
 import type { Pipeline, PipelineRun } from "@order-payment-stream/beam";
 import type { StageWatermark, StopMode } from "@order-payment-stream/beam/direct";
 import {
-  type PipelineOptions,
   type PortableRun,
   runPortable,
   StopUnsupportedError,
@@ -20,6 +19,7 @@ import { type LocalRunner, startFlink, startPrism } from "../../services/index.j
 import { CLIENT_ID } from "../connections.js";
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
+import { portableRunnerOptions } from "../settings/runner_options.js";
 import { workerEnvironment, workerOptions } from "../settings/worker_settings.js";
 import { CommandError } from "./command.js";
 
@@ -56,7 +56,7 @@ export async function startPortable(
       jobEndpoint: settings.job_endpoint ?? runner!.endpoint,
       jobName: settings.job_name ?? CLIENT_ID,
       environment,
-      pipelineOptions: { ...workerOptions(texts), ...runnerOptions(settings) },
+      pipelineOptions: { ...workerOptions(texts), ...portableRunnerOptions(settings) },
       log,
       ...(runner !== undefined && { runnerEnded: runner.ended, workerLost: runner.workerLost }),
     });
@@ -201,27 +201,4 @@ function ownWorker(): string {
   }
 }
 
-/** What a runner is told beside where Kafka and MongoDB are. Names are those of Beam's FlinkPipelineOptions. */
-function runnerOptions(settings: RunSettings): PipelineOptions {
-  if (settings.runner === "prism") return { streaming: !settings.bounded };
-  const { checkpointing_interval: checkpointingMs } = settings;
-  return {
-    // A bounded one too: in batch Flink finalizes no bundles and fires timers at the end of a key.
-    streaming: true,
-    parallelism: settings.parallelism,
-    max_bundle_size: settings.max_bundle_size ?? FLINK_BUNDLE_SIZE_MAX,
-    max_bundle_time_mills: settings.max_bundle_time_mills ?? FLINK_BUNDLE_TIME_MAX_MS,
-    savepoint_path: settings.savepoint_path,
-    ...(checkpointingMs !== undefined && {
-      checkpointing_interval: checkpointingMs,
-      // Otherwise sources starve while a checkpoint waits for a bundle.
-      finish_bundle_before_checkpointing: true,
-      // A job with checkpoints would not end by itself.
-      shutdown_sources_after_idle_ms: settings.bounded ? 0 : undefined,
-    }),
-  };
-}
-
 const POOL_TIMEOUT_MS = 3_000;
-const FLINK_BUNDLE_SIZE_MAX = 100_000;
-const FLINK_BUNDLE_TIME_MAX_MS = 500;

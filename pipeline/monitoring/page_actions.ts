@@ -19,7 +19,7 @@ import { LOG_LEVELS, type RunLog } from "../report/log.js";
 import { RUN_SETTINGS, type RunSettings } from "../settings/options.js";
 import type { ReadSettings } from "../settings/read_settings.js";
 import { type Setting, shown, variableOf } from "../settings/setting.js";
-import { timestampMs } from "../settings/setting_values.js";
+import { timeOrAgo } from "../settings/setting_values.js";
 import type { RunWatch } from "./run_watch.js";
 
 /** Of one question or one replay from the page; the command line takes more. */
@@ -66,7 +66,7 @@ function shownSettings({ settings, read }: PageContext): ShownSetting[] {
       {
         name: setting.isFlagOnly ? `--${name}` : variableOf(name),
         value: inEffect ?? (text === undefined ? "" : shown(text, setting).replace(/^"(.*)"$/, "$1")),
-        origin: inEffect === undefined ? origin : "chosen by run-local",
+        origin: inEffect === undefined ? origin : "run-local",
       },
     ];
   });
@@ -191,8 +191,9 @@ function filterFrom({
 
 function timeFrom(name: string, text: string | undefined): number | undefined {
   if (!text) return undefined;
-  const { success, data } = timestampMs.safeParse(text);
-  if (!success) throw new BadRequest(`${name}: expected a time such as 2026-01-31T12:00:00Z`);
+  const { success, data } = timeOrAgo.safeParse(text);
+  if (!success)
+    throw new BadRequest(`${name}: expected a time such as 2026-01-31T12:00:00Z, or a duration such as 2h`);
   return data;
 }
 

@@ -22,7 +22,7 @@ export interface ProgressFigures extends Figures {
   readonly problems: readonly string[];
 }
 
-export class Progress {
+export class ProgressReport {
   readonly #end: () => void;
   #previousAtMs: number;
   /** A run that goes on from a commit has counted before. */

@@ -2,14 +2,13 @@
  * All settings of the pipeline: the one table behind the flags, the environment variables, `.env.example` and the help.
  * What is common to them is in setting.ts; where values come from, in read_settings.ts.
  */
-import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
 import { DATAFLOW_SETTINGS, dataflowProblems } from "./dataflow_settings.js";
 import { FILE_SETTINGS, fileProblems } from "./file_settings.js";
 import { KAFKA_LOGIN_SETTINGS, loginProblems } from "./kafka_login.js";
 import { LOG_FILE_SETTINGS, LOG_SETTINGS, monitorProblems, UI_SETTINGS } from "./monitor_options.js";
 import type { CombinationCheck, Origin, Problem } from "./read_settings.js";
 import { REGISTRY_SETTINGS, registryProblems, WRITER_SCHEMA_SETTINGS } from "./registry_settings.js";
-import { RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
+import { DIRECT_RUNNER_SETTINGS, RUNNER_SETTINGS, runnerProblems } from "./runner_options.js";
 import { type SettingsOf, type SettingsTable, settingsTable } from "./setting.js";
 import {
   brokers,
@@ -79,7 +78,7 @@ export const KAFKA_READ_SETTINGS = settingsTable({
 export const MONGODB_SETTINGS = settingsTable({
   mongodb_uri: {
     description: "MongoDB server, with credentials if it wants any.",
-    expected: "mongodb://host:port or mongodb+srv://host",
+    expected: "mongodb://host:27017 or mongodb+srv://host",
     schema: mongoUri,
     isAddress: true,
     mayRefer: true,
@@ -168,18 +167,7 @@ export const ENGINE_SETTINGS = settingsTable({
     schema: oneOf("text", "json"),
     default: "text",
   },
-  bundle_size: {
-    description: "Direct runner: records that are processed before they are committed together, at most.",
-    expected: "a whole number from 1 to 1000000",
-    schema: wholeNumber(1, 1_000_000),
-    default: String(DEFAULT_ENGINE_OPTIONS.bundleSizeMax),
-  },
-  bundle_time: {
-    description: "Direct runner: time that reading one bundle may take, at most.",
-    expected: "a duration such as 50ms or 1s",
-    schema: durationMs(1),
-    default: `${DEFAULT_ENGINE_OPTIONS.bundleTimeMaxMs}ms`,
-  },
+  ...DIRECT_RUNNER_SETTINGS,
 });
 
 export const CHECKPOINT_PLACE_SETTINGS = settingsTable({

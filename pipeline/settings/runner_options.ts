@@ -1,7 +1,9 @@
-/** The settings of the runners that are not in this process, by the names that Beam has for them. */
+/** The settings of the runners, by the names that Beam has for them, what makes no sense together, and what each runner is told. */
+import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
+import type { PipelineOptions } from "@order-payment-stream/beam/portable";
 import type { Problem } from "./read_settings.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
-import { address, hosts, oneOf, parsed, secretOf, text, wholeNumber } from "./setting_values.js";
+import { address, durationMs, hosts, oneOf, parsed, secretOf, text, wholeNumber } from "./setting_values.js";
 
 const INT_MAX = 2 ** 31 - 1;
 const RUNNERS = ["direct", "prism", "flink", "portable", "dataflow"] as const;
@@ -12,6 +14,22 @@ const runnerName = parsed((value) => {
   return RUNNERS.find((known) => known === name);
 });
 
+export const DIRECT_RUNNER_SETTINGS = settingsTable({
+  bundle_size: {
+    description: "Direct runner: records that are processed before they are committed together, at most.",
+    expected: "a whole number from 1 to 1000000",
+    schema: wholeNumber(1, 1_000_000),
+    default: String(DEFAULT_ENGINE_OPTIONS.bundleSizeMax),
+  },
+  bundle_time: {
+    description: "Direct runner: time that reading one bundle may take, at most.",
+    expected: "a duration such as 50ms or 1s",
+    schema: durationMs(1),
+    default: `${DEFAULT_ENGINE_OPTIONS.bundleTimeMaxMs}ms`,
+  },
+});
+
+/** Of the runners that are not in this process. */
 export const RUNNER_SETTINGS = settingsTable({
   runner: {
     description:
@@ -165,4 +183,38 @@ export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRu
     problem("environment_config", `is ${JSON.stringify(config)}: expected host:port of a worker pool`);
   }
   return problems;
+}
+
+/** What the direct runner is told of them. */
+export function directRunnerOptions({ bundle_size, bundle_time }: SettingsOf<typeof DIRECT_RUNNER_SETTINGS>) {
+  return { bundleSizeMax: bundle_size, bundleTimeMaxMs: bundle_time };
+}
+
+const FLINK_BUNDLE_SIZE_MAX = 100_000;
+const FLINK_BUNDLE_TIME_MAX_MS = 500;
+
+/** What a runner is told beside where Kafka and MongoDB are. Names are those of Beam's FlinkPipelineOptions. */
+export function portableRunnerOptions(
+  settings: RunnerSettings & { readonly bounded: boolean },
+): PipelineOptions {
+  if (settings.runner === "prism") return { streaming: !settings.bounded };
+  const { checkpointing_interval: checkpointingMs, environment_type: environment } = settings;
+  const isWorkerAProcess = environment === "PROCESS" || environment === "DOCKER";
+  return {
+    // A bounded one too: in batch Flink finalizes no bundles and fires timers at the end of a key.
+    streaming: true,
+    parallelism: settings.parallelism,
+    // A worker runs on one core. Those of a pool share a process, where more of them would gain nothing.
+    sdk_worker_parallelism: isWorkerAProcess ? settings.parallelism : undefined,
+    max_bundle_size: settings.max_bundle_size ?? FLINK_BUNDLE_SIZE_MAX,
+    max_bundle_time_mills: settings.max_bundle_time_mills ?? FLINK_BUNDLE_TIME_MAX_MS,
+    savepoint_path: settings.savepoint_path,
+    ...(checkpointingMs !== undefined && {
+      checkpointing_interval: checkpointingMs,
+      // Otherwise sources starve while a checkpoint waits for a bundle.
+      finish_bundle_before_checkpointing: true,
+      // A job with checkpoints would not end by itself.
+      shutdown_sources_after_idle_ms: settings.bounded ? 0 : undefined,
+    }),
+  };
 }

@@ -172,7 +172,9 @@ function isAddress(text: string): boolean {
 export const mongoUri = parsed((value) => {
   // Before the driver, whose messages quote parts of what it cannot read.
   if (!isPlainAddress(value)) {
-    throw new Error("a / ? # [ ] or @ in a user name, password or option must be percent-encoded");
+    throw new Error(
+      "a user name, a password or an option holds a slash, ?, #, bracket or at sign that must be percent-encoded: %2F, %3F, %23, %5B, %5D or %40",
+    );
   }
   new MongoClient(value);
   return value;

@@ -1,8 +1,7 @@
 /**
  * A fake of the Dataflow service, over the very protos of Google's client: it checks a job as the service would, reads the
  * graph back from where it was staged, and really runs it, with the entrypoint of the image that the job names. For tests
- * and for `make run-dataflow-local`. What it cannot do: move the state of a job to the one that updates it; the new job
- * begins anew.
+ * and for `make run-dataflow-local`. A job that updates another one goes on with its state, its timers and its positions.
  */
 import { status } from "@grpc/grpc-js";
 import {
@@ -116,8 +115,7 @@ export class FakeDataflow {
       );
       return made.toMessage(false);
     }
-    await replaced.giveWay(made.id);
-    made.start();
+    made.start(await replaced.giveWay(made.id, job.transformNameMapping ?? {}));
     return made.toMessage(false);
   }
 

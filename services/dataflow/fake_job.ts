@@ -1,5 +1,6 @@
 /** A job of the fake service: its state, its messages, and what runs it. */
 import { systemClock } from "@order-payment-stream/beam/io";
+import type { OwedByJob } from "./fleet_takeover.js";
 import type { CheckedJob, ReceivedJob } from "./job_checks.js";
 import { JobExecution, type LaidOutImage } from "./job_execution.js";
 import { messageOf } from "./plain_job.js";
@@ -58,7 +59,8 @@ export class FakeJob {
     return this.#messages.map(({ text }) => text);
   }
 
-  start(): void {
+  /** @param owed by the job whose place this one takes */
+  start(owed?: OwedByJob): void {
     const { image, siblings, firesTimersTwice } = this.options;
     if (image === undefined) {
       this.fail(
@@ -76,6 +78,7 @@ export class FakeJob {
         image,
         siblings,
         firesTimersTwice,
+        owed,
         tell: (importance, text) => this.tell(importance, text),
         onWorkerLog: (line) => {
           this.workerLog.push(line);
@@ -109,11 +112,20 @@ export class FakeJob {
     else this.execution.drain();
   }
 
-  /** To the job that takes its place. */
-  async giveWay(replacedBy: string): Promise<void> {
+  /**
+   * To the job that takes its place.
+   * @param renamed names that it has for steps of this one
+   * @returns what that one is to go on with; undefined where there is nothing yet
+   */
+  async giveWay(
+    replacedBy: string,
+    renamed: Readonly<Record<string, string>>,
+  ): Promise<OwedByJob | undefined> {
     this.#replacedBy = replacedBy;
+    const owed = await this.execution?.standStill(renamed);
     await this.execution?.cancel();
     this.#enter("UPDATED");
+    return owed;
   }
 
   fail(why: string): void {

@@ -2,8 +2,10 @@
  * A bundle on its way through the fleet: what has come for it, so that another worker can be given it again, and what its
  * worker has sent, which the runner gets only when the bundle has succeeded.
  */
-import { type fnApi, runnerApi } from "@order-payment-stream/beam/protos";
+import { fnApi } from "@order-payment-stream/beam/protos";
+import { portsOf, timerFamiliesOf } from "./bundle_ports.js";
 import type { FleetWorker } from "./fleet_worker.js";
+import type { CellChange } from "./user_state.js";
 
 /** Which worker was given a bundle. */
 export interface Assignment {
@@ -20,7 +22,12 @@ export class FleetBundle {
   isFlushed = false;
   readonly input: fnApi.Elements[] = [];
   output: { data: fnApi.Elements_Data[]; timers: fnApi.Elements_Timers[] } = { data: [], timers: [] };
+  /** Writes to state that the runner has. */
   writes: fnApi.StateRequest[] = [];
+  /** Writes to state that the fleet has. */
+  changes = new Map<string, CellChange>();
+  /** Of a source: what came for it, less what was split off. */
+  readonly elements: Uint8Array[] = [];
   /** Its answer, which may overtake what it has emitted: they come on different streams. */
   response: fnApi.InstructionResponse | undefined;
   readonly #streams: number;
@@ -49,9 +56,39 @@ export class FleetBundle {
     this.attempts++;
     this.output = { data: [], timers: [] };
     this.writes = [];
+    this.changes = new Map();
     this.response = undefined;
   }
+
+  /** Done without a worker: what is given, and the end of each of its streams. */
+  substitute({ data, timers, residualRoots }: Substitute): void {
+    const { id: instructionId } = this;
+    const end = new Uint8Array();
+    for (const { sink: transformId, bytes } of data)
+      this.output.data.push({ instructionId, transformId, data: bytes, isLast: false });
+    for (const transformId of portsOf(this.descriptor).sinks)
+      this.output.data.push({ instructionId, transformId, data: end, isLast: true });
+    for (const { transformId, family: timerFamilyId, bytes } of timers)
+      this.output.timers.push({ instructionId, transformId, timerFamilyId, timers: bytes, isLast: false });
+    for (const [transformId, timerFamilyId] of timerFamiliesOf(this.descriptor))
+      this.output.timers.push({ instructionId, transformId, timerFamilyId, timers: end, isLast: true });
+    const processBundle = fnApi.ProcessBundleResponse.create({ residualRoots });
+    this.response = { instructionId, error: "", response: { oneofKind: "processBundle", processBundle } };
+  }
 }
+
+/** What is told to the runner in place of what a worker would have sent. */
+export interface Substitute {
+  readonly data: readonly { readonly sink: string; readonly bytes: Uint8Array }[];
+  readonly timers: readonly {
+    readonly transformId: string;
+    readonly family: string;
+    readonly bytes: Uint8Array;
+  }[];
+  readonly residualRoots: fnApi.DelayedBundleApplication[];
+}
+
+export const NOTHING: Substitute = { data: [], timers: [], residualRoots: [] };
 
 /** By the bundle that they belong to. */
 export function elementsByInstruction(elements: fnApi.Elements): Map<string, fnApi.Elements> {
@@ -66,31 +103,9 @@ export function elementsByInstruction(elements: fnApi.Elements): Map<string, fnA
   return parts;
 }
 
-const SOURCE = "beam:runner:source:v1";
-const SINK = "beam:runner:sink:v1";
-const SDF_PROCESS = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
-const PAR_DO = "beam:transform:pardo:v1";
-
-export function isSource(descriptor: fnApi.ProcessBundleDescriptor): boolean {
-  return Object.values(descriptor.transforms).some(({ spec }) => spec?.urn === SDF_PROCESS);
-}
-
-/** Transforms that take from or give to the data stream. */
-export function portsOf(descriptor: fnApi.ProcessBundleDescriptor): { sources: string[]; sinks: string[] } {
-  const withUrn = (urn: string) =>
-    Object.entries(descriptor.transforms)
-      .filter(([, { spec }]) => spec?.urn === urn)
-      .map(([id]) => id);
-  return { sources: withUrn(SOURCE), sinks: withUrn(SINK) };
-}
-
-/** Transforms and their families of timers. */
-export function timerFamiliesOf(descriptor: fnApi.ProcessBundleDescriptor): [string, string][] {
-  return Object.entries(descriptor.transforms).flatMap(([id, { spec }]) =>
-    spec?.urn === PAR_DO
-      ? Object.keys(runnerApi.ParDoPayload.fromBinary(spec.payload).timerFamilySpecs).map(
-          (family): [string, string] => [id, family],
-        )
-      : [],
+export function withTimersTwice(elements: fnApi.Elements): fnApi.Elements {
+  const timers = elements.timers.flatMap((part) =>
+    part.timers.length === 0 ? [part] : [{ ...part, isLast: false }, part],
   );
+  return { ...elements, timers };
 }

@@ -1,6 +1,6 @@
 /** What bundles of a job are like: as the runner has it, and as workers get it, with the fleet's endpoint in its place. */
 import { fnApi } from "@order-payment-stream/beam/protos";
-import { portsOf } from "./fleet_bundle.js";
+import { portsOf } from "./bundle_ports.js";
 import type { RunnerConnection } from "./fn_calls.js";
 
 export class FleetDescriptors {

@@ -1,5 +1,5 @@
 /** Questions to workers, and their answers; those of a worker that goes away are answered with an error. */
-import type { fnApi } from "@order-payment-stream/beam/protos";
+import { fnApi } from "@order-payment-stream/beam/protos";
 import type { FleetWorker } from "./fleet_worker.js";
 
 type Answer = (response: fnApi.InstructionResponse) => void;
@@ -65,4 +65,14 @@ export function marked(
 
 function markOf({ incarnation }: FleetWorker): string {
   return `${incarnation}:`;
+}
+
+/** Of a bundle that nobody has now: no progress, no split. */
+export function emptyAnswerTo({ request }: fnApi.InstructionRequest): fnApi.InstructionResponse["response"] {
+  return request.oneofKind === "processBundleSplit"
+    ? { oneofKind: "processBundleSplit", processBundleSplit: fnApi.ProcessBundleSplitResponse.create() }
+    : {
+        oneofKind: "processBundleProgress",
+        processBundleProgress: fnApi.ProcessBundleProgressResponse.create(),
+      };
 }

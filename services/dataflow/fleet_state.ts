@@ -1,10 +1,12 @@
 /**
- * State requests of a fleet's workers: reads go to the runner, writes wait for the end of their bundle. A read behind a
- * write of its bundle needs the runner to know the write, so from there on the bundle cannot be done again.
+ * State requests of a fleet's workers. Bags of keys are kept here. Of everything else reads go to the runner, and writes
+ * wait for the end of their bundle; a read behind a write of its bundle needs the runner to know the write, so from there
+ * on the bundle cannot be done again.
  */
 import { fnApi } from "@order-payment-stream/beam/protos";
 import type { FleetBundle } from "./fleet_bundle.js";
 import type { RunnerConnection } from "./fn_calls.js";
+import type { UserState } from "./user_state.js";
 
 type Send = (response: fnApi.StateResponse) => void;
 
@@ -12,8 +14,13 @@ export class FleetState {
   readonly #stream: ReturnType<RunnerConnection["stream"]>;
   readonly #answers = new Map<string, Send>();
   #requests = 0;
+  /** State of keys that the runner has: another job cannot have it. */
+  hasOther = false;
 
-  constructor(runner: RunnerConnection) {
+  constructor(
+    runner: RunnerConnection,
+    private readonly userState: UserState,
+  ) {
     this.#stream = runner.stream(fnApi.BeamFnState, "State");
     this.#stream.on("data", (response: fnApi.StateResponse) => {
       const answer = this.#answers.get(response.id);
@@ -28,9 +35,15 @@ export class FleetState {
   }
 
   async serve(bundle: FleetBundle, request: fnApi.StateRequest, send: Send): Promise<void> {
+    const own = this.userState.serve(bundle.changes, request);
+    if (own !== undefined) {
+      send(own);
+      return;
+    }
     const { oneofKind } = request.request;
     if (oneofKind === "append" || oneofKind === "clear") {
       bundle.writes.push(request);
+      this.hasOther = true;
       send({
         id: request.id,
         error: "",

@@ -7,7 +7,9 @@ import { runSerialized } from "@order-payment-stream/beam/portable";
 import { fnApi } from "@order-payment-stream/beam/protos";
 import type { LocalRunner } from "../local_runner.js";
 import { startPrism } from "../prism.js";
+import type { OwedByJob } from "./fleet_takeover.js";
 import { serve } from "./fn_calls.js";
+import { GraphNames } from "./graph_names.js";
 import type { CheckedJob } from "./job_checks.js";
 import { WorkerContainer } from "./worker_container.js";
 import { WorkerFleet } from "./worker_fleet.js";
@@ -24,6 +26,8 @@ export interface ExecutionOptions {
   /** Worker processes beside the first one. */
   readonly siblings: number;
   readonly firesTimersTwice?: boolean;
+  /** Of the job whose place this one takes. */
+  readonly owed?: OwedByJob | undefined;
   /** For the job's messages. */
   readonly tell: (importance: "BASIC" | "WARNING" | "ERROR" | "DETAILED", text: string) => void;
   readonly onWorkerLog: (line: string) => void;
@@ -50,7 +54,24 @@ export class JobExecution {
   }
 
   drain(): void {
-    if (this.fleet !== undefined) this.fleet.isDraining = true;
+    this.fleet?.drain();
+  }
+
+  /**
+   * Has the job stand still, for another one to take its place.
+   * @param renamed names that the other one has for its steps
+   * @returns undefined where it has not begun
+   */
+  async standStill(renamed: Readonly<Record<string, string>>): Promise<OwedByJob | undefined> {
+    const { fleet } = this;
+    if (fleet === undefined) return undefined;
+    const owed = await fleet.standStill(new GraphNames(this.job.proto, renamed));
+    if (fleet.hasOtherState)
+      this.options.tell(
+        "WARNING",
+        "the fake of Dataflow cannot move multimaps and lists: their keys begin anew",
+      );
+    return owed;
   }
 
   async cancel(): Promise<void> {
@@ -109,11 +130,20 @@ export class JobExecution {
   }
 
   async #startWorkers(request: fnApi.StartWorkerRequest): Promise<void> {
-    const { image, siblings, firesTimersTwice = false, tell, onWorkerLog } = this.options;
+    const { image, siblings, firesTimersTwice = false, owed, tell, onWorkerLog } = this.options;
     const fleet = await WorkerFleet.start(request, {
       siblings,
       firesTimersTwice,
       pipelineOptions: { options: this.job.options },
+      names: new GraphNames(this.job.proto),
+      owed,
+      onTakenOver: (missed) => {
+        tell(
+          "BASIC",
+          `state of ${owed!.cells.length} cells, timers and positions of the job before were taken over`,
+        );
+        if (missed.length > 0) tell("WARNING", `what these steps had to do was not: ${missed.join(", ")}`);
+      },
       onLog: (id, { message, severity }) => {
         onWorkerLog(`${id} ${fnApi.LogEntry_Severity_Enum[severity]} ${message}`);
         if (severity >= fnApi.LogEntry_Severity_Enum.ERROR) tell("DETAILED", message);

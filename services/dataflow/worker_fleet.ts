@@ -7,23 +7,23 @@
  */
 import { sleep } from "@order-payment-stream/beam/io";
 import { fnApi, provisionApi } from "@order-payment-stream/beam/protos";
-import {
-  type Assignment,
-  elementsByInstruction,
-  FleetBundle,
-  isSource,
-  portsOf,
-  timerFamiliesOf,
-} from "./fleet_bundle.js";
+import { isSource } from "./bundle_ports.js";
+import { type Assignment, elementsByInstruction, FleetBundle, withTimersTwice } from "./fleet_bundle.js";
 import { FleetDescriptors } from "./fleet_descriptors.js";
-import { FleetQuestions, marked } from "./fleet_questions.js";
+import { FleetGate, type GateOptions } from "./fleet_gate.js";
+import { FleetLedger } from "./fleet_ledger.js";
+import { emptyAnswerTo, FleetQuestions, marked } from "./fleet_questions.js";
+import { FleetRoster } from "./fleet_roster.js";
 import { idOf, serveWorkers } from "./fleet_server.js";
 import { FleetState } from "./fleet_state.js";
-import { FleetWorker } from "./fleet_worker.js";
+import type { OwedByJob } from "./fleet_takeover.js";
+import type { FleetWorker } from "./fleet_worker.js";
 import { RunnerConnection, type ServerStream } from "./fn_calls.js";
+import type { GraphNames } from "./graph_names.js";
 import { SplitChecks } from "./split_checks.js";
+import { UserState } from "./user_state.js";
 
-export interface FleetOptions {
+export interface FleetOptions extends GateOptions {
   /** Beside the first one. */
   readonly siblings: number;
   /** As the worker gets them. */
@@ -44,8 +44,11 @@ const FINISHED_MAX = 1_000;
 export class WorkerFleet {
   /** Of each attempt: the bundle's descriptor and its worker, for tests. */
   readonly assignments: Assignment[] = [];
-  isDraining = false;
-  readonly #workers: FleetWorker[] = [];
+  /** Of the job's keys. */
+  readonly userState = new UserState();
+  readonly #ledger = new FleetLedger();
+  readonly #gate: FleetGate;
+  readonly #roster = new FleetRoster();
   readonly #bundles = new Map<string, FleetBundle>();
   /** Elements that came before their bundle. */
   readonly #early = new Map<string, fnApi.Elements[]>();
@@ -53,20 +56,20 @@ export class WorkerFleet {
   /** Last workers of finished bundles, for finalization; none for those that no worker had. */
   readonly #finished = new Map<string, FleetWorker | undefined>();
   readonly #questions = new FleetQuestions();
-  readonly #turns = new Map<string, number>();
   readonly #checks = new SplitChecks();
   #descriptors!: FleetDescriptors;
   #state!: FleetState;
   #control!: ReturnType<RunnerConnection["stream"]>;
   #data: ReturnType<RunnerConnection["stream"]> | undefined;
-  #connections = 0;
   #isClosed = false;
 
   private constructor(
     private readonly runner: RunnerConnection,
     private readonly provision: provisionApi.ProvisionInfo,
     private readonly options: FleetOptions,
-  ) {}
+  ) {
+    this.#gate = new FleetGate(options, (bundle) => this.#assign(bundle));
+  }
 
   endpoint = "";
   #closeServer: () => void = () => undefined;
@@ -81,6 +84,8 @@ export class WorkerFleet {
       {},
     );
     const fleet = new WorkerFleet(runner, info!, options);
+    const { owed, names } = options;
+    if (owed !== undefined) fleet.userState.takeOver(owed.cells, names);
     await fleet.#serve();
     fleet.#connect();
     return fleet;
@@ -91,14 +96,29 @@ export class WorkerFleet {
     return Array.from({ length: this.options.siblings + 1 }, (_, i) => `sdk-0-${i}`);
   }
 
-  get connected(): readonly string[] {
-    return this.#workers.map(({ id }) => id);
+  /**
+   * Has the job stand still where no bundle is under way, for another one to take its place.
+   * @param names of its steps, as the other one has them
+   */
+  async standStill(names: GraphNames): Promise<OwedByJob> {
+    const held = await this.#gate.standStill(() => (this.#isClosed ? 0 : this.#bundles.size));
+    return { stages: this.#ledger.owed(held, names), cells: this.userState.cells(names) };
+  }
+
+  drain(): void {
+    this.#gate.isDraining = true;
+  }
+
+  /** It has state that another job cannot take over. */
+  get hasOtherState(): boolean {
+    return this.#state.hasOther;
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const worker of this.#workers.splice(0)) worker.end();
+    this.#gate.close();
+    this.#roster.close();
     this.#control.end();
     this.#data?.end();
     this.#state.close();
@@ -128,7 +148,7 @@ export class WorkerFleet {
     this.#control = this.runner.stream(fnApi.BeamFnControl, "Control");
     this.#control.on("data", (request: fnApi.InstructionRequest) => void this.#take(request));
     for (const end of ["end", "error"]) this.#control.on(end, () => this.close());
-    this.#state = new FleetState(this.runner);
+    this.#state = new FleetState(this.runner, this.userState);
     // Elements may come from now on.
     this.#openData();
   }
@@ -141,70 +161,57 @@ export class WorkerFleet {
         const descriptor = await this.#descriptors.get(asked.processBundle.processBundleDescriptorId);
         const bundle = new FleetBundle(request, descriptor);
         this.#bundles.set(id, bundle);
-        bundle.input.push(...(this.#early.get(id) ?? []));
+        for (const elements of this.#early.get(id) ?? []) this.#give(bundle, elements);
         this.#early.delete(id);
-        if (this.isDraining && isSource(descriptor)) this.#endSource(bundle);
-        else this.#assign(bundle);
+        this.#gate.note();
+        this.#begin(bundle);
         return;
       }
       case "processBundleProgress":
-        return this.#passOn(asked.processBundleProgress.instructionId, request, {
-          oneofKind: "processBundleProgress",
-          processBundleProgress: { monitoringInfos: [], monitoringData: {} },
-        } as never);
+        return this.#passOn(asked.processBundleProgress.instructionId, request);
       case "processBundleSplit":
-        return this.#passOn(asked.processBundleSplit.instructionId, request, {
-          oneofKind: "processBundleSplit",
-          processBundleSplit: { primaryRoots: [], residualRoots: [], channelSplits: [] },
-        } as never);
+        return this.#passOn(asked.processBundleSplit.instructionId, request);
       case "finalizeBundle": {
         const worker = this.#finished.get(asked.finalizeBundle.instructionId);
         // Best effort: what a dead worker had to finalize is not.
-        const done = { oneofKind: "finalizeBundle", finalizeBundle: {} } as const;
         if (worker === undefined || worker.isGone)
-          this.#answer({ instructionId: id, error: "", response: done });
+          this.#reply(id, { oneofKind: "finalizeBundle", finalizeBundle: {} });
         else this.#questions.ask(worker, request, (answer) => this.#answer(answer));
         return;
       }
       case "monitoringInfos":
         return this.#explainShortIds(id, asked.monitoringInfos.monitoringInfoId);
       case "harnessMonitoringInfos":
-        return this.#answer({
-          instructionId: id,
-          error: "",
-          response: { oneofKind: "harnessMonitoringInfos", harnessMonitoringInfos: { monitoringData: {} } },
+        return this.#reply(id, {
+          oneofKind: "harnessMonitoringInfos",
+          harnessMonitoringInfos: { monitoringData: {} },
         });
       default:
-        this.#answer({
-          instructionId: id,
-          error: `the fleet does not know ${asked.oneofKind}`,
-          response: { oneofKind: undefined },
-        });
+        this.#reply(id, { oneofKind: undefined }, `the fleet does not know ${asked.oneofKind}`);
     }
   }
 
   /** To the worker that has the bundle; with an empty answer where none has it. */
-  #passOn(
-    bundleId: string,
-    request: fnApi.InstructionRequest,
-    empty: fnApi.InstructionResponse["response"],
-  ): void {
+  #passOn(bundleId: string, request: fnApi.InstructionRequest): void {
+    const empty = emptyAnswerTo(request);
     const worker = this.#bundles.get(bundleId)?.worker;
     const { instructionId } = request;
     if (worker === undefined) {
-      this.#answer({ instructionId, error: "", response: empty });
+      this.#reply(instructionId, empty);
       return;
     }
     this.#questions.ask(worker, request, (answer) => {
       const { response } = answer;
       // Of an attempt that has failed: the runner asks the next one later.
       if (answer.error !== "") {
-        this.#answer({ instructionId, error: "", response: empty });
+        this.#reply(instructionId, empty);
         return;
       }
       if (response.oneofKind === "processBundleSplit") {
         const problem = this.#checks.problem(bundleId, response.processBundleSplit);
         if (problem !== undefined) this.options.onViolation(problem);
+        const bundle = this.#bundles.get(bundleId);
+        if (bundle !== undefined) this.#ledger.split(bundle, response.processBundleSplit);
       }
       if (response.oneofKind === "processBundleProgress") {
         const { monitoringData } = response.processBundleProgress;
@@ -214,39 +221,26 @@ export class WorkerFleet {
     });
   }
 
+  #begin(bundle: FleetBundle): void {
+    const admitted = this.#gate.admit(bundle);
+    if (admitted === "worker") this.#assign(bundle);
+    else if (admitted !== "nobody") {
+      bundle.substitute(admitted);
+      this.#finishIfComplete(bundle);
+    }
+  }
+
   #assign(bundle: FleetBundle): void {
-    if (this.#workers.length === 0) {
+    const { id: descriptor } = bundle.descriptor;
+    const worker = this.#roster.next(descriptor);
+    if (worker === undefined) {
       this.#unassigned.push(bundle);
       return;
     }
-    const { id: descriptor } = bundle.descriptor;
-    const turn = (this.#turns.get(descriptor) ?? -1) + 1;
-    this.#turns.set(descriptor, turn);
-    const worker = this.#workers[turn % this.#workers.length]!;
     this.assignments.push({ descriptor, worker: worker.id, isSource: isSource(bundle.descriptor) });
     bundle.begin(worker);
     worker.instruct(bundle.request);
     for (const elements of bundle.input) worker.send(elements);
-  }
-
-  /** A drain: the source is told to be done without its worker being asked. */
-  #endSource(bundle: FleetBundle): void {
-    const { id: instructionId } = bundle;
-    for (const transformId of portsOf(bundle.descriptor).sinks) {
-      bundle.output.data.push({ instructionId, transformId, data: new Uint8Array(), isLast: true });
-    }
-    for (const [transformId, timerFamilyId] of timerFamiliesOf(bundle.descriptor)) {
-      bundle.output.timers.push({
-        instructionId,
-        transformId,
-        timerFamilyId,
-        timers: new Uint8Array(),
-        isLast: true,
-      });
-    }
-    const processBundle = fnApi.ProcessBundleResponse.create();
-    bundle.response = { instructionId, error: "", response: { oneofKind: "processBundle", processBundle } };
-    this.#finishIfComplete(bundle);
   }
 
   #finishIfComplete(bundle: FleetBundle): void {
@@ -258,6 +252,9 @@ export class WorkerFleet {
     // Nobody else gets it from here on.
     bundle.worker = undefined;
     await this.#state.write(bundle.writes);
+    this.userState.commit(bundle.changes);
+    this.#ledger.finished(bundle);
+    this.#gate.note();
     this.#openData().write(bundle.output);
     if (response.response.oneofKind === "processBundle" && worker !== undefined) {
       const { processBundle } = response.response;
@@ -278,7 +275,7 @@ export class WorkerFleet {
       return;
     }
     this.#forget(bundle);
-    this.#answer({ instructionId: bundle.id, error, response: { oneofKind: undefined } });
+    this.#reply(bundle.id, { oneofKind: undefined }, error);
   }
 
   #forget(bundle: FleetBundle): void {
@@ -286,19 +283,21 @@ export class WorkerFleet {
     this.#checks.forget(bundle.id);
   }
 
+  #reply(instructionId: string, response: fnApi.InstructionResponse["response"], error = ""): void {
+    this.#answer({ instructionId, error, response });
+  }
+
   #answer(response: fnApi.InstructionResponse): void {
     if (!this.#isClosed) this.#control.write(response);
   }
 
   async #explainShortIds(instructionId: string, ids: readonly string[]): Promise<void> {
-    const monitoringInfo = await this.#questions.shortIds([...this.#workers], ids);
-    const response = { oneofKind: "monitoringInfos", monitoringInfos: { monitoringInfo } } as const;
-    this.#answer({ instructionId, error: "", response });
+    const monitoringInfo = await this.#questions.shortIds(this.#roster.all, ids);
+    this.#reply(instructionId, { oneofKind: "monitoringInfos", monitoringInfos: { monitoringInfo } });
   }
 
   #onControl(call: Control): void {
-    const worker = new FleetWorker(idOf(call), this.#connections++, call);
-    this.#workers.push(worker);
+    const worker = this.#roster.connect(idOf(call), call);
     call.on("data", (response: fnApi.InstructionResponse) => this.#onResponse(worker, response));
     const onEnd = (): void => this.#lose(worker);
     call.on("end", onEnd);
@@ -309,9 +308,7 @@ export class WorkerFleet {
 
   #lose(worker: FleetWorker): void {
     if (worker.isGone) return;
-    worker.end();
-    const place = this.#workers.indexOf(worker);
-    if (place >= 0) this.#workers.splice(place, 1);
+    this.#roster.lose(worker);
     if (this.#isClosed) return;
     this.#questions.lose(worker);
     for (const bundle of this.#bundles.values()) {
@@ -333,7 +330,7 @@ export class WorkerFleet {
   }
 
   #onData(call: ServerStream<fnApi.Elements, fnApi.Elements>): void {
-    const worker = this.#workers.find(({ id }) => id === idOf(call));
+    const worker = this.#roster.find(idOf(call));
     if (worker === undefined) {
       call.end();
       return;
@@ -371,27 +368,24 @@ export class WorkerFleet {
     if (this.#data !== undefined) return this.#data;
     const stream = this.runner.stream(fnApi.BeamFnData, "Data");
     stream.on("data", (elements: fnApi.Elements) => {
-      for (const [id, part] of elementsByInstruction(elements)) this.#deliver(id, this.#asDelivered(part));
+      for (const [id, part] of elementsByInstruction(elements)) this.#deliver(id, part);
     });
     stream.on("error", () => undefined);
     this.#data = stream;
     return stream;
   }
 
-  #asDelivered(part: fnApi.Elements): fnApi.Elements {
-    if (!this.options.firesTimersTwice) return part;
-    const twice = part.timers.flatMap((timers) =>
-      timers.timers.length === 0 ? [timers] : [{ ...timers, isLast: false }, timers],
-    );
-    return { ...part, timers: twice };
+  #give(bundle: FleetBundle, elements: fnApi.Elements): void {
+    this.#ledger.delivered(bundle, elements);
+    const delivered = this.options.firesTimersTwice ? withTimersTwice(elements) : elements;
+    bundle.input.push(delivered);
+    bundle.worker?.send(delivered);
   }
 
   #deliver(id: string, elements: fnApi.Elements): void {
     const bundle = this.#bundles.get(id);
-    if (bundle !== undefined) {
-      bundle.input.push(elements);
-      bundle.worker?.send(elements);
-    } else if (!this.#finished.has(id)) {
+    if (bundle !== undefined) this.#give(bundle, elements);
+    else if (!this.#finished.has(id)) {
       const early = this.#early.get(id) ?? [];
       early.push(elements);
       this.#early.set(id, early);

@@ -1,5 +1,6 @@
 /** `check` against real servers: a line for each thing that `run` would use. */
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { encodeConfluent, encodePaymentAvro } from "../../schemas/encode.js";
 import { CommandLine, environmentOf } from "../fixtures/command_line.js";
 import { ConfluentRegistry } from "../fixtures/confluent_registry.js";
@@ -78,4 +79,39 @@ describe("check", function () {
     assert.match(wrong[2]!, /^wrong {2}MongoDB .*no MongoDB answers at 127\.0\.0\.1:1 within/);
     assert.equal(code, 1);
   });
+
+  for (const [how, answers] of [
+    ["refuses", false],
+    ["accepts connections and never answers", true],
+  ] as const) {
+    it(`ends in time where everything ${how}`, async () => {
+      const hole = createServer();
+      await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", resolve));
+      const port = answers ? (hole.address() as AddressInfo).port : 1;
+      const helpAtMs = performance.now();
+      await new CommandLine(["check", "--help"], {}).ended;
+      const beganAtMs = performance.now();
+      const startMs = beganAtMs - helpAtMs;
+      const { code, lines } = await check({
+        KAFKA_BOOTSTRAP: `127.0.0.1:${port}`,
+        MONGODB_URI: `mongodb://127.0.0.1:${port}`,
+        SCHEMA_REGISTRY_URL: `http://127.0.0.1:${port}`,
+      });
+      const tookMs = performance.now() - beganAtMs;
+      hole.close();
+      const [kafkaLine, registryLine, mongodbLine, ...others] = lines;
+      // On a machine with much else to do the whole time is over first.
+      assert.match(kafkaLine!, /^wrong {2}Kafka {8}.*127\.0\.0\.1:\d+: /);
+      assert.match(registryLine!, /^wrong {2}registry .*(connect ECONNREFUSED \S+|no answer within \d+ s)$/);
+      assert.match(
+        mongodbLine!,
+        /^wrong {2}MongoDB .*(no MongoDB answers at 127\.0\.0\.1:\d+|no answer) within /,
+      );
+      assert.deepEqual(others, []);
+      assert.equal(code, 1);
+      // Of the program as it is built; from the sources, or on a machine that has other work, it takes long to start.
+      const overMs = Math.max(0, startMs - 1_000);
+      assert.ok(tookMs < 10_000 + overMs, `${Math.round(tookMs)} ms`);
+    });
+  }
 });

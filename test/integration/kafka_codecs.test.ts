@@ -5,9 +5,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { ConfigResourceTypes } from "kafkajs";
+import kafkajs from "kafkajs";
 import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
 import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
 import { COMPRESSIONS, compressionType, whyNoCompression } from "../../producers/compression.js";
@@ -15,6 +16,8 @@ import { findConfluentPython, kafkaClassPath } from "../../services/index.js";
 import { javaCommand } from "../../services/maven.js";
 import { Collector } from "../connector/kafka_client_suite.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
+import { findNode } from "../fixtures/other_node.js";
+import { programArgs } from "../fixtures/program.js";
 import { kafkaFixture, startOrSkip } from "../fixtures/services.js";
 import { skipBecause } from "../fixtures/skip.js";
 
@@ -48,7 +51,7 @@ describe("compressed topics", function () {
       validateOnly: false,
       resources: [
         {
-          type: ConfigResourceTypes.TOPIC,
+          type: kafkajs.ConfigResourceTypes.TOPIC,
           name: topic,
           configEntries: [{ name: "compression.type", value: codec }],
         },
@@ -144,6 +147,30 @@ describe("compressed topics", function () {
       for (const topic of theirs.values()) await assertReads(topic);
     });
   }
+
+  it("writes zstd that Java's client reads, by produce on a Node that has it", async function () {
+    const [java, ...args] = await startOrSkip(this, CLIENTS[0]!.command);
+    const node = whyNoCompression("zstd") === undefined ? process.execPath : await findNode("24");
+    const topic = await peer.createTopic("produced_zstd", 1);
+    const load = ["--count=300", "--format=json", "--malformed_share=0", "--null_value_share=0", "--seed=1"];
+    await runProgram(node, [...programArgs("main"), "produce", "orders", "--compression=zstd", ...load], {
+      cwd: tmpdir(),
+      env: { ...process.env, KAFKA_BOOTSTRAP: fixture.bootstrap(), KAFKA_ORDER_TOPIC: topic },
+    });
+    const { end } = (await peer.ends(topic))[0]!;
+    const reading = new Collector(clock, client, topic, 0);
+    await reading.count(end);
+    reading.subscription.close();
+    const digest = createHash("sha256");
+    for (const value of reading.values) digest.update(`${value}\n`);
+    const consume = `consume:${topic}:${end}`;
+    const { stdout } = await runProgram(java!, [...args, fixture.bootstrap(), consume]).catch((error) => {
+      if (/jdk.compiler|no compiler/i.test(String(error.stderr))) skipBecause(this, "Java has no compiler");
+      throw error;
+    });
+    assert.ok(end >= 300, `${end} records`);
+    assert.equal(stdout.trim(), `${topic} ${digest.digest("hex")}`);
+  });
 });
 
 const runProgram = promisify(execFile);

@@ -23,11 +23,13 @@ import { MongoClient } from "mongodb";
 import { publint } from "publint";
 import { findPrism, RequirementMissing, startPrism } from "../../services/index.js";
 import { KafkaPeer } from "../fixtures/kafka_peer.js";
+import { findNode } from "../fixtures/other_node.js";
 import { kafkaFixture, mongodbFixture, uniqueName } from "../fixtures/services.js";
 import { skipBecause } from "../fixtures/skip.js";
 
 const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
+const SENDER = join(ROOT, "docs", "guides", "send-clicks.ts");
 const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs", "connectors/files"];
 const OTHER_NODES = ["22", "24"];
 const INSTALL_TIMEOUT_MS = 600_000;
@@ -64,6 +66,7 @@ describe("packages", function () {
       { cwd: folder },
     );
     cpSync(GUIDE, join(folder, "stream.ts"));
+    cpSync(SENDER, join(folder, "send.ts"));
     const compilerOptions = {
       strict: true,
       target: "ES2022",
@@ -74,7 +77,10 @@ describe("packages", function () {
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
     };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["stream.ts"] }));
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, files: ["stream.ts", "send.ts"] }),
+    );
   });
 
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -139,15 +145,7 @@ describe("packages", function () {
 
   for (const node of [undefined, ...OTHER_NODES]) {
     it(`run a durable stream from Kafka to MongoDB on ${node === undefined ? "this Node" : `Node ${node}`}`, async () => {
-      let program = process.execPath;
-      if (node !== undefined) {
-        const place = join(folder, `node-${node}`);
-        mkdirSync(place);
-        writeFileSync(join(place, "package.json"), "{}");
-        const binaries = `node-${process.platform}-${process.arch}`;
-        await run("npm", ["install", "--no-audit", "--no-fund", `${binaries}@${node}`], { cwd: place });
-        program = join(place, "node_modules", binaries, "bin", "node");
-      }
+      const program = node === undefined ? process.execPath : await findNode(node);
       await runGuide(program, { STATE_DIR: join(folder, `state-${node ?? "this"}`) });
     });
   }
@@ -171,10 +169,11 @@ describe("packages", function () {
   async function runGuide(node: string, settings: Readonly<Record<string, string>>): Promise<void> {
     const peer = await KafkaPeer.open(kafka.bootstrap());
     const topic = await peer.createTopic("clicks", 2);
-    const now = Date.now();
+    // Of one minute, the last that is over.
+    const minute = Math.floor(Date.now() / 60_000 - 1) * 60_000;
     const click = (user: string, second: number) => ({
       key: user,
-      value: JSON.stringify({ user, at: new Date(now - 60_000 + second * 1_000).toISOString() }),
+      value: JSON.stringify({ user, at: new Date(minute + second * 1_000).toISOString() }),
     });
     const messages = [click("ann", 0), click("bob", 1), click("ann", 2), { key: "x", value: "no JSON" }];
     await peer.producer.send({ topic, messages });
@@ -195,7 +194,7 @@ describe("packages", function () {
     });
     const mongo = await MongoClient.connect(mongodb.uri());
     try {
-      const found = await mongo.db(database).collection("sessions").find().sort({ _id: 1 }).toArray();
+      const found = await mongo.db(database).collection("minutes").find().sort({ _id: 1 }).toArray();
       assert.deepEqual(
         found.map(({ user, clicks }) => [user, clicks]),
         [

@@ -1,7 +1,7 @@
 /** Bugs of what keeps a run and brings it back: those that need a durable store. See planted_bugs.ts. */
 
 import type { PendingBatch } from "../../beam/engine/pending_elements.js";
-import { Progress } from "../../beam/engine/progress.js";
+import { CommittedProgress } from "../../beam/engine/progress.js";
 import { Stage } from "../../beam/engine/stage.js";
 import { StageTimers } from "../../beam/engine/stage_timers.js";
 import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
@@ -74,8 +74,8 @@ export const PLANTED_RECOVERY_BUGS = {
     scenarios: { store: "durable" },
     seedsMax: MANY,
     plant: () =>
-      replace(Progress.prototype, "restore", (restore) => {
-        return function (this: Progress, stage) {
+      replace(CommittedProgress.prototype, "restore", (restore) => {
+        return function (this: CommittedProgress, stage) {
           const isKnown = restore.call(this, stage);
           (stage.pending as PendingBatch[]).pop();
           return isKnown;
@@ -88,8 +88,8 @@ export const PLANTED_RECOVERY_BUGS = {
     scenarios: { store: "durable" },
     seedsMax: MANY,
     plant: () =>
-      replace(Progress.prototype, "restore", (restore) => {
-        return function (this: Progress, stage) {
+      replace(CommittedProgress.prototype, "restore", (restore) => {
+        return function (this: CommittedProgress, stage) {
           const isKnown = restore.call(this, stage);
           for (const { residual } of stage.restrictions) {
             const { value: state } = (residual.value as { key: { value: { key: { start: number } } } }).key;

@@ -101,7 +101,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
   },
   // It measures what lies below the entries, too.
   bench: {
-    folders: ["beam", "connectors", "schemas", "transforms", "pipeline", "producers", "services"],
+    folders: ["beam", "connectors", "schemas", "transforms", "pipeline", "producers", "services", "monitor"],
     packages: ["commander", "kafkajs", "lmdb", "lz4-napi", "mongodb", "snappyjs"],
   },
 };

@@ -1,5 +1,5 @@
 import type { ByteReader, ByteWriter } from "../bytes.js";
-import type { Timer } from "../timer.js";
+import type { TimerElement } from "../timer.js";
 import type { BoundedWindow } from "../windows.js";
 import { BoolCoder } from "./bool_coder.js";
 import type { Coder, CoderIds, Context } from "./coder.js";
@@ -18,7 +18,7 @@ import { wrongType } from "./wrong_type.js";
  *     key, nested | tag, string_utf8 nested | windows, a sequence | clear: 00 or 01
  *     when clear is 00: fire timestamp, an instant | hold timestamp, an instant | pane
  */
-export class TimerCoder<K> implements Coder<Timer<K>> {
+export class TimerCoder<K> implements Coder<TimerElement<K>> {
   readonly isDeterministic: boolean;
 
   constructor(
@@ -28,8 +28,8 @@ export class TimerCoder<K> implements Coder<Timer<K>> {
     this.isDeterministic = key.isDeterministic && window.isDeterministic;
   }
 
-  encode(timer: Timer<K>, out: ByteWriter, _context: Context): void {
-    if (typeof timer !== "object" || timer === null) throw wrongType("timer", "a Timer", timer);
+  encode(timer: TimerElement<K>, out: ByteWriter, _context: Context): void {
+    if (typeof timer !== "object" || timer === null) throw wrongType("timer", "a timer", timer);
     this.key.encode(timer.key, out, "nested");
     StringUtf8Coder.INSTANCE.encode(timer.tag, out, "nested");
     writeWindows(timer.windows, this.window, out);
@@ -41,7 +41,7 @@ export class TimerCoder<K> implements Coder<Timer<K>> {
     }
   }
 
-  decode(input: ByteReader, _context: Context): Timer<K> {
+  decode(input: ByteReader, _context: Context): TimerElement<K> {
     const key = this.key.decode(input, "nested");
     const tag = StringUtf8Coder.INSTANCE.decode(input, "nested");
     const windows = readWindows(this.window, input);

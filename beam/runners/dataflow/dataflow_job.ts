@@ -20,7 +20,7 @@ export interface SdkHarnessContainerImage {
   readonly capabilities: readonly string[];
 }
 
-export interface WorkerPool {
+export interface DataflowWorkerPool {
   readonly kind: "harness";
   readonly workerHarnessContainerImage: string;
   readonly sdkHarnessContainerImages: readonly SdkHarnessContainerImage[];
@@ -55,7 +55,7 @@ export interface DataflowJob {
     readonly serviceKmsKeyName?: string;
     readonly workerZone?: string;
     readonly sdkPipelineOptions: JsonObject;
-    readonly workerPools: readonly [WorkerPool];
+    readonly workerPools: readonly [DataflowWorkerPool];
   };
 }
 
@@ -154,7 +154,7 @@ function sdkPipelineOptions(
   };
 }
 
-function workerPool(proto: runnerApi.Pipeline, options: DataflowJobOptions): WorkerPool {
+function workerPool(proto: runnerApi.Pipeline, options: DataflowJobOptions): DataflowWorkerPool {
   const { numWorkers, maxNumWorkers, autoscalingAlgorithm, machineType, diskSizeGb } = options;
   const { network, subnetwork, usePublicIps } = options;
   return {

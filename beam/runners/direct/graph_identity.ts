@@ -17,7 +17,7 @@ import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js
 /** By a name for a person, what it is: a coder, a time domain, the configuration of a read. */
 export type GraphIdentity = Readonly<Record<string, string>>;
 
-/** The state belongs to another graph. Says in what they differ. */
+/** The state belongs to another graph: the message says in what they differ. Nothing has been changed. */
 export class IncompatibleGraphError extends Error {
   override readonly name = "IncompatibleGraphError";
 

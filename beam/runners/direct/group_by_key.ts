@@ -9,7 +9,12 @@
  */
 
 import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
-import { type FiredTimer, Operator, type OperatorContext, type Windowing } from "../../exec/operator.js";
+import {
+  type CollectionWindowing,
+  type FiredTimer,
+  Operator,
+  type OperatorContext,
+} from "../../exec/operator.js";
 import type { Receiver, Windows } from "../../exec/receiver.js";
 import type { KeyedStateServices } from "../../exec/services.js";
 import { runnerApi } from "../../model/apache_beam.js";
@@ -80,7 +85,7 @@ export class GroupByKeyOperator extends Operator implements Receiver {
   readonly #output: Receiver;
   readonly #keyCoder: Coder<unknown>;
   readonly #valueCoder: Coder<unknown>;
-  readonly #windowing: Windowing;
+  readonly #windowing: CollectionWindowing;
   readonly #trigger: Trigger;
   readonly #outputTime: OutputTime;
   readonly #isStateless: boolean;

@@ -14,7 +14,7 @@ import type { Receiver } from "../../exec/receiver.js";
 import type {
   ClaimBudget,
   ElementPart,
-  Residual as ExecResidual,
+  ElementResidual,
   ExecServices,
   SideInputTable,
 } from "../../exec/services.js";
@@ -172,7 +172,7 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     this.#finalizers.push(callback);
   }
 
-  deferResidual(residual: ExecResidual): void {
+  deferResidual(residual: ElementResidual): void {
     const { delayMs, onReady } = residual.continuation;
     this.#residuals.push(residualOf(residual, delayMs, onReady));
   }

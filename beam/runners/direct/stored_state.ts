@@ -3,8 +3,9 @@
  * one of these over the same tables; what was decoded of large changelogs is remembered for the table, and not for the
  * processor that asks, since each of them changes the table.
  */
-import type { KeyedState, StateOfKey, TimeDomain } from "../../exec/keyed_state.js";
+import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
 import type { ByteReader, ByteWriter } from "../../model/bytes.js";
+import type { TimeDomain } from "../../model/timer.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import { LeastRecentlyUsed } from "../../platform/least_recently_used.js";
 import type { ByteTable } from "../../store/byte_table.js";

@@ -29,11 +29,13 @@ const IGNORED: ReadonlySet<string> = new Set(["lost+found", partialName(NOTE)]);
  *
  * @param wanted an id, or "latest"
  * @param directory of this process alone; empty, but for what is left of an interrupted restore
+ * @param onProgress told how many bytes have been fetched, of how many, as they come
  */
 export async function restoreCheckpoint(
   repository: CheckpointRepository,
   wanted: string,
   directory: Directory,
+  onProgress: (bytes: number, all: number) => void = () => undefined,
 ): Promise<Manifest> {
   const found = (await directory.list()).filter((name) => !IGNORED.has(name));
   const isRepeated = found.includes(NOTE);
@@ -48,7 +50,13 @@ export async function restoreCheckpoint(
   }
   const note = Buffer.from(JSON.stringify({ id: manifest.id }));
   await written(directory, replaceFile(directory, NOTE, note));
-  for (const file of manifest.files) await fetchFile(repository, manifest, file, directory);
+  const all = manifest.files.reduce((sum, { length }) => sum + length, 0);
+  let bytes = 0;
+  const onChunk = (length: number): void => {
+    bytes += length;
+    onProgress(bytes, all);
+  };
+  for (const file of manifest.files) await fetchFile(repository, manifest, file, directory, onChunk);
   for (const { name } of manifest.files) await directory.rename(name + TEMPORARY, name);
   await writeLineage(directory, lineageOfRestored(manifest.id, latest));
   await directory.remove(NOTE);
@@ -87,6 +95,7 @@ async function fetchFile(
   { id }: Manifest,
   { name, length, crc32c: expected }: CheckpointFile,
   directory: Directory,
+  onChunk: (length: number) => void,
 ): Promise<void> {
   const { objects } = repository;
   const object = `${id}/${name}`;
@@ -100,6 +109,7 @@ async function fetchFile(
       if (file.length + chunk.length > length)
         throw new DamagedCheckpointError(objects.path, object, `has more than ${length} bytes`);
       await written(directory, file.append([chunk]));
+      onChunk(chunk.length);
     }
     if (file.length !== length) {
       throw new DamagedCheckpointError(objects.path, object, `has ${file.length} bytes of ${length}`);

@@ -18,11 +18,15 @@ import org.apache.kafka.streams.kstream.StreamJoined;
  * Kafka Streams: an outer join of two streams within T, exactly once, to a sink that counts. It drops no duplicates, and
  * an event without a partner comes out when its partition's stream time has passed the window.
  *
- * Arguments: brokers, orders, payments, records of both, T ms, D ms, state directory.
+ * Arguments: brokers, orders, payments, records of both, T ms, D ms, state directory; to measure latency in place of
+ * throughput, of payments sent from a time to a time, ms since the epoch: those two behind.
  */
 public final class KafkaStreamsJoin {
   public static void main(String[] args) throws Exception {
-    long expected = Long.parseLong(args[3]);
+    boolean isLive = args.length > 7;
+    long from = isLive ? Long.parseLong(args[7]) : 0;
+    long until = isLive ? Long.parseLong(args[8]) : 0;
+    long expected = isLive ? Long.MAX_VALUE : Long.parseLong(args[3]);
     Duration t = Duration.ofMillis(Long.parseLong(args[4]));
     Duration d = Duration.ofMillis(Long.parseLong(args[5]));
     LongAdder read = new LongAdder();
@@ -42,7 +46,10 @@ public final class KafkaStreamsJoin {
             payments,
             (order, payment) -> {
               if (order == null || payment == null) unmatched.increment();
-              else pairs.increment();
+              else {
+                pairs.increment();
+                if (isLive) Events.latency(payment.createdAt, from, until);
+              }
               return order == null || payment == null ? 0 : 1;
             },
             JoinWindows.ofTimeDifferenceAndGrace(t, d),
@@ -62,6 +69,12 @@ public final class KafkaStreamsJoin {
     double cpuBefore = Events.cpuSeconds();
     long started = System.nanoTime();
     streams.start();
+    if (isLive) {
+      Thread.sleep(Math.max(0, until + Events.LAST_MS - System.currentTimeMillis()));
+      streams.close(Duration.ofMinutes(2));
+      System.out.println(Events.latencies());
+      System.exit(0);
+    }
     done.await();
     streams.close(Duration.ofMinutes(2)); // Commits what was read last.
     double seconds = (System.nanoTime() - started) / 1e9;

@@ -5,14 +5,21 @@ import { encodeOrderAvro, encodePaymentAvro } from "../../../schemas/encode.js";
 import type { Order, Payment } from "../../../schemas/events.js";
 import { joinedDocument } from "../../../transforms/documents.js";
 import type { SubjectInput } from "../../subject.js";
-import type { ExpectedDocuments } from "./expected_documents.js";
 
-const EVENTS_PER_SECOND = 1_000;
 /** A payment follows its order by so many orders. */
 const ORDERS_BETWEEN = 250;
 const SEND_EVERY_MS = 2;
 /** Sends that Kafka has not confirmed; when reached, the load waits. */
 const SENDS_IN_FLIGHT_MAX = 100;
+
+/** Who is told of payments that were sent. */
+export interface SentPayments {
+  /**
+   * @param ids of the documents that they lead to
+   * @param createdAtMs their time, since the epoch
+   */
+  add(ids: readonly string[], sentMs: number, createdAtMs: number): void;
+}
 
 /** Sends events evenly: an order, then the payment of an order sent a little before. */
 export class LiveLoad {
@@ -24,7 +31,8 @@ export class LiveLoad {
   constructor(
     private readonly producer: Producer,
     private readonly topics: SubjectInput["topics"],
-    private readonly expected: ExpectedDocuments,
+    private readonly expected: SentPayments,
+    private readonly eventsPerSecond = 1_000,
   ) {}
 
   /** Only payments after the warm-up are expected. */
@@ -33,7 +41,7 @@ export class LiveLoad {
     for (;;) {
       const elapsedMs = performance.now() - startMs;
       if (elapsedMs >= warmUpMs + durationMs) break;
-      const due = Math.floor((elapsedMs * EVENTS_PER_SECOND) / 1000);
+      const due = Math.floor((elapsedMs * this.eventsPerSecond) / 1000);
       if (this.#inFlight < SENDS_IN_FLIGHT_MAX) this.#send(due - this.sent, elapsedMs >= warmUpMs);
       if (this.#error !== undefined) throw this.#error;
       await sleep(SEND_EVERY_MS);
@@ -61,7 +69,7 @@ export class LiveLoad {
         documents.push(joinedDocument(order, payment)._id);
       }
     }
-    if (isMeasured) this.expected.add(documents, performance.now());
+    if (isMeasured) this.expected.add(documents, performance.now(), now);
     const topicMessages = [
       { topic: this.topics.orders, messages: orders },
       { topic: this.topics.payments, messages: payments },

@@ -156,7 +156,7 @@ class TlsError extends Error {}
 function plain(error: Error): Error {
   const { code, errors } = error as NodeJS.ErrnoException & { errors?: readonly Error[] };
   if (error.name === "TimeoutError" || error.name === "AbortError") {
-    return new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1_000} s`, { cause: error });
+    return new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1_000} s`);
   }
   const first = errors?.[0];
   if (first !== undefined) return first;

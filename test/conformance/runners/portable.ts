@@ -3,12 +3,11 @@
  * that must recover, is started anew for the next run.
  */
 import type { WorkerLog } from "../../../beam/harness/worker_log.js";
-import { startWorkerPool } from "../../../beam/harness/worker_pool.js";
+import { startWorkerPool, type WorkerPool } from "../../../beam/harness/worker_pool.js";
 import type { RunnerLog } from "../../../beam/runners/portable/job_messages.js";
 import type { PipelineOptions } from "../../../beam/runners/portable/pipeline_options.js";
 import { type PortableRun, runPortable } from "../../../beam/runners/portable/portable_run.js";
 import { RunnerCallError } from "../../../beam/runners/portable/rpc.js";
-import type { WorkerPool } from "../../../beam/runners/portable/worker_pool.js";
 import type { Pipeline } from "../../../beam/sdk/collection.js";
 import { type LocalRunner, RequirementMissing } from "../../../services/index.js";
 import { isStream } from "../run_conformance.js";

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ProduceProgress } from "../../../producers/producer.js";
 import { ProgressLine } from "../../../producers/progress.js";
 
 const progress = { sent: 12, acknowledged: 10, errors: 1, ratePerSecond: 5 };
@@ -19,6 +20,23 @@ describe("ProgressLine", () => {
     const figures = "produce: 12 sent, 10 acknowledged, 5/s, 1 errors";
     const erase = "\r\x1b[K";
     assert.deepEqual(stream.written, [erase + figures, erase + figures, `${erase}${figures}, in 2.3 s\n`]);
+  });
+
+  it("says how far it is, and what it waits for", () => {
+    const stream = recorder(true);
+    const line = new ProgressLine("produce", stream);
+    const dueUntilMs = new Date(2026, 5, 1, 23, 45).getTime();
+    const shown = (rest: ProduceProgress["rest"]): string => {
+      line.update({ ...progress, acknowledged: 8_300, rest });
+      return stream.written.at(-1)!.replace(/^[\s\S]* errors/, "");
+    };
+    assert.equal(shown(undefined), "");
+    assert.equal(shown({ messages: 8_300, orders: 3_000, dueUntilMs }), ", 50 %");
+    assert.equal(
+      shown({ messages: 1_700, orders: 0, dueUntilMs }),
+      ", 83 %: all orders sent; 1,700 delayed payments and repeats due until 23:45; --rate=0 sends at once",
+    );
+    assert.equal(shown({ messages: 0, orders: 0, dueUntilMs }), "");
   });
 
   it("writes a line every five seconds elsewhere", () => {

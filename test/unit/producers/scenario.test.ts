@@ -338,4 +338,19 @@ describe("scenario limits", () => {
       assert.deepEqual(value!.subarray(5), single[i]!.value!.subarray(10));
     }
   });
+
+  it("knows what is still to come", () => {
+    const told = scenario(options({ orders: 200 }));
+    const messages = told[Symbol.iterator]();
+    let sent = 0;
+    while (told.rest().orders > 0) {
+      messages.next();
+      sent++;
+    }
+    const { messages: rest, lastArrivalMs } = told.rest();
+    const others = [...{ [Symbol.iterator]: () => messages }];
+    assert.ok(sent > 200 && rest > 0);
+    assert.equal(others.length, rest);
+    assert.equal(others.at(-1)!.arrivalMs, lastArrivalMs);
+  });
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type DataflowJob, prepareDataflowJob } from "@order-payment-stream/beam/dataflow";
 import { fnApi, runnerApi } from "@order-payment-stream/beam/protos";
+import { elementsOn, timersIn } from "../../../services/dataflow/coder_lengths.js";
 import { checkJob, type ReceivedJob } from "../../../services/dataflow/job_checks.js";
 import { SplitChecks } from "../../../services/dataflow/split_checks.js";
 import { productGraph, REFERENCE_SUBMISSION } from "../../fixtures/dataflow_graph.js";
@@ -122,5 +123,68 @@ describe("the fake of Dataflow", () => {
       checks.problem("b", fnApi.ProcessBundleSplitResponse.create({ primaryRoots: [root] }))!,
       /says not where/,
     );
+  });
+
+  describe("takes apart what stands on a port", () => {
+    const coder = (urn: string, ...componentCoderIds: string[]) =>
+      runnerApi.Coder.create({
+        spec: { urn: `beam:coder:${urn}:v1`, payload: new Uint8Array() },
+        componentCoderIds,
+      });
+    const coders = {
+      text: coder("string_utf8"),
+      number: coder("varint"),
+      pair: coder("kv", "text", "number"),
+      sized: coder("kv", "pair", "size"),
+      size: coder("double"),
+      global: coder("global_window"),
+      interval: coder("interval_window"),
+      windowed: coder("windowed_value", "sized", "interval"),
+      timer: coder("timer", "text", "global"),
+      odd: coder("row"),
+      oddly: coder("windowed_value", "odd", "global"),
+    };
+    const port = (coderId: string) =>
+      runnerApi.PTransform.create({
+        spec: { urn: "", payload: fnApi.RemoteGrpcPort.toBinary({ coderId }) },
+      });
+    const bytes = (...parts: (string | number[])[]) =>
+      Buffer.concat(parts.map((part) => Buffer.from(part as never)));
+    const time = [0x80, 0, 0, 0, 0, 0, 0, 1];
+
+    it("elements, in several windows and with panes of each form", () => {
+      const size = [0, 0, 0, 0, 0, 0, 0, 0];
+      const windows = [0, 0, 0, 2, ...time, 0x80, 0x01, ...time, 0x05];
+      const first = bytes(time, windows, [0x0f], [3], "abc", [0x96, 0x01], size);
+      const second = bytes(
+        time,
+        [0, 0, 0, 0],
+        [0x2f, 0x81, 0x01, 0x00],
+        [0x80, 0x01],
+        "x".repeat(128),
+        [0],
+        size,
+      );
+      assert.deepEqual(
+        elementsOn(port("windowed"), coders, bytes([...first], [...second])).map((one) => Buffer.from(one)),
+        [first, second],
+      );
+      assert.throws(() => elementsOn(port("oddly"), coders, first), /coder beam:coder:row:v1 ends/);
+    });
+
+    it("timers, those that are set and those that are cleared", () => {
+      const identity = [1, 0x6b, 1, 0x74, 0, 0, 0, 1];
+      const set = bytes([...identity, 0], time, time, [0x0f]);
+      const cleared = bytes([...identity, 1]);
+      const found = timersIn("timer", coders, bytes([...set], [...cleared]));
+      assert.deepEqual(
+        found.map((one) => [one.isCleared, one.bytes.length]),
+        [
+          [false, set.length],
+          [true, cleared.length],
+        ],
+      );
+      assert.equal(found[0]!.identity, found[1]!.identity);
+    });
   });
 });

@@ -72,11 +72,11 @@ class JoinStage {
       -1,
     );
     // As the steps before the group tag it.
-    const tag = isPayment(event) ? 1 : 0;
+    const tag = isPayment(event) ? "payments" : "orders";
     const element = { key: event.order_id, value: { tag, value: received } };
     const batch = new ElementBatch();
     batch.accept(element, event.created_at, IN_GLOBAL_WINDOW, NO_FIRING);
-    return this.#bundle(() => this.#processor.process(tag, batch, 0));
+    return this.#bundle(() => this.#processor.process(isPayment(event) ? 1 : 0, batch, 0));
   }
 
   advance(watermark: number): { pairs: Pair[]; alone: Unmatched[] } {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type DueTimer, StageTimers, type TimeDomain } from "../../../../beam/engine/stage_timers.js";
+import { type DueTimer, StageTimers } from "../../../../beam/engine/stage_timers.js";
 import { ByteWriter } from "../../../../beam/model/bytes.js";
+import type { TimeDomain } from "../../../../beam/model/timer.js";
 import { MAX_TIMESTAMP } from "../../../../beam/model/timestamps.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 

@@ -111,6 +111,17 @@ describe("worker, state", () => {
     assert.equal(traffic.stateRequests, 4 * keys.length);
   });
 
+  it("is told apart by request, however many are under way", async () => {
+    const keys = Array.from({ length: 3_000 }, (_, i) => `key ${i}`);
+    const before = keys.map((key, i) => [key, 100 + i] as const);
+    await run(before);
+    const sums = await run(keys.map((key) => [key, 1] as const));
+    assert.deepEqual(
+      sums,
+      before.map(([key, value]) => `${key}=${value + 1}`),
+    );
+  });
+
   it("is loaded in one round for keys that come one after the other, each with many elements", async () => {
     test.runner.holdsState = true;
     const id = await test.runner.startBundle("d");

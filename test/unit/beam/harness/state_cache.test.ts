@@ -32,6 +32,15 @@ describe("state cache", () => {
     for (const id of ["a", "c", "d"]) assert.equal(cache.take("t/", id)?.id, id);
   });
 
+  it("drops keys of which nothing is stored first", () => {
+    const cache = new StateCache(7_000);
+    for (const id of ["a", "b"]) cache.put("t/", key(id, 2_500));
+    cache.put("t/", key("empty", 0));
+    cache.put("t/", key("c", 800));
+    assert.equal(cache.take("t/", "empty"), undefined);
+    for (const id of ["a", "b", "c"]) assert.equal(cache.take("t/", id)?.id, id);
+  });
+
   it("holds nothing that is larger than itself", () => {
     const cache = new StateCache(1_000);
     cache.put("t/", key("a", 5_000));

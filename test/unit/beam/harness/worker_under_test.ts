@@ -8,7 +8,7 @@ import { TimerCoder } from "../../../../beam/model/coders/timer_coder.js";
 import { GlobalWindowCoder } from "../../../../beam/model/coders/window_coders.js";
 import { WindowedValueCoder } from "../../../../beam/model/coders/windowed_value_coder.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
-import type { Timer } from "../../../../beam/model/timer.js";
+import type { TimerElement } from "../../../../beam/model/timer.js";
 import { IN_GLOBAL_WINDOW } from "../../../../beam/model/windows.js";
 import type { Pipeline } from "../../../../beam/sdk/collection.js";
 import { protoOf } from "../../../../beam/sdk/collection.js";
@@ -91,7 +91,7 @@ export function encodeTimers(...timers: readonly (readonly [string, number, stri
 /** As [key, tag, fire time, hold], or [key, tag, "clear"]. */
 export function decodeTimers(bytes: Buffer): unknown[][] {
   const reader = new ByteReader(bytes);
-  const timers: Timer<string>[] = [];
+  const timers: TimerElement<string>[] = [];
   while (reader.remaining > 0) timers.push(timerCoder.decode(reader, "nested"));
   return timers.map((timer) =>
     timer.clear

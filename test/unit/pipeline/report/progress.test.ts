@@ -8,7 +8,7 @@ import { figuresOf } from "../../../../pipeline/report/figures.js";
 import { createLog } from "../../../../pipeline/report/log.js";
 import {
   JOIN_STAGE,
-  Progress,
+  ProgressReport,
   problemText,
   progressBlock,
   progressFields,
@@ -32,7 +32,7 @@ function stage(name: string, inputWatermark: number): StageStatus {
   };
 }
 
-describe("Progress", () => {
+describe("ProgressReport", () => {
   it("says that a runner tells nothing, in place of zeros", () => {
     let shown: readonly string[] = [];
     const terminal = {
@@ -45,7 +45,7 @@ describe("Progress", () => {
     } as unknown as Terminal;
     const metrics = { counter: () => 0, counters: () => new Map() };
     const run = { metrics, status: () => [], health: () => [] } as unknown as Watched;
-    new Progress(run, terminal, createLog("error", terminal)).stop();
+    new ProgressReport(run, terminal, createLog("error", terminal)).stop();
     assert.deepEqual(shown, ["  figures        the runner tells none while the job runs"]);
   });
 
@@ -61,7 +61,7 @@ describe("Progress", () => {
     } as unknown as Terminal;
     const metrics = { counter: () => 1_000_000, counters: () => new Map([["x/records", 1_000_000]]) };
     const run = { metrics, status: () => [], health: () => [] } as unknown as Watched;
-    new Progress(run, terminal, createLog("error", terminal)).stop();
+    new ProgressReport(run, terminal, createLog("error", terminal)).stop();
     assert.match(shown.find((line) => line.includes("events/s"))!, / 0$/);
   });
 });

@@ -148,6 +148,11 @@ describe("settings", () => {
       assert(!problems[0]!.includes(SECRET), problems[0]);
     });
   }
+
+  it("say what is wrong with an address of MongoDB, also where they hide it", () => {
+    const [problem] = problemsOf({ environment: { MONGODB_URI: `mongodb://bob:p@ss/${SECRET}?x@host/db` } });
+    assert.match(problem!, /is "mongodb:\/\/\*\*\*": expected mongodb:\/\/host:27017 .*percent-encoded: %2F/);
+  });
 });
 
 describe("readEnvFile", () => {

@@ -24,7 +24,7 @@ import {
   WindowedValueCoder,
 } from "../../../../../beam/model/coders/windowed_value_coder.js";
 import { NO_FIRING, type PaneInfo, Timing } from "../../../../../beam/model/pane.js";
-import type { Timer } from "../../../../../beam/model/timer.js";
+import type { TimerElement } from "../../../../../beam/model/timer.js";
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../../../../beam/model/timestamps.js";
 import { GlobalWindow, IN_GLOBAL_WINDOW, IntervalWindow } from "../../../../../beam/model/windows.js";
 
@@ -71,7 +71,7 @@ export const intervalWindow = fc
 const windowedValue = <T>(value: fc.Arbitrary<T>, windows: fc.Arbitrary<any>) =>
   fc.record({ value, timestamp, windows, pane }, { noNullPrototype: true });
 
-const timer = <K>(key: fc.Arbitrary<K>, windows: fc.Arbitrary<any>): fc.Arbitrary<Timer<K>> =>
+const timer = <K>(key: fc.Arbitrary<K>, windows: fc.Arbitrary<any>): fc.Arbitrary<TimerElement<K>> =>
   fc.oneof(
     fc.record({ key, tag: text, windows, clear: fc.constant<true>(true) }, { noNullPrototype: true }),
     fc.record(

@@ -3,7 +3,7 @@ import { Timing } from "../../../../../beam/model/pane.js";
 import { GLOBAL_WINDOW_MAX } from "../../../../../beam/model/timestamps.js";
 import { fixedWindows, slidingWindows } from "../../../../../beam/model/window_fns.js";
 import { runDirect } from "../../../../../beam/runners/direct/direct_runner.js";
-import { coGroupByKey } from "../../../../../beam/sdk/co_group_by_key.js";
+import { coGroupByKey, coGroupTagged } from "../../../../../beam/sdk/co_group_by_key.js";
 import { createPipeline, groupByKey, type Windowing, windowInto } from "../../../../../beam/sdk/graph.js";
 import { TestStream } from "../../../../../beam/sdk/test_stream.js";
 import { at, type Collected, collect, keyedInts, leftovers } from "../small_graphs.js";
@@ -188,5 +188,19 @@ describe("CoGroupByKey", () => {
       'only b [0, 10) {"a":[],"b":[6],"c":[]}',
     ]);
     assert.deepEqual(leftovers(run), []);
+  });
+
+  it("leaves values as they came, each with the name of its collection", async () => {
+    const { pipeline, root } = createPipeline();
+    const windowing = { windowFn: fixedWindows(10) };
+    const a = windowInto("WA", stream().add(at(1, 0), at(2, 1), at(3, 11)).read("A", root), windowing);
+    const b = windowInto("WB", stream().add(at(4, 5)).read("B", root), windowing);
+    const grouped = collect(coGroupTagged("Group", { a, b }));
+    await runDirect(pipeline).finished;
+    const panes = grouped.map(({ value, window }) => {
+      const values = [...value.value].map(({ tag, value }) => `${tag} ${value}`);
+      return `${value.key} ${window}: ${values.sort().join(", ")}`;
+    });
+    assert.deepEqual(panes.sort(), ["k [0, 10): a 1, a 2, b 4", "k [10, 20): a 3"]);
   });
 });
