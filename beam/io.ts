@@ -8,6 +8,7 @@ export { type Backoff, backoffMs } from "./platform/backoff.js";
 export { after, type Clock, every, sleep, systemClock, type WaitOptions } from "./platform/clock.js";
 export { crc32c } from "./platform/crc32c.js";
 export { type HealthReporter, silentHealth } from "./platform/health.js";
+export { makeDirectory, makeDirectorySync } from "./platform/make_directory.js";
 export {
   forgetSecret,
   isPlainAddress,

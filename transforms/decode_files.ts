@@ -189,7 +189,11 @@ class ResolvedEvents<E extends Order | Payment> implements ContainerEvents<E> {
   ) {
     // The file's own schema is looked at first: what is wrong with it is told before what does not fit ours.
     AvroValues.of(schema);
-    this.#values = AvroValues.of(schema, avsc.Type.forSchema(JSON.parse(readerSchema(kind, schema))));
+    try {
+      this.#values = AvroValues.of(schema, avsc.Type.forSchema(JSON.parse(readerSchema(kind, schema))));
+    } catch (error) {
+      throw new Error(`its records cannot be read as ${kind}s: ${(error as Error).message}`);
+    }
     this.#micros = microsFields(schema);
   }
 

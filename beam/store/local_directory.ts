@@ -2,9 +2,9 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory } from "../platform/make_directory.js";
 import type { AppendFile, Directory, ReadFile } from "./directory.js";
 import { DirectoryLock, LOCK_FILE, lockForAppending } from "./directory_lock.js";
-import { makeDirectory } from "./make_directory.js";
 import { openRegularFile } from "./regular_file.js";
 import { UnusableDirectoryError } from "./store_errors.js";
 

@@ -4,6 +4,7 @@
  */
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
+import { kindOf } from "../platform/make_directory.js";
 import { StoreError } from "./store_errors.js";
 
 /** Windows knows neither. */
@@ -44,13 +45,4 @@ export async function openRegularFile(path: string, flags: number): Promise<File
 
 function refuseIrregular(path: string, stats: Stats): void {
   if (!stats.isFile()) throw new NotARegularFileError(path, kindOf(stats));
-}
-
-/** "a directory" */
-export function kindOf(stats: Stats): string {
-  if (stats.isDirectory()) return "a directory";
-  if (stats.isSymbolicLink()) return "a symbolic link";
-  if (stats.isFIFO()) return "a FIFO";
-  if (stats.isSocket()) return "a socket";
-  return stats.isFile() ? "a file" : "a device";
 }

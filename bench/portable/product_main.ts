@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Kafka, logLevel } from "kafkajs";
 import type { PipelineOptions } from "../../beam/runners/portable/pipeline_options.js";
-import { PARTITIONS } from "../../producers/topics.js";
+import { createMissingTopics, PARTITIONS } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import {
   type LocalRunner,
@@ -51,6 +52,7 @@ const { values } = parseArgs({
   },
 });
 
+const EMPTY_TOPICS = { orders: "bench_no_orders", payments: "bench_no_payments" };
 const { signal } = new AbortController();
 const say = (line: string): void => console.error(line);
 const scripts = build();
@@ -78,6 +80,8 @@ try {
   });
   servers.push(mongodb);
   const { load, loaded } = await fillTopics(scripts, kafka.address, Number(values.events), signal);
+  const client = new Kafka({ clientId: "bench", brokers: [kafka.address], logLevel: logLevel.NOTHING });
+  await createMissingTopics(client, Object.values(EMPTY_TOPICS));
   const report = new ProductReport();
   for (let round = 1; round <= Number(values.runs); round++) {
     const input: SubjectInput = {
@@ -119,6 +123,8 @@ async function measure(
   try {
     const options = optionsFor(parallelism);
     for (let i = 0; i < Number(values.warm); i++) await ours.job(runner.endpoint, input, options);
+    // What its workers take to start and to end.
+    const nothing = await subject.job(runner.endpoint, { ...input, topics: EMPTY_TOPICS }, options);
     const before = cpuSecondsOf(runner.pid);
     const job = await subject.job(runner.endpoint, input, options);
     const after = cpuSecondsOf(runner.pid);
@@ -126,6 +132,10 @@ async function measure(
       ...job,
       subject: subject.name,
       parallelism,
+      workerCpuSeconds:
+        job.workerCpuSeconds === undefined || nothing.workerCpuSeconds === undefined
+          ? undefined
+          : job.workerCpuSeconds - nothing.workerCpuSeconds,
       runnerCpuSeconds: before === undefined || after === undefined ? undefined : after - before,
       runnerPeakBytes: peakBytesOf(runner.pid),
     };

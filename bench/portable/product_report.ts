@@ -29,7 +29,11 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { name: "events/s", digits: 0, of: rateOf },
-  { name: "CPU µs an event in the workers", digits: 1, of: (run) => microsOf(run, run.workerCpuSeconds) },
+  {
+    name: "CPU µs an event in the workers, without their start",
+    digits: 1,
+    of: (run) => microsOf(run, run.workerCpuSeconds),
+  },
   { name: "CPU µs an event in the runner", digits: 1, of: (run) => microsOf(run, run.runnerCpuSeconds) },
   { name: "state requests an event", digits: 2, of: requestsOf },
   { name: "peak MiB of a worker", digits: 0, of: (run) => mebibytesOf(run.workerPeakBytes) },

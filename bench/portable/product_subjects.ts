@@ -14,7 +14,7 @@ import type { ProductInput, ProductResult } from "./product.js";
 import type { WorkerFigures } from "./product_worker.js";
 import { startPythonPool } from "./workers.js";
 
-/** What a job gave, and what its workers took for it, their start included. */
+/** What a job gave, and what its workers took for it, their start and end included. */
 export interface JobFigures extends ProductResult {
   readonly workerCpuSeconds: number | undefined;
   readonly workerPeakBytes: number | undefined;

@@ -1,8 +1,9 @@
 /** Files on a local disk. A file is written beside its name, synced, and renamed, so there is never half of one. */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
+import { makeDirectory } from "@order-payment-stream/beam/io";
 import { explainFileError, FileChangedError } from "./errors.js";
 import type { FileInfo, FileSystem, OpenFile } from "./file_system.js";
 import { parseGlob } from "./glob.js";
@@ -58,7 +59,7 @@ export class NewFile {
 
   constructor(private readonly path: string) {
     this.#partial = `${path}.${randomBytes(6).toString("hex")}.partial`;
-    this.#handle = mkdir(dirname(path), { recursive: true }).then(() => open(this.#partial, "wx"));
+    this.#handle = makeDirectory(dirname(path)).then(() => open(this.#partial, "wx"));
     this.#handle.catch(() => undefined);
   }
 

@@ -1,4 +1,4 @@
-/** Counts the clicks of each user: a session ends a minute after its first click, and becomes one document. */
+/** Counts the clicks of each user in each minute: when a minute is over, its count becomes one document. */
 import * as beam from "@order-payment-stream/beam";
 import { defineJsonDecoder, readFromKafka, registerKafkaConnection } from "@order-payment-stream/kafka";
 import { defineMongoSink, registerMongoConnection } from "@order-payment-stream/mongodb";
@@ -12,39 +12,42 @@ const { TOPIC: topic = "clicks", DATABASE: database = "guide", STATE_DIR: stateD
 registerKafkaConnection("kafka", { brokers: [KAFKA] });
 registerMongoConnection("mongodb", MONGODB);
 
+const { kv, string, int } = beam.coders;
 const clickDecoder = defineJsonDecoder({
   urn: "guide:decoder:click:v1",
-  coder: beam.coders.kv(beam.coders.string, beam.coders.int),
+  coder: kv(string, int),
   value: ({ user, at }) => ({ key: String(user), value: Date.parse(at) }),
   eventTime: ({ value: at }) => at,
 });
 const countClicks = beam.defineStatefulDoFn({
   urn: "guide:dofn:count_clicks:v1",
-  outputs: { sessions: beam.coders.kv(beam.coders.string, beam.coders.int) },
-  state: { count: beam.valueState(beam.coders.int) },
+  outputs: { counts: kv(kv(string, int), int) },
+  state: { count: beam.valueState(int) },
   timers: { end: beam.eventTimeTimer() },
-  process({ value: at }: beam.KV<string, number>, { state, timers }) {
+  process(_click: beam.KV<string, number>, { state, timers, window }) {
     const count = state.count.read() ?? 0;
-    if (count === 0) timers.end.set(at + 60_000);
+    if (count === 0) timers.end.set(window.maxTimestamp);
     state.count.write(count + 1);
   },
   onTimer: {
-    end({ key, state, emit }) {
-      emit.sessions({ key, value: state.count.read() ?? 0 });
+    end({ key: user, window, state, emit }) {
+      emit.counts({ key: { key: user, value: window.maxTimestamp }, value: state.count.read() ?? 0 });
       state.count.clear();
     },
   },
 });
-const writeSession = defineMongoSink<beam.KV<string, number>>({
-  urn: "guide:dofn:write_session:v1",
-  toDocument: ({ key: user, value: clicks }) => ({ _id: user, user, clicks }) as object,
+const writeCount = defineMongoSink<beam.KV<beam.KV<string, number>, number>>({
+  urn: "guide:dofn:write_count:v1",
+  toDocument: ({ key: { key: user, value: end }, value: clicks }) =>
+    ({ _id: `${user} ${end}`, user, until: new Date(end), clicks }) as object,
 });
 
 const { pipeline, root } = beam.createPipeline();
 const isBounded = process.env.BOUNDED === "yes";
 const clicks = readFromKafka("Read", root, { connection: "kafka", topic, decoder: clickDecoder, isBounded });
-const { sessions } = beam.parDo("Count", clicks.events, countClicks());
-beam.parDo("Write", sessions, writeSession({ connection: "mongodb", database, collection: "sessions" }));
+const minutes = beam.windowInto("Minutes", clicks.events, { windowFn: beam.fixedWindows(60_000) });
+const { counts } = beam.parDo("Count", minutes, countClicks());
+beam.parDo("Write", counts, writeCount({ connection: "mongodb", database, collection: "minutes" }));
 const run = await (jobEndpoint === undefined
   ? beam.runPipeline(pipeline, { runner: "direct", stateDir })
   : beam.runPipeline(pipeline, { runner: "portable", jobEndpoint }));

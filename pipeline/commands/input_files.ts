@@ -1,7 +1,9 @@
 /** The files of a run: looked for before it begins, and how far they are read while it goes on. */
-import { resolve } from "node:path";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { MetricSource } from "@order-payment-stream/beam";
-import { systemClock } from "@order-payment-stream/beam/io";
+import { makeDirectory, systemClock } from "@order-payment-stream/beam/io";
 import { FilesConnection, listFiles, NoFilesError, writtenFiles } from "@order-payment-stream/files";
 
 import { bytesBar } from "../report/bar.js";
@@ -9,6 +11,7 @@ import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
 import { RESULT_FOLDERS } from "../write_results.js";
 import { CommandError } from "./command.js";
+import { EXIT_WRONG_SETTINGS } from "./exit_codes.js";
 
 /** What there is to read. */
 export interface FilesFound {
@@ -37,18 +40,42 @@ export async function inspectFiles(
   let found: FilesFound | undefined;
   for (const [name, pattern] of Object.entries({ orders, payments })) {
     if (pattern === undefined) continue;
-    const files = await listFiles(connection, [absolute(pattern)]).catch((error: Error) => {
-      throw error instanceof NoFilesError ? new CommandError(`--${name}: ${error.message}`) : error;
+    const files = await listFiles(connection, [absolute(pattern)]).catch(async (error: Error) => {
+      throw error instanceof NoFilesError
+        ? new CommandError(`--${name}: ${error.message}${await adviceFor(pattern)}`)
+        : error;
     });
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     log.info(`files of ${name}`, { files: files.length, bytes });
     found = { files: files.length + (found?.files ?? 0), bytes: bytes + (found?.bytes ?? 0) };
   }
   const { sink, sink_path: path } = settings;
+  if ((sink === "avro" || sink === "jsonl") && !path!.startsWith("gs://")) await prepareSink(absolute(path!));
   if ((sink === "avro" || sink === "jsonl") && !isResumed) {
     await refuseOtherFiles(connection, absolute(path!), (reason) => new CommandError(`SINK_PATH: ${reason}`));
   }
   return found;
+}
+
+/** What may be meant by a pattern that nothing fits. */
+async function adviceFor(pattern: string): Promise<string> {
+  const [, scheme] = /^([a-z][\w+.-]*):\/\//i.exec(pattern) ?? [];
+  if (scheme !== undefined && scheme !== "gs")
+    return `: files are read from this machine and from gs://, not from ${scheme}://`;
+  const found = scheme === undefined ? await stat(pattern).catch(() => undefined) : undefined;
+  return found?.isDirectory() ? `, which is a folder: for the files in it, ${join(pattern, "*")}` : "";
+}
+
+async function prepareSink(folder: string): Promise<void> {
+  try {
+    await makeDirectory(folder);
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    throw new CommandError(
+      `SINK_PATH (--sink_path): ${folder} cannot be written: ${(error as Error).message}`,
+      { exitCode: EXIT_WRONG_SETTINGS },
+    );
+  }
 }
 
 /** Throws what `refusal` makes of the reason, when the folders of results hold files. */

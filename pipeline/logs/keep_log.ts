@@ -1,8 +1,8 @@
 /** The log of a run in files, and from there to a bucket, as far as the settings say so. */
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
-import { every, type HealthReporter, systemClock } from "@order-payment-stream/beam/io";
+import { every, type HealthReporter, makeDirectorySync, systemClock } from "@order-payment-stream/beam/io";
 import { openCheckpointPlace } from "../commands/checkpoint_place.js";
 import { CommandError } from "../commands/command.js";
 import { EXIT_WRONG_SETTINGS } from "../commands/exit_codes.js";
@@ -62,7 +62,7 @@ export function keepLog(settings: RunSettings, log: RunLog, health: HealthReport
 
 function prepare(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    makeDirectorySync(folder, 0o750);
   } catch (error) {
     throw new CommandError(`LOG_DIR (--log_dir) is ${JSON.stringify(folder)}: ${(error as Error).message}`, {
       exitCode: EXIT_WRONG_SETTINGS,
@@ -74,7 +74,7 @@ function prepare(folder: string): void {
 function ownTemporaryFolder(): string {
   const { uid } = userInfo();
   const folder = join(tmpdir(), `order-payment-stream-log-${uid}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeDirectorySync(folder, 0o700);
   // Anybody may make a folder of that name there before.
   if (uid >= 0 && statSync(folder).uid !== uid) {
     throw new CommandError(`${folder} belongs to another user: name a LOG_DIR`, {

@@ -101,9 +101,24 @@ describe("a run over files with its state on disk", function () {
     assert.match(skipped.stderr, /UNDECODABLE/);
   });
 
-  it("says before it starts that there is nothing to read", async () => {
-    const refused = run("run", "--orders=nowhere/*.avro", "--payments=x", "--sink=stdout");
-    assert.equal((await refused.ended).code, 1);
-    assert.match(refused.stderr, /--orders: no file fits .*nowhere\/\*\.avro/);
+  it("says before it starts what it cannot read or write, and what may have been meant", async () => {
+    const last = async (code: number, ...args: string[]): Promise<string> => {
+      const refused = run("run", ...args);
+      assert.equal((await refused.ended).code, code, refused.stderr);
+      return refused.stderr.trimEnd().split("\n").at(-1)!;
+    };
+    const [nothing, aFolder, elsewhere, noSink, noLog] = await Promise.all([
+      last(1, "--orders=nowhere/*.avro", "--payments=x", "--sink=stdout"),
+      last(1, `--orders=${folder.path}/in/orders`, "--payments=x", "--sink=stdout"),
+      last(1, "--orders=s3://bucket/*", "--payments=x", "--sink=stdout"),
+      // Below /proc Node's own making of folders never ends.
+      last(2, ...input.slice(-2), "--sink=jsonl", "--sink_path=/proc/no"),
+      last(2, ...input.slice(-2), "--sink=stdout", "--log_dir=/proc/no"),
+    ]);
+    assert.match(nothing, /--orders: no file fits .*nowhere\/\*\.avro/);
+    assert.match(aFolder, /which is a folder: for the files in it, .*\/\*$/);
+    assert.match(elsewhere, /from this machine and from gs:\/\/, not from s3:\/\//);
+    assert.match(noSink, /^SINK_PATH \(--sink_path\): \/proc\/no cannot be written/);
+    assert.match(noLog, /^LOG_DIR \(--log_dir\) is "\/proc\/no"/);
   });
 });

@@ -29,6 +29,7 @@ import { skipBecause } from "../fixtures/skip.js";
 
 const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
+const SENDER = join(ROOT, "docs", "guides", "send-clicks.ts");
 const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs", "connectors/files"];
 const OTHER_NODES = ["22", "24"];
 const INSTALL_TIMEOUT_MS = 600_000;
@@ -65,6 +66,7 @@ describe("packages", function () {
       { cwd: folder },
     );
     cpSync(GUIDE, join(folder, "stream.ts"));
+    cpSync(SENDER, join(folder, "send.ts"));
     const compilerOptions = {
       strict: true,
       target: "ES2022",
@@ -75,7 +77,10 @@ describe("packages", function () {
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
     };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["stream.ts"] }));
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, files: ["stream.ts", "send.ts"] }),
+    );
   });
 
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -164,10 +169,11 @@ describe("packages", function () {
   async function runGuide(node: string, settings: Readonly<Record<string, string>>): Promise<void> {
     const peer = await KafkaPeer.open(kafka.bootstrap());
     const topic = await peer.createTopic("clicks", 2);
-    const now = Date.now();
+    // Of one minute, the last that is over.
+    const minute = Math.floor(Date.now() / 60_000 - 1) * 60_000;
     const click = (user: string, second: number) => ({
       key: user,
-      value: JSON.stringify({ user, at: new Date(now - 60_000 + second * 1_000).toISOString() }),
+      value: JSON.stringify({ user, at: new Date(minute + second * 1_000).toISOString() }),
     });
     const messages = [click("ann", 0), click("bob", 1), click("ann", 2), { key: "x", value: "no JSON" }];
     await peer.producer.send({ topic, messages });
@@ -188,7 +194,7 @@ describe("packages", function () {
     });
     const mongo = await MongoClient.connect(mongodb.uri());
     try {
-      const found = await mongo.db(database).collection("sessions").find().sort({ _id: 1 }).toArray();
+      const found = await mongo.db(database).collection("minutes").find().sort({ _id: 1 }).toArray();
       assert.deepEqual(
         found.map(({ user, clicks }) => [user, clicks]),
         [

@@ -1,6 +1,17 @@
 /** The image without a container engine: what it copies is there, and it is what it says it is. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { load } from "js-yaml";
@@ -73,11 +84,41 @@ describe("the image", () => {
     const { steps } = load(read("deploy/cloudbuild.yaml")) as { steps: { id: string; args: string[] }[] };
     assert.deepEqual(
       steps.map(({ id }) => id),
-      ["image", "push", "template"],
+      ["pin", "image", "push", "record", "template"],
     );
-    for (const word of steps.flatMap((step) => step.args)) {
-      const [, file] = /=(deploy\/.*)$/.exec(word) ?? [];
-      if (file !== undefined) assert.ok(existsSync(join(ROOT, file)), `${file} is not there`);
+    const named = steps.flatMap((step) =>
+      step.args.flatMap((word) => word.match(/\bdeploy\/[\w./]+/g) ?? []),
+    );
+    assert.ok(named.length >= 3, named.join());
+    for (const file of named) assert.ok(existsSync(join(ROOT, file)), `${file} is not there`);
+  });
+
+  it("stands on images by digest: those of the lock, the rest as the registry has them now", () => {
+    const folder = mkdtempSync(join(tmpdir(), "pin-"));
+    const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+    try {
+      for (const file of ["pin", "Dockerfile"]) copyFileSync(join(ROOT, "deploy", file), join(folder, file));
+      writeFileSync(join(folder, "images.lock"), `NODE_IMAGE=node@${digest("a")}\n`);
+      writeFileSync(
+        join(folder, "docker"),
+        `#!/bin/sh\ncase $1 in pull) echo "$3" >>"$0.pulled";; image) echo "$5@${digest("b")}";; esac\n`,
+        { mode: 0o755 },
+      );
+      const run = () =>
+        execFileSync(join(folder, "pin"), {
+          env: { PATH: `${folder}:${process.env.PATH}` },
+          encoding: "utf8",
+        });
+      const pinned = run();
+      const launcher = args.LAUNCHER_IMAGE!.replace(/:latest$/, "");
+      assert.equal(pinned, `NODE_IMAGE=node@${digest("a")}\nLAUNCHER_IMAGE=${launcher}@${digest("b")}\n`);
+      assert.equal(readFileSync(join(folder, "docker.pulled"), "utf8"), `${args.LAUNCHER_IMAGE}\n`);
+      // What it printed is a lock that nobody has to ask a registry for.
+      writeFileSync(join(folder, "images.lock"), pinned);
+      rmSync(join(folder, "docker"));
+      assert.equal(run(), pinned);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });

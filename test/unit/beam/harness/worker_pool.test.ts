@@ -69,6 +69,37 @@ describe("worker pool", () => {
     assert.match(await start("x", ""), /no control endpoint/);
   });
 
+  it("has workers started elsewhere where it is told so, and ends them", async () => {
+    const wanted: unknown[] = [];
+    const stopped: string[] = [];
+    const elsewhere = await startWorkerPool({
+      startWorker: (worker) => {
+        wanted.push(worker);
+        let end!: () => void;
+        const finished = new Promise<void>((resolve) => {
+          end = resolve;
+        });
+        const stop = (): void => {
+          stopped.push(worker.id);
+          end();
+        };
+        return { stop, finished };
+      },
+    });
+    const asking = new Connection(elsewhere.endpoint, "pool");
+    const endpoint = { url: runner.endpoint };
+    for (const workerId of ["v", "w"]) {
+      const request = fnApi.StartWorkerRequest.create({ workerId, controlEndpoint: endpoint });
+      assert.equal((await asking.call(START_WORKER, request)).error, "");
+    }
+    await asking.call(STOP_WORKER, { workerId: "v" });
+    asking.close();
+    await elsewhere.close();
+    assert.deepEqual(wanted[0], { id: "v", controlEndpoint: runner.endpoint, provisionEndpoint: "" });
+    assert.deepEqual(stopped, ["v", "w"]);
+    assert.equal(runner.workerIds.size, 0);
+  });
+
   it("hands on the pipeline's options, whatever shape the runner gives them", async () => {
     runner.provision = provisionApi.ProvisionInfo.create({
       pipelineOptions: Struct.fromJson({
