@@ -24,6 +24,7 @@ export { ByteReader, ByteWriter, CorruptBytesError } from "./model/bytes.js";
 export type { Coder, CoderIds, Context } from "./model/coders/coder.js";
 export { readInstant, writeInstant } from "./model/coders/instant.js";
 export { KVCoder } from "./model/coders/kv_coder.js";
+export { leafCoder } from "./model/coders/leaf_coder.js";
 export { registerCoder } from "./model/coders/registry.js";
 export type { Row } from "./model/coders/row_coder.js";
 export type { Schema } from "./model/coders/schema.js";

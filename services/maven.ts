@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { every, systemClock } from "@order-payment-stream/beam/io";
 import { buildEnvironment } from "./child_environment.js";
 import { messageOf, RequirementMissing } from "./errors.js";
 import { withLock } from "./lock.js";
@@ -119,14 +120,14 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
 
 /** Maven itself says nothing that is worth showing, and a first download may take minutes. */
 export async function tellWhile<T>(work: Promise<T>, name: string, log: (line: string) => void): Promise<T> {
-  const sinceMs = performance.now();
-  const timer = setInterval(() => {
-    log(`still downloading ${name}, for ${Math.round((performance.now() - sinceMs) / 1000)} s`);
-  }, TELL_INTERVAL_MS);
+  const sinceMs = systemClock.elapsed();
+  const endTelling = every(TELL_INTERVAL_MS, () =>
+    log(`still downloading ${name}, for ${Math.round((systemClock.elapsed() - sinceMs) / 1000)} s`),
+  );
   try {
     return await work;
   } finally {
-    clearInterval(timer);
+    endTelling();
   }
 }
 

@@ -2,11 +2,10 @@
  * Dead letters between steps. They are few and of many shapes, so they travel as BSON: length int32 | document. They
  * travel without what would be cut at their end anyhow.
  */
-import type { ByteReader, ByteWriter } from "@order-payment-stream/beam";
+import { type ByteReader, type ByteWriter, leafCoder } from "@order-payment-stream/beam";
 import { BSON } from "mongodb";
 import type { DeadLetter } from "./dead_letter.js";
 import { cutDeadLetter } from "./dead_letter_cuts.js";
-import { leafCoder } from "./event_coders.js";
 
 export const deadLetterCoder = leafCoder<DeadLetter>(
   "order-payment-stream:coder:dead_letter:v1",

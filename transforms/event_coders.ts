@@ -9,30 +9,12 @@
 import {
   type ByteReader,
   type ByteWriter,
-  type Coder,
+  leafCoder,
   readInstant,
-  registerCoder,
   writeInstant,
 } from "@order-payment-stream/beam";
 
 import type { Order, Payment } from "../schemas/events.js";
-
-/** A coder without components, known everywhere under its URN. */
-export function leafCoder<T>(
-  urn: string,
-  encode: (value: T, out: ByteWriter) => void,
-  decode: (input: ByteReader) => T,
-  readsToo?: string,
-): Coder<T> {
-  const coder: Coder<T> = {
-    isDeterministic: true,
-    encode,
-    decode,
-    toProto: () => ({ spec: { urn, payload: new Uint8Array() }, componentCoderIds: [] }),
-  };
-  registerCoder(urn, () => coder, readsToo);
-  return coder;
-}
 
 function writeAmount(amount: number, out: ByteWriter): void {
   out.writeVarint(amount >= 0 ? amount * 2 : -amount * 2 - 1);

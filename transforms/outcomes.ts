@@ -1,7 +1,7 @@
 /** What comes out of the join, and how it travels to the sinks. */
-import type { ByteReader, ByteWriter } from "@order-payment-stream/beam";
+import { type ByteReader, type ByteWriter, leafCoder } from "@order-payment-stream/beam";
 import type { Order, Payment } from "../schemas/events.js";
-import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
+import { readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
 
 export interface Pair {
   readonly order: Order;

@@ -8,11 +8,11 @@
  * Version 1 had no log, and the topic in place of the empty string.
  */
 
-import type { ByteReader, ByteWriter, Coder } from "@order-payment-stream/beam";
+import { type ByteReader, type ByteWriter, type Coder, leafCoder } from "@order-payment-stream/beam";
 import type { TopicPartition } from "@order-payment-stream/kafka";
 
 import type { Order, Payment } from "../schemas/events.js";
-import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
+import { readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
 
 /** The length of an empty string. */
 const NO_TOPIC = 0;

@@ -19,12 +19,13 @@ import {
   type ByteWriter,
   type Changelog,
   CorruptBytesError,
+  leafCoder,
   readInstant,
   writeInstant,
 } from "@order-payment-stream/beam";
 
 import type { Order, Payment } from "../schemas/events.js";
-import { leafCoder, readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
+import { readOrder, readPayment, writeOrder, writePayment } from "./event_coders.js";
 import { isPair } from "./match.js";
 import { WaitingEvent, WaitingEvents } from "./waiting_events.js";
 
