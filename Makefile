@@ -1,6 +1,6 @@
 # Needs Node 20.19 or newer; Java 17 and Maven (or Docker, or a Kafka and a MongoDB of yours) for what talks to them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build runnable fetch-services check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-peers bench-hot-key bench-files bench-codecs api pack clean
+.PHONY: help setup build runnable fetch-services check types lint test unit types-test conformance simulation sim fuzz fuzz-files integration e2e run-local submit push-image run-dataflow-local run-batch producers services services-down bench bench-portable bench-peers bench-hot-key bench-files bench-codecs api pack clean bench-growth
 
 PROGRAM := node dist/pipeline/main.js
 FROM_SOURCE := --conditions=order-payment-stream-source --import tsx
@@ -105,6 +105,9 @@ bench-portable: setup ## A job on a portable runner [SHAPE=counter|product RUNNE
 
 bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
 	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
+
+bench-growth: setup ## How cost grows with what waits, events of a key and partitions; what idle costs [ARGS="--only=idle"]
+	@node $(FROM_SOURCE) bench/growth/main.ts $(ARGS)
 
 bench-files: setup ## History in Avro files of 1, 5 and 10 million events [ARGS="--events=1000000 --codecs=snappy"]
 	@node $(FROM_SOURCE) bench/files.ts $(ARGS)

@@ -16,12 +16,14 @@ export interface FilledTopics {
 /**
  * Each order is a key of its own; the same number of events gives the same bytes on any day.
  * @param scripts folder of the compiled bench
+ * @param more in place of what all benches fill
  */
 export async function fillTopics(
   scripts: string,
   broker: string,
   events: number,
   signal: AbortSignal,
+  more: Partial<LoadInput> = {},
 ): Promise<FilledTopics> {
   const load: LoadInput = {
     brokers: [broker],
@@ -31,6 +33,7 @@ export async function fillTopics(
     eventRatePerSecond: EVENT_RATE,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS,
+    ...more,
   };
   const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
   console.error(`The topics hold ${loaded.orders + loaded.payments} records.`);

@@ -18,7 +18,7 @@ async function load(input: LoadInput): Promise<LoadResult> {
   const { brokers, topics, events, seed, eventRatePerSecond, timeoutMs, outOfOrdernessMs } = input;
   const kafka = { clientId: "bench-load", brokers: [...brokers], logLevel: logLevel.NOTHING };
   const startMs = performance.now();
-  await createMissingTopics(new Kafka(kafka), [topics.orders, topics.payments]);
+  await createMissingTopics(new Kafka(kafka), [topics.orders, topics.payments], input.partitions);
   await produce({
     kafka,
     topics,

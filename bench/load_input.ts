@@ -11,6 +11,8 @@ export interface LoadInput {
   readonly eventRatePerSecond: number;
   readonly timeoutMs: number;
   readonly outOfOrdernessMs: number;
+  /** Of each topic. Default: the producers'. */
+  readonly partitions?: number;
   /** In Confluent's frame, with FRAMED_SCHEMA_IDS, in place of single-object values. Default: no. */
   readonly isFramed?: boolean;
 }

@@ -8,7 +8,11 @@ const LEADERS_MAX_MS = 30_000;
 const POLL_MS = 100;
 
 /** The names of the topics that had to be created. Replication is the broker's default. */
-export async function createMissingTopics(kafka: Kafka, topics: readonly string[]): Promise<string[]> {
+export async function createMissingTopics(
+  kafka: Kafka,
+  topics: readonly string[],
+  partitions = PARTITIONS,
+): Promise<string[]> {
   const admin = kafka.admin();
   await admin.connect();
   try {
@@ -17,7 +21,7 @@ export async function createMissingTopics(kafka: Kafka, topics: readonly string[
     if (missing.length > 0) {
       // Answers false, without an error, when another process was faster.
       await admin.createTopics({
-        topics: missing.map((topic) => ({ topic, numPartitions: PARTITIONS })),
+        topics: missing.map((topic) => ({ topic, numPartitions: partitions })),
         // kafkajs waits for leaders, but not for a broker that has not heard of the topic yet.
         waitForLeaders: false,
       });

@@ -43,11 +43,14 @@ export class Delivery {
     return delivered;
   }
 
-  /** A whole bundle waits in front of a consumer of this stage. */
+  /**
+   * A whole bundle waits in front of a consumer of this stage that could take it. What waits there for its commit alone
+   * does not count: on a durable store some always does, and what waits in state would grow as long as there is input.
+   */
   isAheadOfConsumers({ spec }: Stage): boolean {
     for (const output of spec.outputs) {
       for (const { stage } of this.#consumers.get(output) ?? []) {
-        if (stage.pendingCount >= this.bundleSizeMax) return true;
+        if (stage.backlog >= this.bundleSizeMax) return true;
       }
     }
     return false;

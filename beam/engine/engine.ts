@@ -57,6 +57,9 @@ export const DEFAULT_ENGINE_OPTIONS = {
   sourceSkewMaxMs: 60_000,
 } as const;
 
+/** Timers that are owed are remembered for so many bundles of elements at most. */
+const OWED_BUNDLES_MAX = 8;
+
 /** Of `bundleTimeMaxMs`, what a stage's timers may take of a turn. */
 const TIMERS_SHARE = 0.1;
 
@@ -226,7 +229,7 @@ export class Engine {
         stage.beginRestrictions(turn);
         this.#runSource(stage, turn);
       } else {
-        this.#owed = 0;
+        this.#owed = this.#hasDueTimers(stage) ? (this.#owedBefore.get(stage) ?? 0) : 0;
         const elapsedMs = this.options.clock.elapsed();
         const deadline = elapsedMs + this.options.bundleTimeMaxMs * TIMERS_SHARE;
         this.#latest = elapsedMs + this.options.bundleTimeMaxMs;
@@ -235,6 +238,8 @@ export class Engine {
           // Elements are taken whatever the time: what a commit finds waiting it has to write.
           if (!stage.hasUrgent && this.#isOver(deadline, 0)) break;
         }
+        const owedMax = OWED_BUNDLES_MAX * this.options.bundleSizeMax;
+        this.#owedBefore.set(stage, Math.max(0, Math.min(this.#owed, owedMax)));
       }
       stage.refreshWatermarks();
     }
@@ -266,8 +271,10 @@ export class Engine {
     );
   }
 
-  /** Elements that the stage has taken in this turn, less the timers that have fired. */
+  /** Elements that the stage at work has taken, less the timers that have fired. */
   #owed = 0;
+  /** The same of each stage from the turns before, as timers may not fire in all of them. */
+  readonly #owedBefore = new Map<Stage, number>();
   /** When its timers end in this turn whatever is owed, by `elapsed`: a bundle's time behind the last elements. */
   #latest = 0;
 

@@ -246,7 +246,7 @@ export const defaultKafkaLimits: KafkaLimits = {
   requestRetryMaxMs: 30_000,
   topicMissingMaxMs: 30_000,
   retryMaxMs: 300_000,
-  fetchMaxWaitMs: 250,
+  fetchMaxWaitMs: 500,
   fetchPartitionMaxBytes: 1 << 20,
   fetchMaxBytes: 16 << 20,
   unpackedBatchMaxBytes: 64 << 20,
