@@ -68,7 +68,7 @@ define(program.command("run").description("read, join and write until stopped, o
   action: async (read) => {
     const settings = withEnd(withOffsetReset(read.settings, read.origins));
     if (settings.runner === "dataflow") {
-      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, read.texts);
+      return (await import("./commands/run_dataflow.js")).runOnDataflow(settings, read);
     }
     return (await import("./commands/run.js")).run(settings, read);
   },

@@ -12,9 +12,12 @@ import {
   runDataflow,
   writeDataflowTemplate,
 } from "@order-payment-stream/beam/dataflow";
+import { Health } from "@order-payment-stream/beam/direct";
+import { systemClock } from "@order-payment-stream/beam/io";
 import { gcsObjects } from "@order-payment-stream/gcs";
 
 import { CLIENT_ID } from "../connections.js";
+import { type SettingTexts, startMonitor } from "../monitoring/start_monitor.js";
 import { createLog, type Log } from "../report/log.js";
 import { print } from "../report/standard_output.js";
 import { Terminal } from "../report/terminal.js";
@@ -37,9 +40,10 @@ export interface Watching {
 /** Resolves with the exit code: when the job has ended, or with `no_wait` when it is submitted. */
 export async function runOnDataflow(
   settings: RunSettings,
-  texts: ReadonlyMap<string, string>,
+  read: SettingTexts,
   { signal = watchInterrupts().signal, more }: Watching = {},
 ): Promise<number> {
+  const { texts } = read;
   const terminal = new Terminal();
   const log = createLog(settings.log_level, terminal, settings.log_format);
   const submission = submissionOf(settings, texts);
@@ -68,14 +72,21 @@ export async function runOnDataflow(
     await print(run.jobId);
     return 0;
   }
-  await supervise(new FollowedJob(run, settings, log), {
-    settings,
-    terminal,
-    log,
-    signal,
-    lost: new AbortController().signal,
-    ...(more !== undefined && { more }),
-  });
+  const job = new FollowedJob(run, settings, log);
+  const monitoring = await startMonitor(settings, read, new Health(systemClock), log, false);
+  try {
+    monitoring.watch.runs(job);
+    await supervise(job, {
+      settings,
+      terminal,
+      log,
+      signal,
+      lost: new AbortController().signal,
+      ...(more !== undefined && { more }),
+    });
+  } finally {
+    await monitoring.close();
+  }
   return 0;
 }
 

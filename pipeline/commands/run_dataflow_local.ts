@@ -11,6 +11,7 @@ import { gcsObjects } from "@order-payment-stream/gcs";
 import { type ProduceProgress, produce } from "../../producers/producer.js";
 import { FakeDataflow, FakeSecrets, layOutImage } from "../../services/dataflow/index.js";
 import { createBucket, ensureServices, servicesHome, startFakeGcs } from "../../services/index.js";
+import type { SettingTexts } from "../monitoring/start_monitor.js";
 import { createLog, type Log } from "../report/log.js";
 import { formatCount } from "../report/summary.js";
 import { Terminal } from "../report/terminal.js";
@@ -89,7 +90,7 @@ export async function runDataflowLocal(
       .set("kafka_bootstrap", services.kafkaBootstrap)
       .set("mongodb_uri", URI_SECRET)
       .set("storage_emulator_host", storage);
-    await runUnderLoad(settings, told, given, log, interrupted);
+    await runUnderLoad(settings, { texts: told, origins }, given, log, interrupted);
   } finally {
     log.flush();
     for (const end of cleanUps.splice(0).reverse()) await end();
@@ -115,7 +116,7 @@ async function bringUpStorage(
 
 async function runUnderLoad(
   settings: RunSettings,
-  texts: ReadonlyMap<string, string>,
+  read: SettingTexts,
   given: Invocation["settings"],
   log: Log,
   interrupted: AbortSignal,
@@ -146,6 +147,6 @@ async function runUnderLoad(
   const more = () => [
     `  load           ${sent === undefined ? "begins" : `${formatCount(sent.acknowledged)} sent`}`,
   ];
-  await runOnDataflow(settings, texts, { signal: endOfRun.signal, more });
+  await runOnDataflow(settings, read, { signal: endOfRun.signal, more });
   await produced;
 }

@@ -31,11 +31,13 @@ export async function startMonitor(
   read: SettingTexts,
   health: Health,
   log: RunLog,
+  /** False: the job is elsewhere, and its MongoDB may be nowhere near this machine. */
+  asksMongo = needsMongo(settings),
 ): Promise<Monitoring> {
   if (settings.ui_port === null) {
     return { watch: new RunWatch(settings, health, () => []), url: undefined, close: async () => undefined };
   }
-  const probe = needsMongo(settings) ? new MongoProbe(settings.mongodb_uri) : undefined;
+  const probe = asksMongo ? new MongoProbe(settings.mongodb_uri) : undefined;
   const watch = new RunWatch(settings, health, () => (probe === undefined ? [] : [probe.status]));
   try {
     const monitor = await serve(settings, read, log, watch, probe);
@@ -80,7 +82,9 @@ async function serve(
 
 async function clientOf(probe: MongoProbe | undefined): Promise<MongoClient> {
   if (probe === undefined)
-    throw new BadRequest("this run writes to no MongoDB, so there is nothing to be asked");
+    throw new BadRequest(
+      "no MongoDB is asked from here: this run writes to none, or its job is elsewhere. Where it can be reached, `order-payment-stream explain` and `dead-letters` ask it",
+    );
   return probe.client();
 }
 

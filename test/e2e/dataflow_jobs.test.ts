@@ -15,6 +15,7 @@ import { CommandLine } from "../fixtures/command_line.js";
 import { type DataflowUnderTest, IMAGE, startDataflow } from "../fixtures/dataflow.js";
 import { productGraph, REFERENCE_SUBMISSION } from "../fixtures/dataflow_graph.js";
 import { gcsFixture } from "../fixtures/services.js";
+import { until } from "../fixtures/until.js";
 
 const PASSWORD = "projects/my-project/secrets/kafka-password/versions/3";
 const URI = "projects/my-project/secrets/mongodb-uri/versions/latest";
@@ -114,6 +115,28 @@ describe("jobs on Dataflow", function () {
     assert.equal(none.stdout, "no active jobs\n");
     assert.equal(over.code, 1);
     assert.equal((await jobs("cancel", "orders")).code, 1);
+  });
+
+  it("have a page while they are followed, which says what Dataflow does not tell", async () => {
+    const command = new CommandLine(["run", ...dataflow.flags, "--job_name=watched"], {
+      ...dataflow.environment,
+      UI_PORT: "0",
+    });
+    try {
+      const at = await until("the page", () => /"at":"(http:[^"]+)"/.exec(command.stderr)?.[1]);
+      const view = await until("a look at the job", async () => {
+        const now = (await (await fetch(`${at}/api/now`)).json()) as any;
+        return now.phase === "running" && now;
+      });
+      assert.equal(view.state.sentence, "running on dataflow, which tells no figures while a job runs");
+      assert.deepEqual([view.runner, view.tellsFigures, view.stages], ["dataflow", false, []]);
+      const asked = await fetch(`${at}/api/explain?order_id=o-1`);
+      assert.match(await asked.text(), /no MongoDB is asked from here/);
+    } finally {
+      command.kill("SIGTERM");
+    }
+    assert.deepEqual(await command.ended, { code: 0, signal: null }, command.stderr);
+    assert.match((await jobs("cancel", "watched")).stdout, /cancell/);
   });
 
   it("are not updated to a graph that cannot take over their state: nothing is sent, and each change is named", async () => {
