@@ -8,7 +8,7 @@ import { BundleProcessor } from "../../beam/exec/bundle_processor.js";
 import type { ByteTable } from "../../beam/store/byte_table.js";
 import { DurableStore } from "../../beam/store/durable_store.js";
 import type { Store } from "../../beam/store/store.js";
-import { WriteUnmatched } from "../../transforms/write.js";
+import { WriteJoined } from "../../transforms/write.js";
 import { type PlantedBug, replace } from "./planting.js";
 
 const MANY = 200;
@@ -21,9 +21,9 @@ export const PLANTED_RECOVERY_BUGS = {
     seedsMax: MANY,
     plant: () => {
       const made = new Set<unknown>();
-      return replace(WriteUnmatched.prototype, "toDocument", (toDocument) => {
-        return function (this: WriteUnmatched, unmatched) {
-          const document = toDocument.call(this, unmatched);
+      return replace(WriteJoined.prototype, "toDocument", (toDocument) => {
+        return function (this: WriteJoined, pair) {
+          const document = toDocument.call(this, pair);
           const isFirst = !made.has(document._id);
           made.add(document._id);
           return isFirst ? document : { ...document, again: true };

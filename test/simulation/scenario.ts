@@ -215,11 +215,14 @@ export function logChanges({ faults }: Pick<Scenario, "faults">): LogChange[] {
 }
 
 /**
- * Nothing goes wrong but this machine's clock, if anything does; the process may rest meanwhile, and may stop where the
- * next one knows what time it was.
+ * Nothing goes wrong but this machine's clock, if anything does. The process may rest meanwhile, where that is noticed,
+ * and may stop, where the next one knows what time it was.
  */
 export function isClockAlone({ faults, store }: Scenario): boolean {
-  if (store === "memory" && faults.some(({ kind }) => kind === "stop")) return false;
+  const isSet = faults.some(({ kind }) => kind === "clock set");
+  const isLost = (fault: Fault): boolean =>
+    fault.kind === "suspended" ? !fault.isCounted : fault.kind === "stop" && store === "memory";
+  if (isSet && faults.some(isLost)) return false;
   return faults.every(
     (fault) =>
       fault.kind === "suspended" ||

@@ -28,14 +28,8 @@ export class LogCheck {
     try {
       const { earliest, latest } = await this.transport.offsetRange(leader, topic, partition);
       if (nextOffset < earliest || nextOffset > latest) {
-        // The topic may have been made again since its ids were asked for, and is not to be told as one that was cut.
-        const { clusterId, topicMetadata } = await this.transport.metadata([topic]);
-        const known = topicMetadata.find((one) => one.topic === topic);
-        const code = known === undefined ? UNKNOWN_TOPIC_OR_PARTITION : known.topicErrorCode;
-        if (code !== NO_ERROR) return this.failures.failedByCode(reader, code);
-        const told = { clusterId, topicId: known!.topicId };
-        if (!isSameLog(reader.expectedLog, told))
-          return this.changed(reader, leader, otherIds(reader.expectedLog, told), told);
+        const log = await this.#askIds(topic);
+        if (!isSameLog(reader.expectedLog, log)) return this.madeAgain(reader, leader, log);
         const found = { log: reader.log!, earliestOffset: earliest, latestOffset: latest };
         return reader.fail(new OffsetOutOfRangeError(topic, partition, nextOffset, found));
       }
@@ -61,28 +55,57 @@ export class LogCheck {
     return this.outOfRange(reader, leader);
   }
 
-  /** True: the subscriber has something to see. */
-  async changed(reader: PartitionReader, leader: number, evidence: string, log: LogId): Promise<boolean> {
-    const { topic, partition, nextOffset } = reader;
+  /** The log has another batch where the anchor is. */
+  async contradicts(
+    reader: PartitionReader,
+    leader: number,
+    anchor: Anchor,
+    first: BatchHeader,
+  ): Promise<boolean> {
     try {
-      const range = await this.transport.offsetRange(leader, topic, partition);
-      const found = { log, earliestOffset: range.earliest, latestOffset: range.latest };
-      return reader.fail(new LogChangedError(topic, partition, nextOffset, found, evidence));
+      const log = await this.#askIds(reader.topic);
+      if (!isSameLog(reader.expectedLog, log)) return this.madeAgain(reader, leader, log);
+      return await this.#changed(reader, leader, contradiction(anchor, first), reader.log!);
     } catch (error) {
       return this.failures.failed(reader, error);
     }
   }
+
+  /** @param log of other ids than what was read */
+  async madeAgain(reader: PartitionReader, leader: number, log: LogId): Promise<boolean> {
+    try {
+      return await this.#changed(reader, leader, otherIds(reader.expectedLog, log), log);
+    } catch (error) {
+      return this.failures.failed(reader, error);
+    }
+  }
+
+  async #changed(reader: PartitionReader, leader: number, evidence: string, log: LogId): Promise<true> {
+    const { topic, partition, nextOffset } = reader;
+    const range = await this.transport.offsetRange(leader, topic, partition);
+    const found = { log, earliestOffset: range.earliest, latestOffset: range.latest };
+    return reader.fail(new LogChangedError(topic, partition, nextOffset, found, evidence));
+  }
+
+  /** Anew: a topic that was made again since they were asked for is not to be told as one that was cut. */
+  async #askIds(topic: string): Promise<LogId> {
+    const { clusterId, topicMetadata } = await this.transport.metadata([topic]);
+    const known = topicMetadata.find((one) => one.topic === topic);
+    const code = known === undefined ? UNKNOWN_TOPIC_OR_PARTITION : known.topicErrorCode;
+    if (code !== NO_ERROR) throw new RetriableCodeError(topic, code);
+    return { clusterId, topicId: known!.topicId };
+  }
 }
 
 /** For a message. */
-export function contradiction(anchor: Anchor, first: BatchHeader): string {
+function contradiction(anchor: Anchor, first: BatchHeader): string {
   const text = ({ baseOffset, leaderEpoch, checksum }: BatchMark): string =>
     `of offset ${baseOffset}, epoch ${leaderEpoch} and checksum ${checksum.toString(16)}`;
   return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was cut or restored`;
 }
 
 /** For a message. */
-export function otherIds(was: LogId, is: LogId): string {
+function otherIds(was: LogId, is: LogId): string {
   return isSameLog({ ...was, topicId: "" }, { ...is, topicId: "" })
     ? `the topic was deleted and made again, its id was ${was.topicId} and is ${is.topicId}`
     : `it is in the cluster ${is.clusterId}, and what was read is in the cluster ${was.clusterId}`;

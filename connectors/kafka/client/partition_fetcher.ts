@@ -11,7 +11,7 @@ import type { FetchedPartition, FetchRequest } from "./fetch_protocol.js";
 import type { FetchTransport } from "./fetch_transport.js";
 import type { KafkaLimits, KafkaLogger } from "./kafka_client.js";
 import { KafkaRequestError, RecordFormatError } from "./kafka_errors.js";
-import { contradiction, LogCheck, otherIds } from "./log_check.js";
+import { LogCheck } from "./log_check.js";
 import { holdsAnchor, type LogMark } from "./log_identity.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
 import { readBatchHeader, readRecordSet } from "./record_batch.js";
@@ -189,7 +189,7 @@ export class PartitionFetcher implements ReaderOwner {
           if (reader.recognize(told)) {
             reader.leader = leader;
             reader.leaderEpoch = leaderEpoch;
-          } else if (await this.#logs.changed(reader, leader, otherIds(reader.expectedLog, told), told)) {
+          } else if (await this.#logs.madeAgain(reader, leader, told)) {
             toNotify.push(reader);
           }
         }
@@ -288,7 +288,7 @@ export class PartitionFetcher implements ReaderOwner {
         const first = readBatchHeader(buffer, start, end);
         if (first === undefined) return this.#logs.withoutAnchor(reader, leader, anchorInDoubt, fetched);
         if (!holdsAnchor(first, anchorInDoubt)) {
-          return this.#logs.changed(reader, leader, contradiction(anchorInDoubt, first), reader.log!);
+          return this.#logs.contradicts(reader, leader, anchorInDoubt, first);
         }
       }
       const set = readRecordSet(buffer, start, end, reader.nextOffset, fetched.aborted, verifyChecksums);

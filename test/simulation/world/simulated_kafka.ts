@@ -45,6 +45,10 @@ export class SimulatedKafka {
   #topicsMade = 0;
   readonly #committed = new Map<string, number>();
   readonly #down = new Set<number>();
+  /** How often each broker has gone away. */
+  readonly #ends = new Map<number, number>();
+  /** By who made them and the broker: how often it had gone away when each was made. */
+  readonly #connections = new WeakMap<Owner, Map<number, number>>();
   readonly #frozenUntilMs = new Map<number, number>();
   readonly #groupsWithMembers = new Set<string>();
   /** Requests other than fetches, in the second in which most were sent. */
@@ -105,6 +109,7 @@ export class SimulatedKafka {
 
   /** Cuts the process off from a broker, or ends that. */
   setDown(node: number, isDown: boolean): void {
+    if (isDown && !this.#down.has(node)) this.#ends.set(node, this.#endsOf(node) + 1);
     if (isDown) this.#down.add(node);
     else this.#down.delete(node);
     // What waits at a broker that went away is answered by the connection's end.
@@ -239,7 +244,7 @@ export class SimulatedKafka {
         );
       };
       this.loop.after(this.#latency(), WORLD, `${what} arrives at broker ${node}`, () => {
-        if (isLost || this.#down.has(node)) return fail("connection lost");
+        if (isLost || this.#down.has(node) || this.#isReset(owner, node)) return fail("connection lost");
         const frozenMs = (this.#frozenUntilMs.get(node) ?? 0) - this.loop.nowMs;
         if (frozenMs > REQUEST_TIMEOUT_MS) {
           this.loop.after(REQUEST_TIMEOUT_MS, owner, `${what} fails: no answer`, () =>
@@ -262,6 +267,19 @@ export class SimulatedKafka {
         });
       };
     });
+  }
+
+  /** A connection does not outlive the broker that it was made to; the first request by it finds that out. */
+  #isReset(owner: Owner, node: number): boolean {
+    const connections = this.#connections.get(owner) ?? new Map<number, number>();
+    this.#connections.set(owner, connections);
+    const madeAt = connections.get(node);
+    connections.set(node, this.#endsOf(node));
+    return madeAt !== undefined && madeAt !== this.#endsOf(node);
+  }
+
+  #endsOf(node: number): number {
+    return this.#ends.get(node) ?? 0;
   }
 
   #latency(): number {

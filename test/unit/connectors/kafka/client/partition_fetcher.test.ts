@@ -519,6 +519,15 @@ describe("partition fetcher", () => {
     assert.equal(calls, 1);
   });
 
+  it("says that the topic was made again, and not that it was cut, where its ids show that", async () => {
+    const reader = await subscribe(0, 5);
+    cluster.topicId = "another";
+    cluster.range = { earliest: 0, latest: 2 };
+    await cluster.next().answer({ errorCode: 1, lastStableOffset: -1 });
+    assert.equal(reader.error?.name, "LogChangedError");
+    assert.match(reader.error!.message, /made again.*topic.*another/);
+  });
+
   it("tries again when the log turns out to have the offset", async () => {
     const reader = await subscribe(0, 5);
     await cluster.next().answer({ errorCode: 1, lastStableOffset: -1 });
