@@ -12,8 +12,9 @@ const onPair = ({ created_at }: Payment): void => latencies.add(created_at);
 const join = new BareJoin(partitionNames(input), timeoutMs, outOfOrdernessMs, onPair, false);
 const kafka = new Kafka({ clientId: "bench", brokers: [...input.brokers], logLevel: logLevel.NOTHING });
 const consumer = kafka.consumer({ groupId: `bench-${randomBytes(6).toString("hex")}` });
-consumer.on(consumer.events.CRASH, ({ payload }) => {
-  console.error(payload.error);
+consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+  if (restart) return;
+  console.error(error);
   process.exit(1);
 });
 await consumer.connect();

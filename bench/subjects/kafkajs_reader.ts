@@ -42,7 +42,10 @@ export async function readToEnd(
     await consumer.subscribe({ topics: [topics.orders, topics.payments], fromBeginning: true });
     let remaining = expected.orders + expected.payments;
     const endMs = await new Promise<number>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      // One that it recovers from, such as a coordinator that has just come up, is none.
+      consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+        if (!restart) reject(error);
+      });
       const eachBatch = async ({ batch }: EachBatchPayload): Promise<void> => {
         onBatch(batch);
         remaining -= batch.messages.length;
