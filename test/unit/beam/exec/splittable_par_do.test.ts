@@ -126,13 +126,13 @@ describe("splittable DoFns", () => {
     };
     const { seen, under } = await run(splittable("test:sdf:slow", slow), [{ key: "a", value: 2_000 }], {
       clock,
-      bundleTimeMaxMs: 100,
+      bundleTimeMaxMs: 40,
       bundleSizeMax: 1e6,
     });
     assert.equal(seen.length, 2_000);
     const { bundles } = under.status().find(({ name }) => name.includes("process"))!;
     // The clock is not read for every claim, but often enough.
-    assert.ok(bundles >= 2_000 / 110 && bundles <= 2_000 / 90, `${bundles} bundles`);
+    assert.ok(bundles >= 2_000 / 44 && bundles <= 2_000 / 36, `${bundles} bundles`);
   });
 
   it("get on, however long they prepare for their first claim", async () => {

@@ -316,7 +316,7 @@ describe("partition fetcher", () => {
     await cluster.next().answer({ partition: 1, lastStableOffset: 0 });
     const both = cluster.next().request;
     assert.equal(both.partitions.length, 2);
-    assert.equal(both.maxWaitMs, 250);
+    assert.equal(both.maxWaitMs, 500);
   });
 
   it("polls briefly right after a subscription, because more may follow", async () => {
@@ -423,7 +423,7 @@ describe("partition fetcher", () => {
     const fetch = cluster.next();
     await advance(5_000);
     assert.deepEqual(health.problems(), []);
-    await advance(250);
+    await advance(500);
     assert.match(health.problems()[0]!.problem, /^broker 1 has not answered a fetch for 5 s$/);
     await fetch.answer({ lastStableOffset: 0 });
     assert.deepEqual(health.problems(), []);
