@@ -47,8 +47,8 @@ export class SimulatedKafka {
   readonly #down = new Set<number>();
   /** How often each broker has gone away. */
   readonly #ends = new Map<number, number>();
-  /** By who made them and the broker: how often it had gone away when each was made. */
-  readonly #connections = new WeakMap<Owner, Map<number, number>>();
+  /** Of each client: how often the broker had gone away when the connection was made. */
+  readonly #connections = new WeakMap<Owner, Map<string, number>>();
   readonly #frozenUntilMs = new Map<number, number>();
   readonly #groupsWithMembers = new Set<string>();
   /** Requests other than fetches, in the second in which most were sent. */
@@ -238,13 +238,16 @@ export class SimulatedKafka {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const isLost = this.random.chance(this.conditions.lostRequests);
+      let endsBefore = 0;
       const fail = (why: string): void => {
         this.loop.after(this.#latency(), owner, `${what} fails: ${why}`, () =>
           reject(Object.assign(new Error(`${what}: ${why}`), { code: "ECONNRESET" })),
         );
       };
       this.loop.after(this.#latency(), WORLD, `${what} arrives at broker ${node}`, () => {
-        if (isLost || this.#down.has(node) || this.#isReset(owner, node)) return fail("connection lost");
+        if (isLost || this.#down.has(node) || this.#isReset(owner, node, what))
+          return fail("connection lost");
+        endsBefore = this.#endsOf(node);
         const frozenMs = (this.#frozenUntilMs.get(node) ?? 0) - this.loop.nowMs;
         if (frozenMs > REQUEST_TIMEOUT_MS) {
           this.loop.after(REQUEST_TIMEOUT_MS, owner, `${what} fails: no answer`, () =>
@@ -258,23 +261,32 @@ export class SimulatedKafka {
         }
         take();
       });
+      const isGone = (): boolean => this.#down.has(node) || this.#endsOf(node) !== endsBefore;
       const take = (): void => {
+        if (isGone()) {
+          fail("broker gone");
+          return;
+        }
         handle((answer) => {
           const result = answer();
           if (this.random.chance(this.conditions.lostAnswers)) return fail("answer lost");
-          if (this.#down.has(node)) return fail("broker gone");
+          if (isGone()) return fail("broker gone");
           this.loop.after(this.#latency(), owner, `${what} is answered`, () => resolve(result));
         });
       };
     });
   }
 
-  /** A connection does not outlive the broker that it was made to; the first request by it finds that out. */
-  #isReset(owner: Owner, node: number): boolean {
-    const connections = this.#connections.get(owner) ?? new Map<number, number>();
+  /**
+   * A connection does not outlive the broker that it was made to; the first request by it finds that out. Requests of
+   * each kind have a connection of their own.
+   */
+  #isReset(owner: Owner, node: number, what: string): boolean {
+    const connections = this.#connections.get(owner) ?? new Map<string, number>();
     this.#connections.set(owner, connections);
-    const madeAt = connections.get(node);
-    connections.set(node, this.#endsOf(node));
+    const connection = `${what} at ${node}`;
+    const madeAt = connections.get(connection);
+    connections.set(connection, this.#endsOf(node));
     return madeAt !== undefined && madeAt !== this.#endsOf(node);
   }
 

@@ -132,7 +132,7 @@ describe("splittable DoFns", () => {
     assert.equal(seen.length, 2_000);
     const { bundles } = under.status().find(({ name }) => name.includes("process"))!;
     // The clock is not read for every claim, but often enough.
-    assert.ok(bundles >= 2_000 / 44 && bundles <= 2_000 / 36, `${bundles} bundles`);
+    assert.ok(bundles >= 2_000 / 50 && bundles <= 2_000 / 35, `${bundles} bundles`);
   });
 
   it("get on, however long they prepare for their first claim", async () => {
