@@ -3,17 +3,12 @@ import * as beam from "@order-payment-stream/beam";
 import { defineJsonDecoder, readFromKafka, registerKafkaConnection } from "@order-payment-stream/kafka";
 import { defineMongoSink, registerMongoConnection } from "@order-payment-stream/mongodb";
 
-const {
-  KAFKA = "127.0.0.1:9092",
-  MONGODB = "mongodb://127.0.0.1:27017",
-  JOB_ENDPOINT: jobEndpoint,
-} = process.env;
-const { TOPIC: topic = "clicks", DATABASE: database = "guide", STATE_DIR: stateDir = "state" } = process.env;
-registerKafkaConnection("kafka", { brokers: [KAFKA] });
-registerMongoConnection("mongodb", MONGODB);
+const { env } = process;
+registerKafkaConnection("kafka", { brokers: [env.KAFKA ?? "127.0.0.1:9092"] });
+registerMongoConnection("mongodb", env.MONGODB ?? "mongodb://127.0.0.1:27017");
 
 const { kv, string, int } = beam.coders;
-const clickDecoder = defineJsonDecoder({
+const decoder = defineJsonDecoder({
   urn: "guide:decoder:click:v1",
   coder: kv(string, int),
   value: ({ user, at }) => ({ key: String(user), value: Date.parse(at) }),
@@ -30,8 +25,8 @@ const countClicks = beam.defineStatefulDoFn({
     state.count.write(count + 1);
   },
   onTimer: {
-    end({ key: user, window, state, emit }) {
-      emit.counts({ key: { key: user, value: window.maxTimestamp }, value: state.count.read() ?? 0 });
+    end({ key: user, window: { maxTimestamp }, state, emit }) {
+      emit.counts({ key: { key: user, value: maxTimestamp }, value: state.count.read() ?? 0 });
       state.count.clear();
     },
   },
@@ -43,13 +38,15 @@ const writeCount = defineMongoSink<beam.KV<beam.KV<string, number>, number>>({
 });
 
 const { pipeline, root } = beam.createPipeline();
-const isBounded = process.env.BOUNDED === "yes";
-const clicks = readFromKafka("Read", root, { connection: "kafka", topic, decoder: clickDecoder, isBounded });
-const minutes = beam.windowInto("Minutes", clicks.events, { windowFn: beam.fixedWindows(60_000) });
+const from = { connection: "kafka", topic: env.TOPIC ?? "clicks", decoder, isBounded: env.BOUNDED === "yes" };
+const { events } = readFromKafka("Read", root, from);
+const minutes = beam.windowInto("Minutes", events, { windowFn: beam.fixedWindows(60_000) });
 const { counts } = beam.parDo("Count", minutes, countClicks());
-beam.parDo("Write", counts, writeCount({ connection: "mongodb", database, collection: "minutes" }));
-const run = await (jobEndpoint === undefined
-  ? beam.runPipeline(pipeline, { runner: "direct", stateDir })
-  : beam.runPipeline(pipeline, { runner: "portable", jobEndpoint }));
+const into = { connection: "mongodb", database: env.DATABASE ?? "guide", collection: "minutes" };
+beam.parDo("Write", counts, writeCount(into));
+
+const run = env.JOB_ENDPOINT
+  ? await beam.runPipeline(pipeline, { runner: "portable", jobEndpoint: env.JOB_ENDPOINT })
+  : await beam.runPipeline(pipeline, { runner: "direct", stateDir: env.STATE_DIR ?? "state" });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => run.stop());
 await run.finished;
