@@ -123,6 +123,9 @@ public final class MongoServerMain {
       turn.lock();
       try {
         getMvStore().compact(FILL_RATE, COLLECTED_BYTES);
+      } catch (RuntimeException error) {
+        // A task that throws is not run again.
+        error.printStackTrace();
       } finally {
         turn.unlock();
       }
