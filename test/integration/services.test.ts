@@ -183,7 +183,7 @@ describe("services", function () {
       });
       // Each commit writes some dozens of pages; all of them together would be 60 MB.
       const file = join(dataDir, "documents.h2");
-      await until("the file to be small", () => statSync(file).size < 20e6).catch((error: Error) => {
+      await until("the file to be small", () => statSync(file).size < 20e6, 50_000).catch((error: Error) => {
         throw new Error(
           `${error.message}: ${statSync(file).size} bytes\n${readFileSync(server.logFile, "utf8")}`,
         );
