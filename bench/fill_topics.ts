@@ -1,8 +1,10 @@
 /** The topics that a bench reads, filled once for all that it measures. */
 import { join } from "node:path";
 import { DEFAULT_OUT_OF_ORDERNESS_MS, DEFAULT_TIMEOUT_MS } from "../producers/scenario.js";
+import { PARTITIONS } from "../producers/topics.js";
 import type { LoadInput, LoadResult } from "./load_input.js";
 import { runScript } from "./run_script.js";
+import type { SubjectInput } from "./subject.js";
 
 const TOPICS = { orders: "bench_orders", payments: "bench_payments" };
 /** Orders per second of event time. */
@@ -38,4 +40,20 @@ export async function fillTopics(
   const loaded = await runScript<LoadResult>({ script: join(scripts, "load.js"), input: load, signal });
   console.error(`The topics hold ${loaded.orders + loaded.payments} records.`);
   return { load, loaded };
+}
+
+/** What a subject is told that reads these topics to a sink of its own. */
+export function inputOf({ load, loaded }: FilledTopics): SubjectInput {
+  return {
+    brokers: load.brokers,
+    topics: load.topics,
+    partitions: PARTITIONS,
+    expected: loaded,
+    timeoutMs: load.timeoutMs,
+    outOfOrdernessMs: load.outOfOrdernessMs,
+    mongodbUri: "",
+    database: "",
+    latencySeconds: 0,
+    changes: "",
+  };
 }

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { servicesHome } from "../../services/home.js";
 import { startKafka } from "../../services/index.js";
 import { build } from "../build.js";
-import { fillTopics } from "../fill_topics.js";
+import { fillTopics, inputOf } from "../fill_topics.js";
 import { runScript } from "../run_script.js";
 import type { SubjectInput, SubjectResult } from "../subject.js";
 import type { RestartFigures, WaitingFigures, WaitingInput } from "../subjects/growth/waiting.js";
@@ -90,19 +90,7 @@ async function measurePartitions(): Promise<void> {
     for (const partitions of numbers(values.partitions)) {
       const topics = { orders: `orders_${partitions}`, payments: `payments_${partitions}` };
       const filled = await fillTopics(scripts, kafka.address, events, signal, { topics, partitions });
-      const { load, loaded } = filled;
-      const input: SubjectInput = {
-        brokers: load.brokers,
-        topics,
-        partitions,
-        expected: { orders: loaded.orders, payments: loaded.payments },
-        timeoutMs: load.timeoutMs,
-        outOfOrdernessMs: load.outOfOrdernessMs,
-        mongodbUri: "",
-        database: "",
-        latencySeconds: 0,
-        changes: "",
-      };
+      const input: SubjectInput = { ...inputOf(filled), partitions };
       const read = only.includes("partitions")
         ? await runScript<SubjectResult>({
             script: join(scripts, "subjects", "pipeline_durable.js"),

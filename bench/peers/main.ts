@@ -10,12 +10,11 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { PARTITIONS } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import { startKafka } from "../../services/index.js";
 import { javaCommand, resolveJars } from "../../services/maven.js";
 import { build } from "../build.js";
-import { fillTopics } from "../fill_topics.js";
+import { fillTopics, inputOf } from "../fill_topics.js";
 import { runScript } from "../run_script.js";
 import type { SubjectInput, SubjectResult } from "../subject.js";
 import {
@@ -108,19 +107,9 @@ const peers = only.map((wanted) => {
 const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-peers-"));
 const kafka = await startKafka({ dataDir: join(folder, "kafka"), log: say, signal });
 try {
-  const { load, loaded } = await fillTopics(scripts, kafka.address, Number(values.events), signal);
-  const input: SubjectInput = {
-    brokers: load.brokers,
-    topics: load.topics,
-    partitions: PARTITIONS,
-    expected: loaded,
-    timeoutMs: load.timeoutMs,
-    outOfOrdernessMs: load.outOfOrdernessMs,
-    mongodbUri: "",
-    database: "",
-    latencySeconds: 0,
-    changes: "",
-  };
+  const filled = await fillTopics(scripts, kafka.address, Number(values.events), signal);
+  const { load, loaded } = filled;
+  const input = inputOf(filled);
   const results = new Map<string, SubjectResult[]>(peers.map(({ name }) => [name, []]));
   for (let run = 0; run < Number(values.runs); run++) {
     for (let i = 0; i < peers.length; i++) {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import type { PipelineOptions } from "../../beam/runners/portable/pipeline_options.js";
-import { createMissingTopics, PARTITIONS } from "../../producers/topics.js";
+import { createMissingTopics } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import {
   type LocalRunner,
@@ -20,7 +20,7 @@ import {
   startPrism,
 } from "../../services/index.js";
 import { build } from "../build.js";
-import { fillTopics } from "../fill_topics.js";
+import { fillTopics, inputOf } from "../fill_topics.js";
 import type { SubjectInput } from "../subject.js";
 import { cpuSecondsOf, peakBytesOf } from "./cpu_seconds.js";
 import type { ProductInput } from "./product.js";
@@ -79,22 +79,15 @@ try {
     signal,
   });
   servers.push(mongodb);
-  const { load, loaded } = await fillTopics(scripts, kafka.address, Number(values.events), signal);
+  const filled = await fillTopics(scripts, kafka.address, Number(values.events), signal);
   const client = new Kafka({ clientId: "bench", brokers: [kafka.address], logLevel: logLevel.NOTHING });
   await createMissingTopics(client, Object.values(EMPTY_TOPICS));
   const report = new ProductReport();
   for (let round = 1; round <= Number(values.runs); round++) {
     const input: SubjectInput = {
-      brokers: load.brokers,
-      topics: load.topics,
-      partitions: PARTITIONS,
-      expected: loaded,
-      timeoutMs: load.timeoutMs,
-      outOfOrdernessMs: load.outOfOrdernessMs,
+      ...inputOf(filled),
       mongodbUri: mongodb.address,
       database: `bench_${round}`,
-      latencySeconds: 0,
-      changes: "",
     };
     const wanted = subjects.flatMap((subject) =>
       parallelisms.map((parallelism) => ({ subject, parallelism })),
@@ -106,7 +99,7 @@ try {
       say(`round ${round}  ${oneLine(run)}`);
     }
   }
-  const what = `${(loaded.orders + loaded.payments).toLocaleString("en-US")} events, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
+  const what = `${(filled.loaded.orders + filled.loaded.payments).toLocaleString("en-US")} events, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
   console.log(`\nThe join on ${values.runner}: ${what}\n\n${report.table()}`);
 } finally {
   for (const server of servers.reverse()) await server.kill();
