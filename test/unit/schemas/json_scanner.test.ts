@@ -29,10 +29,13 @@ const objectText = fc
       fc.jsonValue(),
     ),
     fc.nat(2),
-    fc.array(
-      fc.tuple(
-        fc.double({ min: 0, max: 1, noNaN: true }),
-        fc.constantFrom(...'{}[]",:\\u0eE+-. \t\u0001x', ""),
+    fc.oneof(
+      fc.constant([]),
+      fc.array(
+        fc.tuple(
+          fc.double({ min: 0, max: 1, noNaN: true }),
+          fc.constantFrom(...'{}[]",:\\u0eE+-. \t\u0001x', ""),
+        ),
       ),
     ),
   )
