@@ -71,7 +71,7 @@ export function coGroupTagged<const I extends Inputs>(
 function coderOfEach(name: string, inputs: Inputs): KVCoder<any, any>[] {
   return Object.entries(inputs).map(([input, collection]) => {
     const coder = coderOf(collection);
-    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is no collection of KVs`);
+    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is not a collection of KVs`);
     return coder as KVCoder<any, any>;
   });
 }

@@ -70,7 +70,7 @@ export type Accepts<D, I> =
         ? [I] extends [E]
           ? unknown
           : "This DoFn reads other elements than this collection holds"
-        : "This is no DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
+        : "This is not a DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
 
 /**
  * Annotation of a step whose DoFn `needsStableInput`. An annotation and no requirement of the proto, since runners
@@ -245,7 +245,7 @@ export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Col
       const components = pipeline.getProto().components!;
       const from = components.pcollections[source.getId()]!;
       const coder = coderFromProto(from.coderId, components.coders);
-      if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: its input is no collection of KVs`);
+      if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: its input is not a collection of KVs`);
       if (!coder.key.isDeterministic) throw new TypeError(`${name}: the key coder must be deterministic`);
       transform.spec = { urn: urns.groupByKey, payload: new Uint8Array() };
       transform.environmentId = "";

@@ -302,7 +302,7 @@ function checkpointProblems(settings: Partial<RunSettings>): Problem[] {
   if (path !== undefined && stateDir === undefined && isMissing("state_dir")) {
     problems.push({
       name: "gcs_checkpoint_path",
-      text: "is set, but STATE_DIR is not: there are checkpoints only of state that is on disk",
+      text: "is set, but STATE_DIR is not: only state on disk has checkpoints",
     });
   }
   return problems;

@@ -163,7 +163,7 @@ export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRu
   }
   if (runner !== "prism" && endpoint !== undefined) {
     problems.push(
-      ...misplaced(["flink_master"], "JOB_ENDPOINT names a job server, which has its Flink already"),
+      ...misplaced(["flink_master"], "JOB_ENDPOINT names a job server, which already has its Flink"),
     );
   }
   if (settings.drain === "expire" && runner !== "portable") {

@@ -65,7 +65,7 @@ describe("a state directory", function () {
       return run.stderr.trimEnd().split("\n").at(-1)!;
     };
     writeFileSync(join(path, "letter.txt"), "Dear …");
-    assert.match(await refusal(), /is no state directory: it holds letter\.txt/);
+    assert.match(await refusal(), /is not a state directory: it holds letter\.txt/);
     assert.deepEqual(readdirSync(path), ["letter.txt"]);
     rmSync(join(path, "letter.txt"));
 
