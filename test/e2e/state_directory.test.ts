@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { LOCK_FILE } from "../../beam/store/directory_lock.js";
 import { DurableStore } from "../../beam/store/durable_store.js";
-import { FORMAT } from "../../beam/store/frames.js";
+import { FORMAT } from "../../beam/store/journal.js";
 import { LocalDirectory } from "../../beam/store/local_directory.js";
 import { logName, snapshotName } from "../../beam/store/recovery.js";
 import {
