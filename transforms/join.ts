@@ -47,6 +47,9 @@ export type Arrival =
 /** What one firing of a timer ends at most. */
 const EXPIRED_PER_FIRING_MAX = 1_000;
 
+/** So many events of an order_id may wait to be taken out until something is to be said of one of them. */
+const FEW = 8;
+
 export type JoinConfig = { readonly timeoutMs: number };
 
 export class JoinOrdersPayments extends StatefulDoFn<
@@ -186,7 +189,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     if (!waiting.hasCreatedBefore(bound)) return;
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
     const hadAlone = waiting.alone !== undefined;
-    ctx.state.waiting.add(expired);
+    ctx.state.waiting.add(expired, waiting.size <= FEW && waiting.isPairedBefore(bound));
     // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
     if (hadAlone && waiting.alone === undefined && ctx.tag !== NO_TAG) ctx.timers.expiry.clear();
     for (const { kind, event, isPaired } of expired.events) {

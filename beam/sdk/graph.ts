@@ -237,8 +237,15 @@ export function windowInto<T>(name: string, input: Collection<T>, windowing: Win
   ) as unknown as Collection<T>;
 }
 
-/** The values of each key and window, in panes as the trigger of the input's windowing says. */
-export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Collection<KV<K, Iterable<V>>> {
+/**
+ * The values of each key and window, in panes as the trigger of the input's windowing says.
+ * @param annotations of the transform, for whoever changes the graph before it runs
+ */
+export function groupByKey<K, V>(
+  name: string,
+  input: Collection<KV<K, V>>,
+  annotations: readonly string[] = [],
+): Collection<KV<K, Iterable<V>>> {
   return applyNamed(
     name,
     (source: PCollection<any>, pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
@@ -249,6 +256,7 @@ export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Col
       if (!coder.key.isDeterministic) throw new TypeError(`${name}: the key coder must be deterministic`);
       transform.spec = { urn: urns.groupByKey, payload: new Uint8Array() };
       transform.environmentId = "";
+      for (const annotation of annotations) transform.annotations[annotation] = new Uint8Array();
       const strategy = components.windowingStrategies[from.windowingStrategyId]!;
       const continued = runnerApi.WindowingStrategy.create({
         ...strategy,
