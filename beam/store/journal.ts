@@ -13,6 +13,9 @@
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Changes } from "./changes.js";
 
+/** Goes up with every change of how they are written: the files of a store say it, and a newer one is refused. */
+export const FORMAT = 1;
+
 const PUT = 1;
 const APPEND = 2;
 const DELETE = 3;

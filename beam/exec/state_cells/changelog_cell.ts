@@ -27,6 +27,8 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   #isCleared = false;
   /** Changed by this element, and so small that it is stored whole. */
   #isWhole = false;
+  /** All that this element added can wait. */
+  #canWait = true;
   /** What this element added, encoded. */
   readonly #added = new ByteWriter(256);
 
@@ -42,6 +44,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     this.#loaded = undefined;
     this.#isCleared = false;
     this.#isWhole = false;
+    this.#canWait = true;
     this.#added.reset();
   }
 
@@ -50,13 +53,14 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     return this.#loaded.value;
   }
 
-  add(change: C): void {
+  add(change: C, canWait = false): void {
     this.#loaded ??= this.#load();
     this.log.apply(this.#loaded.value, change);
     if (this.#storedBytes === 0 || this.#storedBytes < this.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }
+    this.#canWait &&= canWait;
     this.log.changeCoder.encode(change, this.#added, "nested");
     this.#loaded.changes++;
   }
@@ -90,7 +94,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
         this.#state.remember(this.number, undefined, 0);
       }
     } else {
-      this.#state.append(this.number, this.#added);
+      this.#state.append(this.number, this.#added, this.#canWait);
       this.#storedBytes += this.#added.length;
     }
     this.#added.reset();
