@@ -71,6 +71,11 @@ class Cutter implements ReplayTarget, ReplayTable {
     this.#count();
   }
 
+  patchOf(key: ByteWriter, front: ByteWriter): void {
+    this.#journal.patch(this.#table, key.buffer, 0, key.length, front);
+    this.#count();
+  }
+
   delete(key: ByteWriter): void {
     this.#journal.delete(this.#table, key.buffer, 0, key.length);
     this.#count();

@@ -15,6 +15,7 @@ const FIRST_CAPACITY = 8;
 const SMALL_VALUE_BYTES = 512;
 /** A block larger than this takes what it must; a Slab has a limit. */
 const ROOM_MAX = 60 << 20;
+const NO_FRONT = new ByteWriter(1);
 
 interface Segment {
   /** { hash, address } for each of a power of two of slots; address 0 = empty. Side by side, to share a cache line. */
@@ -82,24 +83,51 @@ export class ByteTable {
     out.reset(slab.bytes(address), start, start + slab.keyLength(address));
   }
 
-  /** Sets the value. Returns the record's address, which is valid until the record is deleted or outgrows its block. */
-  put(key: ByteWriter, value: ByteWriter): number {
+  /**
+   * Sets the value: `front` and `value`, one behind the other. Returns the record's address, which is valid until the
+   * record is deleted or outgrows its block.
+   */
+  put(key: ByteWriter, value: ByteWriter, front: ByteWriter = NO_FRONT): number {
     const { slab } = this;
-    this.journal?.put(this.owner, key, value);
+    this.journal?.put(this.owner, key, value, front.length === 0 ? undefined : front);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     let address = segment.slots[slot + 1]!;
-    if (address === 0) return this.#insert(segment, slot, hash, key, value);
-    if (key.length + value.length > slab.capacity(address)) {
+    if (address === 0) return this.#insert(segment, slot, hash, key, value, front);
+    const length = front.length + value.length;
+    if (key.length + length > slab.capacity(address)) {
       slab.release(address);
-      address = this.#write(hash, key, value);
+      address = this.#write(hash, key, value, front);
       segment.slots[slot + 1] = address;
     } else {
-      slab.setValueLength(address, value.length);
-      copy(value.buffer, 0, value.length, slab.bytes(address), slab.keyAt(address) + key.length);
+      slab.setValueLength(address, length);
+      const bytes = slab.bytes(address);
+      const start = slab.keyAt(address) + key.length;
+      copy(front.buffer, 0, front.length, bytes, start);
+      copy(value.buffer, 0, value.length, bytes, start + front.length);
     }
     return address;
+  }
+
+  /** Replaces the first bytes of the value at an address that `find` or `put` gave. */
+  patch(address: number, front: ByteWriter): void {
+    const { slab } = this;
+    const bytes = slab.bytes(address);
+    const keyAt = slab.keyAt(address);
+    const keyLength = slab.keyLength(address);
+    this.journal?.patch(this.owner, bytes, keyAt, keyLength, front);
+    copy(front.buffer, 0, front.length, bytes, keyAt + keyLength);
+  }
+
+  /**
+   * For a change that is read again: as `patch`. Where the value is shorter, a later change replaces or deletes it (see
+   * snapshot.ts).
+   */
+  patchOf(key: ByteWriter, front: ByteWriter): void {
+    const address = this.find(key);
+    if (address !== 0 && this.slab.valueLength(address) >= front.length) this.patch(address, front);
+    else this.put(key, front);
   }
 
   /**
@@ -113,7 +141,7 @@ export class ByteTable {
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
-    if (address === 0) return -this.#insert(segment, slot, hash, key, value) as Swapped;
+    if (address === 0) return -this.#insert(segment, slot, hash, key, value, NO_FRONT) as Swapped;
     if (slab.valueLength(address) !== value.length) throw new Error("swap needs values of one length");
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address) + key.length;
@@ -126,14 +154,21 @@ export class ByteTable {
   }
 
   /** A record for a key that has none; `slot` is the empty one that the search ended at. */
-  #insert(segment: Segment, slot: number, hash: number, key: ByteWriter, value: ByteWriter): number {
+  #insert(
+    segment: Segment,
+    slot: number,
+    hash: number,
+    key: ByteWriter,
+    value: ByteWriter,
+    front: ByteWriter,
+  ): number {
     let into = segment;
     let at = slot;
     if ((segment.count + 1) * 8 > segment.slots.length * 3) {
       into = this.#grow(hash >>> SEGMENT_SHIFT, segment);
       at = this.#slotOf(into, hash, key);
     }
-    const address = this.#write(hash, key, value);
+    const address = this.#write(hash, key, value, front);
     into.slots[at] = hash;
     into.slots[at + 1] = address;
     into.count++;
@@ -143,18 +178,15 @@ export class ByteTable {
 
   /**
    * Adds `value` behind what is there. A block of some size that must grow grows by half, so that appending stays
-   * linear; a small one has no more room than it needs, as most grow once or twice.
+   * linear; a small one has no more room than it needs, as most grow once or twice. Returns the record's address.
    */
-  append(key: ByteWriter, value: ByteWriter): void {
+  append(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
-    if (address === 0) {
-      this.put(key, value);
-      return;
-    }
+    if (address === 0) return this.put(key, value);
     const oldLength = slab.valueLength(address);
     const newLength = oldLength + value.length;
     let target = address;
@@ -173,12 +205,13 @@ export class ByteTable {
     }
     slab.setValueLength(target, newLength);
     copy(value.buffer, 0, value.length, slab.bytes(target), slab.keyAt(target) + key.length + oldLength);
-    if (this.journal === undefined) return;
+    if (this.journal === undefined) return target;
     // A record that has moved may be missed by a snapshot under way, so it is written as a whole.
     if (target === address) this.journal.append(this.owner, key, oldLength, value);
     else {
       this.journal.putRecord(this.owner, slab.bytes(target), slab.keyAt(target), key.length, newLength);
     }
+    return target;
   }
 
   /**
@@ -265,13 +298,14 @@ export class ByteTable {
     return true;
   }
 
-  #write(hash: number, key: ByteWriter, value: ByteWriter): number {
+  #write(hash: number, key: ByteWriter, value: ByteWriter, front: ByteWriter): number {
     const { slab } = this;
-    const address = slab.allocate(this.owner, hash, key.length, value.length);
+    const address = slab.allocate(this.owner, hash, key.length, front.length + value.length);
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address);
     copy(key.buffer, 0, key.length, bytes, start);
-    copy(value.buffer, 0, value.length, bytes, start + key.length);
+    copy(front.buffer, 0, front.length, bytes, start + key.length);
+    copy(value.buffer, 0, value.length, bytes, start + key.length + front.length);
     return address;
   }
 

@@ -12,7 +12,8 @@ import { crc32 } from "node:zlib";
 import type { AppendFile, Directory, ReadFile } from "./directory.js";
 import { CorruptStoreError, NewerFormatError } from "./store_errors.js";
 
-export const FORMAT = 1;
+/** 1 had no changes of a value's first bytes. */
+export const FORMAT = 2;
 const MAGIC_BYTES = 12;
 export const FILE_HEADER_BYTES = MAGIC_BYTES + 8;
 const FRAME_HEADER_BYTES = 12;

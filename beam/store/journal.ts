@@ -5,6 +5,7 @@
  *            | 2 | table | keyLength | oldLength | addedLength | key | added            append
  *            | 3 | table | keyLength | key                                              delete
  *            | 4 | table | name                                                         a table's name
+ *            | 5 | table | keyLength | frontLength | key | front                        the first bytes of a value
  *
  * All numbers are varints, a name is a string. Changes that are read again meet a state that may be ahead of them (see
  * snapshot.ts), so each says what comes of it, not what is to be done: an append names the length that it adds to, and
@@ -17,6 +18,7 @@ const PUT = 1;
 const APPEND = 2;
 const DELETE = 3;
 const NAME = 4;
+const PATCH = 5;
 
 /** A list that has grown beyond this gives its memory back once it was written. */
 const BYTES_KEPT_MAX = 1 << 22;
@@ -55,11 +57,24 @@ export class Journal {
     this.#writer = list?.writer;
   }
 
-  put(table: number, key: ByteWriter, value: ByteWriter): void {
+  /** @param front what the value begins with, in front of `value` */
+  put(table: number, key: ByteWriter, value: ByteWriter, front?: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    writePut(out, table, key.buffer, 0, key.length, value.length);
+    writePut(out, table, key.buffer, 0, key.length, (front?.length ?? 0) + value.length);
+    if (front !== undefined) out.writeBytes(front.buffer, 0, front.length);
     out.writeBytes(value.buffer, 0, value.length);
+  }
+
+  patch(table: number, bytes: Buffer, keyAt: number, keyLength: number, front: ByteWriter): void {
+    const out = this.#writer ?? this.#nowhere();
+    if (out === undefined) return;
+    out.writeByte(PATCH);
+    out.writeVarint(table);
+    out.writeVarint(keyLength);
+    out.writeVarint(front.length);
+    out.writeBytes(bytes, keyAt, keyAt + keyLength);
+    out.writeBytes(front.buffer, 0, front.length);
   }
 
   append(table: number, key: ByteWriter, oldLength: number, added: ByteWriter): void {
@@ -133,6 +148,7 @@ function writePut(
 export interface ReplayTable {
   put(key: ByteWriter, value: ByteWriter): unknown;
   appendAt(key: ByteWriter, oldLength: number, added: ByteWriter): void;
+  patchOf(key: ByteWriter, front: ByteWriter): void;
   delete(key: ByteWriter): unknown;
 }
 
@@ -177,6 +193,13 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
         readInto(key, changes, keyLength);
         table.delete(key);
         break;
+      case PATCH: {
+        const frontLength = changes.readVarint();
+        readInto(key, changes, keyLength);
+        readInto(value, changes, frontLength);
+        table.patchOf(key, value);
+        break;
+      }
       default:
         throw new CorruptBytesError(`change of kind ${kind}`);
     }

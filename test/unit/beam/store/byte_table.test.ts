@@ -29,6 +29,21 @@ class CheckedTable {
     this.#expected.set(name, Buffer.concat([this.#expected.get(name) ?? Buffer.alloc(0), value]));
   }
 
+  putBehind(key: Buffer, front: Buffer, value: Buffer): void {
+    const address = this.table.put(written(key), written(value), written(front));
+    assert.equal(address, this.table.find(written(key)));
+    this.#expected.set(key.toString("latin1"), Buffer.concat([front, value]));
+  }
+
+  /** Replaces the first bytes of a value that has as many. */
+  patch(key: Buffer, front: Buffer): void {
+    const address = this.table.find(written(key));
+    const old = this.#expected.get(key.toString("latin1"));
+    if (old === undefined || old.length < front.length) return;
+    this.table.patch(address, written(front));
+    this.#expected.set(key.toString("latin1"), Buffer.concat([front, old.subarray(front.length)]));
+  }
+
   /** Exchanges the value for another of the same length. */
   swap(key: Buffer, fill: number): void {
     const name = key.toString("latin1");
@@ -97,7 +112,18 @@ const lengths = fc.oneof(
   },
 );
 const operation = fc.record({
-  kind: fc.constantFrom("put", "put", "append", "append", "swap", "delete", "deleteFound", "get"),
+  kind: fc.constantFrom(
+    "put",
+    "put",
+    "putBehind",
+    "append",
+    "append",
+    "patch",
+    "swap",
+    "delete",
+    "deleteFound",
+    "get",
+  ),
   table: fc.nat(1),
   key: fc.nat(24),
   length: lengths,
@@ -115,6 +141,9 @@ describe("ByteTable", () => {
           // Keys of several lengths, one of them empty.
           const keyBytes = patterned(key % 5 === 0 ? 0 : key, key);
           if (kind === "put") checked.put(keyBytes, patterned(length, seed));
+          else if (kind === "putBehind")
+            checked.putBehind(keyBytes, patterned(17, length), patterned(length, seed));
+          else if (kind === "patch") checked.patch(keyBytes, patterned(length % 18, seed));
           else if (kind === "append") checked.append(keyBytes, patterned(length, seed));
           else if (kind === "swap") checked.swap(keyBytes, seed);
           else if (kind === "delete") checked.delete(keyBytes);
