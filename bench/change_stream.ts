@@ -1,5 +1,5 @@
 /** What the pipeline did to its store, read from the log that record_changes.ts left, and cut to bundles of one size. */
-import { ByteReader, type ByteWriter } from "../beam/model/bytes.js";
+import { ByteReader, ByteWriter } from "../beam/model/bytes.js";
 import type { Directory } from "../beam/store/directory.js";
 import { FrameReader } from "../beam/store/frames.js";
 import {
@@ -45,6 +45,7 @@ class Cutter implements ReplayTarget, ReplayTable {
   readonly #list: ChangeList = this.#journal.newList();
   readonly #names = new Map<number, string>();
   readonly #bundles: Buffer[] = [];
+  readonly #record = new ByteWriter();
   #table = 0;
   #changes = 0;
 
@@ -62,7 +63,11 @@ class Cutter implements ReplayTarget, ReplayTable {
   }
 
   put(key: ByteWriter, value: ByteWriter): void {
-    this.#journal.put(this.#table, key, value);
+    const record = this.#record;
+    record.reset();
+    record.writeBytes(key.view());
+    record.writeBytes(value.view());
+    this.#journal.put(this.#table, record.buffer, 0, key.length, value.length);
     this.#count();
   }
 

@@ -89,14 +89,14 @@ export class ByteTable {
    */
   put(key: ByteWriter, value: ByteWriter, front: ByteWriter = NO_FRONT): number {
     const { slab } = this;
-    this.journal?.put(this.owner, key, value, front.length === 0 ? undefined : front);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
-    let address = segment.slots[slot + 1]!;
-    if (address === 0) return this.#insert(segment, slot, hash, key, value, front);
     const length = front.length + value.length;
-    if (key.length + length > slab.capacity(address)) {
+    let address = segment.slots[slot + 1]!;
+    if (address === 0) {
+      address = this.#insert(segment, slot, hash, key, value, front);
+    } else if (key.length + length > slab.capacity(address)) {
       slab.release(address);
       address = this.#write(hash, key, value, front);
       segment.slots[slot + 1] = address;
@@ -107,6 +107,7 @@ export class ByteTable {
       copy(front.buffer, 0, front.length, bytes, start);
       copy(value.buffer, 0, value.length, bytes, start + front.length);
     }
+    this.#notePut(address);
     return address;
   }
 
@@ -136,12 +137,15 @@ export class ByteTable {
    */
   swap(key: ByteWriter, value: ByteWriter): Swapped {
     const { slab } = this;
-    this.journal?.put(this.owner, key, value);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
-    if (address === 0) return -this.#insert(segment, slot, hash, key, value, NO_FRONT) as Swapped;
+    if (address === 0) {
+      const inserted = this.#insert(segment, slot, hash, key, value, NO_FRONT);
+      this.#notePut(inserted);
+      return -inserted as Swapped;
+    }
     if (slab.valueLength(address) !== value.length) throw new Error("swap needs values of one length");
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address) + key.length;
@@ -150,7 +154,20 @@ export class ByteTable {
       bytes[start + i] = value.buffer[i]!;
       value.buffer[i] = old;
     }
+    this.#notePut(address);
     return address as Swapped;
+  }
+
+  #notePut(address: number): void {
+    const { slab, journal } = this;
+    if (journal === undefined) return;
+    journal.put(
+      this.owner,
+      slab.bytes(address),
+      slab.keyAt(address),
+      slab.keyLength(address),
+      slab.valueLength(address),
+    );
   }
 
   /** A record for a key that has none; `slot` is the empty one that the search ended at. */
@@ -208,9 +225,7 @@ export class ByteTable {
     if (this.journal === undefined) return target;
     // A record that has moved may be missed by a snapshot under way, so it is written as a whole.
     if (target === address) this.journal.append(this.owner, key, oldLength, value);
-    else {
-      this.journal.putRecord(this.owner, slab.bytes(target), slab.keyAt(target), key.length, newLength);
-    }
+    else this.#notePut(target);
     return target;
   }
 
@@ -381,9 +396,9 @@ function mixBlock(block: number): number {
   return Math.imul((scrambled << 15) | (scrambled >>> 17), 0x1b873593);
 }
 
-/** A loop beats the call into native code for the short ranges that nearly all records are. */
+/** For a short range a loop beats the call into native code. */
 function copy(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
-  if (end - start > 256) {
+  if (end - start > 40) {
     source.copy(target, at, start, end);
     return;
   }

@@ -57,15 +57,6 @@ export class Journal {
     this.#writer = list?.writer;
   }
 
-  /** @param front what the value begins with, in front of `value` */
-  put(table: number, key: ByteWriter, value: ByteWriter, front?: ByteWriter): void {
-    const out = this.#writer ?? this.#nowhere();
-    if (out === undefined) return;
-    writePut(out, table, key.buffer, 0, key.length, (front?.length ?? 0) + value.length);
-    if (front !== undefined) out.writeBytes(front.buffer, 0, front.length);
-    out.writeBytes(value.buffer, 0, value.length);
-  }
-
   patch(table: number, bytes: Buffer, keyAt: number, keyLength: number, front: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
@@ -89,8 +80,8 @@ export class Journal {
     out.writeBytes(added.buffer, 0, added.length);
   }
 
-  /** A record whose key and value lie one behind the other in `bytes`. */
-  putRecord(table: number, bytes: Buffer, keyAt: number, keyLength: number, valueLength: number): void {
+  /** Key and value lie one behind the other in `bytes`. */
+  put(table: number, bytes: Buffer, keyAt: number, keyLength: number, valueLength: number): void {
     const out = this.#writer ?? this.#nowhere();
     if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueLength);
   }
@@ -119,29 +110,17 @@ export function writeRecord(
   keyLength: number,
   valueLength: number,
 ): void {
-  writePut(out, table, bytes, keyAt, keyLength, valueLength);
-  out.writeBytes(bytes, keyAt + keyLength, keyAt + keyLength + valueLength);
+  out.writeByte(PUT);
+  out.writeVarint(table);
+  out.writeVarint(keyLength);
+  out.writeVarint(valueLength);
+  out.writeBytes(bytes, keyAt, keyAt + keyLength + valueLength);
 }
 
 export function writeName(out: ByteWriter, table: number, name: string): void {
   out.writeByte(NAME);
   out.writeVarint(table);
   out.writeString(name);
-}
-
-function writePut(
-  out: ByteWriter,
-  table: number,
-  bytes: Buffer,
-  keyAt: number,
-  keyLength: number,
-  valueLength: number,
-): void {
-  out.writeByte(PUT);
-  out.writeVarint(table);
-  out.writeVarint(keyLength);
-  out.writeVarint(valueLength);
-  out.writeBytes(bytes, keyAt, keyAt + keyLength);
 }
 
 /** What the changes of one table are applied to; the writers serve the next change too. */
