@@ -10,6 +10,7 @@ import {
   replay,
 } from "../beam/store/journal.js";
 import { logName } from "../beam/store/recovery.js";
+import { padded } from "../beam/store/slab.js";
 
 export interface ChangeStream {
   /** Names of the tables by their numbers in the changes. */
@@ -66,8 +67,9 @@ class Cutter implements ReplayTarget, ReplayTable {
     const record = this.#record;
     record.reset();
     record.writeBytes(key.view());
+    while (record.length < padded(key.length)) record.writeByte(0);
     record.writeBytes(value.view());
-    this.#journal.put(this.#table, record.buffer, 0, key.length, value.length);
+    this.#journal.put(this.#table, record.buffer, 0, key.length, padded(key.length), value.length);
     this.#count();
   }
 

@@ -46,7 +46,8 @@ const QUEUE_SIZE_MIN = 1024;
 export class StageTimers {
   readonly holds = new Holds();
   readonly #families: Family[] = [];
-  readonly #byOwner = new Map<number, Family>();
+  /** By the number of a table. */
+  readonly #byOwner: Family[] = [];
   /** Where the records of all families lie. */
   #slab: Slab | undefined;
   readonly #queues: Record<TimeDomain, TimerQueue> = {
@@ -114,8 +115,8 @@ export class StageTimers {
         : new TimedRecords(this.store.table(recordsName), this.#queues[timeDomain], this.holds, settings);
     const family = { transformId, name, timeDomain, table, records, settings };
     this.#families.push(family);
-    this.#byOwner.set(table.owner, family);
-    if (records !== undefined) this.#byOwner.set(records.table.owner, family);
+    this.#byOwner[table.owner] = family;
+    if (records !== undefined) this.#byOwner[records.table.owner] = family;
     this.#slab = table.slab;
     this.#resume(family);
     return family;
@@ -192,7 +193,7 @@ export class StageTimers {
    */
   #takeDue(address: number, timeDomain: TimeDomain, hintTime: TimestampMs): Family | undefined {
     const owner = this.#slab!.owner(address);
-    const family = this.#byOwner.get(owner);
+    const family = this.#byOwner[owner];
     if (family === undefined || family.timeDomain !== timeDomain) return undefined;
     const { table, records } = family;
     const due = this.#due;
@@ -201,10 +202,10 @@ export class StageTimers {
       if (!records.take(address, hintTime)) return undefined;
       due.fireTimestamp = records.fireTimestamp;
       due.outputTimestamp = records.outputTimestamp;
+      // The record stays where it is until the callback has ended with its key.
       table.readKey(address, identity);
       due.keyAndWindowLength = identity.remaining;
       due.tag = "";
-      this.#copyIdentity();
       return family;
     }
     table.readValue(address, this.#value);

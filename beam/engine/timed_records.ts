@@ -2,7 +2,9 @@
  * The records of a table that have room for a timer in front of their value: the timer without a tag of a key, beside
  * the key's state. So what comes for a key, and what ends it, finds and writes both at once.
  *
- *     value = flags u8 | instant fire time | instant output timestamp | state     flags: 1 = timer, 2 = state
+ *     value = flags u8 | 3 bytes 0 | instant fire time | instant output timestamp | state
+ *
+ * Of the flags 1 says that there is a timer, 2 that there is state; with the zeros the state lies on a whole word.
  *
  * Only event-time timers lie here: one of the processing-time domain would be behind a family of its own.
  *
@@ -22,8 +24,9 @@ import type { TimerQueue } from "./timer_queue.js";
 
 const TIMER = 1;
 const STATE = 2;
+const ZEROS = 3;
 /** In front of the state. */
-export const FRONT_BYTES = 17;
+export const FRONT_BYTES = 20;
 
 const NO_BYTES = new ByteWriter(1);
 
@@ -42,6 +45,7 @@ export interface FrontTimer {
 /** Reads the front of a value, up to its state. */
 export function readFront(value: ByteReader): FrontTimer | undefined {
   const flags = value.readByte();
+  value.skip(ZEROS);
   const fireAt = readInstant(value);
   const outputTimestamp = readInstant(value);
   return (flags & TIMER) === 0 ? undefined : { fireAt, outputTimestamp };
@@ -90,8 +94,7 @@ export class TimedRecords {
   put(key: ByteWriter, state: ByteWriter): void {
     if (!this.#isOpen) this.#open(key);
     this.#hasState = true;
-    this.#address = this.table.put(key, state, this.#encodedFront());
-    this.#isChanged = false;
+    this.#write(key, state);
   }
 
   append(key: ByteWriter, added: ByteWriter): void {
@@ -106,7 +109,7 @@ export class TimedRecords {
     this.#hasState = false;
     this.#isChanged = false;
     if (this.#isSet) {
-      this.#address = this.table.put(key, NO_BYTES, this.#encodedFront());
+      this.#write(key, NO_BYTES);
     } else {
       this.table.deleteAt(this.#address);
       this.#address = 0;
@@ -162,6 +165,7 @@ export class TimedRecords {
     const { buffer, position } = reader;
     const flags = reader.readByte();
     if ((flags & TIMER) === 0) return false;
+    reader.skip(ZEROS);
     const fireAt = readInstant(reader);
     if (fireAt !== hintTime) return false;
     this.fireTimestamp = fireAt;
@@ -204,6 +208,7 @@ export class TimedRecords {
     this.#isSet = (flags & TIMER) !== 0;
     this.#hintedAddress = 0;
     if (!this.#isSet) return;
+    reader.skip(ZEROS);
     this.#fireAt = readInstant(reader);
     this.#output = readInstant(reader);
     this.#hintedAddress = address;
@@ -214,7 +219,7 @@ export class TimedRecords {
     const { table } = this;
     this.#isChanged = false;
     if (this.#address === 0) {
-      if (this.#isSet) this.#address = table.put(key, NO_BYTES, this.#encodedFront());
+      if (this.#isSet) this.#write(key, NO_BYTES);
     } else if (this.#isSet || this.#hasState) {
       table.patch(this.#address, this.#encodedFront());
     } else {
@@ -223,10 +228,19 @@ export class TimedRecords {
     }
   }
 
+  #write(key: ByteWriter, state: ByteWriter): void {
+    const { table } = this;
+    const front = this.#encodedFront();
+    this.#address =
+      this.#address === 0 ? table.put(key, state, front) : table.putAt(this.#address, key, state, front);
+    this.#isChanged = false;
+  }
+
   #encodedFront(): ByteWriter {
     const front = this.#front;
     front.reset();
     front.writeByte((this.#isSet ? TIMER : 0) | (this.#hasState ? STATE : 0));
+    for (let i = 0; i < ZEROS; i++) front.writeByte(0);
     writeInstant(this.#isSet ? this.#fireAt : MIN_TIMESTAMP, front);
     writeInstant(this.#isSet ? this.#output : MIN_TIMESTAMP, front);
     return front;

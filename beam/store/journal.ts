@@ -1,18 +1,20 @@
 /**
  * What happens to the tables, as bytes: the one home of how a change is written and read.
  *
- *     change = 1 | table | keyLength | valueLength | key | value                        put
+ *     change = 1 | table | keyLength | valueLength | key | padding | value              put
  *            | 2 | table | keyLength | oldLength | addedLength | key | added            append
  *            | 3 | table | keyLength | key                                              delete
  *            | 4 | table | name                                                         a table's name
  *            | 5 | table | keyLength | frontLength | key | front                        the first bytes of a value
  *
- * All numbers are varints, a name is a string. Changes that are read again meet a state that may be ahead of them (see
+ * All numbers are varints, a name is a string; the padding is as in a block of the slab, so that a record is written in
+ * one go. Changes that are read again meet a state that may be ahead of them (see
  * snapshot.ts), so each says what comes of it, not what is to be done: an append names the length that it adds to, and
  * a value that moves in memory is written as a whole.
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Changes } from "./changes.js";
+import { padded } from "./slab.js";
 
 const PUT = 1;
 const APPEND = 2;
@@ -80,10 +82,17 @@ export class Journal {
     out.writeBytes(added.buffer, 0, added.length);
   }
 
-  /** Key and value lie one behind the other in `bytes`. */
-  put(table: number, bytes: Buffer, keyAt: number, keyLength: number, valueLength: number): void {
+  /** Key and value lie in `bytes` as in a block of the slab. */
+  put(
+    table: number,
+    bytes: Buffer,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueLength: number,
+  ): void {
     const out = this.#writer ?? this.#nowhere();
-    if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueLength);
+    if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueAt, valueLength);
   }
 
   delete(table: number, bytes: Buffer, keyAt: number, keyLength: number): void {
@@ -101,20 +110,21 @@ export class Journal {
   }
 }
 
-/** A record as a put; key and value lie one behind the other in `bytes`. */
+/** A record as a put; key and value lie in `bytes` as in a block of the slab. */
 export function writeRecord(
   out: ByteWriter,
   table: number,
   bytes: Buffer,
   keyAt: number,
   keyLength: number,
+  valueAt: number,
   valueLength: number,
 ): void {
   out.writeByte(PUT);
   out.writeVarint(table);
   out.writeVarint(keyLength);
   out.writeVarint(valueLength);
-  out.writeBytes(bytes, keyAt, keyAt + keyLength + valueLength);
+  out.writeBytes(bytes, keyAt, valueAt + valueLength);
 }
 
 export function writeName(out: ByteWriter, table: number, name: string): void {
@@ -156,6 +166,7 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
       case PUT: {
         const valueLength = changes.readVarint();
         readInto(key, changes, keyLength);
+        changes.skip(padded(keyLength) - keyLength);
         readInto(value, changes, valueLength);
         table.put(key, value);
         break;

@@ -75,6 +75,7 @@ async function writeRecords(file: AppendFile, { tables, clock, isClosed }: Snaps
         slab.bytes(address),
         slab.keyAt(address),
         slab.keyLength(address),
+        slab.valueAt(address),
         slab.valueLength(address),
       );
     });
