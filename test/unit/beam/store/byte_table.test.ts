@@ -125,6 +125,7 @@ const operation = fc.record({
     "put",
     "put",
     "putBehind",
+    "putAt",
     "append",
     "append",
     "patch",
