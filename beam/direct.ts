@@ -21,6 +21,8 @@ export { IncompatibleGraphError, recordedIdentity, recordedTopic } from "./runne
 export { StoredCellReader, type StoredValue } from "./runners/direct/stored_cell.js";
 export { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, IDENTITY_TABLE } from "./runners/direct/table_names.js";
 export type { CounterSource, PipelineRun, StageWatermark, StopMode } from "./sdk/pipeline_run.js";
+export type { ByteTable } from "./store/byte_table.js";
+export type { Changes } from "./store/changes.js";
 export { isCheckpointId } from "./store/checkpoint/checkpoint_id.js";
 export { CheckpointRepository } from "./store/checkpoint/checkpoint_repository.js";
 export type { CheckpointSource } from "./store/checkpoint/checkpoint_source.js";

@@ -27,10 +27,11 @@ export { KVCoder } from "./model/coders/kv_coder.js";
 export { leafCoder } from "./model/coders/leaf_coder.js";
 export { registerCoder } from "./model/coders/registry.js";
 export type { Row } from "./model/coders/row_coder.js";
-export type { Schema } from "./model/coders/schema.js";
+export type { AtomicKind, Field, FieldType, LogicalFieldType, Schema } from "./model/coders/schema.js";
 export { StringUtf8Coder } from "./model/coders/string_utf8_coder.js";
 export { VarintCoder } from "./model/coders/varint_coder.js";
 export * as coders from "./sdk/coders.js";
+export type { Described, FieldDescription, ObjectCoder, ObjectDescription } from "./sdk/object_coder.js";
 
 // ── Building graphs
 
@@ -178,5 +179,8 @@ export {
 
 // ── Running
 
+export type { WorkerEnvironment } from "./runners/portable/environments.js";
+export type { PipelineOption, PipelineOptions } from "./runners/portable/pipeline_options.js";
 export { type RunnerOptions, runPipeline } from "./runners/run_pipeline.js";
+export { type ProgramOptions, runProgram } from "./runners/run_program.js";
 export type { CounterSource, MetricSource, PipelineRun } from "./sdk/pipeline_run.js";

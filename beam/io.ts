@@ -1,5 +1,6 @@
 /**
- * For whoever writes a connector: the clock, health, checksums, connections by name, and objects kept elsewhere.
+ * For whoever writes a connector: the clock, health, checksums, connections by name, objects kept elsewhere, and events
+ * that are described by their fields.
  * A connector is a package beside this one that imports this entry and the main one, and nothing below them.
  */
 import "./only_copy.js";
@@ -21,6 +22,9 @@ export {
 export { SharedConnections } from "./platform/shared_connections.js";
 export { TrustedClock } from "./platform/trusted_clock.js";
 export { snappyLength, tooLarge, unpackZstd, withLimit } from "./platform/unpacking.js";
+export { coderOf } from "./sdk/graph.js";
+export { isTimestamp } from "./sdk/object_coder.js";
+export { objectFromJson } from "./sdk/object_json.js";
 export {
   type ObjectBody,
   type ObjectInfo,

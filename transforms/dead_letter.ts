@@ -96,6 +96,62 @@ export interface StoredDocument {
   readonly [field: string]: unknown;
 }
 
+/** Why a record is refused. */
+export type Refused = Pick<RecordDeadLetter, "reason" | "message" | "field" | "conflict">;
+
+/** Which log, or file, a record was read from. */
+export type RecordOrigin = Pick<RecordDeadLetter, "topic" | "partition" | "log">;
+
+/** A record as it was received. */
+export type ReceivedRecord = Pick<RecordDeadLetter, "offset" | "timestamp" | "key" | "value">;
+
+/** A record of Kafka as it lies in its batch: where a key or a value starts at -1, there is none. */
+export interface RecordInBatch {
+  readonly offset: number;
+  /** -1 when it has none. */
+  readonly timestampMs: number;
+  readonly buffer: Buffer;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** The dead letter of a record. Bytes are not copied. */
+export function recordDeadLetter(
+  { reason, message, field, conflict }: Refused,
+  { topic, partition, log }: RecordOrigin,
+  { offset, timestamp, key, value }: ReceivedRecord,
+): RecordDeadLetter {
+  return {
+    reason,
+    message,
+    ...(field !== undefined && { field }),
+    topic,
+    partition,
+    offset,
+    log,
+    timestamp,
+    key,
+    value,
+    ...(conflict !== undefined && { conflict }),
+  };
+}
+
+/** The dead letter of a record of Kafka. Bytes are not copied. */
+export function kafkaDeadLetter(
+  refused: Refused,
+  origin: RecordOrigin,
+  { offset, timestampMs: timestamp, buffer, keyStart, keyEnd, valueStart, valueEnd }: RecordInBatch,
+): RecordDeadLetter {
+  return recordDeadLetter(refused, origin, {
+    offset,
+    timestamp,
+    key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
+    value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
+  });
+}
+
 type Fields = Record<string, unknown>;
 
 /** The fields of its document, but for the _id. Bytes are not copied. */

@@ -27,7 +27,7 @@ import type { EventKind, EventOfKind, Order, Payment } from "../schemas/events.j
 import { Malformed, NULL_VALUE, undecodable } from "../schemas/malformed.js";
 import { otherUnit } from "../schemas/time_unit.js";
 import { otherBodies } from "../schemas/writer_schemas.js";
-import type { DeadLetter, RecordReason } from "./dead_letter.js";
+import { type DeadLetter, kafkaDeadLetter, recordDeadLetter } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { isExpired } from "./expiry.js";
 import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./received_event.js";
@@ -109,10 +109,10 @@ class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOf
   ): KV<string, ReceivedEvent<E>> | Rejected<DeadLetter> | NotReady {
     const event = record.valueStart < 0 ? NULL_VALUE : this.#decodeValue(record);
     if (event instanceof NotReady) return event;
-    if (event instanceof Malformed) return reject(record, from, event.reason, event.message, event.field);
+    if (event instanceof Malformed) return new Rejected(kafkaDeadLetter(event, from, record));
     const refusal = refusalOf(event, watermark, now, this.#timeoutMs, this.#maxAheadOfClockMs);
     if (refusal !== undefined) {
-      return reject(record, from, refusal.reason, refusal.message, refusal.field, refusal.untimely);
+      return new Rejected(kafkaDeadLetter(refusal, from, record), refusal.untimely);
     }
     const received = new ReceivedEvent(
       event,
@@ -150,47 +150,18 @@ class EventRecordDecoder<K extends EventKind, E extends EventOfKind[K] = EventOf
   }
 
   /** One dead letter for all of them: it names the offsets, and holds the bytes of the batch as received. */
-  unreadable(records: UnreadableRecordsError, { topic, partition, log }: TopicPartition): DeadLetter {
-    return {
-      reason: "UNDECODABLE",
-      message: records.message,
-      topic,
-      partition,
-      log,
+  unreadable(records: UnreadableRecordsError, from: TopicPartition): DeadLetter {
+    return recordDeadLetter({ reason: "UNDECODABLE", message: records.message }, from, {
       offset: records.firstOffset,
       timestamp: records.timestampMs,
       key: null,
       value: records.bytes,
-    };
+    });
   }
 
   eventTime(value: KV<string, ReceivedEvent<E>>): number {
     return value.value.event.created_at;
   }
-}
-
-function reject(
-  record: RecordCursor,
-  { topic, partition, log }: TopicPartition,
-  reason: RecordReason,
-  message: string,
-  field?: string,
-  untimely?: Untimely,
-): Rejected<DeadLetter> {
-  const { buffer, keyStart, keyEnd, valueStart, valueEnd } = record;
-  const report: DeadLetter = {
-    reason,
-    message,
-    ...(field === undefined ? {} : { field }),
-    topic,
-    partition,
-    offset: record.offset,
-    log,
-    timestamp: record.timestampMs,
-    key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
-    value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
-  };
-  return new Rejected(report, untimely);
 }
 
 function aheadOfClock(createdAtMs: number, now: number): string {

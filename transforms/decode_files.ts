@@ -28,7 +28,7 @@ import {
 import type { EventKind, Order, Payment } from "../schemas/events.js";
 import { orderFromJson, paymentFromJson } from "../schemas/json_event.js";
 import { Malformed, undecodable } from "../schemas/malformed.js";
-import { type DeadLetter, FILE_LOG, type RecordReason } from "./dead_letter.js";
+import { type DeadLetter, FILE_LOG, type Refused, recordDeadLetter } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { type EventDecoderConfig, refusalOf } from "./decode.js";
 import { ReceivedEvent, receivedOrderCoder, receivedPaymentCoder } from "./received_event.js";
@@ -140,17 +140,13 @@ class EventFileDecoder<E extends Order | Payment> implements FileDecoder<Receive
   }
 
   unreadable({ path, offset, reason, bytes, isBlock }: UnreadablePart): DeadLetter {
-    return {
-      reason: "UNDECODABLE",
-      message: reason,
-      topic: path,
-      partition: isBlock ? offset : 0,
+    const origin = { topic: path, partition: isBlock ? offset : 0, log: FILE_LOG };
+    return recordDeadLetter({ reason: "UNDECODABLE", message: reason }, origin, {
       offset: isBlock ? 0 : offset,
-      log: FILE_LOG,
       timestamp: NO_TIMESTAMP,
       key: null,
       value: bytes,
-    };
+    });
   }
 
   eventTime({ value }: Received<E>): number {
@@ -159,22 +155,13 @@ class EventFileDecoder<E extends Order | Payment> implements FileDecoder<Receive
 }
 
 function reject(
-  { reason, message, field }: { reason: RecordReason; message: string; field?: string },
+  refused: Refused,
   from: TopicPartition,
   offset: number,
   value: Buffer,
 ): RejectedRecord<DeadLetter> {
-  const report: DeadLetter = {
-    reason,
-    message,
-    ...(field !== undefined && { field }),
-    ...from,
-    offset,
-    timestamp: NO_TIMESTAMP,
-    key: null,
-    value,
-  };
-  return new RejectedRecord(report);
+  const record = { offset, timestamp: NO_TIMESTAMP, key: null, value };
+  return new RejectedRecord(recordDeadLetter(refused, from, record));
 }
 
 /** Events of a file that was written with another schema than ours. */

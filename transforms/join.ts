@@ -22,7 +22,7 @@ import {
 
 import type { Order, Payment } from "../schemas/events.js";
 import type { Kind, Place } from "../schemas/figures.js";
-import type { Conflict } from "./dead_letter.js";
+import { type Conflict, recordDeadLetter } from "./dead_letter.js";
 import { deadLetterCoder } from "./dead_letter_coder.js";
 import { createdAtOf, expiredBefore, isExpired, NO_TAG, setExpiryTimer, tagOf } from "./expiry.js";
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
@@ -46,6 +46,9 @@ export type Arrival =
 
 /** What one firing of a timer ends at most. */
 const EXPIRED_PER_FIRING_MAX = 1_000;
+
+/** So many events of an order_id may wait to be taken out until something is to be said of one of them. */
+const FEW = 8;
 
 export type JoinConfig = { readonly timeoutMs: number };
 
@@ -172,18 +175,10 @@ export class JoinOrdersPayments extends StatefulDoFn<
 
   #refuse(received: ReceivedEvent<Order | Payment>, conflict: Conflict, ctx: Context): void {
     const id = conflict.kind === "order" ? "order_id" : "payment_id";
-    ctx.emit.deadLetters({
-      reason: "CONFLICT",
-      message: `its ${id} belongs to an event with other content that came first`,
-      topic: received.from.topic,
-      partition: received.from.partition,
-      offset: received.offset,
-      log: received.from.log,
-      timestamp: received.timestamp,
-      key: received.key,
-      value: received.value,
-      conflict,
-    });
+    const message = `its ${id} belongs to an event with other content that came first`;
+    ctx.emit.deadLetters(
+      recordDeadLetter({ reason: "CONFLICT", message, conflict }, received.from, received),
+    );
   }
 
   /** A timer of very many events ends some of them, and fires again for the rest: nobody waits long for its bundle. */
@@ -194,7 +189,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     if (!waiting.hasCreatedBefore(bound)) return;
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
     const hadAlone = waiting.alone !== undefined;
-    ctx.state.waiting.add(expired);
+    ctx.state.waiting.add(expired, waiting.size <= FEW && waiting.isPairedBefore(bound));
     // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
     if (hadAlone && waiting.alone === undefined && ctx.tag !== NO_TAG) ctx.timers.expiry.clear();
     for (const { kind, event, isPaired } of expired.events) {

@@ -85,6 +85,11 @@ export class Waiting {
     if (this.alone !== undefined && expired.events.includes(this.alone)) this.alone = undefined;
   }
 
+  /** Whether nobody misses those created before `bound`: nothing is told of a paired one any more. */
+  isPairedBefore(bound: number): boolean {
+    return this.orders.isPairedBefore(bound) && this.payments.isPairedBefore(bound);
+  }
+
   hasCreatedBefore(bound: number): boolean {
     return this.#orders.hasCreatedBefore(bound) || this.#payments.hasCreatedBefore(bound);
   }

@@ -90,7 +90,7 @@ export abstract class Operator {
     _windows: Windows,
     _pane: PaneInfo,
   ): void {
-    throw new Error("this operator takes no parts of elements");
+    throw new Error("this operator accepts no parts of elements");
   }
   /** Gives away part of the splittable element that is being processed; undefined when there is nothing to give. */
   split(_fractionOfRemainder: number): ElementSplit | undefined {
@@ -100,19 +100,36 @@ export abstract class Operator {
 
 export type OperatorFactory = (context: OperatorContext<ExecServices>) => Operator;
 
-const factories = new Map<string, OperatorFactory>();
+/** What a runner must know of an operator before it makes one. */
+export interface OperatorTraits {
+  /** It emits when its bundle finishes. */
+  readonly emitsLast?: boolean;
+}
 
-export function registerOperator(urn: string, factory: OperatorFactory): void {
-  factories.set(urn, factory);
+interface OperatorEntry {
+  readonly create: OperatorFactory;
+  readonly traits: OperatorTraits;
+}
+
+const entries = new Map<string, OperatorEntry>();
+
+/** Says which operator runs the transforms of a URN. A runner that fuses by itself runs what is registered. */
+export function registerOperator(urn: string, create: OperatorFactory, traits: OperatorTraits = {}): void {
+  entries.set(urn, { create, traits });
+}
+
+/** What is known of the operator of a URN; undefined: nothing runs it. */
+export function operatorTraits(urn: string): OperatorTraits | undefined {
+  return entries.get(urn)?.traits;
 }
 
 export function createOperator(context: OperatorContext<ExecServices>): Operator {
   const urn = context.transform.spec?.urn ?? "";
-  const factory = factories.get(urn);
-  if (factory === undefined) {
+  const entry = entries.get(urn);
+  if (entry === undefined) {
     throw new Error(
       `transform ${context.transform.uniqueName}: nothing here runs ${urn === "" ? "a transform without URN" : urn}`,
     );
   }
-  return factory(context);
+  return entry.create(context);
 }

@@ -42,7 +42,7 @@ registerOperator(urns.flatten, (context) => new FlattenOperator(context));
 registerOperator(urns.reshuffle, (context) => new FlattenOperator(context));
 registerOperator(urns.windowInto, (context) => new WindowIntoOperator(context));
 registerOperator(urns.combineGroupedValues, (context) => new CombineStepOperator(context, combineValues));
-registerOperator(urns.combinePrecombine, (context) => new PrecombineOperator(context));
+registerOperator(urns.combinePrecombine, (context) => new PrecombineOperator(context), { emitsLast: true });
 registerOperator(
   urns.combineMergeAccumulators,
   (context) => new CombineStepOperator(context, mergeAccumulators),

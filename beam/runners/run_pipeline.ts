@@ -8,6 +8,7 @@ import type { PipelineRun } from "../sdk/pipeline_run.js";
 import { DurableStore } from "../store/durable_store.js";
 import { LocalDirectory } from "../store/local_directory.js";
 import { type DirectRunnerOptions, runDirect } from "./direct/direct_runner.js";
+import type { WorkerEnvironment } from "./portable/environments.js";
 import type { PipelineOptions } from "./portable/pipeline_options.js";
 
 /** Which runner, and where. */
@@ -28,6 +29,9 @@ export type RunnerOptions =
       readonly jobEndpoint: string;
       /** Resolves with a runner's last words, if it ends before the job. */
       readonly runnerEnded?: Promise<string>;
+      /** Where the DoFns run. Default: in this process. */
+      readonly environment?: WorkerEnvironment;
+      /** Default: "pipeline". */
       readonly jobName?: string;
       /** By Beam's names for them: `{ parallelism: 2 }`. */
       readonly pipelineOptions?: PipelineOptions;
@@ -45,30 +49,13 @@ export async function runPipeline(
   options: RunnerOptions = { runner: "direct" },
 ): Promise<PipelineRun> {
   if (options.runner === "direct") return runHere(pipeline, options);
-  const {
-    jobEndpoint,
-    runnerEnded,
-    jobName = "pipeline",
-    pipelineOptions = {},
-    warn = console.error,
-  } = options;
+  const { environment } = options;
+  if (environment !== undefined) return submit(pipeline, options, environment);
   const { startWorkerPool } = await import("../harness/worker_pool.js");
-  const { runPortable } = await import("./portable/portable_run.js");
   const token = randomBytes(32).toString("hex");
   const pool = await startWorkerPool({ admission: { token } });
   try {
-    const run = await runPortable(pipeline, {
-      jobEndpoint,
-      jobName,
-      pipelineOptions,
-      environment: { kind: "external", endpoint: pool.endpoint, token },
-      log: {
-        debug: () => undefined,
-        info: () => undefined,
-        warn: (text, fields) => warn(messageOf(text, fields)),
-      },
-      ...(runnerEnded !== undefined && { runnerEnded }),
-    });
+    const run = await submit(pipeline, options, { kind: "external", endpoint: pool.endpoint, token });
     const close = () => pool.close();
     run.finished.then(close, close);
     return run;
@@ -76,6 +63,28 @@ export async function runPipeline(
     await pool.close();
     throw error;
   }
+}
+
+async function submit(
+  pipeline: Pipeline,
+  options: Extract<RunnerOptions, { runner: "portable" }>,
+  environment: WorkerEnvironment,
+): Promise<PipelineRun> {
+  const { jobEndpoint, runnerEnded, jobName = "pipeline", pipelineOptions = {} } = options;
+  const { warn = console.error } = options;
+  const { runPortable } = await import("./portable/portable_run.js");
+  return runPortable(pipeline, {
+    jobEndpoint,
+    jobName,
+    pipelineOptions,
+    environment,
+    log: {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (text, fields) => warn(messageOf(text, fields)),
+    },
+    ...(runnerEnded !== undefined && { runnerEnded }),
+  });
 }
 
 async function runHere(

@@ -14,6 +14,11 @@ import { DoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
 import { applyParDo, type Collection, coderOf, composite, flattenAll, groupByKey } from "./graph.js";
 import { registerDoFn } from "./registry.js";
 
+/** Annotation of a group behind which nobody looks at which pane of its key a value came in. */
+export const PANES_UNSEEN = "beam:ts:panes_unseen:v1";
+/** The step that takes the place of a group whose panes are of one element each. */
+export const PANE_OF_ONE_URN = "beam:dofn:ts:pane_of_one:v1";
+
 /** A value with the name of the collection that it came from. */
 interface TaggedValue {
   readonly tag: string;
@@ -57,26 +62,31 @@ export function coGroupByKey<const I extends Inputs>(
 
 /**
  * As `coGroupByKey`, with the values of a pane as they came, each with the name of its collection. For a stateful DoFn
- * behind it that takes values one by one: nothing then lies between the group and the DoFn.
+ * behind it that takes values one by one: nothing then lies between the group and the DoFn. It should not look at
+ * `ctx.pane`: where each value is a pane of its own, a runner may be spared the group, and the panes are not counted.
  */
 export function coGroupTagged<const I extends Inputs>(
   name: string,
   inputs: I,
 ): Collection<KV<KeyOf<I>, Iterable<Tagged<I>>>> {
   return composite(name, inputs, (sources) =>
-    grouped(sources, coderOfEach(name, sources)),
+    grouped(sources, coderOfEach(name, sources), [PANES_UNSEEN]),
   ) as Collection<any>;
 }
 
 function coderOfEach(name: string, inputs: Inputs): KVCoder<any, any>[] {
   return Object.entries(inputs).map(([input, collection]) => {
     const coder = coderOf(collection);
-    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is no collection of KVs`);
+    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is not a collection of KVs`);
     return coder as KVCoder<any, any>;
   });
 }
 
-function grouped(inputs: Inputs, coders: readonly KVCoder<any, any>[]): Collection<KV<any, any>> {
+function grouped(
+  inputs: Inputs,
+  coders: readonly KVCoder<any, any>[],
+  annotations: readonly string[] = [],
+): Collection<KV<any, any>> {
   const names = Object.keys(inputs);
   const tagged = new KVCoder(
     coders[0]!.key,
@@ -88,7 +98,8 @@ function grouped(inputs: Inputs, coders: readonly KVCoder<any, any>[]): Collecti
   const parts = names.map(
     (tag) => applyParDo(`Tag ${tag}`, inputs[tag]!, new TagUnion({ tag }), { main: tagged }).main!,
   );
-  return groupByKey("Group", flattenAll("Flatten", parts as [Collection<any>]) as Collection<KV<any, any>>);
+  const all = flattenAll("Flatten", parts as [Collection<any>]) as Collection<KV<any, any>>;
+  return groupByKey("Group", all, annotations);
 }
 
 type Outputs = OutputSpecs & { readonly main: Coder<any> };
@@ -123,8 +134,21 @@ class SortUnion extends DoFn<KV<unknown, Iterable<TaggedValue>>, Outputs, { name
   }
 }
 
+class PaneOfOne extends DoFn<KV<unknown, unknown>, Outputs> {
+  static readonly urn = PANE_OF_ONE_URN;
+  declare readonly outputs: Outputs;
+  /** A group has one output, whatever it is called. */
+  #emit: ElementContext<Outputs>["emit"]["main"] | undefined;
+
+  process({ key, value }: KV<unknown, unknown>, ctx: ElementContext<Outputs>): void {
+    this.#emit ??= Object.values(ctx.emit)[0]!;
+    this.#emit({ key, value: [value] });
+  }
+}
+
 registerDoFn(TagUnion);
 registerDoFn(SortUnion);
+registerDoFn(PaneOfOne);
 
 /**
  *     varint number of the collection | value, nested, by the coder with that number

@@ -12,6 +12,8 @@ import { StringUtf8Coder } from "../model/coders/string_utf8_coder.js";
 import { Varint64Coder, VarintCoder } from "../model/coders/varint_coder.js";
 import type { KV } from "../model/kv.js";
 
+export { object } from "./object_coder.js";
+
 /** Text, as UTF-8. */
 export const string: Coder<string> = StringUtf8Coder.INSTANCE;
 /** Whole numbers that a double holds exactly: up to 2^53 on either side of zero. */
@@ -31,5 +33,5 @@ export const kv = <K, V>(key: Coder<K>, value: Coder<V>): Coder<KV<K, V>> => new
 export const iterable = <T>(element: Coder<T>): Coder<Iterable<T>> => new IterableCoder(element);
 /** `null`, or a value. */
 export const nullable = <T>(value: Coder<T>): Coder<T | null> => new NullableCoder(value);
-/** Plain objects with a schema, which other languages read too. */
+/** Rows of a schema that is given whole, as another language may have it; `object` makes one of a few words. */
 export const row = (schema: Schema): Coder<Row> => new RowCoder(schema);

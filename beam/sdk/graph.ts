@@ -70,7 +70,7 @@ export type Accepts<D, I> =
         ? [I] extends [E]
           ? unknown
           : "This DoFn reads other elements than this collection holds"
-        : "This is no DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
+        : "This is not a DoFn, SideInputDoFn, StatefulDoFn or SplittableDoFn";
 
 /**
  * Annotation of a step whose DoFn `needsStableInput`. An annotation and no requirement of the proto, since runners
@@ -237,18 +237,26 @@ export function windowInto<T>(name: string, input: Collection<T>, windowing: Win
   ) as unknown as Collection<T>;
 }
 
-/** The values of each key and window, in panes as the trigger of the input's windowing says. */
-export function groupByKey<K, V>(name: string, input: Collection<KV<K, V>>): Collection<KV<K, Iterable<V>>> {
+/**
+ * The values of each key and window, in panes as the trigger of the input's windowing says.
+ * @param annotations of the transform, for whoever changes the graph before it runs
+ */
+export function groupByKey<K, V>(
+  name: string,
+  input: Collection<KV<K, V>>,
+  annotations: readonly string[] = [],
+): Collection<KV<K, Iterable<V>>> {
   return applyNamed(
     name,
     (source: PCollection<any>, pipeline: BeamPipeline, transform: runnerApi.PTransform) => {
       const components = pipeline.getProto().components!;
       const from = components.pcollections[source.getId()]!;
       const coder = coderFromProto(from.coderId, components.coders);
-      if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: its input is no collection of KVs`);
+      if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: its input is not a collection of KVs`);
       if (!coder.key.isDeterministic) throw new TypeError(`${name}: the key coder must be deterministic`);
       transform.spec = { urn: urns.groupByKey, payload: new Uint8Array() };
       transform.environmentId = "";
+      for (const annotation of annotations) transform.annotations[annotation] = new Uint8Array();
       const strategy = components.windowingStrategies[from.windowingStrategyId]!;
       const continued = runnerApi.WindowingStrategy.create({
         ...strategy,

@@ -79,8 +79,12 @@ export interface OrderedListState<T> {
 export interface ChangelogState<V, C> {
   /** The value, at first an empty one. It changes by `add` alone. */
   read(): V;
-  /** Applies a change, and stores it. */
-  add(change: C): void;
+  /**
+   * Applies a change, and stores it.
+   * @param canWait it need not be stored before the next change is, or `clear`: where storing costs a request to a
+   *   runner, it waits for that. When the worker ends before, or forgets the key, it is as if the change was never made.
+   */
+  add(change: C, canWait?: boolean): void;
   clear(): void;
 }
 

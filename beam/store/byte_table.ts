@@ -39,6 +39,7 @@ export function isNewRecord(swapped: Swapped): boolean {
   return swapped < 0;
 }
 
+/** A table from bytes to bytes: see the head of this file. */
 export class ByteTable {
   readonly #segments: (Segment | undefined)[] = new Array(SEGMENT_COUNT).fill(undefined);
   #size = 0;

@@ -72,7 +72,7 @@ export type DirectoryLoss = "removed" | "replaced" | "unlocked";
 const LOSSES: Readonly<Record<DirectoryLoss, readonly [string, string]>> = {
   removed: [
     "it was removed or renamed",
-    "If it was renamed, give it its name back and start again; what was removed is lost, and a new start begins anew",
+    "If it was renamed, give it its name back and start again; what was removed is lost, and a new start begins without state",
   ],
   replaced: [
     "another one is in its place, or another file is its lock",
@@ -80,7 +80,7 @@ const LOSSES: Readonly<Record<DirectoryLoss, readonly [string, string]>> = {
   ],
   unlocked: [
     "its lock file was removed, so another process might write there too",
-    "What was committed is safe: start again, and keep from it whoever removes old files",
+    "What was committed is safe: start again, and exclude the directory from whatever removes old files",
   ],
 };
 

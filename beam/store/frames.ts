@@ -4,16 +4,15 @@
  *     file   = magic: 12 bytes | format: u32 | crc of the 16 bytes before: u32 | frame…
  *     frame  = length of the payload: u32 | crc of the payload: u32 | crc of the 8 bytes before: u32 | payload
  *
- * All numbers are big-endian, all checksums CRC-32. What ends early is a torn tail: an append that a crash cut off
+ * The format is that of the changes in the frames (journal.ts). All numbers are big-endian, all checksums CRC-32. What ends early is a torn tail: an append that a crash cut off
  * (a file grows only once the bytes are there, see directory.ts). Anything else that does not fit its checksum is
  * damage. The length has a checksum of its own, so that a damaged length is not taken for a torn tail.
  */
 import { crc32 } from "node:zlib";
 import type { AppendFile, Directory, ReadFile } from "./directory.js";
+import { FORMAT } from "./journal.js";
 import { CorruptStoreError, NewerFormatError } from "./store_errors.js";
 
-/** 1 had no changes of a value's first bytes. */
-export const FORMAT = 2;
 const MAGIC_BYTES = 12;
 export const FILE_HEADER_BYTES = MAGIC_BYTES + 8;
 const FRAME_HEADER_BYTES = 12;
@@ -115,12 +114,12 @@ export class FrameReader {
     const header = await this.#bytes(0, FILE_HEADER_BYTES);
     if (header.length < FILE_HEADER_BYTES) {
       const expected = fileHeader(kind).subarray(0, header.length);
-      if (!header.equals(expected)) throw this.damaged(0, `this is no ${kind} file`);
+      if (!header.equals(expected)) throw this.damaged(0, `this is not a ${kind} file`);
       this.isTorn = true;
       return;
     }
     if (!header.subarray(0, MAGIC_BYTES).equals(MAGIC[kind]))
-      throw this.damaged(0, `this is no ${kind} file`);
+      throw this.damaged(0, `this is not a ${kind} file`);
     if (crc32(header.subarray(0, MAGIC_BYTES + 4)) !== header.readUInt32BE(MAGIC_BYTES + 4)) {
       throw this.damaged(0, "the checksum of the file's header does not match");
     }

@@ -16,6 +16,9 @@ import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.j
 import type { Changes } from "./changes.js";
 import { padded } from "./slab.js";
 
+/** Goes up with every change of how they are written: the files of a store say it, and a newer one is refused. */
+export const FORMAT = 2;
+
 const PUT = 1;
 const APPEND = 2;
 const DELETE = 3;

@@ -97,6 +97,12 @@ const descriptors = new Map<string, FileDecoderDescriptor<any, any, any>>();
 export function registerFileDecoder<T, D, C = null>(
   descriptor: FileDecoderDescriptor<T, D, C>,
 ): FileDecoderDescriptor<T, D, C> {
+  const known = descriptors.get(descriptor.urn);
+  if (known !== undefined && known !== descriptor) {
+    throw new Error(
+      `the URN ${descriptor.urn} belongs to another file decoder: give this one a URN of its own`,
+    );
+  }
   descriptors.set(descriptor.urn, descriptor);
   return descriptor;
 }

@@ -9,11 +9,8 @@ import {
   type TopicPartition,
 } from "./record_decoder.js";
 
-/** What a JSON decoder is told. `T` is the event. */
-export interface JsonDecoderDefinition<T> {
-  /** Names the decoder for ever, in jobs and in kept state. */
-  readonly urn: string;
-  readonly coder: Coder<T>;
+/** What a JSON decoder makes of a record. `T` is the event. */
+export interface JsonEvents<T> {
   /**
    * The event of a record; what it throws is the reason for which the record is rejected.
    *
@@ -25,6 +22,13 @@ export interface JsonDecoderDefinition<T> {
   eventTime(event: T): TimestampMs;
 }
 
+/** What a JSON decoder is told. `T` is the event. */
+export interface JsonDecoderDefinition<T> extends JsonEvents<T> {
+  /** Names the decoder for ever, in jobs and in kept state. */
+  readonly urn: string;
+  readonly coder: Coder<T>;
+}
+
 /**
  * Defines and registers a decoder for `readFromKafka`. A record that it rejects is reported as one line of text: topic,
  * partition, offset and reason. Throws when its URN is taken.
@@ -34,17 +38,28 @@ export interface JsonDecoderDefinition<T> {
 export function defineJsonDecoder<T>(
   definition: JsonDecoderDefinition<T>,
 ): RecordDecoderDescriptor<T, string> {
-  const decoder: RecordDecoder<T, string> = {
-    eventTime: (event) => definition.eventTime(event),
+  const decoder = jsonDecoder(definition);
+  return registerRecordDecoder({
+    urn: definition.urn,
+    coder: definition.coder,
+    rejectedCoder: coders.string,
+    create: () => decoder,
+  });
+}
+
+/** A decoder of JSON that reports what it rejects as a line of text. */
+export function jsonDecoder<T>(events: JsonEvents<T>): RecordDecoder<T, string> {
+  return {
+    eventTime: (event) => events.eventTime(event),
     unreadable: (records, from) => `${from.topic}/${from.partition}: ${records.message}`,
     decode(record, from) {
       try {
         const text = textOf(record, record.valueStart, record.valueEnd);
-        const event = definition.value(
+        const event = events.value(
           text === null ? null : JSON.parse(text),
           textOf(record, record.keyStart, record.keyEnd),
         );
-        const time = definition.eventTime(event);
+        const time = events.eventTime(event);
         if (!Number.isSafeInteger(time))
           throw new TypeError(`its event time is ${time}, not whole milliseconds`);
         return event;
@@ -53,12 +68,6 @@ export function defineJsonDecoder<T>(
       }
     },
   };
-  return registerRecordDecoder({
-    urn: definition.urn,
-    coder: definition.coder,
-    rejectedCoder: coders.string,
-    create: () => decoder,
-  });
 }
 
 function textOf({ buffer }: RecordCursor, start: number, end: number): string | null {

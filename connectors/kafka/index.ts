@@ -10,7 +10,7 @@ export type {
 } from "./client/kafka_client.js";
 export { TokenRefusedError, TopicNotFoundError, UnreadableRecordsError } from "./client/kafka_errors.js";
 export { oauthBearer } from "./client/oauth_bearer.js";
-export { defineJsonDecoder, type JsonDecoderDefinition } from "./define_decoder.js";
+export { defineJsonDecoder, type JsonDecoderDefinition, type JsonEvents } from "./define_decoder.js";
 export {
   kafkaConnections,
   kafkaPartitions,
@@ -28,6 +28,7 @@ export { type KeptPosition, readKeptPosition } from "./partition_source.js";
 export type { PartitionStatus } from "./partition_status.js";
 export type { OffsetReset, StartPoint } from "./read_config.js";
 export { type ReadFromKafka, readFromKafka } from "./read_from_kafka.js";
+export { type KeyField, type NumberField, type ReadJsonFromKafka, readJsonFromKafka } from "./read_json.js";
 export {
   NotReady,
   type RecordDecoder,

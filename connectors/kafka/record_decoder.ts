@@ -66,13 +66,20 @@ export interface RecordDecoderDescriptor<T, D, C = null> {
 const descriptors = new Map<string, RecordDecoderDescriptor<any, any, any>>();
 
 /**
- * Makes a decoder known by its URN, in the program that builds the graph and in the worker that runs it.
+ * Makes a decoder known by its URN, in the program that builds the graph and in the worker that runs it. Throws when
+ * another has its URN.
  *
  * @returns what it was given, for ReadFromKafka.decoder
  */
 export function registerRecordDecoder<T, D, C = null>(
   descriptor: RecordDecoderDescriptor<T, D, C>,
 ): RecordDecoderDescriptor<T, D, C> {
+  const known = descriptors.get(descriptor.urn);
+  if (known !== undefined && known !== descriptor) {
+    throw new Error(
+      `the URN ${descriptor.urn} belongs to another record decoder: give this one a URN of its own`,
+    );
+  }
   descriptors.set(descriptor.urn, descriptor);
   return descriptor;
 }

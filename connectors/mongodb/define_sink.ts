@@ -1,14 +1,11 @@
 /** MongoDB sinks from one function: the document of an element. */
-import { inspect } from "node:util";
-import { type BundleContext, coders, counter, registerDoFn } from "@order-payment-stream/beam";
-import { BSON, type Document } from "mongodb";
-import { MongoSink, type MongoSinkConfig } from "./mongo_sink.js";
-import type { RejectedDocument } from "./writer_options.js";
-
-const outputs = { rejected: coders.kv(coders.string, coders.string) };
+import { registerDoFn } from "@order-payment-stream/beam";
+import type { Document } from "mongodb";
+import type { MongoSink, MongoSinkConfig } from "./mongo_sink.js";
+import { LineReportingSink, type RejectedOutputs } from "./rejected_lines.js";
 
 /** What `defineMongoSink` defines: its output `rejected` has, for each document refused, the reason and its EJSON. */
-export type DefinedMongoSink<T> = MongoSink<T, typeof outputs>;
+export type DefinedMongoSink<T> = MongoSink<T, RejectedOutputs>;
 
 /** What `defineMongoSink` is told. */
 export interface MongoSinkDefinition<T> {
@@ -29,30 +26,11 @@ export interface MongoSinkDefinition<T> {
 export function defineMongoSink<T>(
   definition: MongoSinkDefinition<T>,
 ): (config: MongoSinkConfig) => DefinedMongoSink<T> {
-  class Defined extends MongoSink<T, typeof outputs> {
+  class Defined extends LineReportingSink<T> {
     static readonly urn = definition.urn;
-    readonly outputs = outputs;
-    override readonly metrics = { refused: counter() };
 
     toDocument(element: T): Document {
       return definition.toDocument(element);
-    }
-
-    onUnmade(element: T, error: unknown, ctx: BundleContext<typeof outputs>): void {
-      this.#report(`no document can be made of it: ${String(error)}`, inspect(element), ctx);
-    }
-
-    onRejected(
-      document: Document,
-      { message }: RejectedDocument,
-      ctx: BundleContext<typeof outputs>,
-    ): undefined {
-      this.#report(message, BSON.EJSON.stringify(document), ctx);
-    }
-
-    #report(key: string, value: string, ctx: BundleContext<typeof outputs>): void {
-      this.metrics.refused.inc();
-      ctx.emit.rejected({ key, value }, Math.floor(ctx.clock.now()));
     }
   }
   Object.defineProperty(Defined, "name", { value: definition.urn });

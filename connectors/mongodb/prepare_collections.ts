@@ -59,7 +59,7 @@ async function inspect(db: Db, plan: CollectionPlan, what: string): Promise<stri
   const refuse = (why: string): never => {
     throw new MongoConfigurationError(`${what} ${why}: ${instead(plan)}`);
   };
-  if (type === "view") refuse("is a view, into which nothing can be written");
+  if (type === "view") refuse("is a view, which cannot be written to");
   if (type === "timeseries") refuse("is a time-series collection, which does not keep _ids apart");
   if (options.capped) refuse("is capped, so it throws its oldest documents away");
   if (options.collation) refuse("has a collation, by which different _ids may be the same");

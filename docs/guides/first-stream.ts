@@ -1,52 +1,37 @@
 /** Counts the clicks of each user in each minute: when a minute is over, its count becomes one document. */
 import * as beam from "@order-payment-stream/beam";
-import { defineJsonDecoder, readFromKafka, registerKafkaConnection } from "@order-payment-stream/kafka";
-import { defineMongoSink, registerMongoConnection } from "@order-payment-stream/mongodb";
+import { readJsonFromKafka, registerKafkaConnection } from "@order-payment-stream/kafka";
+import { registerMongoConnection, writeToMongo } from "@order-payment-stream/mongodb";
 
-const { env } = process;
-registerKafkaConnection("kafka", { brokers: [env.KAFKA ?? "127.0.0.1:9092"] });
-registerMongoConnection("mongodb", env.MONGODB ?? "mongodb://127.0.0.1:27017");
+const { KAFKA = "127.0.0.1:9092", MONGODB = "mongodb://127.0.0.1:27017", BOUNDED } = process.env;
+const { TOPIC: topic = "clicks", DATABASE: database = "guide" } = process.env;
+registerKafkaConnection("kafka", { brokers: [KAFKA] });
+registerMongoConnection("mongodb", MONGODB);
 
-const { kv, string, int } = beam.coders;
-const decoder = defineJsonDecoder({
-  urn: "guide:decoder:click:v1",
-  coder: kv(string, int),
-  value: ({ user, at }) => ({ key: String(user), value: Date.parse(at) }),
-  eventTime: ({ value: at }) => at,
-});
+const click = beam.coders.object({ user: "string", at: "timestamp" });
+const count = beam.coders.object({ user: "string", until: "timestamp", clicks: "int" });
 const countClicks = beam.defineStatefulDoFn({
   urn: "guide:dofn:count_clicks:v1",
-  outputs: { counts: kv(kv(string, int), int) },
-  state: { count: beam.valueState(int) },
+  outputs: { counts: count },
+  state: { clicks: beam.valueState(beam.coders.int) },
   timers: { end: beam.eventTimeTimer() },
-  process(_click: beam.KV<string, number>, { state, timers, window }) {
-    const count = state.count.read() ?? 0;
-    if (count === 0) timers.end.set(window.maxTimestamp);
-    state.count.write(count + 1);
+  process(_click: beam.KV<string, unknown>, { state, timers, window }) {
+    state.clicks.write((state.clicks.read() ?? 0) + 1);
+    timers.end.set(window.maxTimestamp);
   },
   onTimer: {
-    end({ key: user, window: { maxTimestamp }, state, emit }) {
-      emit.counts({ key: { key: user, value: maxTimestamp }, value: state.count.read() ?? 0 });
-      state.count.clear();
+    end({ key: user, window, state, emit }) {
+      emit.counts({ user, until: window.maxTimestamp, clicks: state.clicks.read() ?? 0 });
+      state.clicks.clear();
     },
   },
 });
-const writeCount = defineMongoSink<beam.KV<beam.KV<string, number>, number>>({
-  urn: "guide:dofn:write_count:v1",
-  toDocument: ({ key: { key: user, value: end }, value: clicks }) =>
-    ({ _id: `${user} ${end}`, user, until: new Date(end), clicks }) as object,
-});
 
 const { pipeline, root } = beam.createPipeline();
-const from = { connection: "kafka", topic: env.TOPIC ?? "clicks", decoder, isBounded: env.BOUNDED === "yes" };
-const { events } = readFromKafka("Read", root, from);
+const from = { connection: "kafka", topic, isBounded: BOUNDED === "yes" };
+const { events } = readJsonFromKafka("Read", root, { ...from, event: click, key: "user", eventTime: "at" });
 const minutes = beam.windowInto("Minutes", events, { windowFn: beam.fixedWindows(60_000) });
 const { counts } = beam.parDo("Count", minutes, countClicks());
-const into = { connection: "mongodb", database: env.DATABASE ?? "guide", collection: "minutes" };
-beam.parDo("Write", counts, writeCount(into));
-
-const run = env.JOB_ENDPOINT
-  ? await beam.runPipeline(pipeline, { runner: "portable", jobEndpoint: env.JOB_ENDPOINT })
-  : await beam.runPipeline(pipeline, { runner: "direct", stateDir: env.STATE_DIR ?? "state" });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => run.stop());
-await run.finished;
+const into = { connection: "mongodb", database, collection: "minutes" };
+writeToMongo("Write", counts, { ...into, id: ["user", "until"] });
+await beam.runProgram(pipeline, { stateDir: "state" });

@@ -45,7 +45,8 @@ export async function state(
   { state_dir: path }: Pick<RunSettings, "state_dir">,
   what: StateCommand,
 ): Promise<number> {
-  if (path === undefined) throw new CommandError("STATE_DIR (--state_dir) is not set: which state is meant?");
+  if (path === undefined)
+    throw new CommandError("STATE_DIR (--state_dir) is not set: expected the directory of the state");
   const store = existsSync(path) ? await readExisting(path) : undefined;
   if (store === undefined) throw new CommandError(`${path} holds no state`);
   if (what === "inspect") await inspect(store);

@@ -150,7 +150,7 @@ export async function arrivalsOf(
     note:
       cut.length === 0
         ? undefined
-        : `the search in Kafka ended after ${records.toLocaleString("en-US")} records, with more left: name a shorter time with --search`,
+        : `the search in Kafka ended after ${records.toLocaleString("en-US")} records, with more left: give a shorter time with --search`,
   };
 }
 

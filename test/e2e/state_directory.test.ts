@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { LOCK_FILE } from "../../beam/store/directory_lock.js";
 import { DurableStore } from "../../beam/store/durable_store.js";
-import { FORMAT } from "../../beam/store/frames.js";
+import { FORMAT } from "../../beam/store/journal.js";
 import { LocalDirectory } from "../../beam/store/local_directory.js";
 import { logName, snapshotName } from "../../beam/store/recovery.js";
 import {
@@ -65,7 +65,7 @@ describe("a state directory", function () {
       return run.stderr.trimEnd().split("\n").at(-1)!;
     };
     writeFileSync(join(path, "letter.txt"), "Dear …");
-    assert.match(await refusal(), /is no state directory: it holds letter\.txt/);
+    assert.match(await refusal(), /is not a state directory: it holds letter\.txt/);
     assert.deepEqual(readdirSync(path), ["letter.txt"]);
     rmSync(join(path, "letter.txt"));
 

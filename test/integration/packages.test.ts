@@ -3,7 +3,8 @@
  * that checks declarations too, and run, Kafka in and MongoDB out, with every Node that is supported.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -31,6 +32,8 @@ const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const GUIDE = join(ROOT, "docs", "guides", "first-stream.ts");
 const SENDER = join(ROOT, "docs", "guides", "send-clicks.ts");
 const PACKAGES = ["beam", "connectors/kafka", "connectors/mongodb", "connectors/gcs", "connectors/files"];
+/** As the guides say. */
+const GUIDE_LINES_MAX = 40;
 const OTHER_NODES = ["22", "24"];
 const INSTALL_TIMEOUT_MS = 600_000;
 const RUN_TIMEOUT_MS = 120_000;
@@ -143,30 +146,75 @@ describe("packages", function () {
     );
   });
 
+  it("have a guide whose program is no longer than it says", () => {
+    const lines = readFileSync(GUIDE, "utf8").trimEnd().split("\n");
+    assert.ok(lines.length <= GUIDE_LINES_MAX, `${lines.length} lines`);
+  });
+
   for (const node of [undefined, ...OTHER_NODES]) {
-    it(`run a durable stream from Kafka to MongoDB on ${node === undefined ? "this Node" : `Node ${node}`}`, async () => {
+    const name = node === undefined ? "this Node" : `Node ${node}`;
+
+    it(`run a durable stream from Kafka to MongoDB on ${name}`, async () => {
       const program = node === undefined ? process.execPath : await findNode(node);
-      await runGuide(program, { STATE_DIR: join(folder, `state-${node ?? "this"}`) });
+      const directory = join(folder, `state-${node ?? "this"}`);
+      await runGuide(program, [`--state_dir=${directory}`]);
+      assert.ok(readdirSync(directory).some((file) => file.startsWith("log-")));
+    });
+
+    it(`run the same stream on Prism on ${name}, with its workers in the same process`, async function () {
+      const prism = await prismFor(this);
+      try {
+        const program = node === undefined ? process.execPath : await findNode(node);
+        await runGuide(program, [`--job_endpoint=${prism.endpoint}`]);
+      } finally {
+        await prism.stop();
+      }
     });
   }
 
-  it("run the same stream on Prism, with its workers in the same process", async function () {
+  it("run the same stream on Prism with a pool of workers, which is the same program", async function () {
+    const prism = await prismFor(this);
+    const kafkaAndMongo = { ...process.env, KAFKA: kafka.bootstrap(), MONGODB: mongodb.uri() };
+    const pool = spawn(process.execPath, [join(folder, "out", "stream.js"), "--worker_pool=127.0.0.1:0"], {
+      cwd: folder,
+      env: kafkaAndMongo,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const [endpoint] = await once(pool.stdout, "data");
+      await runGuide(process.execPath, [
+        `--job_endpoint=${prism.endpoint}`,
+        "--environment_type=EXTERNAL",
+        `--environment_config=${String(endpoint).trim()}`,
+      ]);
+    } finally {
+      pool.kill("SIGTERM");
+      await prism.stop();
+    }
+    const [code] = pool.exitCode === null ? await once(pool, "exit") : [pool.exitCode];
+    assert.equal(code, 0);
+  });
+
+  it("refuse wrong arguments of such a program in one line, and show those there are", async () => {
+    const refused = await run(process.execPath, [join(folder, "out", "stream.js"), "--runner=portable"], {
+      cwd: folder,
+    }).catch((error) => error);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /^--runner=portable needs --job_endpoint=HOST:PORT\n\n {2}--runner=/);
+  });
+
+  async function prismFor(test: Mocha.Context) {
     try {
       await findPrism();
     } catch (error) {
       if (!(error instanceof RequirementMissing)) throw error;
-      skipBecause(this, error.message);
+      skipBecause(test, error.message);
     }
-    const prism = await startPrism();
-    try {
-      await runGuide(process.execPath, { JOB_ENDPOINT: prism.endpoint });
-    } finally {
-      await prism.stop();
-    }
-  });
+    return startPrism();
+  }
 
   /** Sends clicks, runs the guide's program over them, and looks at its documents. */
-  async function runGuide(node: string, settings: Readonly<Record<string, string>>): Promise<void> {
+  async function runGuide(node: string, args: readonly string[]): Promise<void> {
     const peer = await KafkaPeer.open(kafka.bootstrap());
     const topic = await peer.createTopic("clicks", 2);
     // Of one minute, the last that is over.
@@ -179,7 +227,7 @@ describe("packages", function () {
     await peer.producer.send({ topic, messages });
     await peer.close();
     const database = uniqueName("packages");
-    await run(node, [join(folder, "out", "stream.js")], {
+    await run(node, [join(folder, "out", "stream.js"), ...args], {
       cwd: folder,
       timeout: RUN_TIMEOUT_MS,
       env: {
@@ -189,18 +237,20 @@ describe("packages", function () {
         MONGODB: mongodb.uri(),
         DATABASE: database,
         BOUNDED: "yes",
-        ...settings,
       },
     });
     const mongo = await MongoClient.connect(mongodb.uri());
     try {
       const found = await mongo.db(database).collection("minutes").find().sort({ _id: 1 }).toArray();
       assert.deepEqual(
-        found.map(({ user, clicks }) => [user, clicks]),
+        found,
         [
           ["ann", 2],
           ["bob", 1],
-        ],
+        ].map(([user, clicks]) => {
+          const until = new Date(minute + 59_999);
+          return { _id: { user, until }, user, until, clicks };
+        }),
       );
     } finally {
       await mongo.close();

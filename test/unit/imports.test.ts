@@ -59,10 +59,11 @@ const TABLE: Readonly<Record<string, Layer>> = {
     folders: ["beam/model", "beam/sdk", "beam/store", "beam/runners", "beam/harness"],
     packages: [],
   },
+  "beam/runners/run_program.ts": { folders: ["beam/sdk", "beam/runners", "beam/harness"], packages: [] },
   "beam/only_copy.ts": { folders: [], packages: [] },
   // The entries of the library: what package.json exports.
   "beam/index.ts": { folders: ["beam/only_copy.js", "beam/model", "beam/sdk", "beam/runners"], packages: [] },
-  "beam/io.ts": { folders: ["beam/only_copy.js", "beam/platform", "beam/store"], packages: [] },
+  "beam/io.ts": { folders: ["beam/only_copy.js", "beam/platform", "beam/sdk", "beam/store"], packages: [] },
   "beam/direct.ts": {
     folders: ["beam/only_copy.js", "beam/platform", "beam/sdk", "beam/engine", "beam/store", "beam/runners"],
     packages: [],

@@ -30,6 +30,8 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   #isCleared = false;
   /** Changed by this element, and so small that it is stored whole. */
   #isWhole = false;
+  /** All that this element added can wait. */
+  #canWait = true;
   /** What this element added, encoded. */
   readonly #added = new ByteWriter(256);
 
@@ -45,6 +47,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     this.#isLoaded = false;
     this.#isCleared = false;
     this.#isWhole = false;
+    this.#canWait = true;
     this.#added.reset();
   }
 
@@ -53,12 +56,13 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     return this.#value!;
   }
 
-  add(change: C): void {
+  add(change: C, canWait = false): void {
     this.log.apply(this.read(), change);
     if (this.#storedBytes === 0 || this.#storedBytes < this.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }
+    this.#canWait &&= canWait;
     this.log.changeCoder.encode(change, this.#added, "nested");
     this.#changes++;
   }
@@ -92,7 +96,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
         this.#state.remember(this.number, undefined, 0);
       }
     } else {
-      this.#state.append(this.number, this.#added);
+      this.#state.append(this.number, this.#added, this.#canWait);
       this.#storedBytes += this.#added.length;
     }
     this.#added.reset();

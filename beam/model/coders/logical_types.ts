@@ -2,6 +2,7 @@
  * Logical types of rows: what they look like in memory.
  *
  *     millis_instant                     TimestampMs
+ *     int53 (of this SDK alone)          number: a whole one that a double holds exactly
  *     decimal                            Decimal
  *     fixed_char, fixed_bytes            text or bytes, padded to the length with blanks or zeros
  *     var_char, var_bytes                text or bytes, up to the length
@@ -16,15 +17,20 @@ import type { FieldCodec } from "./coder.js";
 import { DecimalCodec } from "./decimal.js";
 import { readInstant, writeInstant } from "./instant.js";
 import type { LogicalFieldType } from "./schema.js";
+import { VarintCoder } from "./varint_coder.js";
 import { wrongType } from "./wrong_type.js";
 
 const PREFIX = "beam:logical_type:";
+export const MILLIS_INSTANT_URN = `${PREFIX}millis_instant:v1`;
+export const INT53_URN = "beam:ts:logical_type:int53:v1";
 
 /** The codec of a logical type, given that of its representation. */
 export function logicalTypeCodec(type: LogicalFieldType, representation: FieldCodec<any>): FieldCodec<any> {
   switch (type.urn) {
-    case `${PREFIX}millis_instant:v1`:
+    case MILLIS_INSTANT_URN:
       return new InstantCodec();
+    case INT53_URN:
+      return VarintCoder.INSTANCE;
     case `${PREFIX}decimal:v1`:
       return new DecimalCodec();
     case `${PREFIX}fixed_char:v1`:

@@ -17,6 +17,7 @@ export type AtomicKind =
   | "boolean"
   | "bytes";
 
+/** The type of a field, and whether it may be null. */
 export type FieldType = { readonly nullable?: boolean } & (
   | { readonly kind: AtomicKind }
   | { readonly kind: "array" | "iterable"; readonly element: FieldType }
@@ -34,6 +35,7 @@ export interface LogicalFieldType {
   readonly argument?: number;
 }
 
+/** A field of a row. */
 export interface Field {
   readonly name: string;
   readonly type: FieldType;

@@ -105,9 +105,7 @@ export class DirectRun implements PipelineRun {
     const fused = fuse(protoOf(pipeline), { cutsBeforeStableInput: isDurable });
     const isScripted = fused.stages.some(({ kind }) => kind === "scripted");
     if (isScripted && isDurable) {
-      throw new UnsupportedPipelineError(
-        "a test stream has no place to go on from: run it without a durable store",
-      );
+      throw new UnsupportedPipelineError("a test stream cannot be resumed: run it without a durable store");
     }
     const identity = isDurable ? resumeGraph(fused, this.store) : undefined;
     const tables = isDurable ? [COUNTERS_TABLE, EARLIER_COUNTERS_TABLE] : [];

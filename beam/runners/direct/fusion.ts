@@ -10,6 +10,8 @@
  */
 
 import { doFnOf, elementInputs, mainInput, parDoPayload } from "../../exec/do_fn_operator.js";
+import { operatorTraits } from "../../exec/operator.js";
+import "../../exec/standard_operators.js";
 import { topologicalOrder } from "../../exec/topological_order.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { CoderUrn } from "../../model/coders/urns.js";
@@ -22,6 +24,7 @@ import {
   COLLECT_SIDE_INPUT_URN,
   type CollectPayload,
 } from "./await_side_inputs.js";
+import "./direct_operators.js";
 import { checkGroupable, firesForEveryElement } from "./group_by_key.js";
 import { liftCombines } from "./lift_combines.js";
 
@@ -175,7 +178,7 @@ function holdsWatermark(transform: runnerApi.PTransform, components: runnerApi.C
 
 function emitsLast(transform: runnerApi.PTransform): boolean {
   const { urn } = transform.spec!;
-  if (urn === urns.combinePrecombine) return true;
+  if (operatorTraits(urn)?.emitsLast) return true;
   if (urn !== urns.parDo || Object.keys(transform.outputs).length === 0) return false;
   try {
     return doFnOf(parDoPayload(transform)).finishBundle !== undefined;
@@ -235,18 +238,10 @@ function check(transform: runnerApi.PTransform, components: runnerApi.Components
       return;
     }
     case urns.impulse:
-    case urns.flatten:
-    case urns.combinePrecombine:
-    case urns.combineMergeAccumulators:
-    case urns.combineExtractOutputs:
-    case urns.reshuffle:
     case urns.testStream:
-    case urns.sdfPair:
-    case urns.sdfSplitAndSize:
-    case urns.sdfProcess:
-    case AWAIT_SIDE_INPUTS_URN:
       return;
     default:
+      if (operatorTraits(urn) !== undefined) return;
       throw new UnsupportedPipelineError(
         `${name}: the direct runner does not run ${urn === "" ? "a transform without URN" : urn}`,
       );

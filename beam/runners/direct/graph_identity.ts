@@ -25,7 +25,7 @@ export class IncompatibleGraphError extends Error {
   constructor(differences: readonly string[]) {
     super(
       `the state belongs to another pipeline: ${differences[0]}${more(differences.length - 1)}. ` +
-        "Run the pipeline that wrote it, or begin anew with an empty directory",
+        "Run the pipeline that wrote it, or start with an empty directory",
     );
   }
 }
@@ -37,7 +37,7 @@ export class EndedStateError extends Error {
   constructor() {
     super(
       "the state was written by an earlier version, which kept no offsets at the end of a bounded run or a drain: " +
-        "there is nothing to go on from. Begin anew with an empty directory",
+        "there is nothing to continue from. Start with an empty directory",
     );
   }
 }

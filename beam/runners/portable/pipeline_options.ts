@@ -4,6 +4,7 @@
  */
 import { Struct } from "./job_api.js";
 
+/** The value of a pipeline option. */
 export type PipelineOption = string | number | boolean | readonly string[];
 /** By name, in snake_case. */
 export type PipelineOptions = Readonly<Record<string, PipelineOption | undefined>>;

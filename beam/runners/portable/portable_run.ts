@@ -9,6 +9,7 @@ import type { Pipeline } from "../../sdk/collection.js";
 import { protoOf } from "../../sdk/collection.js";
 import type { PipelineRun, StageWatermark, StopMode } from "../../sdk/pipeline_run.js";
 import { type WorkerEnvironment, withEnvironment } from "./environments.js";
+import { withoutGroupsOfOne } from "./groups_of_one.js";
 import { jobApi } from "./job_api.js";
 import { JobMessages, type RunnerLog } from "./job_messages.js";
 import { JobMetrics } from "./job_metrics.js";
@@ -74,7 +75,7 @@ async function runProto(pipeline: runnerApi.Pipeline, options: PortableRunnerOpt
   const service = new JobService(jobEndpoint);
   try {
     await service.reach();
-    const proto = withEnvironment(pipeline, environment);
+    const proto = withoutGroupsOfOne(withEnvironment(pipeline, environment));
     const prepared = await service.prepare(
       proto,
       optionsToStruct({ job_name: jobName, ...pipelineOptions }),

@@ -58,7 +58,7 @@ export class PreconditionFailedError extends Error {
   override readonly name = "PreconditionFailedError";
 
   constructor(path: string, name: string) {
-    super(`${path}/${name} was written by somebody else meanwhile`);
+    super(`${path}/${name} was written by another process in the meantime`);
   }
 }
 

@@ -4,9 +4,10 @@ import type { KV } from "../../../beam/model/kv.js";
 import { GLOBAL_WINDOW_MAX } from "../../../beam/model/timestamps.js";
 import type { Trigger } from "../../../beam/model/triggers.js";
 import { fixedWindows, slidingWindows } from "../../../beam/model/window_fns.js";
-import { coGroupByKey } from "../../../beam/sdk/co_group_by_key.js";
+import { coGroupByKey, coGroupTagged } from "../../../beam/sdk/co_group_by_key.js";
 import { type Collection, groupByKey, parDo, type Windowing, windowInto } from "../../../beam/sdk/graph.js";
-import { doFn, doFnWith, keyedInts } from "../../unit/beam/runners/small_graphs.js";
+import { valueState } from "../../../beam/sdk/state.js";
+import { doFn, doFnWith, keyedInts, stateful, strings } from "../../unit/beam/runners/small_graphs.js";
 import type { ConformancePipeline } from "../conformance_pipeline.js";
 import { type Keyed, keyedNumbers, keyedStream, S } from "./keyed_numbers.js";
 
@@ -299,6 +300,43 @@ export const coGroupsAsElementsCome: ConformancePipeline = {
       { value: "a: x 1; y ", timestamp: 5 * S },
       { value: "a: x ; y 12", timestamp: 6 * S },
       { value: "a: x 3; y ", timestamp: 7 * S },
+    ]);
+  },
+};
+
+const tellSoFar = stateful(
+  "conformance:dofn:tell_so_far:v1",
+  { state: { soFar: valueState(strings) }, timers: {} },
+  ({ key, value: pane }: KV<string, Iterable<{ tag: string; value: number }>>, { state, emit }) => {
+    for (const { tag, value } of pane) {
+      const soFar = `${state.soFar.read() ?? `${key}:`} ${tag} ${value}`;
+      state.soFar.write(soFar);
+      emit.main(soFar);
+    }
+  },
+  {},
+);
+
+export const coGroupsInFrontOfState: ConformancePipeline = {
+  feature: "CoGroupByKey of streams in front of a stateful DoFn, a pane for every element",
+  build(graph) {
+    const windowing: Windowing = { trigger: everyElement, outputTime: "EARLIEST_IN_PANE" };
+    const stream = keyedStream(graph)
+      .add([{ key: "a", value: 1 }, 5 * S], [{ key: "b", value: 2 }, 5 * S])
+      .advanceWatermarkTo(6 * S)
+      .add([{ key: "a", value: 12 }, 6 * S])
+      .advanceWatermarkTo(7 * S)
+      .add([{ key: "a", value: 3 }, 7 * S]);
+    const { x, y } = parDo("TwoSides", stream.read(), twoSides);
+    const joined = coGroupTagged("Join", {
+      x: windowInto("Window X", x, windowing),
+      y: windowInto("Window Y", y, windowing),
+    });
+    graph.expectElements(parDo("TellSoFar", joined, tellSoFar).main, [
+      { value: "a: x 1", timestamp: 5 * S },
+      { value: "b: x 2", timestamp: 5 * S },
+      { value: "a: x 1 y 12", timestamp: 6 * S },
+      { value: "a: x 1 y 12 x 3", timestamp: 7 * S },
     ]);
   },
 };

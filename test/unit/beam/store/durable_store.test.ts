@@ -136,7 +136,7 @@ describe("DurableStore", () => {
 
   it("refuses a directory of somebody else, and leaves it as it is", async () => {
     writeFileSync(join(path, "photo.jpg"), "…");
-    await assert.rejects(open(), /no state directory: it holds photo\.jpg/);
+    await assert.rejects(open(), /not a state directory: it holds photo\.jpg/);
     assert.deepEqual(readdirSync(path), ["photo.jpg"]);
   });
 
