@@ -21,7 +21,9 @@ export interface ProgramOptions {
   readonly argv?: readonly string[];
 }
 
-const USAGE = `  --runner=direct|portable    in this process, or on Prism, Flink, …; default: direct
+const USAGE = `Usage: node PROGRAM [flags]
+
+  --runner=direct|portable    in this process, or on Prism, Flink, …; default: direct
   --state_dir=DIR             direct: keeps the state in this directory
   --job_endpoint=HOST:PORT    portable: the runner's job service
   --job_name=NAME             portable: what the job is called
