@@ -26,12 +26,14 @@ import {
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
 import { PRODUCE_SETTINGS } from "./commands/load_options.js";
+import { turnOffPretenuring } from "./pretenuring.js";
 import { logOutput } from "./report/standard_output.js";
 import { DATAFLOW_SETTINGS } from "./settings/dataflow_settings.js";
 import { FILE_SETTINGS, withEnd } from "./settings/file_settings.js";
 import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./settings/options.js";
 import { RUNNER_SETTINGS } from "./settings/runner_options.js";
 
+turnOffPretenuring();
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
     sayNow(explainBug(error));

@@ -25,6 +25,8 @@ export class CorruptBytesError extends Error {
 /** A growing buffer with a write position. */
 export class ByteWriter {
   buffer: Buffer;
+  /** The same memory, for whoever copies, compares or hashes many bytes. Behind `length` anything may stand. */
+  words: Uint32Array;
   /** Number of bytes written. */
   length = 0;
   /** A hash of the first `hashedLength` bytes, kept for whoever looks this writer's bytes up; -1: none. */
@@ -32,7 +34,16 @@ export class ByteWriter {
   hashedLength = -1;
 
   constructor(capacity = INITIAL_CAPACITY) {
-    this.buffer = Buffer.allocUnsafeSlow(capacity);
+    this.buffer = wholeWords(capacity);
+    this.words = wordsOf(this.buffer);
+  }
+
+  /** Gives memory of more than `capacity` bytes back, and forgets what was written. */
+  shrink(capacity: number): void {
+    this.reset();
+    if (this.buffer.length <= capacity) return;
+    this.buffer = wholeWords(INITIAL_CAPACITY);
+    this.words = wordsOf(this.buffer);
   }
 
   /** Forgets what was written; keeps the memory. */
@@ -45,9 +56,10 @@ export class ByteWriter {
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const grown = wholeWords(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.length);
     this.buffer = grown;
+    this.words = wordsOf(grown);
   }
 
   writeByte(byte: number): void {
@@ -223,6 +235,14 @@ export class ByteWriter {
   toBytes(): Buffer {
     return Buffer.from(this.view());
   }
+}
+
+function wholeWords(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow((bytes + 3) & ~3);
+}
+
+function wordsOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length >>> 2);
 }
 
 /** A read position over `buffer[position, limit)`. Reading past `limit` throws CorruptBytesError. */

@@ -103,12 +103,17 @@ export interface Changelog<V, C> {
 /** What is stored up to the reader's limit, and about how many changes it took. */
 export function readChangelog<V, C>(log: Changelog<V, C>, input: ByteReader): { value: V; changes: number } {
   const value = log.coder.decode(input, "nested");
-  let changes = log.sizeOf(value);
+  return { value, changes: log.sizeOf(value) + applyChanges(log, value, input) };
+}
+
+/** Applies the changes up to the reader's limit, and tells how many there were. */
+export function applyChanges<V, C>(log: Changelog<V, C>, value: V, input: ByteReader): number {
+  let changes = 0;
   while (input.remaining > 0) {
     log.apply(value, log.changeCoder.decode(input, "nested"));
     changes++;
   }
-  return { value, changes };
+  return changes;
 }
 
 /** Inputs of a CombineFn, folded to one accumulator as they come. */

@@ -5,6 +5,7 @@
  */
 import { committedWatermarks, stagesWithWork } from "../../engine/progress.js";
 import { parDoPayload } from "../../exec/do_fn_operator.js";
+import { timedCellOf } from "../../exec/timed_cell.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { oldestReadable } from "../../model/coders/registry.js";
@@ -12,7 +13,7 @@ import { urns } from "../../model/urns.js";
 import { CHANGELOG_URN } from "../../sdk/state_proto.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
-import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js";
+import { IDENTITY_TABLE, stateTableName, timedStateTableName, timerTableName } from "./table_names.js";
 
 /** By a name for a person, what it is: a coder, a time domain, the configuration of a read. */
 export type GraphIdentity = Readonly<Record<string, string>>;
@@ -137,8 +138,20 @@ function addTransform(
   if (stage.kind === "splittable" && urn === urns.sdfProcess) {
     identity[`source ${name}`] = sourceSignature(doFn!);
   }
+  const timed = timedCellOf(
+    Object.entries(stateSpecs).map(([name, { spec }]) => ({
+      name,
+      isMultimap: spec.oneofKind === "mapSpec",
+    })),
+    Object.entries(timerFamilySpecs).map(([name, { timeDomain }]) => ({
+      name,
+      isEventTime: timeDomain === runnerApi.TimeDomain_Enum.EVENT_TIME,
+    })),
+  );
   for (const [cell, { spec }] of Object.entries(stateSpecs)) {
-    identity[stateTableName(name, cell)] = stateSignature(spec, components);
+    const isTimed = cell === timed?.cell;
+    const table = isTimed ? timedStateTableName(name, cell, timed.family) : stateTableName(name, cell);
+    identity[table] = stateSignature(spec, components);
   }
   for (const [family, { timeDomain, timerFamilyCoderId }] of Object.entries(timerFamilySpecs)) {
     const domain = runnerApi.TimeDomain_Enum[timeDomain];
