@@ -9,7 +9,7 @@ import type { WorkerEnvironment } from "./portable/environments.js";
 import type { PipelineOptions } from "./portable/pipeline_options.js";
 import { type RunnerOptions, runPipeline } from "./run_pipeline.js";
 
-/** What holds where the command line says nothing. */
+/** Defaults for what the command line leaves out. */
 export interface ProgramOptions {
   /** Keeps the state on the direct runner. Without it, and without `--state_dir`, state is in memory. */
   readonly stateDir?: string;
