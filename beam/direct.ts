@@ -18,6 +18,7 @@ export {
   type TimerCount,
 } from "./runners/direct/direct_runner.js";
 export { IncompatibleGraphError, recordedIdentity, recordedTopic } from "./runners/direct/graph_identity.js";
+export { StoredCellReader, type StoredValue } from "./runners/direct/stored_cell.js";
 export { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, IDENTITY_TABLE } from "./runners/direct/table_names.js";
 export type { CounterSource, PipelineRun, StageWatermark, StopMode } from "./sdk/pipeline_run.js";
 export type { ByteTable } from "./store/byte_table.js";

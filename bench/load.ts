@@ -6,16 +6,14 @@ import { Kafka, logLevel } from "kafkajs";
 import { produce } from "../producers/producer.js";
 import { completeShares, messagesPerOrder } from "../producers/shares.js";
 import { createMissingTopics } from "../producers/topics.js";
-import { FRAMED_SCHEMA_IDS, type LoadInput, type LoadResult, SHARES } from "./load_input.js";
-
-/** A fixed date: the same seed gives the same bytes on any day. */
-const START_MS = Date.parse("2026-01-01T00:00:00Z");
+import { BENCH_START_MS, FRAMED_SCHEMA_IDS, type LoadInput, type LoadResult, SHARES } from "./load_input.js";
 
 const input = JSON.parse(process.argv[2] ?? "{}") as LoadInput;
 process.stdout.write(`${JSON.stringify(await load(input))}\n`);
 
 async function load(input: LoadInput): Promise<LoadResult> {
   const { brokers, topics, events, seed, eventRatePerSecond, timeoutMs, outOfOrdernessMs } = input;
+  const { shares = SHARES, compression = "none" } = input;
   const kafka = { clientId: "bench-load", brokers: [...brokers], logLevel: logLevel.NOTHING };
   const startMs = performance.now();
   await createMissingTopics(new Kafka(kafka), [topics.orders, topics.payments], input.partitions);
@@ -24,11 +22,12 @@ async function load(input: LoadInput): Promise<LoadResult> {
     topics,
     which: "all",
     seed,
-    count: Math.round(events / messagesPerOrder(completeShares(SHARES), "all")),
+    count: Math.round(events / messagesPerOrder(completeShares(shares), "all")),
     rate: 0,
-    startMs: START_MS,
+    startMs: BENCH_START_MS,
     eventRatePerSecond,
-    shares: SHARES,
+    shares,
+    compression,
     timeoutMs,
     outOfOrdernessMs,
     ...(input.isFramed && { valueFormat: { name: "confluent", schemaIds: FRAMED_SCHEMA_IDS } }),

@@ -143,7 +143,7 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_expiry_lag_seconds",
     type: "gauge",
-    help: "How far the join's event time is behind the clock, beyond the disorder that is allowed for: so much later than it should an order is reported as unpaid.",
+    help: "How far the join's event time is behind the clock, beyond the disorder that is allowed for: an unpaid order is reported this much later than it should be.",
     labels: [],
     values: ({ joinWatermarkMs, atMs, outOfOrdernessMs }) => {
       const gap = gapMs(joinWatermarkMs, atMs);
@@ -153,7 +153,7 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_stage_elements_total",
     type: "counter",
-    help: "Elements that a stage has taken, since the start.",
+    help: "Elements that a stage has processed since the start.",
     labels: ["stage"],
     values: ofStages(({ elementsIn }) => elementsIn),
   },
@@ -181,21 +181,21 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_flushing_seconds_total",
     type: "counter",
-    help: "Time that a stage waited for what it had sent to a database.",
+    help: "Time that a stage waited for a database to answer.",
     labels: ["stage"],
     values: ofStages(({ flushingMs }) => seconds(flushingMs)),
   },
   {
     name: "ops_backpressured_seconds_total",
     type: "counter",
-    help: "Time that a stage had something to do and had to wait for those behind it.",
+    help: "Time that a stage had work to do but waited for later stages.",
     labels: ["stage"],
     values: ofStages(({ blockedMs }) => seconds(blockedMs)),
   },
   {
     name: "ops_commits_total",
     type: "counter",
-    help: "Commits, since the start.",
+    help: "Commits since the start.",
     labels: [],
     values: ({ commits }) => (commits === undefined ? [] : [[commits.count]]),
   },
@@ -223,14 +223,14 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_checkpoints_total",
     type: "counter",
-    help: "Checkpoints carried away since the start.",
+    help: "Checkpoints uploaded since the start.",
     labels: [],
     values: ({ checkpoints }) => (checkpoints === undefined ? [] : [[checkpoints.length]]),
   },
   {
     name: "ops_checkpoint_duration_seconds",
     type: "gauge",
-    help: "What the last checkpoint took.",
+    help: "Time that the last checkpoint took.",
     labels: [],
     values: ({ checkpoints }) => known([[checkpoints?.at(-1) && seconds(checkpoints.at(-1)!.durationMs)]]),
   },
@@ -259,7 +259,7 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_problems",
     type: "gauge",
-    help: "What is wrong right now, by who has it.",
+    help: "Current problems, by component.",
     labels: ["component"],
     values: ({ problems }) => problems.map(({ component }): Value => [1, { component }]),
   },
@@ -273,7 +273,7 @@ export const METRICS: readonly MetricDefinition[] = [
   {
     name: "ops_run_up",
     type: "gauge",
-    help: "1: the pipeline runs; 0: it starts, or has ended.",
+    help: "1: the pipeline runs; 0: it is starting, or has ended.",
     labels: [],
     values: ({ phase }) => [[phase === "running" ? 1 : 0]],
   },

@@ -48,7 +48,7 @@ export interface Observation {
   /** What it is about, or what it failed with. */
   readonly doing: string;
   readonly runner: string;
-  /** False: the runner tells no figures while the job runs, and none of the zeros below means anything. */
+  /** False: the runner reports no figures while the job runs, and none of the zeros below means anything. */
   readonly tellsFigures: boolean;
   /** Of this run. */
   readonly run: Tally;

@@ -57,7 +57,7 @@ export function stateOf(observation: Observation, recent: Recent): State {
   if (!observation.tellsFigures) {
     return {
       level: "healthy",
-      sentence: `running on ${runner}, which tells no figures while a job runs`,
+      sentence: `running on ${runner}, which reports no figures while a job runs`,
       others: [],
     };
   }
@@ -96,7 +96,7 @@ function expiryHeld(observation: Observation, recent: Recent): Finding[] {
     const look = gapMs(observation.lookWatermarkMs, atMs);
     const cause =
       look !== undefined && look - outOfOrdernessMs > behindMs - HELD_AFTER_MS
-        ? ": the look for new partitions is overdue, for Kafka does not answer it"
+        ? ": the search for new partitions is overdue, because Kafka does not answer"
         : inFront(observation) || limitText(observation, recent);
     return [{ level: "attention", text: `expiry is ${duration(behindMs)} behind${cause}` }];
   }

@@ -26,12 +26,14 @@ import {
 import { EXIT_CODES_TEXT, EXIT_FAILED, EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import { giveSignalsBack, sayNow } from "./commands/interrupts.js";
 import { PRODUCE_SETTINGS } from "./commands/load_options.js";
+import { turnOffPretenuring } from "./pretenuring.js";
 import { logOutput } from "./report/standard_output.js";
 import { DATAFLOW_SETTINGS } from "./settings/dataflow_settings.js";
 import { FILE_SETTINGS, withEnd } from "./settings/file_settings.js";
 import { checkTogether, RUN_SETTINGS, withOffsetReset } from "./settings/options.js";
 import { RUNNER_SETTINGS } from "./settings/runner_options.js";
 
+turnOffPretenuring();
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
     sayNow(explainBug(error));
@@ -75,7 +77,9 @@ define(program.command("run").description("read, join and write until stopped, o
 });
 
 define(
-  program.command("check").description("try all that run would use, and say what works and what does not"),
+  program
+    .command("check")
+    .description("test everything that run would use, and say what works and what does not"),
   {
     table: CHECK_SETTINGS,
     together: checkTogether,
@@ -83,7 +87,7 @@ define(
   },
 );
 
-define(program.command("produce").description("send made-up orders and payments to Kafka"), {
+define(program.command("produce").description("send generated orders and payments to Kafka"), {
   table: PRODUCE_SETTINGS,
   examples: ["produce all --rate=500", "produce orders --count=1000 --seed=7"],
   together: checkTogether,
@@ -112,7 +116,7 @@ define(
   },
 );
 
-define(program.command("explain").description("why an order is or is not paired"), {
+define(program.command("explain").description("say why an order is or is not paired"), {
   table: EXPLAIN_SETTINGS,
   examples: [
     "explain o-4711 --page=http://127.0.0.1:4040",
@@ -140,7 +144,9 @@ define(program.command("unmatched").description("list the events that found no p
 });
 
 define(
-  program.command("dead-letters").description("show, export and replay what could not take part in the join"),
+  program
+    .command("dead-letters")
+    .description("list, export and replay records that could not take part in the join"),
   {
     table: DEAD_LETTER_SETTINGS,
     examples: [
@@ -165,14 +171,16 @@ define(program.command("export").description("write the collections to files"), 
     (await import("./commands/export_collections.js")).exportCollections(settings),
 });
 
-define(program.command("checkpoints").description("show the checkpoints that a run can be restored from"), {
+define(program.command("checkpoints").description("list the checkpoints that a run can be restored from"), {
   table: CHECKPOINTS_SETTINGS,
   choices: CHECKPOINTS_CHOICES,
   action: async ({ settings }) => (await import("./commands/checkpoints.js")).listCheckpoints(settings),
 });
 
 define(
-  program.command("state").description("show what a state directory holds, or export it as JSON lines"),
+  program
+    .command("state")
+    .description("show the contents of a state directory, or export them as JSON lines"),
   {
     table: STATE_COMMAND_SETTINGS,
     examples: ["state inspect --state_dir=/var/lib/orders", "state export --state_dir=/var/lib/orders"],
@@ -189,7 +197,7 @@ define(program.command("jobs").description("show, drain and cancel jobs on Googl
   action: async ({ settings }, what, job) => (await import("./commands/jobs.js")).jobs(settings, what, job),
 });
 
-define(program.command("services").description("start Kafka and MongoDB in the background, or end them"), {
+define(program.command("services").description("start Kafka and MongoDB in the background, or stop them"), {
   table: {},
   choices: SERVICE_CHOICES,
   action: async ({ environment }, what) =>

@@ -5,6 +5,7 @@ import { runWorkerProcess } from "@order-payment-stream/beam/worker";
 
 import { EXIT_WRONG_SETTINGS } from "./commands/exit_codes.js";
 import "./graph.js";
+import { turnOffPretenuring } from "./pretenuring.js";
 import { logOutput } from "./report/standard_output.js";
 import { REFERABLE } from "./settings/dataflow_settings.js";
 import { resolveSecrets } from "./settings/secret_references.js";
@@ -32,6 +33,7 @@ Examples:
 
 Exit codes: 0 ended by a signal; 1 failed; 2 wrong usage.
 `;
+turnOffPretenuring();
 const words = process.argv.slice(2);
 if (words.length === 0 || words.some((word) => word === "-h" || word === "--help" || word === "help")) {
   (words.length === 0 ? process.stderr : process.stdout).write(HELP);

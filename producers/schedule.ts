@@ -91,7 +91,7 @@ export function schedule(options: ScheduleOptions, nowMs: number): Schedule {
 /** The day ends where delayed payments of its last orders have come and nothing waits for anything any more. */
 function backfill(options: ScheduleOptions, nowMs: number): Schedule {
   const { count, startMs, eventRatePerSecond } = options;
-  if (count === Number.POSITIVE_INFINITY) throw new RangeError("a backfill has an end: say how many orders");
+  if (count === Number.POSITIVE_INFINITY) throw new RangeError("a backfill needs a number of orders");
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const outOfOrdernessMs = options.outOfOrdernessMs ?? DEFAULT_OUT_OF_ORDERNESS_MS;
   const pace = eventRatePerSecond ?? Math.max(1, count) / (DAY_MS / 1000);

@@ -146,7 +146,7 @@ async function findOrStart(
     const address = kind.addressOf(port);
     try {
       await kind.probe(address, PROBE_TIMEOUT_MS);
-      log(`found on 127.0.0.1:${port}; it is not ours and will be left alone`);
+      log(`found on 127.0.0.1:${port}; this project did not start it, and will leave it alone`);
       return { source: "listening", address };
     } catch {
       port = await freePort();
@@ -179,7 +179,7 @@ async function takeOwn(
       log(`found on 127.0.0.1:${record.port}, started by an earlier run (${who}); it will be left running`);
       return { source: "listening", address, ...(record.kind === "process" && { pid: record.pid }) };
     }
-    log(`the one of an earlier run (${who}) does not answer; ending it`);
+    log(`the one that an earlier run started (${who}) does not answer; ending it`);
   }
   if (record.kind === "process") await killMarked(record.pid, markOf(dataDir));
   else await stopContainer(record.engine, record.container);

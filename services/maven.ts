@@ -112,7 +112,7 @@ async function fill(folder: string, request: JarRequest): Promise<void> {
     request.signal?.throwIfAborted();
     if (isNotFound(error))
       throw new RequirementMissing(`Maven (mvn): not found. ${request.advice ?? ADVICE}`);
-    throw new RequirementMissing(`Maven could not get the jars of ${request.name}: ${mavenReason(error)}`);
+    throw new RequirementMissing(`Maven could not download ${request.name}: ${mavenReason(error)}`);
   }
   await request.build?.(partial);
   renameSync(partial, folder);

@@ -78,7 +78,7 @@ function tellSize(path: string, log: (line: string) => void): void {
   const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (bytes < WORTH_A_WORD_BYTES) return;
   log(
-    `its documents take ${(bytes / 2 ** 30).toFixed(1)} GiB at ${path}; drop what nobody needs, or remove the file`,
+    `its documents take ${(bytes / 2 ** 30).toFixed(1)} GiB at ${path}; drop the collections that nobody needs, or remove the file`,
   );
 }
 

@@ -70,7 +70,7 @@ export async function stopMarked(pid: number, mark: string, graceMs = STOP_GRACE
 export async function killMarked(pid: number, mark: string): Promise<void> {
   if (!isMarked(pid, mark)) return;
   signalQuietly(pid, "SIGKILL");
-  if (!(await untilGone(pid, STOP_GRACE_MS))) throw new Error(`process ${pid} does not end on SIGKILL`);
+  if (!(await untilGone(pid, STOP_GRACE_MS))) throw new Error(`process ${pid} does not end, even by SIGKILL`);
 }
 
 /** The last lines of a log file, for an error message. */

@@ -159,7 +159,7 @@ export class BundleProcessor {
       kvCoders: (pcollectionId) => {
         const coder = this.#coder(pcollectionId);
         if (!(coder instanceof KVCoder)) {
-          throw new Error(`${transform.uniqueName}: its input is no collection of KVs`);
+          throw new Error(`${transform.uniqueName}: its input is not a collection of KVs`);
         }
         return { key: coder.key, value: coder.value };
       },

@@ -83,6 +83,6 @@ export abstract class DoFnOperator<F extends AnyDoFn> extends Operator {
 /** An `async process` would let the bundle end before its work: a programmer error, and a loud one. */
 export function refusePromise(name: string, result: unknown): void {
   if (result !== undefined && typeof (result as { then?: unknown } | null)?.then === "function") {
-    throw new Error(`${name}: process must be synchronous; work that waits belongs into finishBundle`);
+    throw new Error(`${name}: process must be synchronous; work that waits belongs in finishBundle`);
   }
 }

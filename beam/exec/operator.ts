@@ -90,7 +90,7 @@ export abstract class Operator {
     _windows: Windows,
     _pane: PaneInfo,
   ): void {
-    throw new Error("this operator takes no parts of elements");
+    throw new Error("this operator accepts no parts of elements");
   }
   /** Gives away part of the splittable element that is being processed; undefined when there is nothing to give. */
   split(_fractionOfRemainder: number): ElementSplit | undefined {

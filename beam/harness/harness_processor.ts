@@ -155,7 +155,7 @@ export class HarnessProcessor implements ExecServices {
       const input = pcollections[mainInput(transform)]!;
       const coder = unwindowed(this.#coders.get(input.coderId));
       if (!(coder instanceof KVCoder)) {
-        throw new Error(`${transform.uniqueName}: its input is no collection of KVs`);
+        throw new Error(`${transform.uniqueName}: its input is not a collection of KVs`);
       }
       const strategy = windowingStrategies[input.windowingStrategyId]!;
       const isGlobal = strategy.windowFn?.urn === urns.globalWindows;

@@ -25,17 +25,30 @@ export class CorruptBytesError extends Error {
 /** A growing buffer with a write position. */
 export class ByteWriter {
   buffer: Buffer;
+  /**
+   * The same memory, for code that copies, compares or hashes many bytes. The bytes after `length` are undefined.
+   */
+  words: Uint32Array;
   /** Number of bytes written. */
   length = 0;
-  /** A hash of the first `hashedLength` bytes, kept for whoever looks this writer's bytes up; -1: none. */
+  /** A hash of the first `hashedLength` bytes, cached for look-ups by this writer's bytes; -1: none. */
   hash = 0;
   hashedLength = -1;
 
   constructor(capacity = INITIAL_CAPACITY) {
-    this.buffer = Buffer.allocUnsafeSlow(capacity);
+    this.buffer = wholeWords(capacity);
+    this.words = wordsOf(this.buffer);
   }
 
-  /** Forgets what was written; keeps the memory. */
+  /** Clears the writer, and frees memory beyond `capacity` bytes. */
+  shrink(capacity: number): void {
+    this.reset();
+    if (this.buffer.length <= capacity) return;
+    this.buffer = wholeWords(INITIAL_CAPACITY);
+    this.words = wordsOf(this.buffer);
+  }
+
+  /** Clears the writer, and keeps its memory. */
   reset(): void {
     this.length = 0;
     this.hashedLength = -1;
@@ -45,9 +58,10 @@ export class ByteWriter {
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const grown = wholeWords(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.length);
     this.buffer = grown;
+    this.words = wordsOf(grown);
   }
 
   writeByte(byte: number): void {
@@ -82,8 +96,8 @@ export class ByteWriter {
   }
 
   /**
-   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement,
-   * seven bits a byte, lowest first (negative values take ten bytes).
+   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement, seven bits
+   * per byte, lowest first (negative values take ten bytes).
    */
   writeVarint(value: number): void {
     this.reserve(10);
@@ -188,8 +202,8 @@ export class ByteWriter {
   }
 
   /**
-   * Opens a block whose byte length goes in front of it. Write the block, then call `endLengthPrefix` with the
-   * number returned. Blocks nest.
+   * Opens a block that is preceded by its length in bytes. Write the block, then call `endLengthPrefix` with the
+   * number returned. Blocks may be nested.
    */
   beginLengthPrefix(): number {
     this.writeByte(0);
@@ -219,10 +233,18 @@ export class ByteWriter {
     return this.buffer.subarray(0, this.length);
   }
 
-  /** What was written, as bytes of its own. */
+  /** What was written, as a copy. */
   toBytes(): Buffer {
     return Buffer.from(this.view());
   }
+}
+
+function wholeWords(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow((bytes + 3) & ~3);
+}
+
+function wordsOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length >>> 2);
 }
 
 /** A read position over `buffer[position, limit)`. Reading past `limit` throws CorruptBytesError. */
@@ -334,7 +356,7 @@ export class ByteReader {
     return this.buffer.readDoubleBE(this.skip(8));
   }
 
-  /** `count` UTF-8 bytes as text; throws when they are no UTF-8. */
+  /** `count` UTF-8 bytes as text; throws when they are not UTF-8. */
   readUtf8(count: number): string {
     const at = this.skip(count);
     const end = at + count;

@@ -25,7 +25,7 @@ interface TaggedValue {
   readonly value: unknown;
 }
 
-/** One value of a group that is not sorted: of which of the collections it is, and what it is. */
+/** A value of an unsorted group, with the name of the collection that it comes from. */
 export type Tagged<I extends Record<string, Collection<any>>> = {
   readonly [N in keyof I & string]: I[N] extends Collection<KV<any, infer V>>
     ? { readonly tag: N; readonly value: V }
@@ -39,8 +39,8 @@ type KeyOf<I> = I[keyof I] extends Collection<KV<infer K, any>> ? K : never;
 type Inputs = Record<string, Collection<KV<any, any>>>;
 
 /**
- * All inputs must have the same key coder and windowing. Panes are as the trigger of that windowing says; the default
- * trigger emits nothing in the global window before its input ends.
+ * All inputs must have the same key coder and windowing. The trigger of that windowing decides the panes; in the
+ * global window, the default trigger emits nothing before the input ends.
  */
 export function coGroupByKey<const I extends Inputs>(
   name: string,
@@ -61,9 +61,10 @@ export function coGroupByKey<const I extends Inputs>(
 }
 
 /**
- * As `coGroupByKey`, with the values of a pane as they came, each with the name of its collection. For a stateful DoFn
- * behind it that takes values one by one: nothing then lies between the group and the DoFn. It should not look at
- * `ctx.pane`: where each value is a pane of its own, a runner may be spared the group, and the panes are not counted.
+ * As `coGroupByKey`, but with the values of a pane in the order in which they arrived, each with the name of its
+ * collection. For a following stateful DoFn that takes values one by one: there is then no step between the group
+ * and the DoFn. That DoFn should not look at `ctx.pane`: where each value is a pane of its own, the group may be
+ * left out, and panes are not counted.
  */
 export function coGroupTagged<const I extends Inputs>(
   name: string,
@@ -77,7 +78,7 @@ export function coGroupTagged<const I extends Inputs>(
 function coderOfEach(name: string, inputs: Inputs): KVCoder<any, any>[] {
   return Object.entries(inputs).map(([input, collection]) => {
     const coder = coderOf(collection);
-    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is no collection of KVs`);
+    if (!(coder instanceof KVCoder)) throw new TypeError(`${name}: ${input} is not a collection of KVs`);
     return coder as KVCoder<any, any>;
   });
 }

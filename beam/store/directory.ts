@@ -8,7 +8,7 @@
  * - A file that `create` made, a `rename` and a `remove` survive a crash once `sync` of the directory has ended.
  * - From `lock` on, whatever changes something throws DirectoryLostError before it does, once the directory is no longer
  *   this process's.
- * - What is no regular file is refused, at once.
+ * - Anything but a regular file is refused at once.
  * - A failed operation throws the system's error, with its `code` (ENOSPC, EIO, …), and leaves no more behind than a
  *   torn tail.
  */
@@ -72,7 +72,7 @@ export type DirectoryLoss = "removed" | "replaced" | "unlocked";
 const LOSSES: Readonly<Record<DirectoryLoss, readonly [string, string]>> = {
   removed: [
     "it was removed or renamed",
-    "If it was renamed, give it its name back and start again; what was removed is lost, and a new start begins anew",
+    "If it was renamed, give it its name back and start again; what was removed is lost, and a new start begins without state",
   ],
   replaced: [
     "another one is in its place, or another file is its lock",
@@ -80,7 +80,7 @@ const LOSSES: Readonly<Record<DirectoryLoss, readonly [string, string]>> = {
   ],
   unlocked: [
     "its lock file was removed, so another process might write there too",
-    "What was committed is safe: start again, and keep from it whoever removes old files",
+    "What was committed is safe: start again, and exclude the directory from whatever removes old files",
   ],
 };
 

@@ -114,12 +114,12 @@ export class FrameReader {
     const header = await this.#bytes(0, FILE_HEADER_BYTES);
     if (header.length < FILE_HEADER_BYTES) {
       const expected = fileHeader(kind).subarray(0, header.length);
-      if (!header.equals(expected)) throw this.damaged(0, `this is no ${kind} file`);
+      if (!header.equals(expected)) throw this.damaged(0, `this is not a ${kind} file`);
       this.isTorn = true;
       return;
     }
     if (!header.subarray(0, MAGIC_BYTES).equals(MAGIC[kind]))
-      throw this.damaged(0, `this is no ${kind} file`);
+      throw this.damaged(0, `this is not a ${kind} file`);
     if (crc32(header.subarray(0, MAGIC_BYTES + 4)) !== header.readUInt32BE(MAGIC_BYTES + 4)) {
       throw this.damaged(0, "the checksum of the file's header does not match");
     }

@@ -1,25 +1,29 @@
 /**
  * What happens to the tables, as bytes: the one home of how a change is written and read.
  *
- *     change = 1 | table | keyLength | valueLength | key | value                        put
+ *     change = 1 | table | keyLength | valueLength | key | padding | value              put
  *            | 2 | table | keyLength | oldLength | addedLength | key | added            append
  *            | 3 | table | keyLength | key                                              delete
  *            | 4 | table | name                                                         a table's name
+ *            | 5 | table | keyLength | frontLength | key | front                        the first bytes of a value
  *
- * All numbers are varints, a name is a string. Changes that are read again meet a state that may be ahead of them (see
+ * All numbers are varints, a name is a string; the padding is as in a block of the slab, so that a record is written in
+ * one go. Changes that are read again meet a state that may be ahead of them (see
  * snapshot.ts), so each says what comes of it, not what is to be done: an append names the length that it adds to, and
  * a value that moves in memory is written as a whole.
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Changes } from "./changes.js";
+import { padded } from "./slab.js";
 
 /** Goes up with every change of how they are written: the files of a store say it, and a newer one is refused. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 const PUT = 1;
 const APPEND = 2;
 const DELETE = 3;
 const NAME = 4;
+const PATCH = 5;
 
 /** A list that has grown beyond this gives its memory back once it was written. */
 const BYTES_KEPT_MAX = 1 << 22;
@@ -58,11 +62,15 @@ export class Journal {
     this.#writer = list?.writer;
   }
 
-  put(table: number, key: ByteWriter, value: ByteWriter): void {
+  patch(table: number, bytes: Buffer, keyAt: number, keyLength: number, front: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    writePut(out, table, key.buffer, 0, key.length, value.length);
-    out.writeBytes(value.buffer, 0, value.length);
+    out.writeByte(PATCH);
+    out.writeVarint(table);
+    out.writeVarint(keyLength);
+    out.writeVarint(front.length);
+    out.writeBytes(bytes, keyAt, keyAt + keyLength);
+    out.writeBytes(front.buffer, 0, front.length);
   }
 
   append(table: number, key: ByteWriter, oldLength: number, added: ByteWriter): void {
@@ -77,10 +85,17 @@ export class Journal {
     out.writeBytes(added.buffer, 0, added.length);
   }
 
-  /** A record whose key and value lie one behind the other in `bytes`. */
-  putRecord(table: number, bytes: Buffer, keyAt: number, keyLength: number, valueLength: number): void {
+  /** Key and value lie in `bytes` as in a block of the slab. */
+  put(
+    table: number,
+    bytes: Buffer,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueLength: number,
+  ): void {
     const out = this.#writer ?? this.#nowhere();
-    if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueLength);
+    if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueAt, valueLength);
   }
 
   delete(table: number, bytes: Buffer, keyAt: number, keyLength: number): void {
@@ -98,17 +113,21 @@ export class Journal {
   }
 }
 
-/** A record as a put; key and value lie one behind the other in `bytes`. */
+/** A record as a put; key and value lie in `bytes` as in a block of the slab. */
 export function writeRecord(
   out: ByteWriter,
   table: number,
   bytes: Buffer,
   keyAt: number,
   keyLength: number,
+  valueAt: number,
   valueLength: number,
 ): void {
-  writePut(out, table, bytes, keyAt, keyLength, valueLength);
-  out.writeBytes(bytes, keyAt + keyLength, keyAt + keyLength + valueLength);
+  out.writeByte(PUT);
+  out.writeVarint(table);
+  out.writeVarint(keyLength);
+  out.writeVarint(valueLength);
+  out.writeBytes(bytes, keyAt, valueAt + valueLength);
 }
 
 export function writeName(out: ByteWriter, table: number, name: string): void {
@@ -117,25 +136,11 @@ export function writeName(out: ByteWriter, table: number, name: string): void {
   out.writeString(name);
 }
 
-function writePut(
-  out: ByteWriter,
-  table: number,
-  bytes: Buffer,
-  keyAt: number,
-  keyLength: number,
-  valueLength: number,
-): void {
-  out.writeByte(PUT);
-  out.writeVarint(table);
-  out.writeVarint(keyLength);
-  out.writeVarint(valueLength);
-  out.writeBytes(bytes, keyAt, keyAt + keyLength);
-}
-
 /** What the changes of one table are applied to; the writers serve the next change too. */
 export interface ReplayTable {
   put(key: ByteWriter, value: ByteWriter): unknown;
   appendAt(key: ByteWriter, oldLength: number, added: ByteWriter): void;
+  patchOf(key: ByteWriter, front: ByteWriter): void;
   delete(key: ByteWriter): unknown;
 }
 
@@ -164,6 +169,7 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
       case PUT: {
         const valueLength = changes.readVarint();
         readInto(key, changes, keyLength);
+        changes.skip(padded(keyLength) - keyLength);
         readInto(value, changes, valueLength);
         table.put(key, value);
         break;
@@ -180,6 +186,13 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
         readInto(key, changes, keyLength);
         table.delete(key);
         break;
+      case PATCH: {
+        const frontLength = changes.readVarint();
+        readInto(key, changes, keyLength);
+        readInto(value, changes, frontLength);
+        table.patchOf(key, value);
+        break;
+      }
       default:
         throw new CorruptBytesError(`change of kind ${kind}`);
     }

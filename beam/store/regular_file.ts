@@ -16,7 +16,7 @@ export class NotARegularFileError extends StoreError {
 
   constructor(path: string, kind: string) {
     super(
-      `${path} is ${kind} in place of a file: this is no state that can be gone on from. Nothing was changed`,
+      `${path} is ${kind} instead of a file: this is not state that a run can continue from. Nothing was changed`,
     );
   }
 }

@@ -4,8 +4,9 @@
  * meanwhile is in the log that began with the snapshot, and is applied again, over it, when both are read. That is right
  * because
  * - a record that nobody touched since the log began is where it was, so the walk meets it;
- * - of any other the log holds either its whole value or its deletion, or appends that name the length that they add
- *   to, while the record stays where it is. Applied in order they end where the memory did, whatever the walk had seen.
+ * - of any other the log holds either its whole value or its deletion, or, while the record stays where it is, appends
+ *   that name the length that they add to, and what its first bytes have become. Applied in order they end where the
+ *   memory did, whatever the walk had seen.
  *
  * A walk may see changes that are not committed yet. So a snapshot counts only once those are: it says from which
  * commit on.
@@ -74,6 +75,7 @@ async function writeRecords(file: AppendFile, { tables, clock, isClosed }: Snaps
         slab.bytes(address),
         slab.keyAt(address),
         slab.keyLength(address),
+        slab.valueAt(address),
         slab.valueLength(address),
       );
     });

@@ -9,7 +9,7 @@ export class ForeignDirectoryError extends StoreError {
   constructor(path: string, found: readonly string[]) {
     const shown = found.slice(0, 3).join(", ") + (found.length > 3 ? ", …" : "");
     super(
-      `${path} is no state directory: it holds ${shown} and no state. Name an empty directory, or one that does not exist yet`,
+      `${path} is not a state directory: it holds ${shown} and no state. Name an empty directory, or one that does not exist yet`,
     );
   }
 }
@@ -34,7 +34,7 @@ export class CorruptStoreError extends StoreError {
   constructor(path: string, file: string, position: number, what: string) {
     super(
       `the state in ${path} is damaged: ${file} at byte ${position}: ${what}. Nothing was changed. ` +
-        "Restore a checkpoint into an empty directory, or begin anew with an empty one",
+        "Restore a checkpoint into an empty directory, or start with an empty one",
     );
   }
 }
@@ -63,12 +63,12 @@ export class StoreWriteError extends StoreError {
 }
 
 const PROBLEMS: Readonly<Record<string, string>> = {
-  EACCES: "it is not allowed to this user",
+  EACCES: "this user has no permission",
   EDQUOT: "the disk is full",
   ELOOP: "its symbolic links lead nowhere",
   ENAMETOOLONG: "the name is too long",
   ENOSPC: "the disk is full",
-  EPERM: "it is not allowed to this user",
+  EPERM: "this user has no permission",
   EROFS: "the file system is read-only",
 };
 

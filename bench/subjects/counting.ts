@@ -24,16 +24,26 @@ export async function runCounting(
   onRun: (run: DirectRun) => void = () => undefined,
 ): Promise<Measurement> {
   registerKafka(input);
-  const pipeline = buildPipeline({ ...graphOptions(input, true), ...more }, countResults);
   // As for the ceilings, being connected comes before the time; finding partitions and their ends is within it.
   await kafkaConnections.acquire(KAFKA_CONNECTION);
-  const store = await openStore();
+  const measurement = await runGraph(input, await openStore(), more, onRun);
+  await kafkaConnections.release(KAFKA_CONNECTION);
+  return measurement;
+}
+
+/** Runs the graph to its end, from wherever `more` has it read. Closes the store. */
+export async function runGraph(
+  input: SubjectInput,
+  store: Store,
+  more: Partial<GraphOptions>,
+  onRun: (run: DirectRun) => void = () => undefined,
+): Promise<Measurement> {
+  const pipeline = buildPipeline({ ...graphOptions(input, true), ...more }, countResults);
   const startMs = performance.now();
   const run = runDirect(pipeline, { store });
   onRun(run);
   await run.finished;
   const seconds = (performance.now() - startMs) / 1000;
-  await kafkaConnections.release(KAFKA_CONNECTION);
   assertStateEmpty(run);
   await store.close();
   const counted = (sink: string): number => run.metrics.counter("counted", sink);

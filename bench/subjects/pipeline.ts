@@ -4,7 +4,11 @@ import type { DirectRun } from "../../beam/runners/direct/direct_runner.js";
 import type { PipelineRun } from "../../beam/sdk/pipeline_run.js";
 import { registerKafkaConnection } from "../../connectors/kafka/kafka_connections.js";
 import { type GraphOptions, KAFKA_CONNECTION } from "../../pipeline/graph.js";
+import { turnOffPretenuring } from "../../pipeline/pretenuring.js";
 import type { SubjectInput } from "../subject.js";
+
+// As main.ts does.
+turnOffPretenuring();
 
 const FUTURE_MAX_MS = 5 * 60_000;
 const silent = (): void => {};

@@ -21,10 +21,16 @@ export type FileFormat = "auto" | "avro" | "jsonl";
 /** Its bytes can be read from the beginning only. */
 export const isGzip = (path: string): boolean => /\.gz$/i.test(path);
 
+/** Room for more records than this is not kept from one batch to the next. */
+const ROOM_MAX = 65_536;
+
 /** What a batch holds, until all of it is known to be sound. */
 export class Batch {
+  /** The first `count` of them; what stands behind is of no meaning. */
   readonly results: unknown[] = [];
+  /** NaN for a RejectedRecord. */
   readonly times: TimestampMs[] = [];
+  count = 0;
   watermark: TimestampMs = 0;
 
   constructor(
@@ -33,20 +39,29 @@ export class Batch {
   ) {}
 
   begin(watermark: TimestampMs): void {
-    this.results.length = 0;
-    this.times.length = 0;
+    this.clear();
     this.watermark = watermark;
   }
 
   add(result: unknown): void {
-    this.results.push(result);
+    const at = this.count++;
+    this.results[at] = result;
     if (result instanceof RejectedRecord) {
-      this.times.push(Number.NaN);
+      this.times[at] = Number.NaN;
       return;
     }
     const time = this.decoder.eventTime(result);
-    this.times.push(time);
+    this.times[at] = time;
     if (time - this.maxOutOfOrdernessMs > this.watermark) this.watermark = time - this.maxOutOfOrdernessMs;
+  }
+
+  /** Lets go of the records, and keeps the room for the next ones. */
+  clear(): void {
+    if (this.results.length > ROOM_MAX) {
+      this.results.length = 0;
+      this.times.length = 0;
+    } else this.results.fill(undefined, 0, this.count);
+    this.count = 0;
   }
 }
 
@@ -214,7 +229,7 @@ class ContainerReader extends FileReader {
       }
     } catch (error) {
       if (!(error instanceof DamagedBlockError)) throw error;
-      throw blocks.bad(`record ${into.results.length} of the block: ${error.message}`);
+      throw blocks.bad(`record ${into.count} of the block: ${error.message}`);
     }
     if (at < data.length) throw blocks.bad(`${data.length - at} bytes follow the last record of the block`);
   }

@@ -150,7 +150,7 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
       this.#batch.begin(ctx.watermark.current);
       try {
         reader.read(this.#batch, now);
-        tracker.brought?.(this.#batch.results.length);
+        tracker.brought?.(this.#batch.count);
         this.#emit(ctx);
       } catch (error) {
         if (!(error instanceof BadBlockError) || this.config.badFiles === "fail") throw error;
@@ -190,17 +190,18 @@ export class ReadFiles extends SplittableDoFn<FileInfo, OffsetRange, number, Out
   }
 
   #emit(ctx: Context): void {
-    const { results, times, watermark } = this.#batch;
+    const { results, times, count, watermark } = this.#batch;
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
-    for (let i = 0; i < results.length; i++) {
+    for (let i = 0; i < count; i++) {
       const result = results[i];
       if (result instanceof RejectedRecord) {
         this.metrics.rejected.inc();
         emitRejected(result.report, this.#reportTime(ctx));
       } else emitEvent(result, times[i]!);
     }
-    this.metrics.records.inc(results.length);
+    this.metrics.records.inc(count);
+    this.#batch.clear();
     ctx.watermark.set(watermark);
   }
 

@@ -71,10 +71,7 @@ export class OffsetCommitter {
     const why = /UNKNOWN_MEMBER_ID|ILLEGAL_GENERATION|REBALANCE_IN_PROGRESS/.test(message)
       ? "consumers have joined the group, which is meant for this pipeline alone"
       : message;
-    this.health.report(
-      this.#component,
-      `its offsets are out of date, which nothing but lag tools sees: ${why}`,
-    );
+    this.health.report(this.#component, `its offsets are out of date, which only lag tools notice: ${why}`);
     this.#sendLater();
   }
 

@@ -12,8 +12,8 @@ export function lossText(error: PositionLostError): string {
   const name = `${topic}[${partition}]`;
   if (!(error instanceof OffsetOutOfRangeError)) {
     return (
-      `${error.message}; it was read up to offset ${wantedOffset}, what was not read of it is gone, and the log ` +
-      `that there is holds offsets ${earliestOffset} to ${latestOffset}`
+      `${error.message}; it was read up to offset ${wantedOffset}, the rest of it is gone, and the log ` +
+      `that exists now holds offsets ${earliestOffset} to ${latestOffset}`
     );
   }
   if (wantedOffset < earliestOffset) {
@@ -23,8 +23,8 @@ export function lossText(error: PositionLostError): string {
     );
   }
   return (
-    `${name} was cut or restored: it was read up to offset ${wantedOffset}, and the log holds ${earliestOffset} to ` +
-    `${latestOffset}, so what it holds from where it was cut was not read`
+    `${name} was truncated or restored: it was read up to offset ${wantedOffset}, and the log holds ${earliestOffset} to ` +
+    `${latestOffset}, so what it holds from there on was not read`
   );
 }
 
@@ -35,8 +35,8 @@ export class PositionRefusedError extends Error {
   constructor(error: PositionLostError) {
     const { earliestOffset, latestOffset } = error.found;
     super(
-      `${lossText(error)}. Nothing was skipped: the read ends here. AUTO_OFFSET_RESET=earliest keeps the state and goes ` +
-        `on at offset ${earliestOffset}, AUTO_OFFSET_RESET=latest at offset ${latestOffset}`,
+      `${lossText(error)}. Nothing was skipped: the read ends here. AUTO_OFFSET_RESET=earliest keeps the state and continues ` +
+        `at offset ${earliestOffset}, AUTO_OFFSET_RESET=latest at offset ${latestOffset}`,
       { cause: error },
     );
   }

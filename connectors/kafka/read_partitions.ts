@@ -210,7 +210,7 @@ export class ReadPartitions extends SplittableDoFn<
     this.metrics.positions_lost.inc();
     this.metrics.offsets_skipped.inc(skipped);
     this.#kafka.logger.warn(
-      `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read goes on at offset ${claim.offset}`,
+      `${lossText(error)}. AUTO_OFFSET_RESET=${offsetReset}: the state is kept and the read continues at offset ${claim.offset}`,
       { topic, partition, readUpTo: error.wantedOffset, offset: claim.offset, skipped },
     );
     if (claim.offset < claim.end) return resume();

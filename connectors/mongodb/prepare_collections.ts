@@ -7,19 +7,19 @@ import type { Db, Document, IndexDescription, IndexDescriptionInfo } from "mongo
 import { startError } from "./connect_mongo.js";
 import { classifyMongoError, MongoConfigurationError, serverName } from "./errors.js";
 
-/** What a collection is to be written with. */
+/** How a collection will be written. */
 export interface CollectionPlan {
   readonly collection: string;
   readonly indexes: readonly IndexDescription[];
   /** What the user calls the setting that names the collection, for messages. */
   readonly setting?: string;
-  /** It is the last resort of documents: nothing may stand in the way of any. */
+  /** Whether it is the last resort of documents, so that it must accept every one. */
   readonly takesAll?: boolean;
 }
 
 /** How collections are prepared. */
 export interface PrepareOptions {
-  /** Looks at everything and makes nothing. Default: no. */
+  /** Only check, and create nothing. Default: no. */
   readonly isDryRun?: boolean;
 }
 
@@ -59,7 +59,7 @@ async function inspect(db: Db, plan: CollectionPlan, what: string): Promise<stri
   const refuse = (why: string): never => {
     throw new MongoConfigurationError(`${what} ${why}: ${instead(plan)}`);
   };
-  if (type === "view") refuse("is a view, into which nothing can be written");
+  if (type === "view") refuse("is a view, which cannot be written to");
   if (type === "timeseries") refuse("is a time-series collection, which does not keep _ids apart");
   if (options.capped) refuse("is capped, so it throws its oldest documents away");
   if (options.collation) refuse("has a collation, by which different _ids may be the same");

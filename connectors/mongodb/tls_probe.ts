@@ -25,7 +25,7 @@ export async function otherProtocolOf({ tls, hosts }: ProbedOptions): Promise<st
   if (!answers.includes(true)) return undefined;
   return tls
     ? "the server speaks plain text, and the URI asks for TLS: remove tls=true (ssl=true, or +srv, which means it)"
-    : "the server wants TLS, and the URI does not ask for it: add tls=true";
+    : "the server requires TLS, and the URI does not ask for it: add tls=true";
 }
 
 /** Whether it answers `isMaster`, the one command that every server takes before anything else. */

@@ -150,12 +150,12 @@ export class MongoWriter {
       pending = remainder.chunk;
       failingSinceMs ??= this.now();
       if (this.now() - failingSinceMs >= HEALTH_AFTER_MS) {
-        problem.begin(`${this.server} takes no documents: ${describeError(remainder.error)}`);
+        problem.begin(`${this.server} accepts no documents: ${describeError(remainder.error)}`);
       }
       const leftMs = this.retryTimeMaxMs - (this.now() - failingSinceMs);
       if (leftMs <= 0) throw this.unavailable(remainder);
       const delayMs = Math.min(leftMs, backoffMs(this.backoff, attempt + 1, this.random));
-      this.logger?.warn("MongoDB did not take documents, trying again", {
+      this.logger?.warn("MongoDB did not accept documents; trying again", {
         server: this.server,
         collection: this.collection.namespace,
         documents: pending.size,
@@ -286,7 +286,7 @@ export class MongoWriter {
   private unavailable({ chunk, error }: Remainder): MongoUnavailableError {
     const cause = unwrapBulkError(error);
     return new MongoUnavailableError(
-      `MongoDB at ${this.server} did not take ${chunk.size} documents for ${this.collection.namespace} ` +
+      `MongoDB at ${this.server} did not accept ${chunk.size} documents for ${this.collection.namespace} ` +
         `within ${this.retryTimeMaxMs / 1000} s: ${describeError(cause)}`,
       causeOf(cause),
     );
@@ -301,7 +301,7 @@ export class MongoWriter {
   }
 
   private logRecovery(attempts: number, failingSinceMs: number): void {
-    this.logger?.info("MongoDB takes documents again", {
+    this.logger?.info("MongoDB accepts documents again", {
       server: this.server,
       collection: this.collection.namespace,
       attempts,

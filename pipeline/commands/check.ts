@@ -194,7 +194,7 @@ async function lastRecord(
         if (decoded instanceof Rejected)
           return refusal(decoded.report as DeadLetter, partition, records.offset);
         if (!(decoded instanceof NotReady))
-          return `of which the last of partition ${partition} is understood`;
+          return `and the last record of partition ${partition} can be decoded`;
         records.unread();
         decoded.onReady(onData);
       } else if (subscription.error !== undefined) throw subscription.error;
@@ -224,7 +224,7 @@ async function groupText(client: KafkaClient, settings: CheckSettings): Promise<
   } catch (error) {
     const isNeeded = settings.kafka_start === "group";
     if (isNeeded) throw error;
-    return { note: `${group} (KAFKA_GROUP_ID): ${explain(error)}; nothing but lag tools needs it` };
+    return { note: `${group} (KAFKA_GROUP_ID): ${explain(error)}; only lag tools need it` };
   }
 }
 

@@ -149,7 +149,7 @@ function checkArguments<Choice extends string>(
   if (unknown.length === 0)
     for (const word of words) {
       const expected =
-        choices === undefined ? "no argument beside the flags" : `one of ${choices.join(", ")} alone`;
+        choices === undefined ? "no arguments besides flags" : `only one of ${choices.join(", ")}`;
       problems.push(`unexpected argument ${JSON.stringify(word)}: expected ${expected}`);
     }
   return choice as Choice;
@@ -177,7 +177,7 @@ function isBug(error: Error): boolean {
 /** One line and the stack, for what nobody has caught. */
 export function explainBug(error: unknown): string {
   const stack = error instanceof Error ? `\n${maskSecrets(String(error.stack))}` : "";
-  return `a bug of this program has ended it: ${explain(error)}. What was committed is safe${stack}`;
+  return `the program ended because of a bug in it: ${explain(error)}. What was committed is safe${stack}`;
 }
 
 function exitCodeOf(error: unknown): number {

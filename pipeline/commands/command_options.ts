@@ -41,7 +41,7 @@ const {
 /** Short times, so that a newcomer sees events expire within the first minute. */
 export const RUN_LOCAL_SETTINGS = settingsTable({
   duration: {
-    description: "Ends by itself after this; without it, at Ctrl-C.",
+    description: "How long to run; without it, until Ctrl-C.",
     expected: "a duration such as 30 (seconds), 30s or 5m",
     schema: durationMs(1),
     isFlagOnly: true,
@@ -62,25 +62,25 @@ export const RUN_LOCAL_SETTINGS = settingsTable({
 const LISTING_SETTINGS = settingsTable({
   since: {
     description:
-      "Only those from this time on, or from so long ago: of the record for dead letters, created_at for others.",
+      "Only those from this time on, or not older than this: by the record's time for dead letters, by created_at for others.",
     expected: "a time such as 2026-01-31T12:00:00Z, or a duration such as 2h",
     schema: timeOrAgo,
     isFlagOnly: true,
   },
   until: {
-    description: "Only those before this time, or before so long ago.",
+    description: "Only those before this time, or older than this.",
     expected: "a time such as 2026-01-31T12:00:00Z, or a duration such as 2h",
     schema: timeOrAgo,
     isFlagOnly: true,
   },
   limit: {
-    description: "How many, at most. Without it 20 are listed, 1000 replayed, and all exported.",
+    description: "The greatest number; without it, 20 are listed, 1000 replayed, and all exported.",
     expected: "a whole number from 1 to 10000000",
     schema: wholeNumber(1, 10_000_000),
     isFlagOnly: true,
   },
   json: {
-    description: "A line of JSON for each, for other programs.",
+    description: "Print one line of JSON for each, for other programs.",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -105,7 +105,7 @@ export const CHECK_SETTINGS = RUN_SETTINGS;
 export const RUN_DATAFLOW_LOCAL_SETTINGS = settingsTable({
   ...RUN_LOCAL_SETTINGS,
   siblings: {
-    description: "Worker processes beside the first one.",
+    description: "Additional worker processes.",
     expected: "a whole number from 0 to 15",
     schema: wholeNumber(0, 15),
     default: "1",
@@ -144,26 +144,25 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
   },
   id: {
     description: "Only those with these _ids.",
-    expected: "one or more _ids with commas between them",
+    expected: "one or more _ids, separated by commas",
     schema: words,
     isFlagOnly: true,
   },
   ...LISTING_SETTINGS,
   file: {
-    description:
-      "replay: what `export` has written and somebody has edited; keys and values are taken from there.",
+    description: "replay: a file that `export` wrote and you edited; keys and values are taken from it.",
     expected: "the path of a file",
     schema: text,
     isFlagOnly: true,
   },
   to_topic: {
-    description: "replay: a topic to send to, in place of the one that each came from.",
+    description: "replay: the topic to send to, instead of the one that each record came from.",
     expected: "the name of a topic",
     schema: text,
     isFlagOnly: true,
   },
   dry_run: {
-    description: "replay: says what would be sent, and sends nothing.",
+    description: "replay: show what would be sent, and send nothing.",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -171,14 +170,14 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
     isFlagOnly: true,
   },
   rate: {
-    description: "replay: records a second, at most.",
+    description: "replay: the greatest number of records per second.",
     expected: "a number from 0.1 to 100000",
     schema: decimal(0.1, 100_000),
     default: "100",
     isFlagOnly: true,
   },
   anyway: {
-    description: "replay: also what would become a dead letter again: LATE, INVALID, …",
+    description: "replay: also send what would become a dead letter again: LATE, INVALID, …",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -186,7 +185,7 @@ export const DEAD_LETTER_SETTINGS = settingsTable({
     isFlagOnly: true,
   },
   again: {
-    description: "replay: also what was replayed before.",
+    description: "replay: also send what was replayed before.",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -223,8 +222,7 @@ export const UNMATCHED_SETTINGS = settingsTable({
 
 export const EXPLAIN_SETTINGS = settingsTable({
   page: {
-    description:
-      "The page of the run that is to be asked, such as http://127.0.0.1:4040; its token is UI_TOKEN.",
+    description: "The page of the run to ask, such as http://127.0.0.1:4040; its token is UI_TOKEN.",
     expected: "a URL such as http://127.0.0.1:4040",
     schema: httpUrl,
     isFlagOnly: true,
@@ -232,8 +230,7 @@ export const EXPLAIN_SETTINGS = settingsTable({
   ui_token: UI_SETTINGS.ui_token,
   state_dir: STATE_SETTINGS.state_dir,
   search: {
-    description:
-      "How far back to look in Kafka where no event of the order is known; off: Kafka is not asked.",
+    description: "How far back to search Kafka if no event of the order is known; off: do not search Kafka.",
     expected: "a duration such as 2h or 30m, or off",
     schema: durationOrOff(1_000),
     default: "2h",
@@ -248,7 +245,7 @@ export const EXPLAIN_SETTINGS = settingsTable({
 
 export const EXPORT_SETTINGS = settingsTable({
   to_path: {
-    description: "The folder to write to, which gets the folders joined, unmatched and dead_letters.",
+    description: "The folder to write to; it gets the folders joined, unmatched and dead_letters.",
     expected: "the path of a folder, or gs://bucket/prefix",
     schema: SINK_SETTINGS.sink_path.schema,
     isFlagOnly: true,
@@ -261,7 +258,7 @@ export const EXPORT_SETTINGS = settingsTable({
     isFlagOnly: true,
   },
   codec: {
-    description: "For Avro files: how blocks are packed; zstandard needs Node 22.15.",
+    description: "For Avro files: how blocks are compressed; zstandard needs Node 22.15.",
     expected: "null, deflate, snappy or zstandard",
     schema: SINK_SETTINGS.sink_codec.schema,
     default: "snappy",

@@ -44,7 +44,7 @@ export async function deadLetters(
   const settings = named === undefined ? given : { ...given, id: [named] };
   if (what === "show" && settings.id === undefined) {
     throw new CommandError(
-      "which dead letter is meant? Expected its _id, as `dead-letters list --json` shows it",
+      "no dead letter is named: expected its _id, as `dead-letters list --json` shows it",
       {
         exitCode: EXIT_WRONG_SETTINGS,
       },
@@ -161,9 +161,10 @@ function contextOf(letters: Letters, settings: DeadLetterSettings, log: Log): Re
 /** What came of a replay. */
 export function replayText({ found, sent, alreadySent, leftOut, isDryRun, examples }: ReplayResult): string {
   const lines = [
-    `${formatCount(found)} looked at, ${formatCount(sent)} ${isDryRun ? "would be sent; nothing was" : "sent"}`,
+    `${formatCount(found)} found, ${formatCount(sent)} ${isDryRun ? "would be sent; nothing was" : "sent"}`,
   ];
-  if (alreadySent > 0) lines.push(`${formatCount(alreadySent)} had been sent by a replay that broke off`);
-  for (const [why, count] of Object.entries(leftOut)) lines.push(`${formatCount(count)} left out: ${why}`);
+  if (alreadySent > 0)
+    lines.push(`${formatCount(alreadySent)} had already been sent by an interrupted replay`);
+  for (const [why, count] of Object.entries(leftOut)) lines.push(`${formatCount(count)} skipped: ${why}`);
   return [...lines, ...examples.map((example) => `  ${example}`)].join("\n");
 }

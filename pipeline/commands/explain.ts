@@ -29,7 +29,7 @@ export async function explain(
   orderId: string | undefined,
 ): Promise<number> {
   if (orderId === undefined) {
-    throw new CommandError("which order is meant? Expected an order_id", { exitCode: EXIT_WRONG_SETTINGS });
+    throw new CommandError("no order is named: expected an order_id", { exitCode: EXIT_WRONG_SETTINGS });
   }
   const explanation =
     settings.page === undefined

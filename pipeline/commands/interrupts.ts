@@ -37,7 +37,7 @@ export function watchInterrupts(): Interrupts {
 }
 
 function endAtOnce(name: NodeJS.Signals, exitCode: number): never {
-  sayNow(`${name} once more: ended at once. What was committed is safe`);
+  sayNow(`second ${name}: ended at once. What was committed is safe`);
   giveSignalsBack();
   // Not process.exit, which waits for what the system does with files, and that may hang.
   process.kill(process.pid, name);

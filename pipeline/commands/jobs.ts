@@ -31,7 +31,7 @@ export async function jobs(settings: JobsSettings, what: What, named: string | u
     );
   }
   if (what !== "list" && named === undefined) {
-    throw new SettingsError([`jobs ${what} needs the id of a job, or the name that it runs under`], 1);
+    throw new SettingsError([`jobs ${what} needs the id or the name of a job`], 1);
   }
   const service = new DataflowService({ project, region, dataflowEndpoint: settings.dataflow_endpoint });
   try {
@@ -70,7 +70,7 @@ async function ofOne(service: DataflowService, what: Exclude<What, "list">, jobI
       for (const [name, { count, sum, min, max }] of metrics.distributions()) {
         await print(`${name}  count ${count}  sum ${sum}  min ${min}  max ${max}`);
       }
-      if (!metrics.isKnown) await print("the job has told no metrics so far");
+      if (!metrics.isKnown) await print("the job has reported no metrics yet");
       return;
     }
     case "drain":

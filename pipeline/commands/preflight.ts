@@ -49,7 +49,7 @@ export async function checkConnections(settings: Checked, log: Log): Promise<voi
 const SERVICES_HINT: PromiseSettledResult<void> = {
   status: "rejected",
   reason: new CommandError(
-    "A Kafka and a MongoDB to try it with: `make services`, or `order-payment-stream services up`; `run-local` starts both and generates load",
+    "To try it with a local Kafka and MongoDB: `make services`, or `order-payment-stream services up`; `run-local` starts both and generates load",
   ),
 };
 

@@ -34,7 +34,7 @@ export async function produce(
   log.info("producing", { which, seed, format: format.name, to: settings.kafka_bootstrap.join(",") });
   if (isPast(settings)) {
     log.info(
-      "the events are dated so that their time is over, and sent as fast as possible; a run that has come to the present takes them for LATE. With --rate=500 they come on the clock, delayed payments too",
+      "the events get dates whose time has already passed, and are sent as fast as possible; a run that has reached the present treats them as LATE. With --rate=500 they are sent in real time, delayed payments included",
     );
   }
   const progress = new ProgressLine(`produce ${which}`);

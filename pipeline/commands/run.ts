@@ -73,23 +73,23 @@ async function runWatched(
   const state = await unlessAborted(signal, openState(settings, health, log, onCheckpoint));
   watch.store = state.store;
   try {
-    watch.starts("looking at what is to be read, and where results go");
+    watch.starts("checking what to read, and where to write");
     const files = await unlessAborted(signal, inspectFiles(settings, state.isResumed, log));
     await unlessAborted(signal, checkConnections(settings, log));
     const mayMissRecords = await unlessAborted(signal, recordsMayBeMissing(settings, state.isResumed, log));
     if (settings.kafka_start === "group" && settings.state_dir === undefined) {
       log.warn(
-        "KAFKA_START=group without STATE_DIR: events that waited when the run before ended do not come again",
+        "KAFKA_START=group without STATE_DIR: events that were waiting when the previous run ended are not read again",
       );
     }
     if (settings.bounded && settings.drain === "keep" && settings.state_dir === undefined) {
-      log.warn("DRAIN=keep without STATE_DIR: what waits at the end of this run is kept nowhere");
+      log.warn("DRAIN=keep without STATE_DIR: events that still wait when this run ends are not kept");
     }
     signal.addEventListener("abort", () => {
       watch.ends("what was read is finished first");
       log.info(
         settings.runner === "direct"
-          ? "ending: what was read is finished first; a second signal ends at once"
+          ? "stopping: what was read is finished first; a second signal ends at once"
           : "ending the job; a second signal ends at once",
         { drain: settings.drain ?? "keep" },
       );
@@ -131,7 +131,7 @@ export async function startPipeline(
   const trustedClock = new TrustedClock(systemClock, {
     skewMaxMs: settings.clock_skew_max,
     witnessName: "MongoDB",
-    advice: "; to believe this machine's, start again with CLOCK_SKEW_MAX=off",
+    advice: "; to trust this machine's, start again with CLOCK_SKEW_MAX=off",
   });
   const pipeline = preparePipeline(settings, log, health, mayMissRecords, trustedClock, state.isResumed);
   const serverClock = needsMongo(settings)

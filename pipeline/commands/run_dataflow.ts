@@ -94,9 +94,7 @@ export async function runOnDataflow(
 function warnOfThisMachine(texts: ReadonlyMap<string, string>, log: Log): void {
   for (const name of ["kafka_bootstrap", "mongodb_uri"]) {
     if (!/(^|[/@,])(localhost|127\.|\[::1\])/.test(texts.get(name) ?? "")) continue;
-    log.warn(
-      `${name.toUpperCase()} names this machine, and workers on Dataflow are others: they will not find it`,
-    );
+    log.warn(`${name.toUpperCase()} names this machine, which workers on Dataflow cannot reach`);
   }
 }
 
@@ -110,7 +108,8 @@ class FollowedJob implements PipelineRun {
     private readonly log: Log,
   ) {
     this.finished = run.finished.then(() => {
-      if (!run.metrics.isKnown) log.warn("Dataflow told no figures of this job, so the summary has none");
+      if (!run.metrics.isKnown)
+        log.warn("Dataflow reported no figures for this job, so the summary has none");
     });
     this.finished.catch(() => undefined);
   }

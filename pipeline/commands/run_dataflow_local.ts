@@ -69,7 +69,7 @@ export async function runDataflowLocal(
     });
     cleanUps.push(() => dataflow.close());
     log.info(
-      `a fake of Dataflow listens at ${dataflow.endpoint}: it runs jobs here, and is no service of Google's`,
+      `a fake of Dataflow listens at ${dataflow.endpoint}: it runs jobs here, and is not Google's service`,
     );
     const settings: RunSettings = {
       ...given,

@@ -213,7 +213,9 @@ function setAside(stateDir: string, log: Log): void {
   const aside = `${stateDir}.of-another-version`;
   rmSync(aside, { recursive: true, force: true });
   renameSync(stateDir, aside);
-  log.info("the state of the run before is of another version of this pipeline; beginning anew", { aside });
+  log.info("the previous run's state belongs to another version of this pipeline; starting without it", {
+    aside,
+  });
 }
 
 /** From then on the read misses nothing that is sent, also when it starts from "latest". */
@@ -269,7 +271,7 @@ function tellChoices(settings: RunSettings, origins: Invocation["origins"], log:
       log.info(`${name.toUpperCase()} is ${value}, shortened, so that expiry shows within a minute`);
   }
   if (settings.state_dir === undefined && origins.get("kafka_start") === "default") {
-    log.info("reading what is sent from now on: state is kept in memory, and older events have lost theirs");
+    log.info("reading only what is sent from now on: state is in memory, and that of older events is gone");
   }
 }
 

@@ -76,7 +76,8 @@ class SubmittedRun implements PipelineRun {
     private readonly log: Log,
   ) {
     this.finished = job.finished.finally(cleanUp).then(() => {
-      if (!job.metrics.isKnown) log.warn("the runner told no figures of this job, so the summary has none");
+      if (!job.metrics.isKnown)
+        log.warn("the runner reported no figures for this job, so the summary has none");
     });
     this.finished.catch(() => undefined);
   }
@@ -160,7 +161,7 @@ function checkCommand(command: string): void {
   try {
     accessSync(command, constants.X_OK);
   } catch {
-    throw new CommandError(`ENVIRONMENT_CONFIG: ${command} is no file that can be executed`);
+    throw new CommandError(`ENVIRONMENT_CONFIG: ${command} is not an executable file`);
   }
 }
 

@@ -28,7 +28,7 @@ export async function recordsMayBeMissing(
     const beginsAtTheStart = settings.kafka_start === "earliest";
     if (removed.length > 0 && !isResumed && settings.kafka_start !== "latest") {
       log.warn(
-        `the read begins without state, and records are gone from its beginning: ${removed.join(", ")}. Events whose ` +
+        `the read starts without state, and records at its beginning are gone: ${removed.join(", ")}. Events whose ` +
           "partner was among them are UNPAID or NO_ORDER, unless their pair is in the collection of the pairs already",
       );
     }

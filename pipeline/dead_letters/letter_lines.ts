@@ -53,5 +53,5 @@ function bytesFrom(name: string, line: unknown): Buffer | null {
   const { text, base64 } = (line ?? {}) as { readonly text?: unknown; readonly base64?: unknown };
   if (typeof text === "string") return Buffer.from(text);
   if (typeof base64 === "string") return Buffer.from(base64, "base64");
-  throw new Error(`${name} is neither null nor has it text or base64`);
+  throw new Error(`${name} is neither null nor an object with text or base64`);
 }

@@ -124,7 +124,7 @@ function choose(letter: LetterDocument, request: ReplayRequest, context: ReplayC
   const { toTopic, edits, isAnyway, isAgain } = request;
   const edited = edits?.get(letter._id);
   const topic = toTopic ?? letter.topic;
-  if (letter.reason === "SINK_REJECTED") return "it is a document that a collection refused, and no record";
+  if (letter.reason === "SINK_REJECTED") return "it is a document that a collection rejected, not a record";
   if (typeof topic !== "string") return "it came from a file, and no topic is named to send it to";
   if (edited === undefined && (letter.key_truncated || letter.value_truncated)) {
     return "only the beginning of it is kept: it was too large";
@@ -132,7 +132,7 @@ function choose(letter: LetterDocument, request: ReplayRequest, context: ReplayC
   const key = edited === undefined ? bytesOf(letter.key) : edited.key;
   const value = edited === undefined ? bytesOf(letter.value) : edited.value;
   if (edited === undefined && isBatch(key, value))
-    return "it is a whole batch of records that could not be unpacked";
+    return "it is a whole batch of records that could not be decompressed";
   const mark = replayMarkOf(letter);
   if (mark?.state === "done" && !isAgain) {
     return `it was replayed already: at ${mark.at.toISOString()}, to ${mark.topic}[${mark.partition}], offset ${mark.offset}`;

@@ -33,7 +33,7 @@ export async function explain(orderId: string, sources: Sources): Promise<Explan
   const { state_timeout_minutes: timeoutMs, max_out_of_orderness: disorderMs } = settings;
   const notes: string[] = [];
   const waiting = state === undefined ? [] : waitingIn(state.store, orderId, timeoutMs);
-  if (state === undefined) notes.push("no state was looked at: name a STATE_DIR, or ask the page of the run");
+  if (state === undefined) notes.push("no state was read: set STATE_DIR, or ask the page of the run");
   let documents = UNKNOWN;
   try {
     documents = await documentsOf(await sources.database(), settings, orderId);

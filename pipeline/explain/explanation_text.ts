@@ -7,7 +7,7 @@ export function explanationText(explanation: Explanation): string {
   const lines = [`order ${orderId}: ${verdict}`, ""];
   if (arrivals !== null) {
     lines.push(...arrivals.map((one) => `  in Kafka     ${arrivalText(one)}`));
-    if (arrivals.length === 0) lines.push("  in Kafka     nothing in the time that was looked at");
+    if (arrivals.length === 0) lines.push("  in Kafka     nothing in the time that was searched");
   }
   for (const { kind, id, createdAtMs, expiresAtMs, isPaired } of explanation.waiting) {
     const state = isPaired ? "joined" : "pending";

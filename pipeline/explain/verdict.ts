@@ -20,7 +20,7 @@ function ofJoined({ joined, waiting, timeoutMs }: Evidence): string | undefined 
   const more =
     alone.length === 0
       ? ""
-      : `; ${names(alone)} waits still, for it is more than ${formatDuration(timeoutMs)} from the order`;
+      : `; ${names(alone)} still waits, because it is more than ${formatDuration(timeoutMs)} from the order`;
   return joined.length === 1
     ? `It is paired with payment ${ids[0]}${more}.`
     : `It is paired with ${joined.length} payments, ${ids.slice(0, 5).join(", ")}${more}.`;
@@ -32,8 +32,8 @@ function ofWaiting({ waiting, watermark, timeoutMs, deadLetters }: Evidence): st
   if (paired.length > 0) {
     const refused = deadLetters.find(({ reason }) => reason === "SINK_REJECTED");
     return refused === undefined
-      ? "It was paired in state, and its document is not in the collection: it is on its way, or somebody has removed it."
-      : `It was paired, and the collection refused its document: ${refused.message}`;
+      ? "It was paired in state, but its document is not in the collection: it is still being written, or somebody has removed it."
+      : `It was paired, but the collection rejected its document: ${refused.message}`;
   }
   const orders = waiting.filter(({ kind }) => kind === "order");
   const payments = waiting.filter(({ kind }) => kind === "payment");
@@ -43,8 +43,8 @@ function ofWaiting({ waiting, watermark, timeoutMs, deadLetters }: Evidence): st
     return `It is not paired: order and payment ${payments[0]!.id} are ${formatDuration(apart)} apart by created_at, and at most ${formatDuration(timeoutMs)} is allowed. ${when}`;
   }
   return orders.length > 0
-    ? `It is not paired yet: no payment for it has come. ${when}`
-    : `It is not paired yet: ${names(payments)} came, and the order has not. ${when}`;
+    ? `It is not paired yet: no payment for it has arrived. ${when}`
+    : `It is not paired yet: ${names(payments)} arrived, but the order has not. ${when}`;
 }
 
 function expiryText(waiting: readonly WaitingView[], { atMs, heldBy }: Evidence["watermark"]): string {
@@ -54,7 +54,7 @@ function expiryText(waiting: readonly WaitingView[], { atMs, heldBy }: Evidence[
   const leftMs = expiresAtMs - atMs;
   const by = heldBy === null ? "" : `, held by ${heldBy}`;
   return leftMs <= 0
-    ? `${what}; event time is there, and it is about to be reported.`
+    ? `${what}; event time has reached that, and it is about to be reported.`
     : `${what}, which is ${formatDuration(leftMs)} away: event time is ${formatTimestamp(atMs)}${by}.`;
 }
 
@@ -66,7 +66,7 @@ function ofUnmatched({ unmatched, timeoutMs, deadLetters }: Evidence): string | 
     const apart = Math.abs(order.createdAtMs - payment.createdAtMs);
     const within = apart <= timeoutMs;
     return within
-      ? `It is not paired although order and payment ${payment.id} are only ${formatDuration(apart)} apart: the limit was smaller then, or one came when the other's time was over.`
+      ? `It is not paired although order and payment ${payment.id} are only ${formatDuration(apart)} apart: the limit was smaller then, or one arrived after the other's time had ended.`
       : `It is not paired: order and payment ${payment.id} are ${formatDuration(apart)} apart by created_at, and at most ${formatDuration(timeoutMs)} is allowed.`;
   }
   const refused = deadLetters.find(({ topic }) => topic !== null);
@@ -75,8 +75,8 @@ function ofUnmatched({ unmatched, timeoutMs, deadLetters }: Evidence): string | 
       ? ""
       : `; a record of it became a dead letter, ${refused.reason}: ${refused.message}`;
   return order !== undefined
-    ? `It is not paired: until ${until(order)} no payment for it had come (UNPAID)${because}.`
-    : `It is not paired: until ${until(payment!)} the order of payment ${payment!.id} had not come (NO_ORDER)${because}.`;
+    ? `It is not paired: until ${until(order)} no payment for it had arrived (UNPAID)${because}.`
+    : `It is not paired: until ${until(payment!)} the order of payment ${payment!.id} had not arrived (NO_ORDER)${because}.`;
 }
 
 function ofDeadLetters({ deadLetters }: Evidence): string | undefined {
@@ -91,10 +91,10 @@ function ofArrivals({ arrivals, stateFrom }: Evidence): string | undefined {
   const [first] = arrivals ?? [];
   if (first === undefined) return undefined;
   const where = `${first.topic}[${first.partition}], offset ${first.offset}`;
-  if (first.isRead === false) return `It has come to Kafka, at ${where}, and has not been read yet.`;
+  if (first.isRead === false) return `It is in Kafka, at ${where}, and has not been read yet.`;
   return stateFrom === null
-    ? `It has come to Kafka, at ${where}, and there is no document of it: it waits in a state that was not looked at, or has not been read.`
-    : `It has come to Kafka, at ${where}, and is neither in state nor in a collection: it is on its way, or was read by a run before this state.`;
+    ? `It is in Kafka, at ${where}, and there is no document of it: it waits in a state that was not searched, or has not been read.`
+    : `It is in Kafka, at ${where}, but neither in state nor in a collection: it is being processed, or was read by a run before this state.`;
 }
 
 function nothingKnown({ stateFrom, arrivals }: Evidence): string {
@@ -104,7 +104,7 @@ function nothingKnown({ stateFrom, arrivals }: Evidence): string {
     ...(arrivals === null ? [] : ["the topics"]),
   ];
   const looked = places.length === 1 ? places[0]! : `${places.slice(0, -1).join(", ")} and ${places.at(-1)}`;
-  const hint = stateFrom === null ? " It may wait in the state of a run, which was not looked at." : "";
+  const hint = stateFrom === null ? " It may wait in the state of a run, which was not searched." : "";
   return `Nothing is known of it: there is no event with this order_id in ${looked}.${hint}`;
 }
 

@@ -75,7 +75,9 @@ async function serve(
     const { code } = error as NodeJS.ErrnoException;
     const isChosen = read.origins.get("ui_port") !== "default";
     if (code !== "EADDRINUSE" || isChosen) throw refused(error as Error, settings);
-    log.info(`port ${port} is taken: the page of this run is at another one. UI_PORT names one, or off`);
+    log.info(
+      `port ${port} is taken: the page of this run uses another port. Set UI_PORT to choose one, or to off`,
+    );
     return Monitor.start({ ...options, port: 0 });
   }
 }
@@ -83,7 +85,7 @@ async function serve(
 async function clientOf(probe: MongoProbe | undefined): Promise<MongoClient> {
   if (probe === undefined)
     throw new BadRequest(
-      "no MongoDB is asked from here: this run writes to none, or its job is elsewhere. Where it can be reached, `order-payment-stream explain` and `dead-letters` ask it",
+      "this page asks no MongoDB: the run writes to none, or its job runs elsewhere. From where MongoDB can be reached, `order-payment-stream explain` and `dead-letters` ask it",
     );
   return probe.client();
 }
@@ -99,7 +101,7 @@ function refused(error: Error, { ui_host: host, ui_port: port }: RunSettings): E
   const reason = why[code ?? ""];
   if (reason === undefined) return error;
   return new CommandError(
-    `UI_PORT (--ui_port) is ${port} and UI_HOST (--ui_host) is ${JSON.stringify(host)}: ${reason}. Nothing was started; UI_PORT=0 takes a port that is free, UI_PORT=off does without`,
+    `UI_PORT (--ui_port) is ${port} and UI_HOST (--ui_host) is ${JSON.stringify(host)}: ${reason}. Nothing was started; UI_PORT=0 picks a free port, UI_PORT=off disables the page`,
     { exitCode: EXIT_WRONG_SETTINGS, cause: error },
   );
 }

@@ -66,10 +66,13 @@ export class ProgressReport {
 
   /** Zeros would say that nothing happens. */
   #reportWithoutFigures(problems: readonly string[]): void {
-    const lines = ["  figures        the runner tells none while the job runs", ...problems.map(problemLine)];
+    const lines = [
+      "  figures        the runner reports none while the job runs",
+      ...problems.map(problemLine),
+    ];
     if (this.terminal.isTty) this.terminal.show([...lines, ...this.more()]);
     else
-      this.log.info("the runner tells no figures while the job runs", {
+      this.log.info("the runner reports no figures while the job runs", {
         ...(problems.length > 0 && { problems }),
       });
   }

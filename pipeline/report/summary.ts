@@ -83,11 +83,11 @@ export function summaryText(
     `${formatCount(figures.joined)} joined and ${formatCount(figures.unmatched)} unmatched ${where}`,
     `${formatCount(deadLetterCount(figures))} dead letters${letters.length > 0 ? `: ${letters.join(", ")}` : ""}`,
     ...(figures.idsTaken > 0
-      ? [`${formatCount(figures.idsTaken)} documents found another writer's under their _id`]
+      ? [`${formatCount(figures.idsTaken)} documents found their _id taken by another writer`]
       : []),
     ...(figures.positionsLost > 0
       ? [
-          `${formatCount(figures.positionsLost)} partitions were gone on with elsewhere, ${formatCount(figures.offsetsSkipped)} offsets left out (AUTO_OFFSET_RESET)`,
+          `${formatCount(figures.positionsLost)} partitions continued at another offset, ${formatCount(figures.offsetsSkipped)} offsets skipped (AUTO_OFFSET_RESET)`,
         ]
       : []),
     before === 0

@@ -29,7 +29,7 @@ const seam = parsed((value): Seam | undefined => {
 export const FILE_INPUT_SETTINGS = settingsTable({
   orders: {
     description:
-      "Files of orders, in place of the topic: Avro containers, or JSON lines, also with .gz. Patterns have *, ?, **, [a-z] and {one,other}.",
+      "Files of orders, instead of the topic: Avro containers or JSON lines, also with .gz. Patterns may have *, ?, **, [a-z] and {one,other}.",
     expected: "a path or a pattern such as history/orders-*.avro or gs://bucket/orders/**",
     schema: filePattern,
     isFlagOnly: true,
@@ -42,15 +42,15 @@ export const FILE_INPUT_SETTINGS = settingsTable({
   },
   then_kafka_from: {
     description:
-      "Behind the files, go on in their topics from here: at a time that is well before the end of the files, at earliest, group or latest, or at offsets. What is in both counts once.",
+      "After the files, continue in the topics from here: from a time that is well before the end of the files, from earliest, group or latest, or from offsets. An event that is in both counts once.",
     expected:
-      "a time such as 2026-01-31T12:00:00Z, earliest, latest, group, or topic:partition:offset with commas between them",
+      "a time such as 2026-01-31T12:00:00Z, earliest, latest, group, or topic:partition:offset, separated by commas",
     schema: seam,
     isFlagOnly: true,
   },
   bad_files: {
     description:
-      "What becomes of files, or blocks of them, that are cut or damaged: the run fails and names file, offset and reason, or they are dead letters and the rest is read.",
+      "What to do with truncated or damaged files and blocks: fail names the file, the offset and the reason; skip makes them dead letters and reads the rest.",
     expected: "fail or skip",
     schema: oneOf("fail", "skip"),
     default: "fail",
@@ -59,19 +59,19 @@ export const FILE_INPUT_SETTINGS = settingsTable({
 
 export const SINK_SETTINGS = settingsTable({
   sink: {
-    description: "Where results go: MongoDB, files in SINK_PATH, or stdout as JSON lines.",
+    description: "Where to write results: MongoDB, files in SINK_PATH, or stdout as JSON lines.",
     expected: "mongodb, avro, jsonl or stdout",
     schema: oneOf("mongodb", "avro", "jsonl", "stdout"),
     default: "mongodb",
   },
   sink_path: {
     description:
-      "For avro and jsonl: a folder, which gets the folders joined, unmatched and dead_letters. They must not hold files of another run.",
+      "For avro and jsonl: the folder; it gets the folders joined, unmatched and dead_letters, which must not hold files of another run.",
     expected: "the path of a folder, or gs://bucket/prefix",
     schema: parsed((value) => value.replace(/(?<=.)\/+$/, "") || undefined),
   },
   sink_codec: {
-    description: "For avro: how blocks are packed; zstandard needs Node 22.15.",
+    description: "For avro: how blocks are compressed; zstandard needs Node 22.15.",
     expected: AVRO_CODECS.join(", "),
     schema: parsed((value) => {
       if (!isAvroCodec(value)) return undefined;
@@ -83,7 +83,7 @@ export const SINK_SETTINGS = settingsTable({
   },
   sink_interval: {
     description:
-      "For avro and jsonl in a run without an end: a file is written when it has 16 MiB, or after this time.",
+      "For avro and jsonl in a continuous run: a file is written when it reaches 16 MiB, or after this time.",
     expected: "a duration of a second or more, such as 60 (seconds) or 5m",
     schema: durationMs(1_000),
     default: "60s",

@@ -94,7 +94,7 @@ export function templateMetadata(): TemplateMetadata {
   return {
     name: "Orders and payments",
     description:
-      "Joins orders and payments from Kafka within minutes of event time, and writes each pair once to MongoDB; what finds no partner, or cannot be read, is written too.",
+      "Joins orders and payments from Kafka within minutes of event time, and writes each pair once to MongoDB, as well as events without a partner and records that cannot be read.",
     streaming: true,
     supportsAtLeastOnce: false,
     supportsExactlyOnce: true,

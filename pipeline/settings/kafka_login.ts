@@ -28,13 +28,13 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
     default: "PLAIN",
   },
   kafka_sasl_username: {
-    description: "User for SASL_* by PLAIN or SCRAM.",
+    description: "User name for SASL_* with PLAIN or SCRAM.",
     expected: "a user name",
     schema: text,
   },
   kafka_sasl_password: {
     description:
-      "Password for SASL_* by PLAIN or SCRAM. Better in the environment than on a command line, which others can see.",
+      "Password for SASL_* with PLAIN or SCRAM. Set it in the environment rather than on the command line, which others can see.",
     expected: "a password",
     schema: secret,
     isSecret: true,
@@ -42,42 +42,42 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
   },
   kafka_sasl_oauthbearer_method: {
     description:
-      "Where OAUTHBEARER gets its tokens: oidc, from a token endpoint; google, by the application default credentials, for Google's managed Kafka; aws_msk_iam, by Amazon's default credentials, for MSK with IAM.",
+      "Where OAUTHBEARER gets its tokens: oidc, from a token endpoint; google, from the application default credentials, for Google's managed Kafka; aws_msk_iam, from Amazon's default credentials, for MSK with IAM.",
     expected: "oidc, google or aws_msk_iam",
     schema: oneOf("oidc", "google", "aws_msk_iam"),
     default: "oidc",
   },
   kafka_sasl_oauthbearer_token_endpoint_url: {
-    description: "Where OAUTHBEARER gets its tokens, by the client-credentials grant of OpenID Connect.",
+    description: "Token endpoint for OAUTHBEARER, with OpenID Connect's client-credentials grant.",
     expected: "a URL such as https://issuer.example/oauth2/token",
     schema: tokenEndpoint,
     isAddress: true,
   },
   kafka_sasl_oauthbearer_client_id: {
-    description: "Client at the token endpoint.",
+    description: "Client id at the token endpoint.",
     expected: "the id of a client",
     schema: text,
   },
   kafka_sasl_oauthbearer_client_secret: {
-    description: "Secret of the client at the token endpoint.",
+    description: "Client secret at the token endpoint.",
     expected: "the secret of the client",
     schema: secret,
     isSecret: true,
     mayRefer: true,
   },
   kafka_sasl_oauthbearer_scope: {
-    description: "Scope of the tokens, if the token endpoint wants one.",
-    expected: "a scope, or several with blanks between them",
+    description: "Scope of the tokens, if the token endpoint requires one.",
+    expected: "a scope, or several separated by spaces",
     schema: text,
   },
   kafka_sasl_oauthbearer_extensions: {
     description:
-      "What the broker is told beside the token: logicalCluster=lkc-…,identityPoolId=pool-… for Confluent Cloud.",
-    expected: "name=value, or several with commas between them; names are of letters",
+      "Extensions sent to the broker with the token: logicalCluster=lkc-…,identityPoolId=pool-… for Confluent Cloud.",
+    expected: "name=value, or several separated by commas; names are made of letters",
     schema: saslExtensions,
   },
   aws_region: {
-    description: "Region of MSK, for aws_msk_iam; without it, the one that the brokers have in their names.",
+    description: "Region of MSK, for aws_msk_iam; without it, the region in the brokers' names.",
     expected: "a region such as eu-central-1",
     schema: text,
   },
@@ -89,7 +89,7 @@ export const KAFKA_LOGIN_SETTINGS = settingsTable({
   },
   kafka_ssl_cert_file: {
     description:
-      "PEM file with the certificate that this client shows with SSL and SASL_SSL (mTLS), those of its issuers behind it.",
+      "PEM file with this client's certificate for SSL and SASL_SSL (mTLS), followed by those of its issuers.",
     expected: "a readable file with certificates in PEM, the first of which is valid now",
     schema: clientCertificate,
     mayRefer: true,

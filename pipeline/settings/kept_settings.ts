@@ -20,12 +20,12 @@ const FIXED = {
 } as const;
 
 const ELSEWHERE = "what was written before stays where it is";
-const FROM_NOW_ON = "from now on the new one counts, also for what waits";
+const FROM_NOW_ON = "the new value counts from now on, also for events that wait";
 
 /** Value: what a change means. */
 const TOLD = {
   state_timeout_minutes: FROM_NOW_ON,
-  max_out_of_orderness: "from now on the new one counts",
+  max_out_of_orderness: "the new value counts from now on",
   mongodb_database: ELSEWHERE,
   mongodb_collection: ELSEWHERE,
   mongodb_unmatched_collection: ELSEWHERE,
@@ -53,7 +53,7 @@ export function checkKeptSettings(settings: KeptSettings, store: Store, log: Log
     );
     throw new CommandError(
       `${changes.join(", ")}, but the state holds offsets of the topic that it was written from: ` +
-        "set it back, or begin with another STATE_DIR",
+        "set it back, or start with another STATE_DIR",
     );
   }
   for (const [name, meaning] of Object.entries(TOLD) as [keyof typeof TOLD, string][]) {

@@ -62,16 +62,14 @@ export function misspeltVariables(
     else wrong.push(`${name} in .env is unknown: did you mean ${nearest}?`);
   }
   if (strangers.length > 0) {
-    doubtful.push(
-      `.env sets what this program does not know, and does nothing with: ${strangers.join(", ")}`,
-    );
+    doubtful.push(`.env sets names that this program does not know and ignores: ${strangers.join(", ")}`);
   }
   for (const name of Object.keys(environment)) {
     const isOurs = PREFIXES.some((prefix) => name.startsWith(prefix)) && !OF_KAFKA_ITSELF.test(name);
     if (known.has(name) || !isOurs) continue;
     const nearest = nearestOf(name, names);
     if (nearest !== undefined) {
-      doubtful.push(`${name} in the environment is unknown and does nothing: did you mean ${nearest}?`);
+      doubtful.push(`${name} in the environment is unknown and has no effect: did you mean ${nearest}?`);
     }
   }
   return { wrong, doubtful };

@@ -30,8 +30,8 @@ import {
 
 export const KAFKA_SETTINGS = settingsTable({
   kafka_bootstrap: {
-    description: "Brokers; the rest of the cluster is found through them.",
-    expected: "host:port, or several with commas between them",
+    description: "Kafka brokers; the rest of the cluster is found through them.",
+    expected: "host:port, or several separated by commas",
     schema: brokers,
     isAddress: true,
     default: "127.0.0.1:9092",
@@ -54,21 +54,21 @@ export const KAFKA_SETTINGS = settingsTable({
 export const KAFKA_READ_SETTINGS = settingsTable({
   kafka_group_id: {
     description:
-      "Consumer group whose committed offsets show the pipeline's progress to lag tools. The pipeline does not join it.",
+      "Consumer group whose committed offsets show the pipeline's progress to lag tools. The pipeline does not join the group.",
     expected: "the name of a group",
     schema: text,
     default: "order-payment-stream",
   },
   kafka_start: {
     description:
-      "Where to begin: earliest, latest, group (the group's offsets), or the first record not older than a time.",
+      "Where to start reading: earliest, latest, group (the group's offsets), or the first record not older than a time.",
     expected: "earliest, latest, group, or a time such as 2026-01-31T12:00:00Z",
     schema: startPoint,
     default: "earliest",
   },
   auto_offset_reset: {
     description:
-      "Where to go on when a position in the state is of no use any more (topic made again, log cut or restored, another cluster, records removed unread): none refuses, with what is lost; earliest and latest keep the state.",
+      "Where to continue when a position in the state is no longer valid (topic created again, log truncated or restored, another cluster, records removed unread): none refuses and says what is lost; earliest and latest keep the state.",
     expected: "none, earliest or latest",
     schema: oneOf("none", "earliest", "latest"),
     default: "none",
@@ -77,7 +77,7 @@ export const KAFKA_READ_SETTINGS = settingsTable({
 
 export const MONGODB_SETTINGS = settingsTable({
   mongodb_uri: {
-    description: "MongoDB server, with credentials if it wants any.",
+    description: "MongoDB server, with credentials if it requires them.",
     expected: "mongodb://host:27017 or mongodb+srv://host",
     schema: mongoUri,
     isAddress: true,
@@ -118,7 +118,7 @@ export const TIME_SETTINGS = settingsTable({
     default: "15",
   },
   max_out_of_orderness: {
-    description: "D: how far behind newer events of its partition an event may come.",
+    description: "D: how far behind newer events of its partition an event may be.",
     expected: "a duration such as 30 (seconds), 30s or 500ms",
     schema: durationMs(0),
     default: "30s",
@@ -128,21 +128,21 @@ export const TIME_SETTINGS = settingsTable({
 export const ENGINE_SETTINGS = settingsTable({
   max_ahead_of_clock: {
     description:
-      "An event dated further ahead of the clock than this is a dead letter, and moves no watermark; off: no event is.",
+      "An event dated further ahead of the clock than this becomes a dead letter, and moves no watermark; off: no limit.",
     expected: "a duration such as 300 (seconds), 5m or 500ms, or off",
     schema: durationOrOff(0),
     default: "5m",
   },
   clock_skew_max: {
     description:
-      "Direct runner: how far MongoDB's clock may be from this machine's before partitions without new records stand still; off: this machine's clock is believed.",
+      "Direct runner: how far MongoDB's clock may differ from this machine's before partitions without new records stand still; off: this machine's clock is trusted.",
     expected: "a duration of 10ms or more, such as 30 (seconds) or 1m, or off",
     schema: durationOrOff(10),
     default: "30s",
   },
   bounded: {
     description:
-      "Read to the ends that the topics have at the start, then expire what waits (see DRAIN), and exit.",
+      "Read up to where the topics end at the start, then expire what waits (see DRAIN), and exit.",
     expected: "true or false",
     schema: yesOrNo,
     default: "false",
@@ -150,19 +150,19 @@ export const ENGINE_SETTINGS = settingsTable({
   },
   outage_max: {
     description:
-      "How long Kafka or MongoDB may be away. Reading and writing wait so long, and go on; then the run fails.",
+      "How long Kafka or MongoDB may be unavailable. Reading and writing wait that long before the run fails.",
     expected: "a duration of a second or more, such as 900 (seconds) or 15m",
     schema: durationMs(1_000),
     default: "15m",
   },
   drain: {
     description:
-      "What happens to events that wait when a run ends: keep them in state, or expire them now. Without it, SIGINT and SIGTERM keep them, and the end of a bounded run expires them.",
+      "What to do with events that still wait when a run ends: keep them in state, or expire them now. By default SIGINT and SIGTERM keep them, and the end of a bounded run expires them.",
     expected: "keep or expire",
     schema: oneOf("keep", "expire"),
   },
   summary: {
-    description: "Form of the summary at the end of a run; json is one line, the last on stdout.",
+    description: "Format of the summary at the end of a run; json is one line, the last on stdout.",
     expected: "text or json",
     schema: oneOf("text", "json"),
     default: "text",
@@ -173,12 +173,12 @@ export const ENGINE_SETTINGS = settingsTable({
 export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
   gcs_checkpoint_path: {
     description:
-      "Where checkpoints of the state are kept away from this machine; without it there are none. Never shared by two pipelines.",
+      "Where checkpoints of the state are stored; without it there are none. Two pipelines must not share it.",
     expected: "gs://bucket or gs://bucket/prefix",
     schema: gcsPath,
   },
   storage_emulator_host: {
-    description: "An emulator in place of Google Cloud Storage, without credentials.",
+    description: "An emulator to use instead of Google Cloud Storage, without credentials.",
     expected: "a URL such as http://127.0.0.1:4443",
     schema: httpUrl,
     isAddress: true,
@@ -188,20 +188,20 @@ export const CHECKPOINT_PLACE_SETTINGS = settingsTable({
 const CHECKPOINT_SETTINGS = settingsTable({
   ...CHECKPOINT_PLACE_SETTINGS,
   checkpoint_interval: {
-    description: "Time from one checkpoint to the next. The last one is written when a run is stopped.",
+    description: "Time between checkpoints. The last one is written when a run stops.",
     expected: "a duration of a second or more, such as 300 (seconds) or 5m",
     schema: durationMs(1_000),
     default: "5m",
   },
   checkpoints_kept: {
-    description: "How many checkpoints are kept, the latest included; older ones are removed.",
+    description: "Number of checkpoints to keep, the latest included; older ones are removed.",
     expected: "a whole number from 1 to 1000",
     schema: wholeNumber(1, 1_000),
     default: "5",
   },
   restore: {
     description:
-      "Before the run, fetches a checkpoint into the state directory, which must be empty: latest, or an id that `checkpoints list` shows.",
+      "Checkpoint to download into the state directory, which must be empty, before the run: latest, or an id from `checkpoints list`.",
     expected: "latest, or an id such as 20260131T120000Z-0a1b2c3d",
     schema: checkpoint,
     isFlagOnly: true,
@@ -211,14 +211,14 @@ const CHECKPOINT_SETTINGS = settingsTable({
 export const STATE_SETTINGS = settingsTable({
   state_dir: {
     description:
-      "Directory on a local disk where state is kept, so that the next start goes on from there. Without it state is in memory, and a restart reads the topics again from KAFKA_START.",
+      "Directory on a local disk that keeps the state, so that the next start continues from there. Without it state is in memory, and a restart reads the topics again from KAFKA_START.",
     expected:
       "the path of a directory that is empty, does not exist yet, or holds the state of this pipeline",
     schema: text,
   },
   state_sync: {
     description:
-      "When state counts as kept: always (on disk with every commit, also after a power failure) or process (also after a crash of this process, but not of the machine).",
+      "What the state survives: always, a power failure (every commit is synced to disk); process, a crash of this process but not of the machine.",
     expected: "always or process",
     schema: oneOf("always", "process"),
     default: "always",
@@ -302,7 +302,7 @@ function checkpointProblems(settings: Partial<RunSettings>): Problem[] {
   if (path !== undefined && stateDir === undefined && isMissing("state_dir")) {
     problems.push({
       name: "gcs_checkpoint_path",
-      text: "is set, but STATE_DIR is not: there are checkpoints only of state that is on disk",
+      text: "is set, but STATE_DIR is not: only state on disk has checkpoints",
     });
   }
   return problems;

@@ -11,7 +11,7 @@ export function readSmallFile(path: string): string {
   try {
     const stats = fstatSync(descriptor);
     if (!stats.isFile())
-      throw new Error(`${path} is ${stats.isDirectory() ? "a directory" : "no regular file"}`);
+      throw new Error(`${path} is ${stats.isDirectory() ? "a directory" : "not a regular file"}`);
     if (stats.size > BYTES_MAX) throw new Error(`${path} has ${stats.size} bytes, more than ${BYTES_MAX}`);
     return readFileSync(descriptor, "utf8");
   } finally {

@@ -17,12 +17,12 @@ export const REGISTRY_SETTINGS = settingsTable({
   schema_registry_url: {
     description:
       "Schema registry, for values in Confluent's frame or with __value_schema_id in a header: Confluent's, or one with its interface such as Apicurio's under /apis/ccompat/v7.",
-    expected: "http://host:port or https://host, or several with commas between them",
+    expected: "http://host:port or https://host, or several separated by commas",
     schema: registryUrls,
     isAddress: true,
   },
   schema_registry_username: {
-    description: "User at the schema registry; on Confluent Cloud the key of an API key.",
+    description: "User name at the schema registry; on Confluent Cloud the key of an API key.",
     expected: "a user name",
     schema: text,
   },
@@ -34,34 +34,33 @@ export const REGISTRY_SETTINGS = settingsTable({
     mayRefer: true,
   },
   schema_registry_bearer_token: {
-    description: "Token for the schema registry, in place of a user and a password.",
+    description: "Token for the schema registry, instead of a user and a password.",
     expected: "a token",
     schema: secret,
     isSecret: true,
     mayRefer: true,
   },
   schema_registry_oauth_token_endpoint_url: {
-    description:
-      "Where tokens for the schema registry come from, by the client-credentials grant of OpenID Connect.",
+    description: "Token endpoint for the schema registry, with OpenID Connect's client-credentials grant.",
     expected: "a URL such as https://issuer.example/oauth2/token",
     schema: tokenEndpoint,
     isAddress: true,
   },
   schema_registry_oauth_client_id: {
-    description: "Client at that token endpoint.",
+    description: "Client id at that token endpoint.",
     expected: "the id of a client",
     schema: text,
   },
   schema_registry_oauth_client_secret: {
-    description: "Secret of the client at that token endpoint.",
+    description: "Client secret at that token endpoint.",
     expected: "the secret of the client",
     schema: secret,
     isSecret: true,
     mayRefer: true,
   },
   schema_registry_oauth_scope: {
-    description: "Scope of the tokens, if that token endpoint wants one.",
-    expected: "a scope, or several with blanks between them",
+    description: "Scope of the tokens, if that token endpoint requires one.",
+    expected: "a scope, or several separated by spaces",
     schema: text,
   },
   schema_registry_logical_cluster: {
@@ -75,13 +74,14 @@ export const REGISTRY_SETTINGS = settingsTable({
     schema: text,
   },
   schema_registry_ssl_ca_file: {
-    description: "PEM file with the authorities of the schema registry; without it, the system's.",
+    description:
+      "PEM file with the certificate authorities for the schema registry; without it, the system's.",
     expected: "a readable file with certificates in PEM",
     schema: pemFile,
     mayRefer: true,
   },
   schema_registry_ssl_cert_file: {
-    description: "PEM file with the certificate that the schema registry is shown (mTLS).",
+    description: "PEM file with this client's certificate for the schema registry (mTLS).",
     expected: "a readable file with certificates in PEM, the first of which is valid now",
     schema: clientCertificate,
     mayRefer: true,
@@ -104,8 +104,8 @@ export const REGISTRY_SETTINGS = settingsTable({
 export const WRITER_SCHEMA_SETTINGS = settingsTable({
   avro_writer_schemas: {
     description:
-      "Avro schemas of other writers of single-object values (.avsc files): their values are read by Avro's rules of schema resolution.",
-    expected: "a readable file with an Avro schema in JSON, or several with commas between them",
+      "Avro schemas of other writers of single-object values (.avsc files), whose values are read by Avro's rules of schema resolution.",
+    expected: "a readable file with an Avro schema in JSON, or several separated by commas",
     schema: avroSchemaFiles,
   },
 });

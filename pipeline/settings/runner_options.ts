@@ -16,13 +16,13 @@ const runnerName = parsed((value) => {
 
 export const DIRECT_RUNNER_SETTINGS = settingsTable({
   bundle_size: {
-    description: "Direct runner: records that are processed before they are committed together, at most.",
+    description: "Direct runner: greatest number of records that are processed and committed together.",
     expected: "a whole number from 1 to 1000000",
     schema: wholeNumber(1, 1_000_000),
     default: String(DEFAULT_ENGINE_OPTIONS.bundleSizeMax),
   },
   bundle_time: {
-    description: "Direct runner: time that reading one bundle may take, at most.",
+    description: "Direct runner: longest time to spend reading one bundle.",
     expected: "a duration such as 50ms or 1s",
     schema: durationMs(1),
     default: `${DEFAULT_ENGINE_OPTIONS.bundleTimeMaxMs}ms`,
@@ -33,24 +33,24 @@ export const DIRECT_RUNNER_SETTINGS = settingsTable({
 export const RUNNER_SETTINGS = settingsTable({
   runner: {
     description:
-      "Where the pipeline runs: direct, in this process; prism or flink, started for this run unless JOB_ENDPOINT names one; portable, any other runner of Beam's; or dataflow, Google Cloud Dataflow.",
+      "Where to run the pipeline: direct, in this process; prism or flink, started for this run unless JOB_ENDPOINT names one; portable, any other Beam runner; or dataflow, Google Cloud Dataflow.",
     expected: "direct, prism, flink, portable or dataflow",
     schema: runnerName,
     default: "direct",
   },
   job_endpoint: {
-    description: "Job service of a running runner.",
+    description: "Job service of a runner that is already running.",
     expected: "host:port",
     schema: address,
   },
   job_name: {
-    description: "Name of the job at the runner; default order-payment-stream.",
+    description: "Name of the job on the runner; default order-payment-stream.",
     expected: "a name",
     schema: text,
   },
   environment_type: {
     description:
-      "Where a runner finds workers: LOOPBACK, in this process (the default); PROCESS, it starts a command; EXTERNAL, a worker pool that runs already; DOCKER, it starts a container.",
+      "Where a runner finds workers: LOOPBACK, in this process (the default); PROCESS, a command that it starts; EXTERNAL, a worker pool that is already running; DOCKER, a container that it starts.",
     expected: "LOOPBACK, PROCESS, EXTERNAL or DOCKER",
     schema: oneOf("LOOPBACK", "PROCESS", "EXTERNAL", "DOCKER"),
   },
@@ -62,44 +62,44 @@ export const RUNNER_SETTINGS = settingsTable({
   },
   worker_pool_token: {
     description:
-      "For EXTERNAL: what the worker pool has in the same variable, so that nobody else can have workers of it. Better in the environment than on a command line.",
+      "For EXTERNAL: the worker pool's token, set in the same variable there, without which it gives nobody workers. Set it in the environment rather than on the command line.",
     expected: "a text of 16 characters or more",
     schema: secretOf(16),
     isSecret: true,
   },
   worker_pool_runners: {
     description:
-      "At a worker pool: hosts of runners that its workers may connect to, beside this machine; default none, and any with a token.",
-    expected: "one or more hosts with commas between them",
+      "For a worker pool: hosts of runners that its workers may connect to, in addition to this machine; default none, or any with a token.",
+    expected: "one or more hosts, separated by commas",
     schema: hosts,
   },
   parallelism: {
-    description: "Flink: parallel instances of each step, at most.",
+    description: "Flink: greatest number of parallel instances of each step.",
     expected: "a whole number from 1 to 32768",
     schema: wholeNumber(1, 32_768),
   },
   flink_master: {
-    description: "Flink: REST endpoint of a cluster; default [local], a Flink inside the job server.",
+    description: "Flink: REST endpoint of a cluster; default [local], a Flink within the job server.",
     expected: "host:port, [local] or [auto]",
     schema: text,
   },
   checkpointing_interval: {
-    description: "Flink: ms between checkpoints; without it a failure ends the job.",
+    description: "Flink: milliseconds between checkpoints; without it a failure ends the job.",
     expected: "a whole number of ms from 10",
     schema: wholeNumber(10, INT_MAX),
   },
   max_bundle_size: {
-    description: "Flink: elements of a bundle, at most.",
+    description: "Flink: greatest number of elements in a bundle.",
     expected: "a whole number from 1",
     schema: wholeNumber(1, INT_MAX),
   },
   max_bundle_time_mills: {
-    description: "Flink: ms that a bundle may stay open, at most.",
+    description: "Flink: longest time that a bundle may stay open, in milliseconds.",
     expected: "a whole number of ms from 1",
     schema: wholeNumber(1, INT_MAX),
   },
   savepoint_path: {
-    description: "Flink: savepoint whose state the job begins with.",
+    description: "Flink: savepoint to start from.",
     expected: "the path of a savepoint",
     schema: text,
   },
@@ -163,7 +163,7 @@ export function runnerProblems(settings: Partial<RunnerSettings> & OfTheDirectRu
   }
   if (runner !== "prism" && endpoint !== undefined) {
     problems.push(
-      ...misplaced(["flink_master"], "JOB_ENDPOINT names a job server, which has its Flink already"),
+      ...misplaced(["flink_master"], "JOB_ENDPOINT names a job server, which already has its Flink"),
     );
   }
   if (settings.drain === "expire" && runner !== "portable") {

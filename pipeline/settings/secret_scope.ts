@@ -107,14 +107,17 @@ function bondProblems<Table extends SettingsTable>(
   if (own.origins.get(servers) === "default") {
     const { expected }: Setting = SERVER_SETTINGS[servers as keyof typeof SERVER_SETTINGS];
     return [
-      { name: servers, text: `is not set ${beside}: expected ${expected}, for a secret goes to no others` },
+      {
+        name: servers,
+        text: `is not set ${beside}: expected ${expected}, because a secret is sent to no other servers`,
+      },
     ];
   }
   const named = hostsOf(own, servers);
   const strangers = hostsOf(read, servers).filter((host) => !named.includes(host));
   const problems: Problem[] = strangers.map((host) => ({
     name: servers,
-    text: `is ${JSON.stringify(host)} in the job, but ${JSON.stringify(named.join(","))} ${beside}: expected the same, for a secret goes to no others`,
+    text: `is ${JSON.stringify(host)} in the job, but ${JSON.stringify(named.join(","))} ${beside}: expected the same, because a secret is sent to no other servers`,
   }));
   for (const name of manner) {
     if (own.origins.get(name) === "default" || own.texts.get(name) === undefined) continue;

@@ -189,17 +189,17 @@ export function mayHoldSecret(uri: string): boolean {
 export const databaseName = parsed((value) => {
   if (/[/\\. "$*<>:|?\0]/.test(value))
     throw new Error('none of / \\ . " $ * < > : | ? and no blank may be in it');
-  if (Buffer.byteLength(value) > 63) throw new Error("it has more than 63 bytes");
+  if (Buffer.byteLength(value) > 63) throw new Error("it is longer than 63 bytes");
   if (value === "local" || value === "config") throw new Error("it belongs to MongoDB itself");
   return value || undefined;
 });
 
 /** What MongoDB takes for a collection; a namespace, which is database.collection, has at most 255 bytes. */
 export const collectionName = parsed((value) => {
-  if (/[$\0]/.test(value)) throw new Error("no $ may be in it");
+  if (/[$\0]/.test(value)) throw new Error("it may not contain $");
   if (value.startsWith("system.")) throw new Error("system. belongs to MongoDB itself");
   if (/^\.|\.$|\.\./.test(value)) throw new Error("it may not begin or end with a dot, or have two in a row");
-  if (Buffer.byteLength(value) > 190) throw new Error("it has more than 190 bytes");
+  if (Buffer.byteLength(value) > 190) throw new Error("it is longer than 190 bytes");
   return value || undefined;
 });
 
@@ -299,7 +299,7 @@ function certificatesOf(content: string): X509Certificate[] {
       return new X509Certificate(certificate);
     } catch (error) {
       throw new Error(
-        `certificate ${index + 1} of ${certificates.length} in the file is none: ${describeError(error)}`,
+        `certificate ${index + 1} of ${certificates.length} in the file is not valid: ${describeError(error)}`,
       );
     }
   });

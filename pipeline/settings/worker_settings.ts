@@ -90,14 +90,14 @@ export function readWorkerSettings(
   if ("kafka_bootstrap" in flags && read.origins.get("mongodb_uri") === "default") {
     problems.push({
       name: "mongodb_uri",
-      text: "is not set in the worker's environment: expected the one that the job was submitted with, for it holds a password and did not travel",
+      text: "is not set in the worker's environment: expected the one that the job was submitted with, because it holds a password and is not sent with the job",
     });
   }
   for (const name of REFERABLE) {
     if (!secretReference.test(String((read.settings as Record<string, unknown>)[name]))) continue;
     problems.push({
       name,
-      text: "is a reference to Secret Manager: expected the value itself, for only a worker in a container of its own resolves it",
+      text: "is a reference to Secret Manager: expected the value itself, because only a worker in a container of its own resolves it",
     });
   }
   if (problems.length > 0) throw settingsError(WORKER_SETTINGS, problems);

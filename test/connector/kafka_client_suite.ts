@@ -349,7 +349,7 @@ export function testKafkaClient(harness: () => KafkaHarness): void {
     const other = collector(topic, 0, 10, { ...log, anchor: { ...anchor, checksum: anchor.checksum ^ 1 } });
     await other.until("the error", () => other.subscription.error !== undefined);
     assert.equal(other.subscription.error!.name, "LogChangedError");
-    assert.match(other.subscription.error!.message, /cut or restored/);
+    assert.match(other.subscription.error!.message, /truncated or restored/);
     other.subscription.close();
     for (const offset of [10, 19]) {
       const behind = { ...anchor, offset, baseOffset: offset };

@@ -145,7 +145,7 @@ export function testMongoWriter(harness: () => MongoHarness): void {
     try {
       await assert.rejects(writer.write(numberedDocuments(1)), (error) => {
         assert.ok(error instanceof MongoUnavailableError, String(error));
-        const pattern = `${harness().server} did not take 1 documents for ${collection.namespace} within 0\\.3 s`;
+        const pattern = `${harness().server} did not accept 1 documents for ${collection.namespace} within 0\\.3 s`;
         assert.match(error.message, new RegExp(pattern));
         return true;
       });

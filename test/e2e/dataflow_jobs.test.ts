@@ -79,10 +79,10 @@ describe("jobs on Dataflow", function () {
       jobs("show", "orders"),
       jobs("metrics", "orders"),
     ]);
-    assert.match(again, /a job called orders runs already .*another JOB_NAME, take its place with --update/);
+    assert.match(again, /a job called orders already runs .*another JOB_NAME, replace it with --update/);
     assert.match(listed.stdout, new RegExp(`^${service.latest.id}  running .* orders\n$`));
     assert.match(shown.stdout, /Worker configuration/);
-    assert.match(metrics.stdout, /no metrics so far/);
+    assert.match(metrics.stdout, /no metrics yet/);
 
     const jobsBefore = service.jobs.length;
     const incompatible = await submit(
@@ -128,10 +128,10 @@ describe("jobs on Dataflow", function () {
         const now = (await (await fetch(`${at}/api/now`)).json()) as any;
         return now.phase === "running" && now;
       });
-      assert.equal(view.state.sentence, "running on dataflow, which tells no figures while a job runs");
+      assert.equal(view.state.sentence, "running on dataflow, which reports no figures while a job runs");
       assert.deepEqual([view.runner, view.tellsFigures, view.stages], ["dataflow", false, []]);
       const asked = await fetch(`${at}/api/explain?order_id=o-1`);
-      assert.match(await asked.text(), /no MongoDB is asked from here/);
+      assert.match(await asked.text(), /this page asks no MongoDB/);
     } finally {
       command.kill("SIGTERM");
     }

@@ -58,7 +58,7 @@ describe("positions that are lost", function () {
   it("by a copy of the log directory are refused, and nothing is skipped", async () => {
     await assertRefused(
       "earliest",
-      /orders\[0\] .*it was cut or restored; it was read up to offset 4,.*AUTO_OFFSET_RESET=earliest .* goes on at offset 0/,
+      /orders\[0\] .*it was truncated or restored; it was read up to offset 4,.*AUTO_OFFSET_RESET=earliest .* continues at offset 0/,
     );
   });
 
@@ -74,7 +74,7 @@ describe("positions that are lost", function () {
       { orders, positions_lost, offsets_skipped },
       { orders: 0, positions_lost: 1, offsets_skipped: 4 },
     );
-    assert.match(skipped.stderr, /AUTO_OFFSET_RESET=latest: the state is kept .* goes on at offset 4/);
+    assert.match(skipped.stderr, /AUTO_OFFSET_RESET=latest: the state is kept .* continues at offset 4/);
     await withPeer((peer) => sendOrders(peer, "seventh"));
     // Told once: the position is one of this log now.
     const left = await drained("latest", "none");

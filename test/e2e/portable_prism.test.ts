@@ -222,7 +222,7 @@ describe("the pipeline on Prism", function () {
 
   it("does not begin when the worker command does not exist", async () => {
     const run = start("--environment_type=PROCESS", "--environment_config=/nowhere/worker");
-    await fails(run, /\/nowhere\/worker is no file that can be executed/);
+    await fails(run, /\/nowhere\/worker is not an executable file/);
   });
 });
 

@@ -193,7 +193,7 @@ describe("a run", function () {
       const again = start();
       const { code } = await again.ended;
       assert.equal(code, 1);
-      assert.match(again.stderr, new RegExp(`^${file} is a FIFO in place of a file: [^\n]*\n$`));
+      assert.match(again.stderr, new RegExp(`^${file} is a FIFO instead of a file: [^\n]*\n$`));
       rmSync(file);
       writeFileSync(file, whole);
     }

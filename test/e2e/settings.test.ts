@@ -149,7 +149,7 @@ describe("wrong settings", function () {
           2,
           /^1 setting and 1 argument are wrong; nothing was started\.$/,
           /^ {2}KAFKA_BOOTSTARP in \.env is unknown: did you mean KAFKA_BOOTSTRAP\?$/,
-          /^ {2}unexpected argument "extra": expected no argument beside the flags$/,
+          /^ {2}unexpected argument "extra": expected no arguments besides flags$/,
         );
       } finally {
         rmSync(file);

@@ -65,7 +65,7 @@ describe("a state directory", function () {
       return run.stderr.trimEnd().split("\n").at(-1)!;
     };
     writeFileSync(join(path, "letter.txt"), "Dear …");
-    assert.match(await refusal(), /is no state directory: it holds letter\.txt/);
+    assert.match(await refusal(), /is not a state directory: it holds letter\.txt/);
     assert.deepEqual(readdirSync(path), ["letter.txt"]);
     rmSync(join(path, "letter.txt"));
 
@@ -193,11 +193,11 @@ describe("a state directory", function () {
     await run.ended;
     const { code, lines } = await state("inspect");
     assert.equal(code, 0);
-    const waiting = lines.find((line) => line.endsWith("state/JoinOrdersPayments/waiting"))!;
+    const waiting = lines.find((line) => line.endsWith("timed/JoinOrdersPayments/waiting/expiry"))!;
     const count = Number(waiting.trim().split(" ")[0]!.replaceAll(",", ""));
     assert.ok(count > 0, waiting);
     const records = (await state("export")).lines.map((line) => JSON.parse(line));
-    const orders = records.filter(({ table }) => table === "state/JoinOrdersPayments/waiting");
+    const orders = records.filter(({ table }) => table === "timed/JoinOrdersPayments/waiting/expiry");
     assert.equal(orders.length, count);
     for (const { key, value } of orders) {
       for (const { event } of [...value.orders, ...value.payments]) assert.equal(event.order_id, key);

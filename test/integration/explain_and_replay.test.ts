@@ -205,7 +205,7 @@ describe("dead letters and explanations", function () {
       );
       assert.match(
         (await explainFromServers("e-2")).verdict,
-        /^It is not paired: until .* no payment for it had come \(UNPAID\)\.$/,
+        /^It is not paired: until .* no payment for it had arrived \(UNPAID\)\.$/,
       );
 
       await plant(letter("INVALID", 7, Buffer.from("{}"), "e-3"));

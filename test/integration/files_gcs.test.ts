@@ -32,7 +32,7 @@ describe("files in Google Cloud Storage", function () {
       if (reader.claim(file!.size) === undefined) break;
       batch.begin(0);
       reader.read(batch, 0);
-      found.push(...(batch.results as number[]));
+      found.push(...(batch.results.slice(0, batch.count) as number[]));
     }
     await reader.close();
     return found;

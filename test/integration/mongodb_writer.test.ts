@@ -287,7 +287,7 @@ describe("connectMongo", function () {
     try {
       await assert.rejects(connectMongo(`mongodb://127.0.0.1:${port}`, { timeoutMs: 400 }), (error) => {
         assert.ok(error instanceof MongoConfigurationError, String(error));
-        assert.match(error.message, /the server wants TLS, and the URI does not ask for it: add tls=true/);
+        assert.match(error.message, /the server requires TLS, and the URI does not ask for it: add tls=true/);
         return true;
       });
     } finally {

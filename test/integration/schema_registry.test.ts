@@ -254,7 +254,7 @@ describe("schemas of a registry", function () {
     await assert.rejects(start(registry.url, 500).finished, /the schema registry cannot be reached/);
     registry.failure = undefined;
     registry.authorization = "Basic x";
-    await assert.rejects(start(registry.url).finished, /wants a login, and none is set/);
+    await assert.rejects(start(registry.url).finished, /requires a login, and none is set/);
     registry.authorization = undefined;
     await start(registry.url).finished;
     assert.deepEqual(await database.counts(), [1, 0, 0]);

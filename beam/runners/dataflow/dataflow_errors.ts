@@ -83,7 +83,7 @@ export function explainDataflowError(error: unknown, asked: Asked): DataflowErro
     );
   }
   if (code === Code.NOT_FOUND) {
-    return refused(`${job} is not there in ${project}, ${region}: see \`order-payment-stream jobs list\``);
+    return refused(`${job} does not exist in ${project}, ${region}: see \`order-payment-stream jobs list\``);
   }
   if (typeof code === "number" && OUTAGES.has(code)) {
     return new DataflowError(`the Dataflow service cannot be reached, or is overloaded: ${said}`, true);
@@ -94,7 +94,7 @@ export function explainDataflowError(error: unknown, asked: Asked): DataflowErro
 
 export function nameInUse(job: string, { project, region }: DataflowPlace, said?: string): DataflowError {
   return new DataflowError(
-    `a job called ${job} runs already in ${project}, ${region}: choose another JOB_NAME, take its place with --update, or end it with \`order-payment-stream jobs drain ${job}\`${said === undefined ? "" : ` (${said})`}`,
+    `a job called ${job} already runs in ${project}, ${region}: choose another JOB_NAME, replace it with --update, or end it with \`order-payment-stream jobs drain ${job}\`${said === undefined ? "" : ` (${said})`}`,
   );
 }
 

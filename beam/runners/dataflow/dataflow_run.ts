@@ -103,7 +103,7 @@ export class DataflowRun implements PipelineRun {
       } catch (error) {
         const isOutage = error instanceof DataflowError && error.isOutage;
         if (!isOutage || ++failures === FAILURES_MAX) throw this.#gone(error as Error);
-        this.options.log.warn("the job cannot be asked after", { reason: (error as Error).message });
+        this.options.log.warn("the job's state cannot be read", { reason: (error as Error).message });
       }
       await this.#pause(this.options.pollIntervalMs ?? POLL_INTERVAL_MS);
     }
@@ -142,7 +142,7 @@ export class DataflowRun implements PipelineRun {
         if (this.#isCancelled) return;
         throw new JobFailedError("the job was cancelled, but not from here");
       case "JOB_STATE_UPDATED":
-        this.options.log.info("another job has taken the place of this one, with its state");
+        this.options.log.info("another job has replaced this one, and has its state");
     }
   }
 

@@ -101,7 +101,7 @@ async function updateOf(
   const { pipelineUrl } = (options ?? {}) as { readonly pipelineUrl?: unknown };
   if (typeof pipelineUrl !== "string") {
     throw new DataflowError(
-      `the job ${replaceJobId} does not tell where its graph is, so it cannot be compared: was it submitted by another SDK?`,
+      `the job ${replaceJobId} does not say where its graph is, so it cannot be compared: was it submitted by another SDK?`,
     );
   }
   const running = shapeOf(await objects.read(pipelineUrl));

@@ -5,6 +5,7 @@
  */
 import { committedWatermarks, stagesWithWork } from "../../engine/progress.js";
 import { parDoPayload } from "../../exec/do_fn_operator.js";
+import { timedCellOf } from "../../exec/timed_cell.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { oldestReadable } from "../../model/coders/registry.js";
@@ -12,19 +13,19 @@ import { urns } from "../../model/urns.js";
 import { CHANGELOG_URN } from "../../sdk/state_proto.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
-import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js";
+import { IDENTITY_TABLE, stateTableName, timedStateTableName, timerTableName } from "./table_names.js";
 
 /** By a name for a person, what it is: a coder, a time domain, the configuration of a read. */
 export type GraphIdentity = Readonly<Record<string, string>>;
 
-/** The state belongs to another graph: the message says in what they differ. Nothing has been changed. */
+/** The state belongs to another graph: the message says how they differ. Nothing was changed. */
 export class IncompatibleGraphError extends Error {
   override readonly name = "IncompatibleGraphError";
 
   constructor(differences: readonly string[]) {
     super(
       `the state belongs to another pipeline: ${differences[0]}${more(differences.length - 1)}. ` +
-        "Run the pipeline that wrote it, or begin anew with an empty directory",
+        "Run the pipeline that wrote it, or start with an empty directory",
     );
   }
 }
@@ -36,7 +37,7 @@ export class EndedStateError extends Error {
   constructor() {
     super(
       "the state was written by an earlier version, which kept no offsets at the end of a bounded run or a drain: " +
-        "there is nothing to go on from. Begin anew with an empty directory",
+        "there is nothing to continue from. Start with an empty directory",
     );
   }
 }
@@ -48,7 +49,7 @@ const PRESENT_FORMAT = "2";
 const A_VALUE = "a value, ";
 const A_BAG = "a bag, ";
 
-/** The graph recorded in a store; undefined: none is. */
+/** The graph recorded in a store; undefined if there is none. */
 export function recordedIdentity(store: Pick<Store, "table">): GraphIdentity | undefined {
   const value = new ByteReader();
   if (!store.table(IDENTITY_TABLE).get(identityKey(), value)) return undefined;
@@ -137,8 +138,20 @@ function addTransform(
   if (stage.kind === "splittable" && urn === urns.sdfProcess) {
     identity[`source ${name}`] = sourceSignature(doFn!);
   }
+  const timed = timedCellOf(
+    Object.entries(stateSpecs).map(([name, { spec }]) => ({
+      name,
+      isMultimap: spec.oneofKind === "mapSpec",
+    })),
+    Object.entries(timerFamilySpecs).map(([name, { timeDomain }]) => ({
+      name,
+      isEventTime: timeDomain === runnerApi.TimeDomain_Enum.EVENT_TIME,
+    })),
+  );
   for (const [cell, { spec }] of Object.entries(stateSpecs)) {
-    identity[stateTableName(name, cell)] = stateSignature(spec, components);
+    const isTimed = cell === timed?.cell;
+    const table = isTimed ? timedStateTableName(name, cell, timed.family) : stateTableName(name, cell);
+    identity[table] = stateSignature(spec, components);
   }
   for (const [family, { timeDomain, timerFamilyCoderId }] of Object.entries(timerFamilySpecs)) {
     const domain = runnerApi.TimeDomain_Enum[timeDomain];

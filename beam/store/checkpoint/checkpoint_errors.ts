@@ -63,7 +63,7 @@ export class RestoreRefusedError extends CheckpointError {
   constructor(path: string, found: readonly string[]) {
     const shown = found.slice(0, 3).join(", ") + (found.length > 3 ? ", …" : "");
     super(
-      `cannot restore into ${path}: it already holds state (${shown}). Name an empty directory, or go on from this state without a restore`,
+      `cannot restore into ${path}: it already holds state (${shown}). Name an empty directory, or continue from this state without a restore`,
     );
   }
 }

@@ -12,7 +12,7 @@ export const CHECKPOINT_FORMAT = 1;
 export const LATEST = "latest.json";
 const MANIFEST = "manifest.json";
 const POINTER_ADVICE =
-  "It only says which checkpoint is the latest: delete it, restore one by its id, and the next checkpoint makes it anew";
+  "It only says which checkpoint is the latest: delete it, restore one by its id, and the next checkpoint writes it again";
 
 /** Who wrote it. */
 export interface Author {

@@ -30,7 +30,7 @@ export class RegistryRefusedError extends SchemaRegistryError {
         ? "does not allow what was asked of it"
         : hasLogin
           ? "refuses the login"
-          : "wants a login, and none is set";
+          : "requires a login, and none is set";
     super(`the schema registry at ${url} ${what}: status ${status}${message}`);
   }
 }
@@ -51,6 +51,8 @@ export class SchemaRefusedError extends SchemaRegistryError {
   override readonly name = "SchemaRefusedError";
 
   constructor(url: string, subject: string, status: number, message: string) {
-    super(`the schema registry at ${url} does not take the schema of ${subject}: status ${status}${message}`);
+    super(
+      `the schema registry at ${url} does not accept the schema of ${subject}: status ${status}${message}`,
+    );
   }
 }

@@ -109,7 +109,9 @@ describe("the sentence of state", () => {
             answerMs: 1,
           },
         ],
-        problems: [{ component: "MongoDB shop.pairs", problem: "takes no documents", sinceMs: NOW - 1_000 }],
+        problems: [
+          { component: "MongoDB shop.pairs", problem: "accepts no documents", sinceMs: NOW - 1_000 },
+        ],
       },
       /^nothing can be written, for 2\.0 s: MongoDB at db:27017: connect ECONNREFUSED$/,
       "trouble",
@@ -179,7 +181,7 @@ describe("the sentence of state", () => {
         joinWatermarkMs: NOW - DISORDER_MS - 60_000,
         lookWatermarkMs: NOW - DISORDER_MS - 60_000,
       },
-      /^expiry is 60 s behind: the look for new partitions is overdue/,
+      /^expiry is 60 s behind: the search for new partitions is overdue/,
       "attention",
     ],
     [
@@ -237,7 +239,7 @@ describe("the sentence of state", () => {
   it("says what a runner does not tell, and what a start is about", () => {
     assert.match(
       said({ runner: "flink", tellsFigures: false }).sentence,
-      /^running on flink, which tells no figures/,
+      /^running on flink, which reports no figures/,
     );
     const total = { ...tally(1_000, 900), orders: { ...tally(0, 0).orders, read: 90_000 } };
     assert.match(

@@ -91,7 +91,7 @@ describe("a backfill", () => {
   it("has an end", () => {
     assert.throws(
       () => schedule({ ...options, count: Number.POSITIVE_INFINITY }, 0),
-      /a backfill has an end/,
+      /a backfill needs a number of orders/,
     );
   });
 });

@@ -240,8 +240,11 @@ describe("the graph proto", () => {
   it("refuses what cannot work, by name", () => {
     const { pipeline, root } = createPipeline();
     const texts: Collection<any> = create("Create", root, ["a"], strings);
-    assert.throws(() => groupByKey("Group texts", texts), /Group texts: its input is no collection of KVs/);
-    assert.throws(() => coGroupByKey("Join texts", { a: texts }), /Join texts: a is no collection of KVs/);
+    assert.throws(
+      () => groupByKey("Group texts", texts),
+      /Group texts: its input is not a collection of KVs/,
+    );
+    assert.throws(() => coGroupByKey("Join texts", { a: texts }), /Join texts: a is not a collection of KVs/);
     const fuzzy: Collection<any> = create("Doubles", root, [], new KVCoder(new DoubleCoder(), ints) as any);
     const coder = Object.values(parts(pipeline).coders).filter(
       ({ spec }) => spec!.urn === "beam:coder:double:v1",

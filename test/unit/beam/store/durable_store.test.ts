@@ -125,18 +125,18 @@ describe("DurableStore", () => {
     await writeTwoCommits();
     const log = join(path, "log-00000001");
     const bytes = readFileSync(log);
-    bytes.writeUInt32BE(2, 12);
+    bytes.writeUInt32BE(3, 12);
     const { crc32 } = await import("node:zlib");
     bytes.writeUInt32BE(crc32(bytes.subarray(0, 16)), 16);
     writeFileSync(log, bytes);
     const before = files();
-    await assert.rejects(open(), /newer version: log-00000001 has format 2/);
+    await assert.rejects(open(), /newer version: log-00000001 has format 3/);
     assert.deepEqual(files(), before);
   });
 
   it("refuses a directory of somebody else, and leaves it as it is", async () => {
     writeFileSync(join(path, "photo.jpg"), "…");
-    await assert.rejects(open(), /no state directory: it holds photo\.jpg/);
+    await assert.rejects(open(), /not a state directory: it holds photo\.jpg/);
     assert.deepEqual(readdirSync(path), ["photo.jpg"]);
   });
 

@@ -182,7 +182,7 @@ describe("local directory", () => {
       chmodSync(path, 0o500);
       await assert.rejects(
         async () => DurableStore.open(await LocalDirectory.open(path)),
-        /it is not allowed to this user/,
+        /this user has no permission/,
       );
       chmodSync(path, 0o700);
     });

@@ -79,7 +79,7 @@ describe("prepareCollections", () => {
 
   it("refuses in one line what cannot hold the documents, and says what to do", async () => {
     const cases: readonly [Document, RegExp][] = [
-      [{ type: "view" }, /is a view, into which nothing can be written/],
+      [{ type: "view" }, /is a view, which cannot be written to/],
       [{ type: "timeseries" }, /is a time-series collection/],
       [
         { type: "collection", options: { capped: true } },

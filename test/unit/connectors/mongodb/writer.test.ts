@@ -295,8 +295,8 @@ describe("MongoWriter", () => {
     const result = await script.writer().write(documents("a", "b"));
     assert.equal(summary(result), "1 inserted, 1 already there, 0 rejected, 1 retries");
     assert.deepEqual(script.log, [
-      "MongoDB did not take documents, trying again",
-      "MongoDB takes documents again",
+      "MongoDB did not accept documents; trying again",
+      "MongoDB accepts documents again",
     ]);
   });
 
@@ -345,7 +345,7 @@ describe("MongoWriter", () => {
       assert.ok(error instanceof MongoUnavailableError);
       assert.match(
         error.message,
-        /mongo\.example:27017 did not take 2 documents for db\.c within 3 s: connection lost/,
+        /mongo\.example:27017 did not accept 2 documents for db\.c within 3 s: connection lost/,
       );
       assert.ok(error.cause instanceof MongoNetworkError);
       return true;
@@ -367,7 +367,7 @@ describe("MongoWriter", () => {
     assert.ok(script.timeMs > 2_000);
     assert.deepEqual(
       [...new Set(told)],
-      ["MongoDB db.c: mongo.example:27017 takes no documents: connection lost", "MongoDB db.c: well"],
+      ["MongoDB db.c: mongo.example:27017 accepts no documents: connection lost", "MongoDB db.c: well"],
     );
   });
 

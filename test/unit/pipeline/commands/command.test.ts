@@ -105,7 +105,7 @@ describe("a command", () => {
     assert.equal(await invoke(["left", "right"]), 2);
     assert.match(
       complaints,
-      /^1 argument is wrong; .*\n {2}unexpected argument "right": expected one of left, right alone\n$/s,
+      /^1 argument is wrong; .*\n {2}unexpected argument "right": expected only one of left, right\n$/s,
     );
   });
 

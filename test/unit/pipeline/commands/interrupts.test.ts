@@ -55,7 +55,7 @@ describe("a second signal", function () {
         child.once("close", (code, signal) => resolve([code, signal]));
       });
       assert.deepEqual([code, signal], [null, "SIGTERM"], stderr);
-      assert.equal(stderr, "SIGTERM once more: ended at once. What was committed is safe\n");
+      assert.equal(stderr, "second SIGTERM: ended at once. What was committed is safe\n");
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -52,12 +52,12 @@ describe("a verdict", () => {
     [
       "an order that waits, and what holds its expiry",
       { waiting: [order], watermark: { atMs: NOON + 300_000, heldBy: "payments/3" } },
-      /^It is not paired yet: no payment for it has come\. It waits until event time has passed 2026-01-31T12:15:00.*Z, which is 10 min.* away: event time is .*, held by payments\/3\.$/,
+      /^It is not paired yet: no payment for it has arrived\. It waits until event time has passed 2026-01-31T12:15:00.*Z, which is 10 min.* away: event time is .*, held by payments\/3\.$/,
     ],
     [
       "a payment that came before its order",
       { waiting: [payment] },
-      /^It is not paired yet: payment p-1 came, and the order has not\./,
+      /^It is not paired yet: payment p-1 arrived, but the order has not\./,
     ],
     [
       "two that are too far apart",
@@ -67,7 +67,7 @@ describe("a verdict", () => {
     [
       "a pair whose document is missing",
       { waiting: [{ ...order, isPaired: true }] },
-      /^It was paired in state, and its document is not in the collection/,
+      /^It was paired in state, but its document is not in the collection/,
     ],
     [
       "a pair whose document was refused",
@@ -75,7 +75,7 @@ describe("a verdict", () => {
         waiting: [{ ...order, isPaired: true }],
         deadLetters: [{ ...letter, reason: "SINK_REJECTED", topic: null }],
       },
-      /^It was paired, and the collection refused its document: amount is missing$/,
+      /^It was paired, but the collection rejected its document: amount is missing$/,
     ],
     [
       "a pair",
@@ -90,7 +90,7 @@ describe("a verdict", () => {
         ],
         deadLetters: [letter],
       },
-      /no payment for it had come \(UNPAID\); a record of it became a dead letter, INVALID: amount is missing\.$/,
+      /no payment for it had arrived \(UNPAID\); a record of it became a dead letter, INVALID: amount is missing\.$/,
     ],
     [
       "both unmatched",
@@ -119,7 +119,7 @@ describe("a verdict", () => {
           },
         ],
       },
-      /^It has come to Kafka, at t\[1\], offset 9, and has not been read yet\.$/,
+      /^It is in Kafka, at t\[1\], offset 9, and has not been read yet\.$/,
     ],
     [
       "nothing",

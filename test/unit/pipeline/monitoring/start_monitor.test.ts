@@ -39,7 +39,7 @@ describe("the page of a run", () => {
     const monitoring = await start({ ui_port: String(port) }, "default");
     assert.notEqual(monitoring.url, `http://127.0.0.1:${port}`);
     assert.equal((await fetch(`${monitoring.url}/healthz`)).status, 200);
-    assert.match(written, /port \d+ is taken: the page of this run is at another one/);
+    assert.match(written, /port \d+ is taken: the page of this run uses another port/);
     const shown: any = await (await fetch(`${monitoring.url}/api/settings`)).json();
     assert.ok(shown.some(({ name }: any) => name === "STATE_TIMEOUT_MINUTES"));
     await monitoring.close();

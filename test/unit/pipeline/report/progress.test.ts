@@ -46,7 +46,7 @@ describe("ProgressReport", () => {
     const metrics = { counter: () => 0, counters: () => new Map() };
     const run = { metrics, status: () => [], health: () => [] } as unknown as Watched;
     new ProgressReport(run, terminal, createLog("error", terminal)).stop();
-    assert.deepEqual(shown, ["  figures        the runner tells none while the job runs"]);
+    assert.deepEqual(shown, ["  figures        the runner reports none while the job runs"]);
   });
 
   it("does not take what a run before has read for what this one reads", () => {

@@ -33,7 +33,7 @@ describe("misspelt variables", () => {
     assert.deepEqual(misspeltVariables(SETTINGS, file, {}), {
       wrong: [],
       doubtful: [
-        ".env sets what this program does not know, and does nothing with: COMPOSE_PROJECT_NAME, SOMEBODYS_TOKEN",
+        ".env sets names that this program does not know and ignores: COMPOSE_PROJECT_NAME, SOMEBODYS_TOKEN",
       ],
     });
   });
@@ -49,7 +49,7 @@ describe("misspelt variables", () => {
     assert.deepEqual(misspeltVariables(SETTINGS, {}, environment), {
       wrong: [],
       doubtful: [
-        "KAFKA_BOOTSTARP in the environment is unknown and does nothing: did you mean KAFKA_BOOTSTRAP?",
+        "KAFKA_BOOTSTARP in the environment is unknown and has no effect: did you mean KAFKA_BOOTSTRAP?",
       ],
     });
     assert.deepEqual(misspeltVariables(SETTINGS, {}, { KAFKA_START: "latest", PATH: "/bin" }), NOTHING);

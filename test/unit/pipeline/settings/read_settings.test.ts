@@ -75,7 +75,7 @@ describe("settings", () => {
       file: { KAFKA_BOOTSTRAP: "localhost" },
     });
     assert.deepEqual(problems, [
-      'KAFKA_BOOTSTRAP (--kafka_bootstrap) is "localhost", from .env: expected host:port, or several with commas between them',
+      'KAFKA_BOOTSTRAP (--kafka_bootstrap) is "localhost", from .env: expected host:port, or several separated by commas',
       'STATE_TIMEOUT_MINUTES (--state_timeout_minutes) is "-1": expected a number of minutes above 0, such as 15 or 0.5',
       'DRAIN (--drain) is "never": expected keep or expire',
       'BUNDLE_SIZE (--bundle_size) is "0": expected a whole number from 1 to 1000000',

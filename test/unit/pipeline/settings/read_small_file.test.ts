@@ -22,9 +22,9 @@ describe("a file that a user names", () => {
     execFileSync("mkfifo", [join(folder, "fifo")]);
     symlinkSync("loop", join(folder, "loop"));
     const refused: readonly [string, RegExp][] = [
-      [join(folder, "fifo"), /fifo is no regular file$/],
+      [join(folder, "fifo"), /fifo is not a regular file$/],
       [folder, /is a directory$/],
-      ["/dev/zero", /\/dev\/zero is no regular file$/],
+      ["/dev/zero", /\/dev\/zero is not a regular file$/],
       [join(folder, "loop"), /ELOOP/],
       [join(folder, "none"), /ENOENT/],
       [join(folder, "x".repeat(300)), /ENAMETOOLONG/],

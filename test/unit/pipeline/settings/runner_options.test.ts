@@ -45,7 +45,7 @@ describe("the settings of other runners", () => {
       [{ runner: "flink", checkpointing_interval: "1s" }, /^CHECKPOINTING_INTERVAL .* a whole number of ms/],
       [
         { runner: "flink", job_endpoint: "a:1", flink_master: "b:1" },
-        /^FLINK_MASTER .* has its Flink already/,
+        /^FLINK_MASTER .* already has its Flink/,
       ],
       [{ runner: "prism", state_dir: "/d" }, /^STATE_DIR .* keeps state in its own way: expected direct$/],
       [{ runner: "flink", drain: "expire" }, /^DRAIN .* flink cannot drain a job: expected keep$/],

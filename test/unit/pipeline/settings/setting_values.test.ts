@@ -168,7 +168,7 @@ describe("a PEM file", () => {
       path,
       `${rootCertificates[0]}\n-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n`,
     );
-    assert.match(why(path)!, /certificate 2 of 2 .* is none/);
+    assert.match(why(path)!, /certificate 2 of 2 .* is not valid/);
     assert.match(why(join(folder, "missing.pem"))!, /ENOENT/);
   });
 });

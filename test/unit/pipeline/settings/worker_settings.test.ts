@@ -42,7 +42,7 @@ describe("a worker's settings", () => {
     for (const kafka_bootstrap of ["evil:9092", "kafka-a:9093", "evil.kafka-a:9092"]) {
       const refusals = refusalsOf({ ...JOB, kafka_bootstrap }, POOL);
       assert.deepEqual(refusals, [
-        `KAFKA_BOOTSTRAP (--kafka_bootstrap) is "${kafka_bootstrap}" in the job, but "kafka-a:9092,kafka-b:9092" in the worker's environment, where KAFKA_SASL_PASSWORD is: expected the same, for a secret goes to no others`,
+        `KAFKA_BOOTSTRAP (--kafka_bootstrap) is "${kafka_bootstrap}" in the job, but "kafka-a:9092,kafka-b:9092" in the worker's environment, where KAFKA_SASL_PASSWORD is: expected the same, because a secret is sent to no other servers`,
       ]);
     }
     assert.equal(refusalsOf({ ...JOB, kafka_bootstrap: "kafka-a:9092,evil:9092" }, POOL).length, 1);

@@ -57,7 +57,7 @@ describe("errors of the Dataflow service", () => {
     [
       "there is already an active job named orders",
       status.ALREADY_EXISTS,
-      /another JOB_NAME, take its place with --update/,
+      /another JOB_NAME, replace it with --update/,
     ],
     [
       "container image not found",
@@ -67,7 +67,7 @@ describe("errors of the Dataflow service", () => {
     [
       "(x): Information about job 17 could not be found",
       status.NOT_FOUND,
-      /orders is not there in my-proj, us-central1/,
+      /orders does not exist in my-proj, us-central1/,
     ],
     ["No connection established", status.UNAVAILABLE, /cannot be reached, or is overloaded/],
     ["something else", status.INVALID_ARGUMENT, /^Dataflow cannot create a job: something else$/],

@@ -252,7 +252,7 @@ describe("a schema registry", () => {
         settled(() => wrong.byId(1)),
         /refuses the login: status 401, 401: Unauthorized/,
       );
-      await assert.rejects(registry().check(), /wants a login, and none is set: status 401/);
+      await assert.rejects(registry().check(), /requires a login, and none is set: status 401/);
       server.failure = { status: 403, body: { error_code: 40301, message: "User is denied" } };
       await assert.rejects(
         registry().register("a", SCHEMA),
@@ -330,7 +330,7 @@ describe("a schema registry", () => {
     };
     await assert.rejects(
       asked.register("a-value", SCHEMA),
-      /does not take the schema of a-value: status 409, 409: Schema being/,
+      /does not accept the schema of a-value: status 409, 409: Schema being/,
     );
   });
 });
