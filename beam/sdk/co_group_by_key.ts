@@ -6,7 +6,7 @@
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import { CorruptBytesError } from "../model/bytes.js";
-import type { Coder, CoderIds } from "../model/coders/coder.js";
+import type { Coder, CoderIds, Context } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { registerCoder } from "../model/coders/registry.js";
 import type { KV } from "../model/kv.js";
@@ -151,6 +151,31 @@ registerDoFn(TagUnion);
 registerDoFn(SortUnion);
 registerDoFn(PaneOfOne);
 
+/** A pane of one value, as that value: what is brought into the shape of a group costs no count and no list on the wire. */
+export class PaneOfOneCoder implements Coder<readonly unknown[]> {
+  static readonly URN = "beam:coder:ts:pane_of_one:v1";
+  readonly isDeterministic: boolean;
+
+  constructor(private readonly value: Coder<any>) {
+    this.isDeterministic = value.isDeterministic;
+  }
+
+  encode([value]: readonly unknown[], out: ByteWriter, context: Context): void {
+    this.value.encode(value, out, context);
+  }
+
+  decode(input: ByteReader, context: Context): readonly unknown[] {
+    return [this.value.decode(input, context)];
+  }
+
+  toProto(ids: CoderIds) {
+    return {
+      spec: { urn: PaneOfOneCoder.URN, payload: new Uint8Array() },
+      componentCoderIds: [ids.getCoderId(this.value)],
+    };
+  }
+}
+
 /**
  *     varint number of the collection | value, nested, by the coder with that number
  *
@@ -239,6 +264,7 @@ function namesFromBytes(bytes: Uint8Array): string[] {
   return JSON.parse(Buffer.from(bytes).toString("utf8"));
 }
 
+registerCoder(PaneOfOneCoder.URN, (_payload, [value]) => new PaneOfOneCoder(value!));
 registerCoder(UnionCoder.URN, (payload, components) => new UnionCoder(namesFromBytes(payload), components));
 registerCoder(
   CoGroupedCoder.URN,
