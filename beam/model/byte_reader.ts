@@ -133,7 +133,7 @@ export class ByteReader {
     return this.buffer.readDoubleBE(this.skip(8));
   }
 
-  /** `count` UTF-8 bytes as text; throws when they are no UTF-8. */
+  /** `count` UTF-8 bytes as text; throws when they are not UTF-8. */
   readUtf8(count: number): string {
     const at = this.skip(count);
     const end = at + count;

@@ -12,11 +12,13 @@ const COPIED_BY_LOOP_MAX = 64;
 /** A growing buffer with a write position. */
 export class ByteWriter {
   buffer: Buffer;
-  /** The same memory, for whoever copies, compares or hashes many bytes. Behind `length` anything may stand. */
+  /**
+   * The same memory, for code that copies, compares or hashes many bytes. The bytes after `length` are undefined.
+   */
   words: Uint32Array;
   /** Number of bytes written. */
   length = 0;
-  /** A hash of the first `hashedLength` bytes, kept for whoever looks this writer's bytes up; -1: none. */
+  /** A hash of the first `hashedLength` bytes, cached for look-ups by this writer's bytes; -1: none. */
   hash = 0;
   hashedLength = -1;
 
@@ -25,7 +27,7 @@ export class ByteWriter {
     this.words = wordsOf(this.buffer);
   }
 
-  /** Gives memory of more than `capacity` bytes back, and forgets what was written. */
+  /** Clears the writer, and frees memory beyond `capacity` bytes. */
   shrink(capacity: number): void {
     this.reset();
     if (this.buffer.length <= capacity) return;
@@ -33,7 +35,7 @@ export class ByteWriter {
     this.words = wordsOf(this.buffer);
   }
 
-  /** Forgets what was written; keeps the memory. */
+  /** Clears the writer, and keeps its memory. */
   reset(): void {
     this.length = 0;
     this.hashedLength = -1;
@@ -81,8 +83,8 @@ export class ByteWriter {
   }
 
   /**
-   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement,
-   * seven bits a byte, lowest first (negative values take ten bytes).
+   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement, seven bits
+   * per byte, lowest first (negative values take ten bytes).
    */
   writeVarint(value: number): void {
     this.reserve(10);
@@ -210,8 +212,8 @@ export class ByteWriter {
   }
 
   /**
-   * Opens a block whose byte length goes in front of it. Write the block, then call `endLengthPrefix` with the
-   * number returned. Blocks nest.
+   * Opens a block that is preceded by its length in bytes. Write the block, then call `endLengthPrefix` with the
+   * number returned. Blocks may be nested.
    */
   beginLengthPrefix(): number {
     this.writeByte(0);
@@ -241,7 +243,7 @@ export class ByteWriter {
     return this.buffer.subarray(0, this.length);
   }
 
-  /** What was written, as bytes of its own. */
+  /** What was written, as a copy. */
   toBytes(): Buffer {
     return Buffer.from(this.view());
   }

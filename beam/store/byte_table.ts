@@ -217,8 +217,8 @@ export class ByteTable {
   }
 
   /**
-   * Adds `value` behind what is there. A block of some size that must grow grows by half, so that appending stays
-   * linear; a small one has no more room than it needs, as most grow once or twice. Returns the record's address.
+   * Appends `value`. A block of some size that must grow grows by half, so that appending stays linear; a small one
+   * has no more room than it needs, as most grow once or twice. Returns the record's address.
    */
   append(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;

@@ -8,7 +8,7 @@
  * - A file that `create` made, a `rename` and a `remove` survive a crash once `sync` of the directory has ended.
  * - From `lock` on, whatever changes something throws DirectoryLostError before it does, once the directory is no longer
  *   this process's.
- * - What is no regular file is refused, at once.
+ * - Anything but a regular file is refused at once.
  * - A failed operation throws the system's error, with its `code` (ENOSPC, EIO, …), and leaves no more behind than a
  *   torn tail.
  */

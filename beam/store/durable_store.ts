@@ -113,7 +113,7 @@ export class DurableStore implements Store, CheckpointSource {
   }
 
   /**
-   * Takes the directory for this process and reads back what was committed.
+   * Locks the directory for this process, and reads back what was committed.
    * @throws DirectoryInUseError; StoreError: nothing was changed then
    */
   static async open(directory: Directory, options: Partial<DurableStoreOptions> = {}): Promise<DurableStore> {

@@ -18,7 +18,7 @@ import { IDENTITY_TABLE, stateTableName, timedStateTableName, timerTableName } f
 /** By a name for a person, what it is: a coder, a time domain, the configuration of a read. */
 export type GraphIdentity = Readonly<Record<string, string>>;
 
-/** The state belongs to another graph: the message says in what they differ. Nothing has been changed. */
+/** The state belongs to another graph: the message says how they differ. Nothing was changed. */
 export class IncompatibleGraphError extends Error {
   override readonly name = "IncompatibleGraphError";
 
@@ -49,7 +49,7 @@ const PRESENT_FORMAT = "2";
 const A_VALUE = "a value, ";
 const A_BAG = "a bag, ";
 
-/** The graph recorded in a store; undefined: none is. */
+/** The graph recorded in a store; undefined if there is none. */
 export function recordedIdentity(store: Pick<Store, "table">): GraphIdentity | undefined {
   const value = new ByteReader();
   if (!store.table(IDENTITY_TABLE).get(identityKey(), value)) return undefined;
