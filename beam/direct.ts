@@ -18,6 +18,7 @@ export {
   type TimerCount,
 } from "./runners/direct/direct_runner.js";
 export { IncompatibleGraphError, recordedIdentity, recordedTopic } from "./runners/direct/graph_identity.js";
+export { StoredCellReader, type StoredValue } from "./runners/direct/stored_cell.js";
 export { COUNTERS_TABLE, EARLIER_COUNTERS_TABLE, IDENTITY_TABLE } from "./runners/direct/table_names.js";
 export type { CounterSource, PipelineRun, StageWatermark, StopMode } from "./sdk/pipeline_run.js";
 export type { ByteTable } from "./store/byte_table.js";
@@ -36,4 +37,4 @@ export { LocalDirectory } from "./store/local_directory.js";
 export { MemoryStore } from "./store/memory_store.js";
 export { readState, type StateReading } from "./store/read_store.js";
 export type { Store } from "./store/store.js";
-export { UnusableDirectoryError, writeProblem } from "./store/store_errors.js";
+export { OlderFormatError, UnusableDirectoryError, writeProblem } from "./store/store_errors.js";

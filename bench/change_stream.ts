@@ -1,5 +1,5 @@
 /** What the pipeline did to its store, read from the log that record_changes.ts left, and cut to bundles of one size. */
-import { ByteReader, type ByteWriter } from "../beam/model/bytes.js";
+import { ByteReader, ByteWriter } from "../beam/model/bytes.js";
 import type { Directory } from "../beam/store/directory.js";
 import { FrameReader } from "../beam/store/frames.js";
 import {
@@ -10,6 +10,7 @@ import {
   replay,
 } from "../beam/store/journal.js";
 import { logName } from "../beam/store/recovery.js";
+import { padded } from "../beam/store/slab.js";
 
 export interface ChangeStream {
   /** Names of the tables by their numbers in the changes. */
@@ -45,6 +46,7 @@ class Cutter implements ReplayTarget, ReplayTable {
   readonly #list: ChangeList = this.#journal.newList();
   readonly #names = new Map<number, string>();
   readonly #bundles: Buffer[] = [];
+  readonly #record = new ByteWriter();
   #table = 0;
   #changes = 0;
 
@@ -62,7 +64,12 @@ class Cutter implements ReplayTarget, ReplayTable {
   }
 
   put(key: ByteWriter, value: ByteWriter): void {
-    this.#journal.put(this.#table, key, value);
+    const record = this.#record;
+    record.reset();
+    record.writeBytes(key.view());
+    while (record.length < padded(key.length)) record.writeByte(0);
+    record.writeBytes(value.view());
+    this.#journal.put(this.#table, record.words, 0, key.length, value.length);
     this.#count();
   }
 
@@ -71,8 +78,13 @@ class Cutter implements ReplayTarget, ReplayTable {
     this.#count();
   }
 
+  patchOf(key: ByteWriter, front: ByteWriter): void {
+    this.#journal.patch(this.#table, key.words, 0, key.length, front);
+    this.#count();
+  }
+
   delete(key: ByteWriter): void {
-    this.#journal.delete(this.#table, key.buffer, 0, key.length);
+    this.#journal.delete(this.#table, key.words, 0, key.length);
     this.#count();
   }
 

@@ -43,7 +43,7 @@ const STEPS = [
 ];
 
 const PROGRAM = ["schemas", "producers", "transforms", "pipeline", "services", "monitor"];
-const QUICK_STEPS = [["compiling, without a look at types", "scripts/quick_build.mjs", PROGRAM], ASSETS];
+const QUICK_STEPS = [["compiling, without type checks", "scripts/quick_build.mjs", PROGRAM], ASSETS];
 
 // tsc knows what it has written itself, and would not notice that something else has been there.
 const isQuick = process.argv.includes("--quick") && !existsSync(STAMP);

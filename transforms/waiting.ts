@@ -10,8 +10,7 @@
  *
  * Invariants
  * - What is stored, read from its beginning, gives what `read` of the cell gives: the same events with the same flags.
- * - One event that came alone waits at most. A state written before the flag 8 was may have a timer without a tag, and
- *   no such event.
+ * - One event that came alone waits at most.
  * - The events that a change 4 takes depend on nothing but what waits: the earliest first, orders before payments.
  */
 import {
@@ -32,32 +31,54 @@ import { WaitingEvent, WaitingEvents } from "./waiting_events.js";
 const orderIdOf = (order: Order): string => order.order_id;
 const paymentIdOf = (payment: Payment): string => payment.payment_id;
 
+/** Never added to: most keys have events of one kind. What is read for each element allocates little. */
+const NO_ORDERS = new WaitingEvents<Order>(orderIdOf);
+const NO_PAYMENTS = new WaitingEvents<Payment>(paymentIdOf);
+
+/** How others see them: what comes is added to all that waits. */
+type ReadonlyEvents<E extends Order | Payment> = Omit<WaitingEvents<E>, "add" | "take">;
+
 export class Waiting {
-  readonly orders = new WaitingEvents<Order>(orderIdOf);
-  readonly payments = new WaitingEvents<Payment>(paymentIdOf);
+  #orders = NO_ORDERS;
+  #payments = NO_PAYMENTS;
 
   /** The one that came when nothing else waited, as long as it waits. */
   alone: WaitingEvent<Order> | WaitingEvent<Payment> | undefined = undefined;
 
+  get orders(): ReadonlyEvents<Order> {
+    return this.#orders;
+  }
+
+  get payments(): ReadonlyEvents<Payment> {
+    return this.#payments;
+  }
+
+  /** For whoever shows what is in state. */
+  toJSON(): unknown {
+    return { orders: this.#orders, payments: this.#payments };
+  }
+
   get size(): number {
-    return this.orders.size + this.payments.size;
+    return this.#orders.size + this.#payments.size;
   }
 
   addOrder(order: WaitingEvent<Order>): void {
     if (order.cameAlone) this.alone = order;
-    this.orders.add(order);
+    if (this.#orders === NO_ORDERS) this.#orders = new WaitingEvents(orderIdOf);
+    this.#orders.add(order);
   }
 
   addPayment(payment: WaitingEvent<Payment>): void {
     if (payment.cameAlone) this.alone = payment;
-    this.payments.add(payment);
+    if (this.#payments === NO_PAYMENTS) this.#payments = new WaitingEvents(paymentIdOf);
+    this.#payments.add(payment);
   }
 
   /** Takes out what has expired. */
   take(expired: Expired): void {
     const { createdBefore, countMax } = expired;
-    const orders = this.orders.take(createdBefore, countMax);
-    const payments = this.payments.take(createdBefore, countMax - orders.length);
+    const orders = this.#orders.take(createdBefore, countMax);
+    const payments = this.#payments.take(createdBefore, countMax - orders.length);
     expired.events =
       orders.length === 0 ? payments : payments.length === 0 ? orders : [...orders, ...payments];
     if (this.alone !== undefined && expired.events.includes(this.alone)) this.alone = undefined;
@@ -69,7 +90,7 @@ export class Waiting {
   }
 
   hasCreatedBefore(bound: number): boolean {
-    return this.orders.hasCreatedBefore(bound) || this.payments.hasCreatedBefore(bound);
+    return this.#orders.hasCreatedBefore(bound) || this.#payments.hasCreatedBefore(bound);
   }
 }
 
@@ -184,10 +205,10 @@ export const waitingLog: Changelog<Waiting, WaitingChange> = {
   sizeOf: (waiting) => waiting.size,
 };
 
-function pairOrder({ event, reachMs }: WaitingEvent<Order>, payments: WaitingEvents<Payment>): void {
+function pairOrder({ event, reachMs }: WaitingEvent<Order>, payments: ReadonlyEvents<Payment>): void {
   for (const payment of payments) payment.isPaired ||= isPair(event, payment.event, reachMs);
 }
 
-function pairPayment({ event, reachMs }: WaitingEvent<Payment>, orders: WaitingEvents<Order>): void {
+function pairPayment({ event, reachMs }: WaitingEvent<Payment>, orders: ReadonlyEvents<Order>): void {
   for (const order of orders) order.isPaired ||= isPair(order.event, event, reachMs);
 }

@@ -49,11 +49,11 @@ export interface EngineOptions extends CommitOptions {
   readonly observer?: StageObserver;
 }
 
-/** Sizes and times of bundles when nothing else is said. */
+/** Default sizes and times of bundles. */
 export const DEFAULT_ENGINE_OPTIONS = {
   bundleSizeMax: 1024,
   bundleTimeMaxMs: 50,
-  turnsOpenMax: 4,
+  turnsOpenMax: 8,
   sourceSkewMaxMs: 60_000,
 } as const;
 

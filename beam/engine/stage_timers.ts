@@ -1,7 +1,8 @@
 /**
  * The timers of one stage: which are set, and which are due. A timer lives in a table of the store, one for each
- * family; the queues hold hints to it by its address (see timer_queue.ts). So a timer that is moved, cleared or fired
- * leaves its old hints behind, and each hint is checked against the record when its time comes.
+ * family, or, without a tag, in front of its key's state (timed_records.ts); the queues hold hints to it by its address
+ * (see timer_queue.ts). So a timer that is moved, cleared or fired leaves its old hints behind, and each hint is checked
+ * against the record when its time comes.
  *
  * Record: key = { encoded key, encoded window, tag }, value = { instant fire time, instant output timestamp,
  * int32 length of key and window }.
@@ -14,6 +15,7 @@ import { addressOf, type ByteTable, isNewRecord } from "../store/byte_table.js";
 import type { Slab } from "../store/slab.js";
 import type { Store } from "../store/store.js";
 import { Holds } from "./holds.js";
+import { type FrontTimer, TimedRecords, type TimerSettings } from "./timed_records.js";
 import { TimerQueue } from "./timer_queue.js";
 
 /** A timer that fired. Reused: valid until the next one. */
@@ -30,9 +32,9 @@ interface Family {
   readonly name: string;
   readonly timeDomain: TimeDomain;
   readonly table: ByteTable;
-  /** How often one of its timers was set, and the time that the last was set to. */
-  setCount: number;
-  lastSetAt: TimestampMs;
+  /** Where its timers without a tag are; undefined: in `table` too. */
+  readonly records: TimedRecords | undefined;
+  readonly settings: TimerSettings;
 }
 
 /** So many timers fire between two looks at the clock. */
@@ -44,7 +46,8 @@ const QUEUE_SIZE_MIN = 1024;
 export class StageTimers {
   readonly holds = new Holds();
   readonly #families: Family[] = [];
-  readonly #byOwner = new Map<number, Family>();
+  /** By the number of a table. */
+  readonly #byOwner: Family[] = [];
   /** Where the records of all families lie. */
   #slab: Slab | undefined;
   readonly #queues: Record<TimeDomain, TimerQueue> = {
@@ -65,7 +68,9 @@ export class StageTimers {
   /** Timers that are set. */
   count(timeDomain: TimeDomain): number {
     let count = 0;
-    for (const family of this.#families) if (family.timeDomain === timeDomain) count += family.table.size;
+    for (const family of this.#families) {
+      if (family.timeDomain === timeDomain) count += family.table.size + (family.records?.timers ?? 0);
+    }
     return count;
   }
 
@@ -79,29 +84,60 @@ export class StageTimers {
     return this.#queues[timeDomain].histogram();
   }
 
-  /** @param tableName of the table that the family's timers live in: those that are there already are set */
-  family(transformId: string, name: string, timeDomain: TimeDomain, tableName: string): TimerFamily {
-    let family = this.#families.find((known) => known.transformId === transformId && known.name === name);
-    if (family === undefined) {
-      const table = this.store.table(tableName);
-      family = { transformId, name, timeDomain, table, setCount: 0, lastSetAt: 0 };
-      this.#families.push(family);
-      this.#byOwner.set(table.owner, family);
-      this.#slab = table.slab;
-      this.#resume(family);
-    }
+  /**
+   * @param tableName of the table that the family's timers live in: those that are there already are set
+   * @param recordsName of the table whose records have room for the family's timers without a tag
+   */
+  family(
+    transformId: string,
+    name: string,
+    timeDomain: TimeDomain,
+    tableName: string,
+    recordsName?: string,
+  ): TimerFamily {
+    const known = this.#families.find((one) => one.transformId === transformId && one.name === name);
+    const family = known ?? this.#add(transformId, name, timeDomain, tableName, recordsName);
     return new TimerFamily(family, this.#queues[timeDomain], this.holds, () => this.#tidy(timeDomain));
   }
 
+  #add(
+    transformId: string,
+    name: string,
+    timeDomain: TimeDomain,
+    tableName: string,
+    recordsName: string | undefined,
+  ): Family {
+    const table = this.store.table(tableName);
+    const settings: TimerSettings = { setCount: 0, lastSetAt: 0 };
+    const records =
+      recordsName === undefined
+        ? undefined
+        : new TimedRecords(this.store.table(recordsName), this.#queues[timeDomain], this.holds, settings);
+    const family = { transformId, name, timeDomain, table, records, settings };
+    this.#families.push(family);
+    this.#byOwner[table.owner] = family;
+    if (records !== undefined) this.#byOwner[records.table.owner] = family;
+    this.#slab = table.slab;
+    this.#resume(family);
+    return family;
+  }
+
   /** Puts the timers of an earlier process back into the queue, and their holds. */
-  #resume({ table, timeDomain }: Family): void {
+  #resume(family: Family): void {
+    const { timeDomain, records } = family;
+    this.#forEach(family, ({ fireAt, outputTimestamp }, address) => {
+      this.#queues[timeDomain].insert(fireAt, address);
+      if (isHold(timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
+    });
+    records?.forEachTimer(() => records.timers++);
+  }
+
+  #forEach({ table, records }: Family, visit: (timer: FrontTimer, address: number) => void): void {
     table.forEach((address) => {
       table.readValue(address, this.#value);
-      const fireAt = readInstant(this.#value);
-      this.#queues[timeDomain].insert(fireAt, address);
-      const output = readInstant(this.#value);
-      if (isHold(timeDomain, fireAt, output)) this.holds.add(output);
+      visit({ fireAt: readInstant(this.#value), outputTimestamp: readInstant(this.#value) }, address);
     });
+    records?.forEachTimer(visit);
   }
 
   /** The earlier of `limit` and the next timer; a hint that is stale counts until its time has come. */
@@ -142,9 +178,10 @@ export class StageTimers {
       if (family === undefined) continue;
       fired++;
       const { fireTimestamp } = this.#due;
-      const { setCount } = family;
+      const { settings } = family;
+      const { setCount } = settings;
       fire(family.transformId, family.name, this.#due);
-      if (family.setCount !== setCount && family.lastSetAt === fireTimestamp) break;
+      if (settings.setCount !== setCount && settings.lastSetAt === fireTimestamp) break;
       if (fired % FIRINGS_PER_LOOK === 0 && isOver()) break;
     }
     return fired;
@@ -155,27 +192,43 @@ export class StageTimers {
    * than the timer's is, also when the timer is due by now: it would fire it out of order.
    */
   #takeDue(address: number, timeDomain: TimeDomain, hintTime: TimestampMs): Family | undefined {
-    const family = this.#byOwner.get(this.#slab!.owner(address));
+    const owner = this.#slab!.owner(address);
+    const family = this.#byOwner[owner];
     if (family === undefined || family.timeDomain !== timeDomain) return undefined;
-    const { table } = family;
+    const { table, records } = family;
+    const due = this.#due;
+    const { identity } = due;
+    if (records !== undefined && records.table.owner === owner) {
+      if (!records.take(address, hintTime)) return undefined;
+      due.fireTimestamp = records.fireTimestamp;
+      due.outputTimestamp = records.outputTimestamp;
+      // The record stays where it is until the callback has ended with its key.
+      table.readKey(address, identity);
+      due.keyAndWindowLength = identity.remaining;
+      due.tag = "";
+      return family;
+    }
     table.readValue(address, this.#value);
     const fireTimestamp = readInstant(this.#value);
     if (fireTimestamp !== hintTime) return undefined;
-    const due = this.#due;
     due.fireTimestamp = fireTimestamp;
     due.outputTimestamp = readInstant(this.#value);
     due.keyAndWindowLength = this.#value.readInt32();
-    table.readKey(address, due.identity);
-    const { identity } = due;
+    table.readKey(address, identity);
     const tagAt = identity.position + due.keyAndWindowLength;
     due.tag = tagAt === identity.limit ? "" : identity.buffer.toString("utf8", tagAt, identity.limit);
-    this.#key.reset();
-    this.#key.writeBytes(identity.buffer, identity.position, identity.limit);
+    this.#copyIdentity();
     table.deleteAt(address);
-    // The record's memory may be used again by the callback; the copy of its key is not.
-    identity.reset(this.#key.buffer, 0, this.#key.length);
     if (isHold(timeDomain, due.fireTimestamp, due.outputTimestamp)) this.holds.remove(due.outputTimestamp);
     return family;
+  }
+
+  /** The record's memory may be used again by the callback; the copy of its key is not. */
+  #copyIdentity(): void {
+    const { identity } = this.#due;
+    this.#key.reset();
+    this.#key.writeBytes(identity.buffer, identity.position, identity.limit);
+    identity.reset(this.#key.buffer, 0, this.#key.length);
   }
 
   readonly #key = new ByteWriter(256);
@@ -187,10 +240,7 @@ export class StageTimers {
     queue.clear();
     for (const family of this.#families) {
       if (family.timeDomain !== timeDomain) continue;
-      family.table.forEach((address) => {
-        family.table.readValue(address, this.#value);
-        queue.insert(readInstant(this.#value), address);
-      });
+      this.#forEach(family, ({ fireAt }, address) => queue.insert(fireAt, address));
     }
   }
 }
@@ -209,10 +259,24 @@ export class TimerFamily {
     private readonly tidy: () => void,
   ) {}
 
+  /** Where the timers without a tag are, beside the state of their keys. */
+  get records(): TimedRecords | undefined {
+    return this.family.records;
+  }
+
   set(key: ByteWriter, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
+    if (--this.#untilTidy === 0) {
+      this.#untilTidy = QUEUE_SIZE_MIN;
+      this.tidy();
+    }
+    const { records, settings } = this.family;
+    if (records !== undefined && tag === "") {
+      records.setTimer(key, fireAt, outputTimestamp);
+      return;
+    }
     const value = this.#value;
-    this.family.setCount++;
-    this.family.lastSetAt = fireAt;
+    settings.setCount++;
+    settings.lastSetAt = fireAt;
     value.reset();
     writeInstant(fireAt, value);
     writeInstant(outputTimestamp, value);
@@ -228,14 +292,14 @@ export class TimerFamily {
       this.queue.insert(fireAt, address);
     }
     if (isHold(this.family.timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
-    if (--this.#untilTidy === 0) {
-      this.#untilTidy = QUEUE_SIZE_MIN;
-      this.tidy();
-    }
   }
 
   clear(key: ByteWriter, tag: string): void {
-    const { table } = this.family;
+    const { table, records } = this.family;
+    if (records !== undefined && tag === "") {
+      records.clearTimer(key);
+      return;
+    }
     const identity = this.#identify(key, tag);
     if (!table.get(identity, this.#old)) return;
     const fireAt = readInstant(this.#old);

@@ -18,7 +18,8 @@ export interface KeyedState {
   cell(name: string, layout?: StateLayout): number;
   /** Declares cells that are found by an encoded map key, nested. */
   multimap(name: string, mapKeyCoder: Coder<unknown>): number;
-  timers(family: string, timeDomain: TimeDomain): number;
+  /** @param beside a cell: where it pays, the family's timers without a tag are kept with it */
+  timers(family: string, timeDomain: TimeDomain, beside?: number): number;
   /**
    * What there is of a key; the bytes of `key` stay as they are until the next call. Undefined: it is not at hand, and
    * is loaded by the next `arrive`. The answer is good until the next key is entered.
@@ -26,6 +27,8 @@ export interface KeyedState {
   enter(key: ByteWriter): StateOfKey | undefined;
   /** As `enter` of a key that is surely at hand: where `isAtHand`, or after `arrive`. */
   mustEnter(key: ByteWriter): StateOfKey;
+  /** Ends the work on the key that was entered: who has timers beside a cell does so before the next is entered. */
+  leave(): void;
   /** Loads all of every key that `enter` missed. */
   arrive(): void | Promise<void>;
   /**

@@ -20,10 +20,14 @@ import type { Receiver, Windows } from "./receiver.js";
 import type { KeyedStateServices, UserCodeServices } from "./services.js";
 import { createCell } from "./state_cells/create_cell.js";
 import type { StateCell } from "./state_cells/state_cell.js";
+import { timedCellOf } from "./timed_cell.js";
 import { TimerHandle } from "./user_timers.js";
 
 /** Family of the operator's own timers that drop the state of expired windows. No declared name can contain "~". */
 const EXPIRY_FAMILY = "~window-expiry";
+
+/** The first that is no multimap: those have numbers of their own. */
+const FIRST_CELL = 0;
 
 /** Elements of keys that are not at hand, in the order of their arrival. */
 class ElementsAside {
@@ -119,13 +123,14 @@ export class StatefulParDoOperator
       this.#cells.push(cell);
       ctx.state[name] = cell;
     }
+    const timedFamily = timedFamilyOf(doFn);
     for (const [name, spec] of Object.entries(doFn.timers)) {
       const { timeDomain } = spec as { timeDomain: "event" | "processing" };
       if (typeof doFn.onTimer[name] !== "function") {
         throw new Error(`${this.name}: timer ${name} has no callback in onTimer`);
       }
       if (timeDomain === "processing") this.#processingTimers.add(name);
-      const family = this.#states.timers(name, timeDomain);
+      const family = this.#states.timers(name, timeDomain, name === timedFamily ? FIRST_CELL : undefined);
       const timer = new TimerHandle(name, timeDomain, family, ctx, this.#windowing.allowedLatenessMs);
       this.#timers.push(timer);
       ctx.timers[name] = timer;
@@ -240,6 +245,7 @@ export class StatefulParDoOperator
         cell.clear();
         cell.flush();
       }
+      this.#states.leave();
       return;
     }
     const isByClock = this.#processingTimers.has(family);
@@ -264,6 +270,7 @@ export class StatefulParDoOperator
 
   #flush(): void {
     for (const cell of this.#cells) cell.flush();
+    this.#states.leave();
   }
 
   #isExpired(window: BoundedWindow): boolean {
@@ -278,4 +285,17 @@ export class StatefulParDoOperator
     this.#keyCoder.decode(this.#keyReader, "nested");
     return [windowCoder.decode(this.#keyReader, "nested")];
   }
+}
+
+/** The family whose timers without a tag may be kept beside the first cell. */
+function timedFamilyOf({ state, timers }: StatefulDoFn<any, any, any, any, any, any>): string | undefined {
+  const cells = Object.entries(state).map(([name, spec]) => ({
+    name,
+    isMultimap: (spec as StateSpec).kind === "multimap",
+  }));
+  const families = Object.entries(timers).map(([name, spec]) => ({
+    name,
+    isEventTime: (spec as { timeDomain: string }).timeDomain === "event",
+  }));
+  return timedCellOf(cells, families)?.family;
 }

@@ -114,6 +114,6 @@ export class Outputs {
 function takeBytes(writer: ByteWriter): Uint8Array {
   const bytes = writer.toBytes();
   writer.reset();
-  if (writer.buffer.length > KEPT_CAPACITY_MAX) writer.buffer = Buffer.allocUnsafeSlow(1024);
+  writer.shrink(KEPT_CAPACITY_MAX);
   return bytes;
 }

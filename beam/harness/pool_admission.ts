@@ -9,9 +9,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 
 /** Who may have workers of a pool. */
 export interface PoolAdmission {
-  /** Every request must hold it. */
+  /** Every request must present it. */
   readonly token?: string | undefined;
-  /** Hosts that workers may connect to, beside this machine. Default: any with a token, none without. */
+  /**
+   * Hosts that workers may connect to, in addition to this machine. Default: any with a token, none without.
+   */
   readonly runnerHosts?: readonly string[] | undefined;
 }
 

@@ -111,6 +111,9 @@ export class RemoteState implements KeyedState, KeyOwner {
     return state;
   }
 
+  /** What changed waits for the end of the bundle. */
+  leave(): void {}
+
   arrive(): void | Promise<void> {
     const missing = this.#missing;
     if (missing.length === 0) return;

@@ -61,7 +61,7 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
-/** Resolves when the pool listens. Throws where it would be open to anybody. */
+/** Resolves when the pool listens. Throws if it would be open to anybody. */
 export async function startWorkerPool(options: WorkerPoolOptions = {}): Promise<WorkerPool> {
   const { host = "127.0.0.1", port = 0, admission = {} } = options;
   checkBinding(host, admission);

@@ -20,7 +20,10 @@ import { startWorkerPool } from "./worker_pool.js";
 
 /** What a worker's program adds to the library's worker. */
 export interface WorkerProgram {
-  /** Called before the first bundle, with the pipeline's options by name. What it throws, each bundle fails with. */
+  /**
+   * Called before the first bundle, with the pipeline's options by name. If it throws, each bundle fails with that
+   * error.
+   */
   prepare?(
     options: Readonly<Record<string, unknown>>,
     log: WorkerLog,
@@ -92,7 +95,9 @@ const FLAGS = [
   "worker_pool",
 ] as const;
 
-/** Resolves when the runner needs this worker, and its siblings, no more; also when SIGTERM or SIGINT ends it. */
+/**
+ * Resolves when the runner no longer needs this worker and its siblings, or when SIGTERM or SIGINT stops it.
+ */
 export async function runWorkerProcess(argv: readonly string[], program: WorkerProgram = {}): Promise<void> {
   const flags = readWorkerFlags(argv);
   if (flags.workerPool !== undefined) return servePool(flags.workerPool, program);

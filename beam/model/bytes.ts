@@ -3,39 +3,39 @@
  * allocates nothing but the value itself. After a CorruptBytesError a reader's position and limit are anywhere:
  * `reset` it.
  */
-import { isUtf8 } from "node:buffer";
-
-declare global {
-  interface Buffer {
-    /** Node's own, missing from its types; half the cost of toString("latin1") on short strings. */
-    latin1Slice(start: number, end: number): string;
-  }
-}
+export { ByteReader, CorruptBytesError } from "./byte_reader.js";
 
 const INITIAL_CAPACITY = 1024;
-const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
-/** How the decoder of UTF-8 shows a byte that it cannot read; also a character that a text may hold. */
-const REPLACEMENT_CHARACTER = "\ufffd";
-
-/** Thrown when input bytes end early or cannot be what the coder expects. */
-export class CorruptBytesError extends Error {
-  override readonly name = "CorruptBytesError";
-}
+/** Words. For fewer a loop beats the call into native code, and makes nothing that must be collected. */
+const COPIED_BY_LOOP_MAX = 64;
 
 /** A growing buffer with a write position. */
 export class ByteWriter {
   buffer: Buffer;
+  /**
+   * The same memory, for code that copies, compares or hashes many bytes. The bytes after `length` are undefined.
+   */
+  words: Uint32Array;
   /** Number of bytes written. */
   length = 0;
-  /** A hash of the first `hashedLength` bytes, kept for whoever looks this writer's bytes up; -1: none. */
+  /** A hash of the first `hashedLength` bytes, cached for look-ups by this writer's bytes; -1: none. */
   hash = 0;
   hashedLength = -1;
 
   constructor(capacity = INITIAL_CAPACITY) {
-    this.buffer = Buffer.allocUnsafeSlow(capacity);
+    this.buffer = wholeWords(capacity);
+    this.words = wordsOf(this.buffer);
   }
 
-  /** Forgets what was written; keeps the memory. */
+  /** Clears the writer, and frees memory beyond `capacity` bytes. */
+  shrink(capacity: number): void {
+    this.reset();
+    if (this.buffer.length <= capacity) return;
+    this.buffer = wholeWords(INITIAL_CAPACITY);
+    this.words = wordsOf(this.buffer);
+  }
+
+  /** Clears the writer, and keeps its memory. */
   reset(): void {
     this.length = 0;
     this.hashedLength = -1;
@@ -45,9 +45,10 @@ export class ByteWriter {
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const grown = wholeWords(Math.max(needed, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.length);
     this.buffer = grown;
+    this.words = wordsOf(grown);
   }
 
   writeByte(byte: number): void {
@@ -82,8 +83,8 @@ export class ByteWriter {
   }
 
   /**
-   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement,
-   * seven bits a byte, lowest first (negative values take ten bytes).
+   * A non-negative integer up to 2^53 - 1, or a negative one, as Beam's varint: 64-bit two's complement, seven bits
+   * per byte, lowest first (negative values take ten bytes).
    */
   writeVarint(value: number): void {
     this.reserve(10);
@@ -134,6 +135,29 @@ export class ByteWriter {
     this.reserve(4);
     this.buffer.writeInt32BE(value, this.length);
     this.length += 4;
+  }
+
+  /** Four bytes, big-endian, of a number from 0 to 2^32 - 1. */
+  writeWord(value: number): void {
+    if (this.length + 4 > this.buffer.length) this.reserve(4);
+    const { buffer } = this;
+    const at = this.length;
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
+    this.length = at + 4;
+  }
+
+  /** Appends the bytes of `source[start, start + count)`, as they are in memory, behind whole words. */
+  writeWords(source: Uint32Array, start: number, count: number): void {
+    if ((this.length & 3) !== 0) throw new Error(`words behind ${this.length} bytes`);
+    if (this.length + count * 4 > this.buffer.length) this.reserve(count * 4);
+    const { words } = this;
+    const at = this.length >>> 2;
+    if (count > COPIED_BY_LOOP_MAX) words.set(source.subarray(start, start + count), at);
+    else for (let i = 0; i < count; i++) words[at + i] = source[start + i]!;
+    this.length += count * 4;
   }
 
   writeInt64(value: bigint): void {
@@ -188,8 +212,8 @@ export class ByteWriter {
   }
 
   /**
-   * Opens a block whose byte length goes in front of it. Write the block, then call `endLengthPrefix` with the
-   * number returned. Blocks nest.
+   * Opens a block that is preceded by its length in bytes. Write the block, then call `endLengthPrefix` with the
+   * number returned. Blocks may be nested.
    */
   beginLengthPrefix(): number {
     this.writeByte(0);
@@ -219,152 +243,16 @@ export class ByteWriter {
     return this.buffer.subarray(0, this.length);
   }
 
-  /** What was written, as bytes of its own. */
+  /** What was written, as a copy. */
   toBytes(): Buffer {
     return Buffer.from(this.view());
   }
 }
 
-/** A read position over `buffer[position, limit)`. Reading past `limit` throws CorruptBytesError. */
-export class ByteReader {
-  buffer: Buffer;
-  position: number;
-  limit: number;
+function wholeWords(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow((bytes + 3) & ~3);
+}
 
-  constructor(buffer: Buffer = Buffer.alloc(0), position = 0, limit: number = buffer.length) {
-    this.buffer = buffer;
-    this.position = position;
-    this.limit = limit;
-  }
-
-  /** Points this reader at other bytes. */
-  reset(buffer: Buffer, position = 0, limit: number = buffer.length): this {
-    this.buffer = buffer;
-    this.position = position;
-    this.limit = limit;
-    return this;
-  }
-
-  get remaining(): number {
-    return this.limit - this.position;
-  }
-
-  /** Moves past `count` bytes and returns where they start. */
-  skip(count: number): number {
-    const at = this.position;
-    if (count < 0 || at + count > this.limit) {
-      throw new CorruptBytesError(`${count} more bytes expected, ${this.limit - at} left`);
-    }
-    this.position = at + count;
-    return at;
-  }
-
-  readByte(): number {
-    return this.buffer[this.skip(1)]!;
-  }
-
-  /** Beam's 64-bit varint, as a number; throws when it does not fit 53 bits. */
-  readVarint(): number {
-    const value = this.tryReadVarint();
-    if (Number.isNaN(value)) {
-      throw new CorruptBytesError(`the varint ${this.readBigVarint()} does not fit 53 bits`);
-    }
-    return value;
-  }
-
-  /** As `readVarint`, but NaN, and the position left alone, when the value does not fit 53 bits. */
-  tryReadVarint(): number {
-    const { buffer, limit } = this;
-    let at = this.position;
-    let value = 0;
-    let scale = 1;
-    // Seven bytes hold 49 bits; what is longer is rare.
-    for (let count = 0; count < 7; count++) {
-      if (at >= limit) throw new CorruptBytesError("a varint ends early");
-      const byte = buffer[at++]!;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) {
-        this.position = at;
-        return value;
-      }
-      scale *= 128;
-    }
-    const start = this.position;
-    const big = this.readBigVarint();
-    if (big <= MAX_SAFE && big >= -MAX_SAFE) return Number(big);
-    this.position = start;
-    return Number.NaN;
-  }
-
-  /** Beam's 64-bit varint, whole range. */
-  readBigVarint(): bigint {
-    const { buffer, limit } = this;
-    let at = this.position;
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      if (at >= limit) throw new CorruptBytesError("a varint ends early");
-      const byte = buffer[at++]!;
-      if (shift === 63n && byte > 1) break;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) {
-        this.position = at;
-        return BigInt.asIntN(64, value);
-      }
-    }
-    throw new CorruptBytesError("a varint has more than 64 bits");
-  }
-
-  readInt16(): number {
-    return this.buffer.readInt16BE(this.skip(2));
-  }
-
-  readInt32(): number {
-    return this.buffer.readInt32BE(this.skip(4));
-  }
-
-  readInt64(): bigint {
-    return this.buffer.readBigInt64BE(this.skip(8));
-  }
-
-  readFloat(): number {
-    return this.buffer.readFloatBE(this.skip(4));
-  }
-
-  readDouble(): number {
-    return this.buffer.readDoubleBE(this.skip(8));
-  }
-
-  /** `count` UTF-8 bytes as text; throws when they are no UTF-8. */
-  readUtf8(count: number): string {
-    const at = this.skip(count);
-    const end = at + count;
-    const { buffer } = this;
-    let seen = 0;
-    for (let i = at; i < end; i++) seen |= buffer[i]!;
-    if (seen < 0x80) return buffer.latin1Slice(at, end);
-    const text = buffer.toString("utf8", at, end);
-    if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(buffer.subarray(at, end))) {
-      throw new CorruptBytesError("a text is not valid UTF-8");
-    }
-    return text;
-  }
-
-  /** Varint byte length, then UTF-8. */
-  readString(): string {
-    return this.readUtf8(this.readVarint());
-  }
-
-  /** `count` bytes as a copy, which stays valid when the input is reused. */
-  readBytes(count: number): Buffer {
-    const at = this.skip(count);
-    const copy = Buffer.allocUnsafe(count);
-    this.buffer.copy(copy, 0, at, at + count);
-    return copy;
-  }
-
-  /** `count` bytes as a view on the input. */
-  readView(count: number): Buffer {
-    const at = this.skip(count);
-    return this.buffer.subarray(at, at + count);
-  }
+function wordsOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length >>> 2);
 }

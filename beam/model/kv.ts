@@ -1,6 +1,6 @@
 /**
- * A key and a value: what groups, state and timers work on. A type and no interface, so that a KV of what JSON can
- * carry is something that JSON can carry.
+ * A key and a value: what groups, state and timers work on. A type rather than an interface, so that a KV of JSON
+ * values is itself a JSON value.
  */
 export type KV<K, V> = {
   readonly key: K;

@@ -2,7 +2,7 @@
 export const Timing = { EARLY: 0, ON_TIME: 1, LATE: 2, UNKNOWN: 3 } as const;
 export type Timing = (typeof Timing)[keyof typeof Timing];
 
-/** Which firing of a trigger an element came out of. Immutable and shared: never made for each element. */
+/** The firing of a trigger that an element came from. Immutable and shared; not created for each element. */
 export interface PaneInfo {
   readonly isFirst: boolean;
   readonly isLast: boolean;

@@ -12,7 +12,7 @@ export const MIN_TIMESTAMP_WIRE = -9223372036854775n;
 export const MAX_TIMESTAMP_WIRE = 9223372036854775n;
 export const GLOBAL_WINDOW_MAX_WIRE = 9223371950454775n;
 
-/** Before every event: the watermark of a source that has told nothing yet. */
+/** Before every event: the watermark of a source that has not reported one yet. */
 export const MIN_TIMESTAMP: TimestampMs = Number(MIN_TIMESTAMP_WIRE);
 /** After every event: the watermark of a finished source. */
 export const MAX_TIMESTAMP: TimestampMs = Number(MAX_TIMESTAMP_WIRE);

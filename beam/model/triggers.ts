@@ -7,7 +7,10 @@ import { runnerApi } from "./apache_beam.js";
 /** The timestamp of a pane: its window's last instant, or the earliest or latest of its elements. */
 export type OutputTime = "END_OF_WINDOW" | "EARLIEST_IN_PANE" | "LATEST_IN_PANE";
 
-/** When a group emits: at the end of its window (and for each late element), or whenever so many elements wait. */
+/**
+ * When a group emits: at the end of its window (and for each late element), or whenever a number of elements has
+ * arrived.
+ */
 export type Trigger =
   | { readonly kind: "default" }
   | { readonly kind: "repeated-count"; readonly count: number };

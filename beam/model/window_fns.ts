@@ -59,7 +59,7 @@ export function fixedWindows(sizeMs: number, offsetMs = 0): WindowFn {
   };
 }
 
-/** Windows of one size, of which one begins each period; a timestamp is in size / period of them. */
+/** Windows of one size, one of which begins in each period; a timestamp is in size / period of them. */
 export function slidingWindows(sizeMs: number, periodMs: number, offsetMs = 0): WindowFn {
   if (!(sizeMs > 0 && periodMs > 0))
     throw new RangeError(`sliding windows of ${sizeMs} ms every ${periodMs} ms`);

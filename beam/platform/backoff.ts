@@ -1,15 +1,17 @@
-/** How long to wait before something that failed is tried again: longer with each failure in a row, up to a bound. */
+/**
+ * How long to wait before a failed attempt is repeated: longer after each consecutive failure, up to a bound.
+ */
 export interface Backoff {
-  /** After the first failure. It doubles with each further one. */
+  /** After the first failure. It doubles with each further failure. */
   readonly firstMs: number;
   readonly maxMs: number;
-  /** Share of the wait that is left to chance: with 0.5 it is between half of it and all of it. */
+  /** Share of the wait that is random: with 0.5, between half of it and all of it. */
   readonly jitter: number;
 }
 
 /**
- * Milliseconds, with fractions and at most `maxMs`, to wait after failures in a row. Spread by chance, so that those
- * who failed together do not come back together.
+ * Milliseconds, with fractions and at most `maxMs`, to wait after failures in a row. Random, so that those who
+ * failed together do not retry together.
  * @param failures 1, 2, …
  */
 export function backoffMs(

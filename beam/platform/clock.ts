@@ -8,13 +8,15 @@ import type { TimestampMs } from "../model/timestamps.js";
 
 /** The time, and waiting for it. */
 export interface Clock {
-  /** The wall clock: milliseconds since the Unix epoch. It jumps, back and forth, whenever somebody sets the clock. */
+  /**
+   * The wall clock: milliseconds since the Unix epoch. It jumps back and forth when somebody sets the clock.
+   */
   now(): TimestampMs;
-  /** Milliseconds since some moment. Never jumps: for how long something takes, and when to try again. */
+  /** Milliseconds since some moment. It never jumps; use it for durations and retries. */
   elapsed(): number;
   /** Calls `task` once, `delayMs` from now at the earliest. Returns a function that cancels it. */
   schedule(delayMs: number, task: () => void): () => void;
-  /** Lets pending input and output happen, then goes on. */
+  /** Resolves after pending input and output has been handled. */
   yield(): Promise<void>;
 }
 
@@ -40,11 +42,13 @@ export const systemClock: Clock = {
 export interface WaitOptions {
   /** Ends the wait; a sleep rejects then. */
   readonly signal?: AbortSignal | undefined;
-  /** The process may end meanwhile. Default: no. */
+  /** Whether the process may end meanwhile. Default: no. */
   readonly isBackground?: boolean;
 }
 
-/** Waits by the machine's clock, where nobody hands a Clock in. Resolves after `delayMs`; rejects when it is aborted. */
+/**
+ * Waits by the machine's clock, for code without a Clock. Resolves after `delayMs`; rejects when it is aborted.
+ */
 export async function sleep(
   delayMs: number,
   { signal, isBackground = false }: WaitOptions = {},
@@ -66,7 +70,7 @@ export function after(
   return () => clearTimeout(handle);
 }
 
-/** Calls `task` each `intervalMs`, and keeps no process alive. Returns a function that ends it. */
+/** Calls `task` every `intervalMs`, without keeping the process alive. Returns a function that stops it. */
 export function every(intervalMs: number, task: () => void): () => void {
   const handle = setInterval(task, intervalMs);
   handle.unref();

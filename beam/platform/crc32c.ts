@@ -19,7 +19,7 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
 
 /**
  * Checksum of bytes[start, end), as an unsigned 32-bit number.
- * @param before checksum of what comes before these bytes, to go on from
+ * @param before checksum of the preceding bytes, to continue from
  */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
   let crc = ~before;

@@ -11,21 +11,21 @@ export interface HealthProblem {
   readonly component: string;
   /** One sentence, without an address's password. */
   readonly problem: string;
-  /** When the component stopped being well; a change of the sentence does not change it. */
+  /** When the problem began; a change of the sentence does not change it. */
   readonly sinceMs: TimestampMs;
 }
 
 /** What a component is given. */
 export interface HealthReporter {
   report(component: string, problem: string): void;
-  /** Nothing happens when the component is well. */
+  /** Does nothing if the component has no problem. */
   clear(component: string): void;
 }
 
 /** Told when a problem begins, changes, and (with `undefined`) ends. */
 export type HealthListener = (component: string, now: HealthProblem | undefined) => void;
 
-/** What is wrong in this process right now, and since when. */
+/** Current problems of this process, and since when. */
 export class Health implements HealthReporter {
   readonly #problems = new Map<string, HealthProblem>();
 
@@ -52,5 +52,5 @@ export class Health implements HealthReporter {
   }
 }
 
-/** For whoever has nobody to tell. */
+/** For components without a health report. */
 export const silentHealth: HealthReporter = { report() {}, clear() {} };

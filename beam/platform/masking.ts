@@ -37,7 +37,7 @@ export function maskAddress(text: string): string {
 /** Of this process, longest first, so that none is hidden half because another is a part of it. */
 let secrets: readonly string[] = [];
 
-/** From now on `maskSecrets` hides this text wherever it stands. */
+/** From now on `maskSecrets` hides this text wherever it occurs. */
 export function rememberSecret(secret: string): void {
   // Also as it stands in a line of JSON.
   for (const form of [secret, JSON.stringify(secret).slice(1, -1)]) {
@@ -46,7 +46,7 @@ export function rememberSecret(secret: string): void {
   }
 }
 
-/** For a secret that is none any more, such as a token that has been replaced. */
+/** For a text that is no longer secret, such as a token that has been replaced. */
 export function forgetSecret(secret: string): void {
   const forms = [secret, JSON.stringify(secret).slice(1, -1)];
   secrets = secrets.filter((known) => !forms.includes(known));

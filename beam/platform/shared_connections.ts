@@ -20,12 +20,12 @@ export class SharedConnections<T> {
     private readonly close: (connection: T) => Promise<void>,
   ) {}
 
-  /** Replaces what was registered under the name; a connection that is open stays. */
+  /** Replaces what was registered under the name; an open connection stays open. */
   register(name: string, connect: () => Promise<T>): void {
     this.#connects.set(name, connect);
   }
 
-  /** Connects if nobody has it. Each call needs its `release`. */
+  /** Connects if it is not open. Each call needs a `release`. */
   async acquire(name: string): Promise<T> {
     let shared = this.#open.get(name);
     if (shared === undefined) {
@@ -44,7 +44,7 @@ export class SharedConnections<T> {
     }
   }
 
-  /** The connection, if somebody has it open: to look at, not to use or keep. */
+  /** The connection if it is open: to look at, not to use or keep. */
   peek(name: string): T | undefined {
     return this.#open.get(name)?.value;
   }

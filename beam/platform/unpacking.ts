@@ -25,7 +25,7 @@ export function withLimit(maxBytes: number, unpack: () => Buffer): Buffer {
 }
 
 /**
- * How large a snappy block is, unpacked: what it begins with, seven bits a byte, lowest first.
+ * How large a snappy block is, unpacked: what it begins with, seven bits per byte, lowest first.
  *
  * @throws Error for a length that a block of this size cannot have: a byte gives 64 at most
  */

@@ -17,17 +17,17 @@ export type RunnerOptions =
       /** In this process. */
       readonly runner: "direct";
       /**
-       * A directory that keeps the state: made if it is missing, and gone on from if it holds some. One process at a
-       * time may use it. Without it (and without `store`) state is in memory.
+       * A directory that keeps the state. It is created if it is missing; if it holds state, the run continues from
+       * it. Only one process at a time may use it. Without it (and without `store`) state is in memory.
        */
       readonly stateDir?: string;
     } & DirectRunnerOptions)
   | {
-      /** Prism, Flink, or any other runner of Beam's. */
+      /** Prism, Flink, or any other Beam runner. */
       readonly runner: "portable";
       /** host:port of its job service. */
       readonly jobEndpoint: string;
-      /** Resolves with a runner's last words, if it ends before the job. */
+      /** Resolves with the end of a runner's log, if the runner ends before the job. */
       readonly runnerEnded?: Promise<string>;
       /** Where the DoFns run. Default: in this process. */
       readonly environment?: WorkerEnvironment;
@@ -35,14 +35,14 @@ export type RunnerOptions =
       readonly jobName?: string;
       /** By Beam's names for them: `{ parallelism: 2 }`. */
       readonly pipelineOptions?: PipelineOptions;
-      /** Told what the runner warns of. Default: standard error. */
+      /** Called with the runner's warnings. Default: standard error. */
       readonly warn?: (message: string) => void;
     };
 
 /**
- * Starts a pipeline. The run's `finished` settles when it has ended, and rejects with what it failed with. Throws when
- * the runner cannot be reached, or does not take the pipeline; and when the directory of the state is in use, damaged
- * or of another pipeline.
+ * Starts a pipeline. The run's `finished` settles when it has ended, and rejects with the error that it failed
+ * with. Throws if the runner cannot be reached or refuses the pipeline, and if the state directory is in use,
+ * damaged, or of another pipeline.
  */
 export async function runPipeline(
   pipeline: Pipeline,

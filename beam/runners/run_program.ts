@@ -9,7 +9,7 @@ import type { WorkerEnvironment } from "./portable/environments.js";
 import type { PipelineOptions } from "./portable/pipeline_options.js";
 import { type RunnerOptions, runPipeline } from "./run_pipeline.js";
 
-/** What holds where the command line says nothing. */
+/** Defaults for what the command line leaves out. */
 export interface ProgramOptions {
   /** Keeps the state on the direct runner. Without it, and without `--state_dir`, state is in memory. */
   readonly stateDir?: string;
@@ -21,7 +21,9 @@ export interface ProgramOptions {
   readonly argv?: readonly string[];
 }
 
-const USAGE = `  --runner=direct|portable    in this process, or on Prism, Flink, …; default: direct
+const USAGE = `Usage: node PROGRAM [flags]
+
+  --runner=direct|portable    in this process, or on Prism, Flink, …; default: direct
   --state_dir=DIR             direct: keeps the state in this directory
   --job_endpoint=HOST:PORT    portable: the runner's job service
   --job_name=NAME             portable: what the job is called

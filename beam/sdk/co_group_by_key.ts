@@ -6,7 +6,7 @@
  */
 import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import { CorruptBytesError } from "../model/bytes.js";
-import type { Coder, CoderIds } from "../model/coders/coder.js";
+import type { Coder, CoderIds, Context } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
 import { registerCoder } from "../model/coders/registry.js";
 import type { KV } from "../model/kv.js";
@@ -25,7 +25,7 @@ interface TaggedValue {
   readonly value: unknown;
 }
 
-/** One value of a group that is not sorted: of which of the collections it is, and what it is. */
+/** A value of an unsorted group, with the name of the collection that it comes from. */
 export type Tagged<I extends Record<string, Collection<any>>> = {
   readonly [N in keyof I & string]: I[N] extends Collection<KV<any, infer V>>
     ? { readonly tag: N; readonly value: V }
@@ -39,8 +39,8 @@ type KeyOf<I> = I[keyof I] extends Collection<KV<infer K, any>> ? K : never;
 type Inputs = Record<string, Collection<KV<any, any>>>;
 
 /**
- * All inputs must have the same key coder and windowing. Panes are as the trigger of that windowing says; the default
- * trigger emits nothing in the global window before its input ends.
+ * All inputs must have the same key coder and windowing. The trigger of that windowing decides the panes; in the
+ * global window, the default trigger emits nothing before the input ends.
  */
 export function coGroupByKey<const I extends Inputs>(
   name: string,
@@ -61,9 +61,10 @@ export function coGroupByKey<const I extends Inputs>(
 }
 
 /**
- * As `coGroupByKey`, with the values of a pane as they came, each with the name of its collection. For a stateful DoFn
- * behind it that takes values one by one: nothing then lies between the group and the DoFn. It should not look at
- * `ctx.pane`: where each value is a pane of its own, a runner may be spared the group, and the panes are not counted.
+ * As `coGroupByKey`, but with the values of a pane in the order in which they arrived, each with the name of its
+ * collection. For a following stateful DoFn that takes values one by one: there is then no step between the group
+ * and the DoFn. That DoFn should not look at `ctx.pane`: where each value is a pane of its own, the group may be
+ * left out, and panes are not counted.
  */
 export function coGroupTagged<const I extends Inputs>(
   name: string,
@@ -149,6 +150,31 @@ class PaneOfOne extends DoFn<KV<unknown, unknown>, Outputs> {
 registerDoFn(TagUnion);
 registerDoFn(SortUnion);
 registerDoFn(PaneOfOne);
+
+/** A pane of one value, as that value: what is brought into the shape of a group costs no count and no list on the wire. */
+export class PaneOfOneCoder implements Coder<readonly unknown[]> {
+  static readonly URN = "beam:coder:ts:pane_of_one:v1";
+  readonly isDeterministic: boolean;
+
+  constructor(private readonly value: Coder<any>) {
+    this.isDeterministic = value.isDeterministic;
+  }
+
+  encode([value]: readonly unknown[], out: ByteWriter, context: Context): void {
+    this.value.encode(value, out, context);
+  }
+
+  decode(input: ByteReader, context: Context): readonly unknown[] {
+    return [this.value.decode(input, context)];
+  }
+
+  toProto(ids: CoderIds) {
+    return {
+      spec: { urn: PaneOfOneCoder.URN, payload: new Uint8Array() },
+      componentCoderIds: [ids.getCoderId(this.value)],
+    };
+  }
+}
 
 /**
  *     varint number of the collection | value, nested, by the coder with that number
@@ -238,6 +264,7 @@ function namesFromBytes(bytes: Uint8Array): string[] {
   return JSON.parse(Buffer.from(bytes).toString("utf8"));
 }
 
+registerCoder(PaneOfOneCoder.URN, (_payload, [value]) => new PaneOfOneCoder(value!));
 registerCoder(UnionCoder.URN, (payload, components) => new UnionCoder(namesFromBytes(payload), components));
 registerCoder(
   CoGroupedCoder.URN,

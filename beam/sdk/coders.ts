@@ -33,5 +33,7 @@ export const kv = <K, V>(key: Coder<K>, value: Coder<V>): Coder<KV<K, V>> => new
 export const iterable = <T>(element: Coder<T>): Coder<Iterable<T>> => new IterableCoder(element);
 /** `null`, or a value. */
 export const nullable = <T>(value: Coder<T>): Coder<T | null> => new NullableCoder(value);
-/** Rows of a schema that is given whole, as another language may have it; `object` makes one of a few words. */
+/**
+ * Rows of a complete schema, such as one from another language. `object` makes a schema from a short description.
+ */
 export const row = (schema: Schema): Coder<Row> => new RowCoder(schema);

@@ -9,7 +9,7 @@ declare const elementType: unique symbol;
 declare const pipelineType: unique symbol;
 declare const rootType: unique symbol;
 
-/** A collection of `T`s in a graph: a source or a step returns it, and the next step takes it. */
+/** A collection of `T`s in a graph: a source or a step returns it, and the next step reads it. */
 export interface Collection<out T> {
   readonly [elementType]: T;
 }
@@ -19,7 +19,7 @@ export interface Pipeline {
   readonly [pipelineType]: true;
 }
 
-/** Where sources and impulses are put. */
+/** The start of a graph, to which sources and impulses are applied. */
 export interface Root {
   readonly [rootType]: true;
 }

@@ -41,7 +41,7 @@ export function combinePerKey<K, I, O>(
 
 /**
  * The combination of all elements of each window, in panes as the trigger of the input's windowing says. A window
- * without elements has none.
+ * without elements yields none.
  */
 export function combineGlobally<I, O>(
   name: string,

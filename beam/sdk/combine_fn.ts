@@ -7,7 +7,7 @@ import type { Coder } from "../model/coders/coder.js";
 import type { Json } from "./json.js";
 
 /**
- * Inputs `I`, accumulators `A`, outputs `O`. Accumulators that a method is given are its own: it may change them and
+ * Inputs `I`, accumulators `A`, outputs `O`. A method owns the accumulators that it is given: it may change and
  * return them. All methods are synchronous.
  */
 export abstract class CombineFn<I, A, O, C extends Json = null> {
@@ -22,7 +22,7 @@ export abstract class CombineFn<I, A, O, C extends Json = null> {
   abstract extractOutput(accumulator: A): O;
 }
 
-/** The class side of a CombineFn: where its URN stands. */
+/** The class of a CombineFn, which has its URN. */
 export interface CombineFnClass {
   readonly urn: string;
   readonly name: string;

@@ -45,12 +45,12 @@ export interface Instance<C, M> {
 /** A configuration: an object that JSON can carry. */
 export type ConfigObject = { readonly [name: string]: Json | undefined };
 
-/** What every definition may say. `C` is the configuration, `M` the metrics. */
+/** What every definition may contain. `C` is the configuration, `M` the metrics. */
 export interface Definition<O extends OutputSpecs, C extends ConfigObject, M extends MetricCells> {
-  /** Names the DoFn for ever, in jobs and in kept state: `my-company:dofn:split:v1`. */
+  /** The permanent name of the DoFn, in jobs and in kept state: `my-company:dofn:split:v1`. */
   readonly urn: string;
   readonly outputs: O;
-  /** The configuration when none is given; its type is that of every configuration. */
+  /** The default configuration; its type is the type of every configuration. */
   readonly config?: C;
   /** Makes the metrics of an instance. */
   readonly metrics?: () => M;
@@ -61,7 +61,7 @@ export interface Definition<O extends OutputSpecs, C extends ConfigObject, M ext
   /** Once for each instance, before its first bundle. */
   setup?(): void | Promise<void>;
   startBundle?(ctx: BundleContext<O>): void | Promise<void>;
-  /** The bundle commits after this; what it awaits (a flush) is done by then. */
+  /** Called before the bundle commits; what it awaits, such as a flush, is done by then. */
   finishBundle?(ctx: BundleContext<O>): void | Promise<void>;
   /** Once, after the last bundle, or after one that failed. */
   teardown?(): void | Promise<void>;
@@ -92,7 +92,7 @@ export interface StatefulDoFnDefinition<
   >;
 }
 
-/** Makes instances of what was defined: with its default configuration, but for what is given. */
+/** Makes instances of what was defined. What is given overrides the default configuration. */
 export interface DoFnMaker<D, C> {
   (config?: Partial<C>): D;
   readonly urn: string;
@@ -101,7 +101,7 @@ export interface DoFnMaker<D, C> {
 const METHODS = ["setup", "startBundle", "finishBundle", "teardown", "process"] as const;
 
 /**
- * Defines and registers a DoFn. Throws when another DoFn has its URN.
+ * Defines and registers a DoFn. Throws if another DoFn has its URN.
  *
  * @returns makes instances for `parDo`
  */

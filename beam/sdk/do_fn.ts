@@ -23,7 +23,8 @@ export type ValueOf<C> = C extends Coder<infer T> ? T : never;
 
 /**
  * `ctx.emit.NAME(value)` sends a value to an output, by default with the timestamp and window of what is being
- * processed. In finishBundle nothing is being processed: give a timestamp there, and a window if it is not the global.
+ * processed. In finishBundle nothing is being processed: give a timestamp there, and a window unless it is the
+ * global one.
  */
 export type Emitters<O extends OutputSpecs> = {
   readonly [N in keyof O]: (value: ValueOf<O[N]>, timestamp?: TimestampMs, window?: BoundedWindow) => void;
@@ -34,13 +35,13 @@ export interface BundleContext<O extends OutputSpecs> {
   readonly emit: Emitters<O>;
   readonly clock: Clock;
   /**
-   * Has `callback` called once the results of this bundle are safe. Best effort: it is not called after a crash.
-   * Only where the DoFn declares `requestsFinalization`.
+   * Calls `callback` once the results of this bundle are safe. Best effort: not after a crash. Only if the DoFn
+   * declares `requestsFinalization`.
    */
   onFinalize(callback: () => void | Promise<void>): void;
 }
 
-/** Reused for every element: do not keep it. */
+/** Reused for each element: do not keep it. */
 export interface ElementContext<O extends OutputSpecs> extends BundleContext<O> {
   readonly timestamp: TimestampMs;
   readonly window: BoundedWindow;
@@ -54,14 +55,14 @@ export abstract class BaseDoFn<O extends OutputSpecs, C extends Json> {
   readonly metrics: MetricCells = {};
   readonly requestsFinalization: boolean = false;
   /**
-   * For a DoFn that does something outside of the pipeline: a durable runner hands it only elements that will come
-   * again, the very same ones, should the bundle have to be repeated.
+   * For a DoFn with effects outside the pipeline: a durable runner gives it only elements that will be the very
+   * same if the bundle has to be repeated.
    */
   readonly needsStableInput: boolean = false;
   /** Once for each instance, before its first bundle. */
   setup?(): void | Promise<void>;
   startBundle?(ctx: BundleContext<O>): void | Promise<void>;
-  /** The bundle commits after this; what it awaits (a flush) is done by then. */
+  /** Called before the bundle commits; what it awaits, such as a flush, is done by then. */
   finishBundle?(ctx: BundleContext<O>): void | Promise<void>;
   /** Once, after the last bundle, or after one that failed. */
   teardown?(): void | Promise<void>;
@@ -72,7 +73,7 @@ export abstract class DoFn<I, O extends OutputSpecs, C extends Json = null> exte
   abstract process(element: I, ctx: ElementContext<O>): void;
 }
 
-/** What a SideInputDoFn sees with an element: also its side inputs. */
+/** What a SideInputDoFn sees with an element, side inputs included. */
 export interface SideInputContext<O extends OutputSpecs, S extends Views> extends ElementContext<O> {
   readonly side: SideInputs<S>;
 }
@@ -88,7 +89,7 @@ export abstract class SideInputDoFn<
   abstract process(element: I, ctx: SideInputContext<O, S>): void;
 }
 
-/** What a StatefulDoFn sees with an element: also the state and timers of its key and window. */
+/** What a StatefulDoFn sees with an element, the state and timers of its key and window included. */
 export interface StatefulContext<O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
   extends ElementContext<O> {
   readonly state: StateCells<S>;
@@ -98,7 +99,7 @@ export interface StatefulContext<O extends OutputSpecs, S extends StateSpecs, T 
 /** What the callback of a timer sees. */
 export interface TimerContext<K, O extends OutputSpecs, S extends StateSpecs, T extends TimerSpecs>
   extends StatefulContext<O, S, T> {
-  /** Decoded when first asked for. */
+  /** Decoded when it is first read. */
   readonly key: K;
   readonly tag: string;
   /** The time that the timer was set for; `timestamp` is its output timestamp. */
@@ -123,7 +124,7 @@ export abstract class StatefulDoFn<
   abstract process(element: KV<K, V>, ctx: StatefulContext<O, S, T>): void;
 }
 
-/** The class side of a DoFn: where its URN stands. */
+/** The class of a DoFn, which has its URN. */
 export interface DoFnClass {
   readonly urn: string;
   readonly name: string;

@@ -15,7 +15,7 @@ import { registerDoFn } from "./registry.js";
 /** A function of one element, registered under its URN. */
 export interface ElementFn<I, O> {
   readonly urn: string;
-  /** Of what it returns; undefined for a predicate. */
+  /** The coder of what it returns; undefined for a predicate. */
   readonly coder: Coder<O> | undefined;
   /** An instance for a graph; reads elements `I`. */
   readonly make: (input?: I) => DoFn<any, OutputSpecs>;
@@ -64,12 +64,12 @@ export function keyFn<I, K>(urn: string, coder: Coder<K>, fn: (element: I) => K)
   return define(urn, coder, (value: I, ctx) => ctx.emit.main!({ key: fn(value), value }));
 }
 
-/** What `fn` makes of each element. */
+/** What `fn` returns for each element. */
 export function map<I, O>(name: string, input: Collection<I>, fn: ElementFn<I, O>): Collection<O> {
   return apply(name, input, fn, fn.coder!);
 }
 
-/** All that `fn` makes of each element. */
+/** All values that `fn` returns for each element. */
 export function flatMap<I, O>(
   name: string,
   input: Collection<I>,

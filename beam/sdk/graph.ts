@@ -54,7 +54,7 @@ export type { Collection, Pipeline, Root };
 /** What comes out of a DoFn: one collection for each of its outputs, under their names. */
 export type OutputCollections<O extends OutputSpecs> = { readonly [N in keyof O]: Collection<ValueOf<O[N]>> };
 
-/** `unknown` when a DoFn `D` can read elements `I`; otherwise a sentence that says why not. */
+/** `unknown` if a DoFn `D` can read elements `I`; otherwise a sentence that says why it cannot. */
 export type Accepts<D, I> =
   D extends StatefulDoFn<infer K, infer V, any, any, any, any>
     ? [I] extends [KV<any, any>]
@@ -84,7 +84,7 @@ export type SideCollections<D> =
     ? [sides: { readonly [N in keyof S]: S[N] extends View ? Collection<ValueOf<S[N]["coder"]>> : never }]
     : [];
 
-/** An empty pipeline, and the root that its impulses and sources are put behind. */
+/** An empty pipeline, and the root to which its impulses and sources are applied. */
 export function createPipeline(): { readonly pipeline: Pipeline; readonly root: Root } {
   const pipeline = new BeamPipeline();
   for (const environment of Object.values(pipeline.getProto().components!.environments)) {
@@ -96,7 +96,7 @@ export function createPipeline(): { readonly pipeline: Pipeline; readonly root: 
   };
 }
 
-/** One empty element: where a graph begins. */
+/** One empty element, with which a graph begins. */
 export function impulse(name: string, root: Root): Collection<Uint8Array> {
   return collectionOf(applyNamed(name, beamImpulse(), (step) => beamRootOf(root).apply(step)));
 }
@@ -116,7 +116,10 @@ export function parDo<I, D extends AnyDoFn>(
   return applyParDo(name, input, doFn as AnyDoFn, outputs, sides[0]) as OutputCollections<D["outputs"]>;
 }
 
-/** As `parDo`, with the coders of the outputs given apart: for DoFns whose types depend on their place in a graph. */
+/**
+ * As `parDo`, with the coders of the outputs given separately, for DoFns whose types depend on their place in a
+ * graph.
+ */
 export function applyParDo(
   name: string,
   input: Collection<any>,
@@ -197,7 +200,7 @@ export function flattenAll<T>(
   );
 }
 
-/** How a collection is cut in time, and when groups of it emit. What is left out is as it is to begin with. */
+/** How a collection is divided in time, and when its groups emit. What is left out has its default. */
 export interface Windowing {
   readonly windowFn?: WindowFn;
   readonly trigger?: Trigger;
@@ -205,7 +208,7 @@ export interface Windowing {
   readonly allowedLatenessMs?: number;
 }
 
-/** Puts each element into its windows, and says how groups behind it emit. Panes are discarding. */
+/** Assigns each element to its windows, and sets when later groups emit. Panes are discarding. */
 export function windowInto<T>(name: string, input: Collection<T>, windowing: Windowing): Collection<T> {
   return applyNamed(
     name,
@@ -239,7 +242,7 @@ export function windowInto<T>(name: string, input: Collection<T>, windowing: Win
 
 /**
  * The values of each key and window, in panes as the trigger of the input's windowing says.
- * @param annotations of the transform, for whoever changes the graph before it runs
+ * @param annotations of the transform, for code that changes the graph before it runs
  */
 export function groupByKey<K, V>(
   name: string,

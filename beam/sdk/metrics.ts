@@ -1,12 +1,12 @@
 /**
- * What a DoFn counts. Declared as `metrics = { paired: counter() }` on the DoFn; a cell holds only what the present
- * bundle added, and the runner takes and resets it when the bundle ends, so an abandoned bundle counts nothing.
+ * What a DoFn counts. Declared as `metrics = { paired: counter() }` on the DoFn; a cell holds only what the current
+ * bundle added; the runner collects and resets it when the bundle ends, so an abandoned bundle counts nothing.
  */
 
 /** A sum that only the DoFn changes. */
 export class Counter {
   readonly kind = "counter";
-  /** What the present bundle added. */
+  /** What the current bundle added. */
   delta = 0;
   inc(by = 1): void {
     this.delta += by;
@@ -28,7 +28,7 @@ export class Distribution {
   }
 }
 
-/** The latest value told. */
+/** The latest value. */
 export class Gauge {
   readonly kind = "gauge";
   value: number | undefined;
@@ -37,7 +37,7 @@ export class Gauge {
   }
 }
 
-/** What the finished bundles of a run saw together. */
+/** The values of all finished bundles of a run. */
 export interface DistributionValue {
   readonly count: number;
   readonly sum: number;

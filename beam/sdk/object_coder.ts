@@ -29,7 +29,7 @@ interface NamedTypes {
 
 type TypeName = keyof NamedTypes;
 
-/** The type of a field: a name, with `?` behind it where it may be null; the fields of an object; or `[element]`. */
+/** The type of a field: a name, followed by `?` if it may be null; the fields of an object; or `[element]`. */
 export type FieldDescription = TypeName | `${TypeName}?` | ObjectDescription | readonly [FieldDescription];
 
 /** The fields of an object, by their names. */

@@ -4,7 +4,7 @@ import type { RestrictionTracker, Split } from "./splittable.js";
 /** Whole numbers from `start` up to `end`. */
 export interface OffsetRange {
   readonly start: number;
-  /** Exclusive. Infinity: no end is known. */
+  /** Exclusive. Infinity: the end is not known. */
   readonly end: number;
 }
 
@@ -19,7 +19,7 @@ export class OffsetRangeTracker implements RestrictionTracker<OffsetRange, numbe
   #lastClaimed: number;
   #lastAttempted: number;
 
-  /** @param estimateEnd for an open range: about where it ends now, so that it can be split and its progress told */
+  /** @param estimateEnd for an open range: its approximate end now, for splitting and progress */
   constructor(
     range: OffsetRange,
     private readonly estimateEnd: () => number = () => range.end,

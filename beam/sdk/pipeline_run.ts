@@ -4,26 +4,26 @@ import type { TimestampMs } from "../model/timestamps.js";
 import type { HealthProblem } from "../platform/health.js";
 import type { DistributionValue } from "./metrics.js";
 
-/** A pipeline under way. */
+/** A running pipeline. */
 export interface PipelineRun {
   /** Settles when the run has ended; rejects with what it failed with. */
   readonly finished: Promise<void>;
   readonly metrics: MetricSource;
-  /** Where its stages stand; empty where the runner does not tell. */
+  /** The watermarks of its stages; empty if the runner does not report them. */
   status(): readonly StageWatermark[];
-  /** What is wrong right now, as far as this process knows; empty when all is well. */
+  /** Current problems, as far as this process knows; empty if there are none. */
   health(): readonly HealthProblem[];
   /**
    * Ends the run: "keep" leaves what waits in state as it is, "expire" ends the sources and lets every timer fire
-   * first. Resolves when it has ended; breaks when it cannot be ended so, and then it goes on.
+   * first. Resolves when it has ended; rejects if it cannot be ended that way, and the run then goes on.
    */
   stop(mode?: StopMode): Promise<void>;
 }
 
-/** What becomes of what waits in state when a run is ended: see PipelineRun.stop. */
+/** What to do with state that is left when a run is stopped: see PipelineRun.stop. */
 export type StopMode = "keep" | "expire";
 
-/** How far event time has come before a stage, ms. */
+/** The watermarks before and after a stage, ms. */
 export interface StageWatermark {
   readonly name: string;
   readonly inputWatermark: TimestampMs;
@@ -35,14 +35,14 @@ export interface CounterSource {
   counter(name: string, transform?: string): number;
 }
 
-/** Keys are the name of the transform, a slash and the name of the metric. */
+/** Keys are the name of the transform, a slash, and the name of the metric. */
 export interface MetricSource extends CounterSource {
   counters(): ReadonlyMap<string, number>;
   distributions(): ReadonlyMap<string, DistributionValue>;
   gauges(): ReadonlyMap<string, number>;
   /**
-   * The part of the counters that runs before this one have counted on the same state. A run that was stopped or killed
-   * goes on with the next start: only one that came to its end is another.
+   * The part of the counters that earlier runs on the same state have counted. A run that was stopped or killed
+   * continues with the next start; only one that reached its end counts as an earlier run.
    */
   readonly earlier?: CounterSource;
 }

@@ -13,7 +13,7 @@ export interface ListView<T> {
   readonly kind: "list";
   readonly coder: Coder<T>;
 }
-/** KVs by their keys. Of several with one key, any. */
+/** KVs by their keys; any of several with the same key. */
 export interface MapView<K, V> {
   readonly kind: "map";
   readonly coder: Coder<KV<K, V>>;
@@ -37,7 +37,9 @@ export function listView<T>(coder: Coder<T>): ListView<T> {
   return { kind: "list", coder };
 }
 
-/** Declares a side input of KVs that is read as a map. Its keys are compared as a Map does: objects are all different. */
+/**
+ * Declares a side input of KVs that is read as a map. Keys are compared as in a Map, so two objects always differ.
+ */
 export function mapView<K, V>(coder: Coder<KV<K, V>>): MapView<K, V> {
   return { kind: "map", coder };
 }

@@ -8,7 +8,7 @@ import type { TimestampMs } from "../model/timestamps.js";
 import { BaseDoFn, type ElementContext, type OutputSpecs } from "./do_fn.js";
 import type { Json } from "./json.js";
 
-/** A restriction in two parts: what the present call keeps, and what somebody else is to do. */
+/** A restriction in two parts: what the current call keeps, and what somebody else is to do. */
 export interface Split<R> {
   readonly primary: R;
   readonly residual: R;
@@ -16,43 +16,43 @@ export interface Split<R> {
 
 /** Hands out one restriction. `R` is the restriction, `P` a position in it. */
 export interface RestrictionTracker<R, P> {
-  /** What is left of the original restriction after the splits so far. */
+  /** What remains of the original restriction after the splits so far. */
   readonly restriction: R;
-  /** True: everything up to `position` is this call's to do. False: stop, and return; it is somebody else's. */
+  /** True: this call owns everything up to `position`. False: return; the rest belongs to somebody else. */
   tryClaim(position: P): boolean;
   /**
-   * Call it where a claim has brought more than one element: a runner that bounds its bundles by elements counts them.
-   * It has it; a tracker need not.
+   * Call it if a claim has yielded more than one element, for runners that limit bundles by elements. Runners
+   * provide it; a tracker need not.
    */
   brought?(elements: number): void;
   /**
-   * Keeps the claimed part and `fractionOfRemainder` of the rest, and gives the remaining part away.
-   * 0 = keep only what is claimed. Undefined: nothing left to give.
+   * Keeps the claimed part and `fractionOfRemainder` of the rest, and gives the remaining part away. 0 = keep only
+   * what is claimed. Undefined: there is nothing to give away.
    */
   trySplit(fractionOfRemainder: number): Split<R> | undefined;
-  /** Throws when `process` said that it finished, but left work that it neither claimed nor put off. */
+  /** Throws if `process` said that it had finished, but left work that it neither claimed nor put off. */
   checkDone(): void;
   /** Work done and left, in any unit. */
   progress(): { readonly completed: number; readonly remaining: number };
 }
 
-/** A watermark that `process` moves by hand; it never goes back, and a residual takes it along. */
+/** A watermark that `process` sets. It never goes back, and a residual keeps it. */
 export interface ManualWatermark {
   readonly current: TimestampMs;
-  /** Ignored when it would go back. */
+  /** Ignored if it would go back. */
   set(watermark: TimestampMs): void;
 }
 
-/** What `process` answers. */
+/** What `process` returns. */
 export type ProcessContinuation =
   | { readonly kind: "stop" }
   | {
       readonly kind: "resume";
-      /** Come back after this time at the latest. */
+      /** Resume after this time at the latest. */
       readonly delayMs: number;
       /**
-       * A hint for runners in the same process: calls its argument as soon as coming back pays, and returns a
-       * function that ends the watch.
+       * A hint for runners in the same process: calls its argument as soon as there is something to resume for, and
+       * returns a function that stops watching.
        */
       readonly onReady: ((wake: () => void) => () => void) | undefined;
     };
@@ -71,8 +71,8 @@ export function resume(delayMs = 0, onReady?: (wake: () => void) => () => void):
 export interface SplittableContext<O extends OutputSpecs> extends ElementContext<O> {
   readonly watermark: ManualWatermark;
   /**
-   * Whether the residual comes back to this very process, and as soon as `onReady` tells. Elsewhere any process may get
-   * it, after the delay alone: what was not waited for here may have to be begun anew there.
+   * Whether the residual returns to this process, as soon as `onReady` calls. Elsewhere any process may get it, and
+   * only after the delay, so it may have to start over with what was not waited for here.
    */
   readonly heedsReady: boolean;
 }
@@ -96,7 +96,7 @@ export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends J
     return 1;
   }
   abstract newTracker(restriction: R, element: E): RestrictionTracker<R, P>;
-  /** Where the watermark of a fresh restriction stands. Default: the element's timestamp. */
+  /** The first watermark of a restriction. Default: the element's timestamp. */
   initialWatermark(_element: E, _restriction: R, elementTimestamp: TimestampMs): TimestampMs {
     return elementTimestamp;
   }
@@ -105,19 +105,21 @@ export abstract class SplittableDoFn<E, R, P, O extends OutputSpecs, C extends J
     return this.isBounded ? restriction : undefined;
   }
   /**
-   * What a later run on the same state goes on with, when this one has done the restriction, or is drained before it has
-   * (then nothing of `restriction` is done). Default: nothing.
+   * What a later run on the same state continues with, when this run has finished the restriction, or is drained
+   * before it has (then nothing of `restriction` is done). Default: nothing.
    */
   remainder(_element: E, _restriction: R, _isDone: boolean): R | undefined {
     return undefined;
   }
-  /** What this run is to do of a restriction that an earlier one on the same state has left. Default: all of it. */
+  /**
+   * What this run is to do of a restriction that an earlier run on the same state has left. Default: all of it.
+   */
   resumed(_element: E, restriction: R): R | Promise<R> {
     return restriction;
   }
   /**
-   * Works until a claim fails or nothing is at hand. Synchronous where it can be; a runner cannot split, or look at
-   * the progress of, what does not yield.
+   * Works until a claim fails or there is nothing to read. Synchronous if possible; a runner can neither split nor
+   * see the progress of what does not yield.
    */
   abstract process(
     element: E,

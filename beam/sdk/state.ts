@@ -14,7 +14,7 @@ export interface ValueState<T> {
   clear(): void;
 }
 
-/** A growing collection in no particular order. Adding does not read. */
+/** A growing collection in no particular order. Adding reads nothing. */
 export interface BagState<T> {
   /** Everything added, in a fresh array. */
   read(): T[];
@@ -23,7 +23,7 @@ export interface BagState<T> {
   clear(): void;
 }
 
-/** A map for a handful of entries: it is loaded and written back whole. */
+/** A map for a few entries: it is read and written as a whole. */
 export interface MapState<K, V> {
   get(key: K): V | undefined;
   set(key: K, value: V): void;
@@ -57,27 +57,27 @@ export interface Sorted<T> {
 }
 
 /**
- * Values in the order of their sort keys: whole numbers of 53 bits, timestamps in ms for one. Adding reads nothing;
- * clearing a range writes back what is left. Source: beam_fn_api.proto, StateKey.OrderedListUserState.
+ * Values in the order of their sort keys: whole numbers of 53 bits, such as timestamps in ms. Adding reads nothing;
+ * clearing a range rewrites the rest. Source: beam_fn_api.proto, StateKey.OrderedListUserState.
  */
 export interface OrderedListState<T> {
   add(sortKey: number, value: T): void;
   /** Everything, in a fresh array; equal sort keys in no particular order. */
   read(): Sorted<T>[];
-  /** Those with sort keys from `min`, up to but without `limit`. */
+  /** Values with sort keys from `min` up to, but not including, `limit`. */
   readRange(min: number, limit: number): Sorted<T>[];
-  /** Removes those with sort keys from `min`, up to but without `limit`. */
+  /** Removes values with sort keys from `min` up to, but not including, `limit`. */
   clearRange(min: number, limit: number): void;
   isEmpty(): boolean;
   clear(): void;
 }
 
 /**
- * A value that is stored as what it was at some time and the changes since. Changing it costs what the change costs,
- * however large the value is; now and then it is stored whole in place of its changes.
+ * A value that is stored as an earlier value and the changes since. A change costs its own size, however large the
+ * value is; now and then the whole value is stored instead of its changes.
  */
 export interface ChangelogState<V, C> {
-  /** The value, at first an empty one. It changes by `add` alone. */
+  /** The value, at first an empty one. Only `add` changes it. */
   read(): V;
   /**
    * Applies a change, and stores it.
@@ -88,33 +88,40 @@ export interface ChangelogState<V, C> {
   clear(): void;
 }
 
-/** How a value comes of its changes. */
+/** How a value is made from its changes. */
 export interface Changelog<V, C> {
-  /** Of the value as a whole. A value state with this coder may become a changelog over kept state. */
+  /** The coder of the whole value. A value state with this coder may become a changelog in kept state. */
   readonly coder: Coder<V>;
   readonly changeCoder: Coder<C>;
   create(): V;
-  /** Alters the value. Depends on nothing but its arguments, as it is done again when the value is read back. */
+  /**
+   * Changes the value. It must depend only on its arguments, since it is applied again when the value is read back.
+   */
   apply(value: V, change: C): void;
-  /** About how many changes make this value at least. */
+  /** The approximate least number of changes that make this value. */
   sizeOf(value: V): number;
 }
 
 /** What is stored up to the reader's limit, and about how many changes it took. */
 export function readChangelog<V, C>(log: Changelog<V, C>, input: ByteReader): { value: V; changes: number } {
   const value = log.coder.decode(input, "nested");
-  let changes = log.sizeOf(value);
+  return { value, changes: log.sizeOf(value) + applyChanges(log, value, input) };
+}
+
+/** Applies the changes up to the reader's limit, and tells how many there were. */
+export function applyChanges<V, C>(log: Changelog<V, C>, value: V, input: ByteReader): number {
+  let changes = 0;
   while (input.remaining > 0) {
     log.apply(value, log.changeCoder.decode(input, "nested"));
     changes++;
   }
-  return { value, changes };
+  return changes;
 }
 
-/** Inputs of a CombineFn, folded to one accumulator as they come. */
+/** The inputs of a CombineFn, combined into one accumulator as they are added. */
 export interface CombiningState<I, O> {
   add(input: I): void;
-  /** The output of all that was added; of nothing, that of an accumulator without inputs. */
+  /** The output for everything that was added; without inputs, that of an empty accumulator. */
   read(): O;
   isEmpty(): boolean;
   clear(): void;
@@ -204,7 +211,7 @@ export function mapState<K, V>(keyCoder: Coder<K>, valueCoder: Coder<V>): MapSta
   return { kind: "map", keyCoder, valueCoder };
 }
 
-/** Declares a cell that folds what is added to it by a CombineFn. */
+/** Declares a cell that combines what is added to it with a CombineFn. */
 export function combiningState<I, O>(combineFn: CombineFn<I, any, O, any>): CombiningStateSpec<I, O> {
   return { kind: "combining", combineFn };
 }
@@ -223,7 +230,7 @@ export function orderedListState<T>(coder: Coder<T>): OrderedListStateSpec<T> {
   return { kind: "orderedList", coder };
 }
 
-/** Declares a cell whose value is kept as its changes. */
+/** Declares a cell whose value is stored as its changes. */
 export function changelogState<V, C>(log: Changelog<V, C>): ChangelogStateSpec<V, C> {
   return { kind: "changelog", log };
 }

@@ -9,9 +9,9 @@ export interface Timer {
   /**
    * Fires once, when the input watermark (event time) or the clock (processing time) has reached `fireAt`.
    *
-   * @param tag tells several timers of one family and key apart
+   * @param tag distinguishes several timers of one family and key
    * @param outputTimestamp event time of what the callback emits; holds the output watermark until then. Default:
-   *   `fireAt` for an event-time timer, the present element's timestamp for a processing-time timer.
+   *   `fireAt` for an event-time timer, the current element's timestamp for a processing-time timer.
    */
   set(fireAt: TimestampMs, tag?: string, outputTimestamp?: TimestampMs): void;
   clear(tag?: string): void;
@@ -27,7 +27,7 @@ export type TimerSpecs = Readonly<Record<string, TimerSpec>>;
 /** The timers at hand, by name. */
 export type Timers<T extends TimerSpecs> = { readonly [N in keyof T]: Timer };
 
-/** Fires when the watermark says that event time has come. Needs no traffic. */
+/** Fires when the watermark has reached its time, even without traffic. */
 export function eventTimeTimer(): TimerSpec {
   return { kind: "timer", timeDomain: "event" };
 }

@@ -7,6 +7,7 @@
  */
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Journal } from "./journal.js";
+import { copyWords, hashOf } from "./record_bytes.js";
 import type { Slab } from "./slab.js";
 
 const SEGMENT_COUNT = 64;
@@ -15,6 +16,7 @@ const FIRST_CAPACITY = 8;
 const SMALL_VALUE_BYTES = 512;
 /** A block larger than this takes what it must; a Slab has a limit. */
 const ROOM_MAX = 60 << 20;
+const NO_FRONT = new ByteWriter(1);
 
 interface Segment {
   /** { hash, address } for each of a power of two of slots; address 0 = empty. Side by side, to share a cache line. */
@@ -73,7 +75,7 @@ export class ByteTable {
 
   readValue(address: number, out: ByteReader): void {
     const { slab } = this;
-    const start = slab.keyAt(address) + slab.keyLength(address);
+    const start = slab.valueAt(address);
     out.reset(slab.bytes(address), start, start + slab.valueLength(address));
   }
 
@@ -83,24 +85,73 @@ export class ByteTable {
     out.reset(slab.bytes(address), start, start + slab.keyLength(address));
   }
 
-  /** Sets the value. Returns the record's address, which is valid until the record is deleted or outgrows its block. */
-  put(key: ByteWriter, value: ByteWriter): number {
+  /**
+   * Sets the value: `front` and `value`, one behind the other. Returns the record's address, which is valid until the
+   * record is deleted or outgrows its block.
+   */
+  put(key: ByteWriter, value: ByteWriter, front: ByteWriter = NO_FRONT): number {
     const { slab } = this;
-    this.journal?.put(this.owner, key, value);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     let address = segment.slots[slot + 1]!;
-    if (address === 0) return this.#insert(segment, slot, hash, key, value);
-    if (key.length + value.length > slab.capacity(address)) {
+    if (address === 0) {
+      address = this.#insert(segment, slot, hash, key, value, front);
+    } else if (front.length + value.length > slab.valueCapacity(address)) {
       slab.release(address);
-      address = this.#write(hash, key, value);
+      address = this.#write(hash, key, value, front);
       segment.slots[slot + 1] = address;
     } else {
-      slab.setValueLength(address, value.length);
-      copy(value.buffer, 0, value.length, slab.bytes(address), slab.keyAt(address) + key.length);
+      this.#writeValue(address, value, front);
     }
+    this.#notePut(address);
     return address;
+  }
+
+  /** As `put` for the record at an address that `find` or `put` gave for this key: nothing is looked up. */
+  putAt(address: number, key: ByteWriter, value: ByteWriter, front: ByteWriter): number {
+    const { slab } = this;
+    if (front.length + value.length <= slab.valueCapacity(address)) {
+      this.#writeValue(address, value, front);
+      this.#notePut(address);
+      return address;
+    }
+    const hash = slab.hash(address);
+    const { slots } = this.#segments[hash >>> SEGMENT_SHIFT]!;
+    const slot = slotOfAddress(slots, hash, address);
+    slab.release(address);
+    const moved = this.#write(hash, key, value, front);
+    slots[slot + 1] = moved;
+    this.#notePut(moved);
+    return moved;
+  }
+
+  #writeValue(address: number, value: ByteWriter, front: ByteWriter): void {
+    const { slab } = this;
+    slab.setValueLength(address, front.length + value.length);
+    const bytes = slab.bytes(address);
+    const words = slab.words(address);
+    const start = slab.valueAt(address);
+    copyWords(front, bytes, words, start);
+    copyWords(value, bytes, words, start + front.length);
+  }
+
+  /** Replaces the first bytes of the value at an address that `find` or `put` gave. */
+  patch(address: number, front: ByteWriter): void {
+    const { slab } = this;
+    const words = slab.words(address);
+    this.journal?.patch(this.owner, words, slab.keyWord(address), slab.keyLength(address), front);
+    copyWords(front, slab.bytes(address), words, slab.valueAt(address));
+  }
+
+  /**
+   * For a change that is read again: as `patch`. Where the value is shorter, a later change replaces or deletes it (see
+   * snapshot.ts).
+   */
+  patchOf(key: ByteWriter, front: ByteWriter): void {
+    const address = this.find(key);
+    if (address !== 0 && this.slab.valueLength(address) >= front.length) this.patch(address, front);
+    else this.put(key, front);
   }
 
   /**
@@ -109,32 +160,55 @@ export class ByteTable {
    */
   swap(key: ByteWriter, value: ByteWriter): Swapped {
     const { slab } = this;
-    this.journal?.put(this.owner, key, value);
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
-    if (address === 0) return -this.#insert(segment, slot, hash, key, value) as Swapped;
+    if (address === 0) {
+      const inserted = this.#insert(segment, slot, hash, key, value, NO_FRONT);
+      this.#notePut(inserted);
+      return -inserted as Swapped;
+    }
     if (slab.valueLength(address) !== value.length) throw new Error("swap needs values of one length");
     const bytes = slab.bytes(address);
-    const start = slab.keyAt(address) + key.length;
+    const start = slab.valueAt(address);
     for (let i = 0; i < value.length; i++) {
       const old = bytes[start + i]!;
       bytes[start + i] = value.buffer[i]!;
       value.buffer[i] = old;
     }
+    this.#notePut(address);
     return address as Swapped;
   }
 
+  #notePut(address: number): void {
+    const { slab, journal } = this;
+    if (journal === undefined) return;
+    journal.put(
+      this.owner,
+      slab.words(address),
+      slab.keyWord(address),
+      slab.keyLength(address),
+      slab.valueLength(address),
+    );
+  }
+
   /** A record for a key that has none; `slot` is the empty one that the search ended at. */
-  #insert(segment: Segment, slot: number, hash: number, key: ByteWriter, value: ByteWriter): number {
+  #insert(
+    segment: Segment,
+    slot: number,
+    hash: number,
+    key: ByteWriter,
+    value: ByteWriter,
+    front: ByteWriter,
+  ): number {
     let into = segment;
     let at = slot;
     if ((segment.count + 1) * 8 > segment.slots.length * 3) {
       into = this.#grow(hash >>> SEGMENT_SHIFT, segment);
       at = this.#slotOf(into, hash, key);
     }
-    const address = this.#write(hash, key, value);
+    const address = this.#write(hash, key, value, front);
     into.slots[at] = hash;
     into.slots[at + 1] = address;
     into.count++;
@@ -143,43 +217,35 @@ export class ByteTable {
   }
 
   /**
-   * Adds `value` behind what is there. A block of some size that must grow grows by half, so that appending stays
-   * linear; a small one has no more room than it needs, as most grow once or twice.
+   * Appends `value`. A block of some size that must grow grows by half, so that appending stays linear; a small one
+   * has no more room than it needs, as most grow once or twice. Returns the record's address.
    */
-  append(key: ByteWriter, value: ByteWriter): void {
+  append(key: ByteWriter, value: ByteWriter): number {
     const { slab } = this;
     const hash = hashOf(key);
     const segment = this.#segmentFor(hash);
     const slot = this.#slotOf(segment, hash, key);
     const address = segment.slots[slot + 1]!;
-    if (address === 0) {
-      this.put(key, value);
-      return;
-    }
+    if (address === 0) return this.put(key, value);
     const oldLength = slab.valueLength(address);
     const newLength = oldLength + value.length;
     let target = address;
-    if (key.length + newLength > slab.capacity(address)) {
+    if (newLength > slab.valueCapacity(address)) {
       const room = newLength < SMALL_VALUE_BYTES ? newLength : newLength + (newLength >>> 1);
       target = slab.allocate(this.owner, hash, key.length, Math.max(newLength, Math.min(room, ROOM_MAX)));
-      copy(
-        slab.bytes(address),
-        slab.keyAt(address),
-        slab.keyAt(address) + key.length + oldLength,
-        slab.bytes(target),
-        slab.keyAt(target),
-      );
+      slab
+        .bytes(address)
+        .copy(slab.bytes(target), slab.keyAt(target), slab.keyAt(address), slab.valueAt(address) + oldLength);
       slab.release(address);
       segment.slots[slot + 1] = target;
     }
     slab.setValueLength(target, newLength);
-    copy(value.buffer, 0, value.length, slab.bytes(target), slab.keyAt(target) + key.length + oldLength);
-    if (this.journal === undefined) return;
+    copyWords(value, slab.bytes(target), slab.words(target), slab.valueAt(target) + oldLength);
+    if (this.journal === undefined) return target;
     // A record that has moved may be missed by a snapshot under way, so it is written as a whole.
     if (target === address) this.journal.append(this.owner, key, oldLength, value);
-    else {
-      this.journal.putRecord(this.owner, slab.bytes(target), slab.keyAt(target), key.length, newLength);
-    }
+    else this.#notePut(target);
+    return target;
   }
 
   /**
@@ -212,13 +278,10 @@ export class ByteTable {
   /** Deletes the record at an address that `find`, `put` or `swap` gave. */
   deleteAt(address: number): void {
     const { slab } = this;
-    this.journal?.delete(this.owner, slab.bytes(address), slab.keyAt(address), slab.keyLength(address));
+    this.journal?.delete(this.owner, slab.words(address), slab.keyWord(address), slab.keyLength(address));
     const hash = slab.hash(address);
     const segment = this.#segments[hash >>> SEGMENT_SHIFT]!;
-    const { slots } = segment;
-    const mask = slots.length - 2;
-    let slot = (hash << 1) & mask;
-    while (slots[slot + 1] !== address) slot = (slot + 2) & mask;
+    const slot = slotOfAddress(segment.slots, hash, address);
     slab.release(address);
     this.#vacate(segment, slot);
     segment.count--;
@@ -257,22 +320,30 @@ export class ByteTable {
     }
   }
 
-  #keyEquals(address: number, { buffer, length }: ByteWriter): boolean {
+  #keyEquals(address: number, { buffer, words, length }: ByteWriter): boolean {
     const { slab } = this;
     if (slab.keyLength(address) !== length) return false;
+    const stored = slab.words(address);
+    const at = slab.keyWord(address);
+    const whole = length >>> 2;
+    for (let i = 0; i < whole; i++) if (stored[at + i] !== words[i]) return false;
     const bytes = slab.bytes(address);
     const start = slab.keyAt(address);
-    for (let i = 0; i < length; i++) if (bytes[start + i] !== buffer[i]) return false;
+    for (let i = whole << 2; i < length; i++) if (bytes[start + i] !== buffer[i]) return false;
     return true;
   }
 
-  #write(hash: number, key: ByteWriter, value: ByteWriter): number {
+  #write(hash: number, key: ByteWriter, value: ByteWriter, front: ByteWriter): number {
     const { slab } = this;
-    const address = slab.allocate(this.owner, hash, key.length, value.length);
+    const address = slab.allocate(this.owner, hash, key.length, front.length + value.length);
     const bytes = slab.bytes(address);
-    const start = slab.keyAt(address);
-    copy(key.buffer, 0, key.length, bytes, start);
-    copy(value.buffer, 0, value.length, bytes, start + key.length);
+    const words = slab.words(address);
+    const valueAt = slab.valueAt(address);
+    // What is between the two goes to the log with them.
+    if ((key.length & 3) !== 0) words[(valueAt >>> 2) - 1] = 0;
+    copyWords(key, bytes, words, slab.keyAt(address));
+    copyWords(front, bytes, words, valueAt);
+    copyWords(value, bytes, words, valueAt + front.length);
     return address;
   }
 
@@ -317,43 +388,10 @@ function newSegment(capacity: number): Segment {
   return { slots: new Uint32Array(capacity * 2), count: 0 };
 }
 
-/** The hash of what a writer holds, computed once for all tables that are asked about it. */
-function hashOf(key: ByteWriter): number {
-  if (key.hashedLength !== key.length) {
-    key.hash = hashBytes(key.buffer, key.length);
-    key.hashedLength = key.length;
-  }
-  return key.hash;
-}
-
-/** MurmurHash3, 32 bits: the low bits choose the slot, the high bits the segment. */
-function hashBytes(bytes: Uint8Array, length: number): number {
-  let hash = 0;
-  let i = 0;
-  for (const last = length - 3; i < last; i += 4) {
-    hash ^= mixBlock(bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
-    hash = (hash << 13) | (hash >>> 19);
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
-  }
-  let tail = 0;
-  for (let shift = 0; i < length; i++, shift += 8) tail |= bytes[i]! << shift;
-  hash ^= mixBlock(tail) ^ length;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function mixBlock(block: number): number {
-  const scrambled = Math.imul(block, 0xcc9e2d51);
-  return Math.imul((scrambled << 15) | (scrambled >>> 17), 0x1b873593);
-}
-
-/** A loop beats the call into native code for the short ranges that nearly all records are. */
-function copy(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
-  if (end - start > 256) {
-    source.copy(target, at, start, end);
-    return;
-  }
-  let to = at;
-  for (let i = start; i < end; i++) target[to++] = source[i]!;
+/** Index in `slots` of the record at this address. */
+function slotOfAddress(slots: Uint32Array, hash: number, address: number): number {
+  const mask = slots.length - 2;
+  let slot = (hash << 1) & mask;
+  while (slots[slot + 1] !== address) slot = (slot + 2) & mask;
+  return slot;
 }

@@ -8,7 +8,7 @@
  * - A file that `create` made, a `rename` and a `remove` survive a crash once `sync` of the directory has ended.
  * - From `lock` on, whatever changes something throws DirectoryLostError before it does, once the directory is no longer
  *   this process's.
- * - What is no regular file is refused, at once.
+ * - Anything but a regular file is refused at once.
  * - A failed operation throws the system's error, with its `code` (ENOSPC, EIO, …), and leaves no more behind than a
  *   torn tail.
  */
@@ -17,10 +17,13 @@ export interface Directory {
   readonly path: string;
   /** Names of all files, in no particular order. */
   list(): Promise<string[]>;
-  /** A new, empty file. Throws EEXIST when there is one. */
-  create(name: string): Promise<AppendFile>;
-  /** Opens a file for more to be added. Throws ENOENT. */
-  openForAppend(name: string): Promise<AppendFile>;
+  /**
+   * A new, empty file. Throws EEXIST when there is one.
+   * @param syncsEach `sync` follows on each `append`: a directory may do both at once
+   */
+  create(name: string, syncsEach?: boolean): Promise<AppendFile>;
+  /** Opens a file for more to be added; `syncsEach` as for `create`. Throws ENOENT. */
+  openForAppend(name: string, syncsEach?: boolean): Promise<AppendFile>;
   /** Throws ENOENT. */
   openForRead(name: string): Promise<ReadFile>;
   /** Replaces a file that has the new name. */

@@ -4,22 +4,28 @@
  *     change = 1 | table | keyLength | valueLength | key | value                        put
  *            | 2 | table | keyLength | oldLength | addedLength | key | added            append
  *            | 3 | table | keyLength | key                                              delete
- *            | 4 | table | name                                                         a table's name
+ *            | 4 | table | nameLength | name                                            a table's name
+ *            | 5 | table | keyLength | frontLength | key | front                        the first bytes of a value
  *
- * All numbers are varints, a name is a string. Changes that are read again meet a state that may be ahead of them (see
- * snapshot.ts), so each says what comes of it, not what is to be done: an append names the length that it adds to, and
- * a value that moves in memory is written as a whole.
+ * Kind and table share a word of 4 bytes, big-endian, the kind in its lowest byte; each length is a word. What follows
+ * is filled up to whole words, as in a block of the slab, so that a record is copied by words.
+ *
+ * Changes that are read again meet a state that may be ahead of them (see snapshot.ts), so each says what comes of it,
+ * not what is to be done: an append names the length that it adds to, and a value that moves in memory is written as a
+ * whole.
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Changes } from "./changes.js";
+import { padded } from "./slab.js";
 
 /** Goes up with every change of how they are written: the files of a store say it, and a newer one is refused. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 const PUT = 1;
 const APPEND = 2;
 const DELETE = 3;
 const NAME = 4;
+const PATCH = 5;
 
 /** A list that has grown beyond this gives its memory back once it was written. */
 const BYTES_KEPT_MAX = 1 << 22;
@@ -58,38 +64,36 @@ export class Journal {
     this.#writer = list?.writer;
   }
 
-  put(table: number, key: ByteWriter, value: ByteWriter): void {
+  /** @param keyWord where the key begins, in `words`; the value is behind it, as in a block of the slab */
+  put(table: number, words: Uint32Array, keyWord: number, keyLength: number, valueLength: number): void {
+    const out = this.#writer ?? this.#nowhere();
+    if (out !== undefined) writeRecord(out, table, words, keyWord, keyLength, valueLength);
+  }
+
+  patch(table: number, words: Uint32Array, keyWord: number, keyLength: number, front: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    writePut(out, table, key.buffer, 0, key.length, value.length);
-    out.writeBytes(value.buffer, 0, value.length);
+    writeHeader(out, PATCH, table, keyLength);
+    out.writeWord(front.length);
+    out.writeWords(words, keyWord, wordsFor(keyLength));
+    out.writeWords(front.words, 0, wordsFor(front.length));
   }
 
   append(table: number, key: ByteWriter, oldLength: number, added: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    out.writeByte(APPEND);
-    out.writeVarint(table);
-    out.writeVarint(key.length);
-    out.writeVarint(oldLength);
-    out.writeVarint(added.length);
-    out.writeBytes(key.buffer, 0, key.length);
-    out.writeBytes(added.buffer, 0, added.length);
+    writeHeader(out, APPEND, table, key.length);
+    out.writeWord(oldLength);
+    out.writeWord(added.length);
+    out.writeWords(key.words, 0, wordsFor(key.length));
+    out.writeWords(added.words, 0, wordsFor(added.length));
   }
 
-  /** A record whose key and value lie one behind the other in `bytes`. */
-  putRecord(table: number, bytes: Buffer, keyAt: number, keyLength: number, valueLength: number): void {
-    const out = this.#writer ?? this.#nowhere();
-    if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueLength);
-  }
-
-  delete(table: number, bytes: Buffer, keyAt: number, keyLength: number): void {
+  delete(table: number, words: Uint32Array, keyWord: number, keyLength: number): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    out.writeByte(DELETE);
-    out.writeVarint(table);
-    out.writeVarint(keyLength);
-    out.writeBytes(bytes, keyAt, keyAt + keyLength);
+    writeHeader(out, DELETE, table, keyLength);
+    out.writeWords(words, keyWord, wordsFor(keyLength));
   }
 
   #nowhere(): undefined {
@@ -98,44 +102,41 @@ export class Journal {
   }
 }
 
-/** A record as a put; key and value lie one behind the other in `bytes`. */
+/** A record as a put. Parameters as for `put`. */
 export function writeRecord(
   out: ByteWriter,
   table: number,
-  bytes: Buffer,
-  keyAt: number,
+  words: Uint32Array,
+  keyWord: number,
   keyLength: number,
   valueLength: number,
 ): void {
-  writePut(out, table, bytes, keyAt, keyLength, valueLength);
-  out.writeBytes(bytes, keyAt + keyLength, keyAt + keyLength + valueLength);
+  writeHeader(out, PUT, table, keyLength);
+  out.writeWord(valueLength);
+  out.writeWords(words, keyWord, wordsFor(keyLength) + wordsFor(valueLength));
 }
 
 export function writeName(out: ByteWriter, table: number, name: string): void {
-  out.writeByte(NAME);
-  out.writeVarint(table);
-  out.writeString(name);
+  const bytes = Buffer.from(name);
+  writeHeader(out, NAME, table, bytes.length);
+  out.writeBytes(bytes);
+  for (let i = bytes.length; i < padded(bytes.length); i++) out.writeByte(0);
 }
 
-function writePut(
-  out: ByteWriter,
-  table: number,
-  bytes: Buffer,
-  keyAt: number,
-  keyLength: number,
-  valueLength: number,
-): void {
-  out.writeByte(PUT);
-  out.writeVarint(table);
-  out.writeVarint(keyLength);
-  out.writeVarint(valueLength);
-  out.writeBytes(bytes, keyAt, keyAt + keyLength);
+function writeHeader(out: ByteWriter, kind: number, table: number, length: number): void {
+  out.writeWord((table << 8) | kind);
+  out.writeWord(length);
+}
+
+function wordsFor(length: number): number {
+  return padded(length) >>> 2;
 }
 
 /** What the changes of one table are applied to; the writers serve the next change too. */
 export interface ReplayTable {
   put(key: ByteWriter, value: ByteWriter): unknown;
   appendAt(key: ByteWriter, oldLength: number, added: ByteWriter): void;
+  patchOf(key: ByteWriter, front: ByteWriter): void;
   delete(key: ByteWriter): unknown;
 }
 
@@ -152,25 +153,27 @@ const value = new ByteWriter(1024);
 /** Applies changes up to the reader's limit. Throws CorruptBytesError for bytes that are none. */
 export function replay(changes: ByteReader, target: ReplayTarget): void {
   while (changes.remaining > 0) {
-    const kind = changes.readByte();
-    const number = changes.readVarint();
+    const kindAndTable = changes.readWord();
+    const kind = kindAndTable & 0xff;
+    const number = kindAndTable >>> 8;
+    const keyLength = changes.readWord();
     if (kind === NAME) {
-      target.nameTable(number, changes.readString());
+      readInto(key, changes, keyLength);
+      target.nameTable(number, key.view().toString());
       continue;
     }
     const table = target.byNumber(number);
-    const keyLength = changes.readVarint();
     switch (kind) {
       case PUT: {
-        const valueLength = changes.readVarint();
+        const valueLength = changes.readWord();
         readInto(key, changes, keyLength);
         readInto(value, changes, valueLength);
         table.put(key, value);
         break;
       }
       case APPEND: {
-        const oldLength = changes.readVarint();
-        const addedLength = changes.readVarint();
+        const oldLength = changes.readWord();
+        const addedLength = changes.readWord();
         readInto(key, changes, keyLength);
         readInto(value, changes, addedLength);
         table.appendAt(key, oldLength, value);
@@ -180,6 +183,13 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
         readInto(key, changes, keyLength);
         table.delete(key);
         break;
+      case PATCH: {
+        const frontLength = changes.readWord();
+        readInto(key, changes, keyLength);
+        readInto(value, changes, frontLength);
+        table.patchOf(key, value);
+        break;
+      }
       default:
         throw new CorruptBytesError(`change of kind ${kind}`);
     }
@@ -187,7 +197,7 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
 }
 
 function readInto(writer: ByteWriter, from: ByteReader, count: number): void {
-  const at = from.skip(count);
+  const at = from.skip(padded(count));
   writer.reset();
   writer.writeBytes(from.buffer, at, at + count);
 }

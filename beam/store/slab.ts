@@ -2,7 +2,9 @@
  * Memory for very many small byte records outside the JavaScript heap: no object for each record, so a garbage
  * collection costs the same with five million of them as with none.
  *
- * Block = { u32 owner and units, u32 hash, u32 keyLength, u32 valueLength } key value padding
+ * Block = { u32 owner and units, u32 hash, u32 keyLength, u32 valueLength } key padding value padding
+ *
+ * Key and value begin on 4-byte boundaries, so that both are copied and compared by words.
  *
  * The low 22 bits of the first word are the block's size in 16-byte units (so 64 MiB at most); the high 10 are the
  * number of the table that holds it, 0 when it is free. The hash of the key spares the table from computing it again.
@@ -46,7 +48,7 @@ export class Slab {
    * @param owner number of a table, 1 to 1023
    */
   allocate(owner: number, hash: number, keyLength: number, valueLength: number): number {
-    const wanted = Math.ceil((HEADER_BYTES + keyLength + valueLength) / UNIT_BYTES);
+    const wanted = Math.ceil((HEADER_BYTES + padded(keyLength) + valueLength) / UNIT_BYTES);
     const sizeClass = classOf(wanted);
     const units = unitsOf(sizeClass, wanted);
     if (units > UNITS_MASK) throw new RangeError(`a record of ${keyLength + valueLength} bytes is too large`);
@@ -126,9 +128,19 @@ export class Slab {
     return (address & (UNITS_PER_CHUNK - 1)) << 2;
   }
 
+  /** Index of a block's key in `words`. */
+  keyWord(address: number): number {
+    return this.wordAt(address) + HEADER_BYTES / 4;
+  }
+
   /** Index of a block's key in `bytes`. */
   keyAt(address: number): number {
     return ((address & (UNITS_PER_CHUNK - 1)) << 4) + HEADER_BYTES;
+  }
+
+  /** Index of a block's value in `bytes`. */
+  valueAt(address: number): number {
+    return this.keyAt(address) + padded(this.keyLength(address));
   }
 
   owner(address: number): number {
@@ -151,9 +163,11 @@ export class Slab {
     this.words(address)[this.wordAt(address) + 3] = length;
   }
 
-  /** Bytes that key and value of this block may take together. */
-  capacity(address: number): number {
-    return (this.words(address)[this.wordAt(address)]! & UNITS_MASK) * UNIT_BYTES - HEADER_BYTES;
+  /** Bytes that the value of this block may take. */
+  valueCapacity(address: number): number {
+    const words = this.words(address);
+    const at = this.wordAt(address);
+    return (words[at]! & UNITS_MASK) * UNIT_BYTES - HEADER_BYTES - padded(words[at + 2]!);
   }
 
   #carve(units: number): number {
@@ -193,6 +207,11 @@ export class Slab {
     this.#words.push(new Uint32Array(memory));
     this.#chunkBytes += bytes;
   }
+}
+
+/** What a key of this length takes in front of its value. */
+export function padded(keyLength: number): number {
+  return (keyLength + 3) & ~3;
 }
 
 /** Classes 0..63 hold 1..64 units; from there each class is a quarter larger than the one before. */

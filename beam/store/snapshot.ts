@@ -4,8 +4,9 @@
  * meanwhile is in the log that began with the snapshot, and is applied again, over it, when both are read. That is right
  * because
  * - a record that nobody touched since the log began is where it was, so the walk meets it;
- * - of any other the log holds either its whole value or its deletion, or appends that name the length that they add
- *   to, while the record stays where it is. Applied in order they end where the memory did, whatever the walk had seen.
+ * - of any other the log holds either its whole value or its deletion, or, while the record stays where it is, appends
+ *   that name the length that they add to, and what its first bytes have become. Applied in order they end where the
+ *   memory did, whatever the walk had seen.
  *
  * A walk may see changes that are not committed yet. So a snapshot counts only once those are: it says from which
  * commit on.
@@ -59,8 +60,8 @@ export async function writeSnapshot(task: SnapshotTask): Promise<{ bytes: number
 async function writeRecords(file: AppendFile, { tables, clock, isClosed }: SnapshotTask): Promise<void> {
   const { slab } = tables;
   await file.append([fileHeader("snapshot")]);
+  const kind = Buffer.from([FrameKind.records]);
   const piece = new ByteWriter(PIECE_BYTES * 2);
-  piece.writeByte(FrameKind.records);
   for (const [name, table] of tables.names()) writeName(piece, table.owner, name);
   // What is made behind this end is in the log.
   const { end } = slab;
@@ -71,15 +72,14 @@ async function writeRecords(file: AppendFile, { tables, clock, isClosed }: Snaps
       writeRecord(
         piece,
         slab.owner(address),
-        slab.bytes(address),
-        slab.keyAt(address),
+        slab.words(address),
+        slab.keyWord(address),
         slab.keyLength(address),
         slab.valueLength(address),
       );
     });
-    await appendFrame(file, [piece.view()]);
+    await appendFrame(file, [kind, piece.view()]);
     piece.reset();
-    piece.writeByte(FrameKind.records);
     await new Promise<void>((resolve) => clock.schedule(PAUSE_MS, resolve));
   }
 }

@@ -8,7 +8,7 @@ import type { Changes } from "./changes.js";
 
 /** State behind one interface: tables of bytes that commit together. */
 export interface Store {
-  /** Whether `commit` makes anything outlive the process. When not, nothing is noted down. */
+  /** Whether `commit` makes changes outlive the process. If not, none are recorded. */
   readonly isDurable: boolean;
   /** The table with this name; made when it is first asked for, unless an earlier process has committed it. */
   table(name: string): ByteTable;

@@ -145,6 +145,10 @@ class RecordWriter implements ReplayTarget, ReplayTable {
     void this.db.put(this.#keyOf(key), Buffer.from(buffer.subarray(position, position + remaining)));
   }
 
+  patchOf(key: ByteWriter): void {
+    this.appendAt(key);
+  }
+
   delete(key: ByteWriter): void {
     void this.db.remove(this.#keyOf(key));
   }

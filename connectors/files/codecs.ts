@@ -6,9 +6,12 @@ import zlib from "node:zlib";
 import { snappyLength, tooLarge, unpackZstd, withLimit } from "@order-payment-stream/beam/io";
 import { compress, uncompress } from "snappyjs";
 
-/** How the blocks of an Avro container are packed. Source: Avro specification, Object Container Files, Required Codecs. */
+/**
+ * How the blocks of an Avro container are compressed. Source: Avro specification, Object Container Files, Required
+ * Codecs.
+ */
 export type AvroCodec = "null" | "deflate" | "snappy" | "zstandard";
-/** All that can be read; zstandard is written with Node 22.15 and later alone. */
+/** All codecs that can be read; zstandard can be written with Node 22.15 and later only. */
 export const AVRO_CODECS = ["null", "deflate", "snappy", "zstandard"] as const satisfies readonly AvroCodec[];
 
 /** Whether a container with this codec can be read. */

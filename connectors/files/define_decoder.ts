@@ -9,9 +9,9 @@ import {
   registerFileDecoder,
 } from "./file_decoder.js";
 
-/** What a decoder is told. `T` is the event. */
+/** The definition of a decoder. `T` is the event. */
 export interface FileDecoderDefinition<T> {
-  /** Names the decoder for ever, in jobs and in kept state. */
+  /** The permanent name of the decoder, in jobs and in kept state. */
   readonly urn: string;
   readonly coder: Coder<T>;
   /** As which Avro schema containers are read, JSON. Default: the one that they were written with. */

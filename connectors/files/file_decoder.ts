@@ -55,7 +55,7 @@ export interface RecordReader<T, D> {
   ): T | RejectedRecord<D>;
 }
 
-/** Makes values of records, with their event times. */
+/** Decodes records to values with event times. */
 export interface FileDecoder<T, D> {
   /**
    * A reader for containers that were written with this schema.
@@ -77,9 +77,9 @@ export interface FileDecoder<T, D> {
   eventTime(value: T): TimestampMs;
 }
 
-/** What a read is told of a decoder: its name, and the coders of what it makes, events `T` and reports `D`. */
+/** What a read knows of a decoder: its name, and the coders of its events `T` and reports `D`. */
 export interface FileDecoderDescriptor<T, D, C = null> {
-  /** Names the decoder for ever, in jobs and in kept state. */
+  /** The permanent name of the decoder, in jobs and in kept state. */
   readonly urn: string;
   readonly coder: Coder<T>;
   readonly rejectedCoder: Coder<D>;
@@ -107,7 +107,7 @@ export function registerFileDecoder<T, D, C = null>(
   return descriptor;
 }
 
-/** A decoder by its URN. Throws for one that nothing registered. */
+/** A decoder by its URN. Throws if none is registered. */
 export function fileDecoder(urn: string, config: unknown): FileDecoder<any, any> {
   const descriptor = descriptors.get(urn);
   if (descriptor === undefined) throw new Error(`no file decoder is registered under ${urn}`);

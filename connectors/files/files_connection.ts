@@ -113,7 +113,7 @@ export const filesConnections = new SharedConnections<FilesConnection>("files", 
   connection.close(),
 );
 
-/** Makes files known in this process under the name that graphs use. */
+/** Registers access to files in this process, under the name that graphs use. */
 export function registerFilesConnection(name: string, config: FilesConfig = {}): void {
   filesConnections.register(name, async () => new FilesConnection(config));
 }

@@ -1,7 +1,7 @@
 /** What a read of files is told: the configuration of both of its steps. JSON, as every DoFn's. */
 import type { FileFormat } from "./file_reader.js";
 
-/** What becomes of files, or of parts of them, that cannot be read: the run fails, or they are reported and skipped. */
+/** What to do with files, or parts of files, that cannot be read: fail, or report and skip them. */
 export type BadFiles = "fail" | "skip";
 
 export type FileReadConfig = {

@@ -21,7 +21,7 @@ export const FILE_READ_DEFAULTS = {
 
 type Optional = keyof typeof FILE_READ_DEFAULTS;
 
-/** What `readFromFiles` is told: see FileReadConfig. `C` configures the decoder; `null` when it takes nothing. */
+/** Options of `readFromFiles`: see FileReadConfig. `C` configures the decoder; `null` when it takes nothing. */
 export type ReadFromFiles<T, D, C> = Pick<
   FileReadConfig,
   Exclude<keyof FileReadConfig, Optional | "decoder" | "decoderConfig">

@@ -228,14 +228,14 @@ export const FILE_WRITE_DEFAULTS = {
 
 type Optional = keyof typeof FILE_WRITE_DEFAULTS;
 
-/** What `writeToFiles` is told: see FileWriteConfig. */
+/** Options of `writeToFiles`: see FileWriteConfig. */
 export type WriteToFiles<T> = Pick<FileWriteConfig, Exclude<keyof FileWriteConfig, Optional | "encoder">> & {
   readonly [N in Optional]?: FileWriteConfig[N] | undefined;
 } & { readonly encoder: FileEncoderName<T> };
 
 /**
- * Writes a collection in the global window to files. The folder is to be empty, but for what an earlier run on the same
- * state has written: files of other runs would stay beside these.
+ * Writes a collection in the global window to files. The folder must be empty, except for what an earlier run on
+ * the same state has written: files of other runs would remain beside the new ones.
  *
  * @returns the paths of the files, once they are there
  */

@@ -30,9 +30,9 @@ import { mayRetry, retrying } from "./retry.js";
 const PIECE_BYTES = 8 * 1024 * 1024;
 const PAGE_SIZE = 1_000;
 
-/** How Cloud Storage is reached. */
+/** How to reach Cloud Storage. */
 export interface GcsOptions {
-  /** In place of Google's own, such as http://127.0.0.1:4443; then without credentials. */
+  /** An endpoint instead of Google's, such as http://127.0.0.1:4443, without credentials. */
   readonly apiEndpoint?: string | undefined;
   readonly clock?: Clock;
   /** A request that has not moved on for so long has failed; a download for a quarter of it. */

@@ -9,7 +9,7 @@ import {
   type TopicPartition,
 } from "./record_decoder.js";
 
-/** What a JSON decoder makes of a record. `T` is the event. */
+/** How a JSON decoder reads a record. `T` is the event. */
 export interface JsonEvents<T> {
   /**
    * The event of a record; what it throws is the reason for which the record is rejected.
@@ -22,9 +22,9 @@ export interface JsonEvents<T> {
   eventTime(event: T): TimestampMs;
 }
 
-/** What a JSON decoder is told. `T` is the event. */
+/** The definition of a JSON decoder. `T` is the event. */
 export interface JsonDecoderDefinition<T> extends JsonEvents<T> {
-  /** Names the decoder for ever, in jobs and in kept state. */
+  /** The permanent name of the decoder, in jobs and in kept state. */
   readonly urn: string;
   readonly coder: Coder<T>;
 }

@@ -96,7 +96,7 @@ export function kafkaPartitions(name: string): readonly PartitionStatus[] {
   return kafkaConnections.peek(name)?.status() ?? [];
 }
 
-/** Makes a Kafka cluster known in this process under the name that graphs use. */
+/** Registers a Kafka cluster in this process, under the name that graphs use. */
 export function registerKafkaConnection(name: string, config: KafkaConfig): void {
   const { clock = systemClock, health = silentHealth } = config;
   const { trustedClock = new TrustedClock(clock) } = config;

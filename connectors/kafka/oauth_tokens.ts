@@ -50,7 +50,7 @@ export function oauthTokens(client: OAuthClient, clock: Pick<Clock, "elapsed"> =
 }
 
 /**
- * Keeps the token of an issuer, and asks for the next one in time.
+ * Keeps an issuer's token, and requests the next one in time.
  * @param issue rejects with a TokenRefusedError where trying again is of no use
  * @param clock in ms
  */

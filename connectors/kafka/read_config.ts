@@ -1,8 +1,8 @@
-/** What a Kafka read is told: the configuration of both of its steps. JSON, as every DoFn's. */
+/** The configuration of both steps of a Kafka read. JSON, as for every DoFn. */
 
 /**
- * Where to begin when there is no state from before: a name, the first record not older than a time in ms, or offsets by
- * the numbers of partitions, which begin at their first record where none is given.
+ * Where to start without state: a name, the first record not older than a time in ms, or offsets by partition
+ * number. Partitions without an offset start at their first record.
  */
 export type StartPoint =
   | "earliest"
@@ -11,7 +11,7 @@ export type StartPoint =
   | { readonly timestampMs: number }
   | { readonly offsets: Readonly<Record<string, number>> };
 
-/** Where to go on when a position is no place in the log any more; none: refuse to. */
+/** Where to continue when a position is no longer in the log; none: refuse. */
 export type OffsetReset = "none" | "earliest" | "latest";
 
 /** Of one topic. */

@@ -19,7 +19,7 @@ type Optional =
   | "offsetReset"
   | "isBounded"
   | "maxOutOfOrdernessMs";
-/** What `readFromKafka` is told: see ReadConfig. `C` configures the decoder; `null` when it takes nothing. */
+/** Options of `readFromKafka`: see ReadConfig. `C` configures the decoder; `null` when it takes nothing. */
 export type ReadFromKafka<T, D, C> = Pick<
   ReadConfig,
   Exclude<keyof ReadConfig, Optional | "decoder" | "decoderConfig">

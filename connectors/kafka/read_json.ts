@@ -25,7 +25,7 @@ export type KeyField<T> = {
 }[keyof T] &
   string;
 
-/** What `readJsonFromKafka` is told: see ReadFromKafka, and what the events are. */
+/** Options of `readJsonFromKafka`: those of ReadFromKafka, and what the events are. */
 export type ReadJsonFromKafka<T, K extends string | undefined> = Omit<
   ReadFromKafka<T, string, null>,
   "decoder" | "decoderConfig"

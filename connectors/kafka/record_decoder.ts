@@ -8,7 +8,7 @@ import type { RecordCursor } from "./client/kafka_client.js";
 import type { UnreadableRecordsError } from "./client/kafka_errors.js";
 import type { Untimely } from "./untimely_records.js";
 
-/** Where records are read: one object for all that a bundle reads of a partition. */
+/** The origin of records: one object for all that a bundle reads from a partition. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -25,13 +25,15 @@ export class Rejected<D> {
   ) {}
 }
 
-/** A record that cannot be decoded yet. It stays where it is, and comes again. */
+/** A record that cannot be decoded yet. It is not consumed, and comes again. */
 export class NotReady {
-  /** @param onReady calls its argument once coming again pays, and returns a function that ends the watch */
+  /**
+   * @param onReady calls its argument when it is worth trying again, and returns a function that stops watching
+   */
   constructor(readonly onReady: (wake: () => void) => () => void) {}
 }
 
-/** Makes values of records, with their event times. */
+/** Decodes records to values with event times. */
 export interface RecordDecoder<T, D> {
   /** Before the first record, on a worker; each call has its `teardown`. */
   setup?(): Promise<void>;
@@ -48,14 +50,14 @@ export interface RecordDecoder<T, D> {
     watermark: TimestampMs,
     now: TimestampMs,
   ): T | Rejected<D> | NotReady;
-  /** What is to be said of records of which nobody can tell more than their offsets. */
+  /** The report for records of which only the offsets are known. */
   unreadable(records: UnreadableRecordsError, from: TopicPartition): D;
   eventTime(value: T): TimestampMs;
 }
 
-/** What a read is told of a decoder: its name, and the coders of what it makes, events `T` and reports `D`. */
+/** What a read knows of a decoder: its name, and the coders of its events `T` and reports `D`. */
 export interface RecordDecoderDescriptor<T, D, C = null> {
-  /** Names the decoder for ever, in jobs and in kept state. */
+  /** The permanent name of the decoder, in jobs and in kept state. */
   readonly urn: string;
   readonly coder: Coder<T>;
   readonly rejectedCoder: Coder<D>;
@@ -84,7 +86,7 @@ export function registerRecordDecoder<T, D, C = null>(
   return descriptor;
 }
 
-/** A decoder by its URN. Throws for one that nothing registered. */
+/** A decoder by its URN. Throws if none is registered. */
 export function recordDecoder(urn: string, config: unknown): RecordDecoder<any, any> {
   const descriptor = descriptors.get(urn);
   if (descriptor === undefined) throw new Error(`no record decoder is registered under ${urn}`);

@@ -4,12 +4,14 @@ import type { Document } from "mongodb";
 import type { MongoSink, MongoSinkConfig } from "./mongo_sink.js";
 import { LineReportingSink, type RejectedOutputs } from "./rejected_lines.js";
 
-/** What `defineMongoSink` defines: its output `rejected` has, for each document refused, the reason and its EJSON. */
+/**
+ * A sink made by `defineMongoSink`: for each rejected document, its output `rejected` has the reason and the EJSON.
+ */
 export type DefinedMongoSink<T> = MongoSink<T, RejectedOutputs>;
 
-/** What `defineMongoSink` is told. */
+/** The definition of a sink. */
 export interface MongoSinkDefinition<T> {
-  /** Names the sink for ever, in jobs and in kept state. */
+  /** The permanent name of the sink, in jobs and in kept state. */
   readonly urn: string;
   /**
    * The document of an element. Give it an `_id` that is a function of the element: a bundle that is repeated after a
@@ -19,7 +21,7 @@ export interface MongoSinkDefinition<T> {
 }
 
 /**
- * Defines and registers a sink. Throws when another DoFn has its URN.
+ * Defines and registers a sink. Throws if another DoFn has its URN.
  *
  * @returns makes instances for `parDo`: which connection, database and collection
  */

@@ -18,7 +18,7 @@ export const mongoConnections = new SharedConnections<MongoConnection>("MongoDB"
   client.close(),
 );
 
-/** Makes a MongoDB deployment known in this process under the name that graphs use. */
+/** Registers a MongoDB deployment in this process, under the name that graphs use. */
 export function registerMongoConnection(
   name: string,
   uri: string,

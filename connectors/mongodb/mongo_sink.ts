@@ -31,24 +31,26 @@ export abstract class MongoSink<T, O extends OutputSpecs> extends DoFn<T, O, Mon
   #writer!: MongoWriter;
   #documents: Document[] = [];
 
-  /** Fields by which a document that is there is known for the one that is to be written. Undefined: all. */
+  /** The fields that identify an existing document with the one to be written. Undefined: all. */
   protected readonly comparedFields: readonly string[] | undefined = undefined;
 
   /** A deterministic `_id` makes a repeated write harmless. */
   abstract toDocument(element: T): Document;
-  /** What becomes of an element of which no document can be made: its bundle would fail again and again. */
+  /**
+   * Handles an element of which no document can be made, which would otherwise fail its bundle again and again.
+   */
   abstract onUnmade(element: T, error: unknown, ctx: BundleContext<O>): void;
-  /** What becomes of a document that cannot be written; a document that is returned is written in its place. */
+  /** Handles a document that cannot be written; if it returns another document, that one is written instead. */
   abstract onRejected(
     document: Document,
     rejected: RejectedDocument,
     ctx: BundleContext<O>,
   ): Document | undefined;
 
-  /** All documents of the bundle are written, or were refused. Default: nobody wants to know. */
+  /** Called when all documents of the bundle have been written or rejected. Default: does nothing. */
   protected onWritten(_ctx: BundleContext<O>): void {}
 
-  /** What keeps documents from being written. Default: nothing does. */
+  /** A check that keeps documents from being written. Default: none. */
   protected toldElsewhere(_database: Db): MongoWriterOptions["isToldElsewhere"] {
     return undefined;
   }

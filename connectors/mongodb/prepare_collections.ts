@@ -7,19 +7,19 @@ import type { Db, Document, IndexDescription, IndexDescriptionInfo } from "mongo
 import { startError } from "./connect_mongo.js";
 import { classifyMongoError, MongoConfigurationError, serverName } from "./errors.js";
 
-/** What a collection is to be written with. */
+/** How a collection will be written. */
 export interface CollectionPlan {
   readonly collection: string;
   readonly indexes: readonly IndexDescription[];
   /** What the user calls the setting that names the collection, for messages. */
   readonly setting?: string;
-  /** It is the last resort of documents: nothing may stand in the way of any. */
+  /** Whether it is the last resort of documents, so that it must accept every one. */
   readonly takesAll?: boolean;
 }
 
 /** How collections are prepared. */
 export interface PrepareOptions {
-  /** Looks at everything and makes nothing. Default: no. */
+  /** Only check, and create nothing. Default: no. */
   readonly isDryRun?: boolean;
 }
 

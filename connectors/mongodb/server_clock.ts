@@ -17,7 +17,7 @@ const ANSWER_MAX_MS = 10_000;
 /** Of servers before 4.4.2, and of some that speak MongoDB's protocol only. */
 const COMMAND_NOT_FOUND = 59;
 
-/** Asks MongoDB's clock, as a witness of this machine's. */
+/** Asks MongoDB for the time, as a witness for this machine's clock. */
 export class ServerClock {
   #isStopped = false;
   #askedAtMs = Number.NEGATIVE_INFINITY;

@@ -16,7 +16,7 @@ import { coderOf, isTimestamp } from "@order-payment-stream/beam/io";
 import type { Document } from "mongodb";
 import { LineReportingSink } from "./rejected_lines.js";
 
-/** What `writeToMongo` is told. */
+/** Options of `writeToMongo`. */
 export interface WriteToMongo<T> {
   /** Name of the MongoDB connection; see registerMongoConnection. */
   readonly connection: string;

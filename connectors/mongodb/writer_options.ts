@@ -2,7 +2,7 @@
 import type { HealthReporter } from "@order-payment-stream/beam/io";
 import type { Collection, Document } from "mongodb";
 
-/** Where a writer's words go. */
+/** Where a writer logs. */
 export interface MongoWriterLogger {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
@@ -25,7 +25,7 @@ export interface MongoWriterOptions {
   readonly chunkBytesMax?: number;
   /** Inserts that one `write` has under way at once. Default 2. */
   readonly chunksInFlightMax?: number;
-  /** A failing insert is repeated for this long, counted from its first failure. Default 5 min. */
+  /** A failing insert is retried for this long, counted from its first failure. Default 5 min. */
   readonly retryTimeMaxMs?: number;
   /** Attempt n waits a random time in [0, min(backoffMaxMs, backoffMinMs · 2ⁿ)]. Default 100 ms. */
   readonly backoffMinMs?: number;
@@ -38,7 +38,7 @@ export interface MongoWriterOptions {
   /** Fields by which they are compared. Default: all that our documents have. */
   readonly comparedFields?: readonly string[];
   readonly logger?: MongoWriterLogger;
-  /** Told of outages that last, and of documents that are not ours. */
+  /** Receives lasting outages, and documents of other writers. */
   readonly health?: HealthReporter;
   /** Waits between attempts. A wait that rejects ends the write with its error, so that a stop need not wait. */
   readonly sleep?: (ms: number) => Promise<void>;
@@ -48,7 +48,7 @@ export interface MongoWriterOptions {
   readonly random?: () => number;
 }
 
-/** A document that the collection will never take. It is not written; the caller owes it a dead letter. */
+/** A document that the collection will never accept. It is not written; the caller must report it. */
 export interface RejectedDocument {
   /** Position in the array given to `write`. */
   readonly index: number;

@@ -18,6 +18,7 @@ import {
   readWatermarks,
   recordedIdentity,
   type StateReading,
+  StoredCellReader,
   UnusableDirectoryError,
   WATERMARKS_TABLE,
 } from "@order-payment-stream/beam/direct";
@@ -106,11 +107,8 @@ export function whatItHolds(store: StateReading): string[] {
 function waitingEvents(store: StateReading) {
   let [orders, payments, unpaired] = [0, 0, 0];
   let oldestMs: number | undefined;
-  const name = store.names().find((table) => /^state\/.*\/waiting$/.test(table));
-  const table = name === undefined ? undefined : store.table(name);
-  const value = new ByteReader();
-  table?.forEach((address) => {
-    table.readValue(address, value);
+  StoredCellReader.find(store, "waiting")?.forEach(({ value }) => {
+    if (value.remaining === 0) return;
     const waiting = readChangelog(waitingLog, value).value;
     orders += waiting.orders.size;
     payments += waiting.payments.size;
@@ -129,6 +127,11 @@ export function* exported(store: StateReading): Generator<string> {
   const [key, value] = [new ByteReader(), new ByteReader()];
   for (const name of [...store.names()].sort()) {
     if (name === IDENTITY_TABLE) continue;
+    const cell = StoredCellReader.ofTable(store, name);
+    if (cell !== undefined) {
+      yield* exportedCell(cell);
+      continue;
+    }
     const table = store.table(name);
     const addresses: number[] = [];
     table.forEach((address) => void addresses.push(address));
@@ -138,6 +141,23 @@ export function* exported(store: StateReading): Generator<string> {
       yield JSON.stringify({ table: name, key: keyText(name, key), ...readableValue(name, value) });
     }
   }
+}
+
+function exportedCell(cell: StoredCellReader): string[] {
+  const log = CELL_LOGS.get(cell.cell);
+  const lines: string[] = [];
+  cell.forEach(({ key, value, timer }) => {
+    const isKnown = log !== undefined && value.remaining > 0;
+    lines.push(
+      JSON.stringify({
+        table: cell.name,
+        key: keyText(cell.name, key),
+        ...(timer === undefined ? {} : { fires_at: formatTimestamp(timer.fireAt) }),
+        ...(isKnown ? { value: withIsoTimes(readChangelog(log, value).value) } : { base64: base64Of(value) }),
+      }),
+    );
+  });
+  return lines;
 }
 
 function keyText(table: string, key: ByteReader): string {
@@ -152,8 +172,6 @@ function keyText(table: string, key: ByteReader): string {
 
 function readableValue(table: string, value: ByteReader): Record<string, unknown> {
   const kind = table.slice(0, table.indexOf("/"));
-  const log = CELL_LOGS.get(table.slice(table.lastIndexOf("/") + 1));
-  if (kind === "state" && log !== undefined) return { value: withIsoTimes(readChangelog(log, value).value) };
   if (kind === "timers") return { fires_at: formatTimestamp(readInstant(value)) };
   if (table === SETTINGS_TABLE) return { value: value.readUtf8(value.remaining) };
   if (TEXT_KEYS.has(table)) return { value: value.readDouble() };
@@ -161,7 +179,11 @@ function readableValue(table: string, value: ByteReader): Record<string, unknown
     const { input, output } = readWatermarks(value);
     return { input: formatTimestamp(input), output: formatTimestamp(output) };
   }
-  return { base64: value.buffer.toString("base64", value.position, value.limit) };
+  return { base64: base64Of(value) };
+}
+
+function base64Of({ buffer, position, limit }: ByteReader): string {
+  return buffer.toString("base64", position, limit);
 }
 
 /** Times of events as people read them. */

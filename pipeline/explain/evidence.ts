@@ -1,6 +1,6 @@
 /** Gathers what is known of one order_id: from state, from the collections, and from Kafka. */
 import { ByteReader, ByteWriter, readChangelog } from "@order-payment-stream/beam";
-import type { Store } from "@order-payment-stream/beam/direct";
+import { type Store, StoredCellReader } from "@order-payment-stream/beam/direct";
 import type { KafkaClient } from "@order-payment-stream/kafka";
 import { Binary, type Db, type Document } from "mongodb";
 import { decodeOrder, decodePayment } from "../../schemas/decode.js";
@@ -22,13 +22,13 @@ export function waitingIn(
   orderId: string,
   timeoutMs: number,
 ): WaitingView[] {
-  const name = [...store.sizes().keys()].find((table) => /^state\/.*\/waiting$/.test(table));
-  if (name === undefined) return [];
+  const cell = StoredCellReader.find(store, "waiting");
+  if (cell === undefined) return [];
   const key = new ByteWriter(64);
   // The global window encodes to nothing, so the key stands alone.
   key.writeString(orderId);
   const value = new ByteReader();
-  if (!store.table(name).get(key, value)) return [];
+  if (!cell.get(key, value) || value.remaining === 0) return [];
   const { orders, payments } = readChangelog(waitingLog, value).value;
   const view = ({ kind, event, isPaired }: WaitingEvent<Order> | WaitingEvent<Payment>): WaitingView => ({
     kind,

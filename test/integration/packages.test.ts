@@ -200,7 +200,7 @@ describe("packages", function () {
       cwd: folder,
     }).catch((error) => error);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /^--runner=portable needs --job_endpoint=HOST:PORT\n\n {2}--runner=/);
+    assert.match(refused.stderr, /^--runner=portable needs --job_endpoint=HOST:PORT\n\nUsage: node PROGRAM/);
   });
 
   async function prismFor(test: Mocha.Context) {

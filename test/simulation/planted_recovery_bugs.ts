@@ -106,14 +106,16 @@ export const PLANTED_RECOVERY_BUGS = {
     seedsMax: MANY,
     plant: () =>
       replace(StageTimers.prototype, "family", (family) => {
-        return function (this: StageTimers, transform, name, domain, tableName) {
+        return function (this: StageTimers, transform, name, domain, tableName, recordsName) {
           const { store } = this as unknown as { readonly store: Store };
-          const table = store.table(tableName);
-          table.forEach = () => undefined;
+          const tables = [tableName, recordsName].flatMap((one) =>
+            one === undefined ? [] : [store.table(one)],
+          );
+          for (const table of tables) table.forEach = () => undefined;
           try {
-            return family.call(this, transform, name, domain, tableName);
+            return family.call(this, transform, name, domain, tableName, recordsName);
           } finally {
-            delete (table as Partial<ByteTable>).forEach;
+            for (const table of tables) delete (table as Partial<ByteTable>).forEach;
           }
         };
       }),

@@ -1,5 +1,5 @@
 import { ByteWriter } from "../../model/bytes.js";
-import { type Changelog, type ChangelogState, readChangelog } from "../../sdk/state.js";
+import { applyChanges, type Changelog, type ChangelogState } from "../../sdk/state.js";
 import type { StateOfKey } from "../keyed_state.js";
 import { reader } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
@@ -9,10 +9,10 @@ const REMEMBERED_BYTES_MIN = 2048;
 /** So many changes are stored without a look at how many would do. */
 const CHANGES_MIN = 32;
 
+/** What is remembered of a large value. */
 interface ChangedValue<V> {
   readonly value: V;
-  /** About how many changes reading it back applies. */
-  changes: number;
+  readonly changes: number;
 }
 
 /**
@@ -21,7 +21,10 @@ interface ChangedValue<V> {
  */
 export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   #state!: StateOfKey;
-  #loaded: ChangedValue<V> | undefined;
+  #isLoaded = false;
+  #value: V | undefined;
+  /** About how many changes reading it back applies. */
+  #changes = 0;
   /** Of what is in the table. */
   #storedBytes = 0;
   #isCleared = false;
@@ -41,7 +44,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
 
   bind(state: StateOfKey): void {
     this.#state = state;
-    this.#loaded = undefined;
+    this.#isLoaded = false;
     this.#isCleared = false;
     this.#isWhole = false;
     this.#canWait = true;
@@ -49,26 +52,25 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   }
 
   read(): V {
-    this.#loaded ??= this.#load();
-    return this.#loaded.value;
+    if (!this.#isLoaded) this.#load();
+    return this.#value!;
   }
 
   add(change: C, canWait = false): void {
-    this.#loaded ??= this.#load();
-    this.log.apply(this.#loaded.value, change);
+    this.log.apply(this.read(), change);
     if (this.#storedBytes === 0 || this.#storedBytes < this.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }
     this.#canWait &&= canWait;
     this.log.changeCoder.encode(change, this.#added, "nested");
-    this.#loaded.changes++;
+    this.#changes++;
   }
 
   clear(): void {
     this.#isCleared = true;
     this.#isWhole = false;
-    this.#loaded = undefined;
+    this.#isLoaded = false;
     this.#added.reset();
     this.#storedBytes = 0;
   }
@@ -80,16 +82,16 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
       this.#state.remember(this.number, undefined, 0);
     }
     if (!this.#isWhole && this.#added.length === 0) return;
-    const loaded = this.#loaded!;
-    const isLong = loaded.changes > CHANGES_MIN && loaded.changes > 2 * this.log.sizeOf(loaded.value);
+    const value = this.#value!;
+    const isLong = this.#changes > CHANGES_MIN && this.#changes > 2 * this.log.sizeOf(value);
     if (this.#isWhole || isLong) {
       const wasRemembered = this.#storedBytes >= REMEMBERED_BYTES_MIN;
       this.#isWhole = false;
       this.#added.reset();
-      this.log.coder.encode(loaded.value, this.#added, "nested");
+      this.log.coder.encode(value, this.#added, "nested");
       this.#state.put(this.number, this.#added);
       this.#storedBytes = this.#added.length;
-      loaded.changes = this.log.sizeOf(loaded.value);
+      this.#changes = this.log.sizeOf(value);
       if (wasRemembered && this.#storedBytes < REMEMBERED_BYTES_MIN) {
         this.#state.remember(this.number, undefined, 0);
       }
@@ -99,20 +101,31 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     }
     this.#added.reset();
     if (this.#storedBytes >= REMEMBERED_BYTES_MIN) {
+      const loaded: ChangedValue<V> = { value, changes: this.#changes };
       this.#state.remember(this.number, loaded, this.#storedBytes);
     }
   }
 
-  #load(): ChangedValue<V> {
+  #load(): void {
+    this.#isLoaded = true;
     if (this.#isCleared || !this.#state.get(this.number, reader)) {
       this.#storedBytes = 0;
-      return { value: this.log.create(), changes: 0 };
+      this.#value = this.log.create();
+      this.#changes = 0;
+      return;
     }
     this.#storedBytes = reader.remaining;
     if (this.#storedBytes >= REMEMBERED_BYTES_MIN) {
-      const remembered = this.#state.recall(this.number);
-      if (remembered !== undefined) return remembered as ChangedValue<V>;
+      const remembered = this.#state.recall(this.number) as ChangedValue<V> | undefined;
+      if (remembered !== undefined) {
+        this.#value = remembered.value;
+        this.#changes = remembered.changes;
+        return;
+      }
     }
-    return readChangelog(this.log, reader);
+    const { log } = this;
+    const value = log.coder.decode(reader, "nested");
+    this.#value = value;
+    this.#changes = log.sizeOf(value) + applyChanges(log, value, reader);
   }
 }

@@ -3,11 +3,11 @@ import type { Coder } from "./coder.js";
 import { registerCoder } from "./registry.js";
 
 /**
- * Makes and registers a coder without components, from the two functions that know its bytes. A program and its workers
- * know it by its URN.
+ * Makes and registers a coder without components, from the two functions that write and read its bytes. A program
+ * and its workers find it by its URN.
  *
  * @param encode must give equal values equal bytes: the coder may stand for keys
- * @param readsToo URN of a coder that this one takes the place of: state that holds its bytes can be gone on from
+ * @param readsToo URN of a coder that this one replaces: a run can continue from state that holds its bytes
  */
 export function leafCoder<T>(
   urn: string,

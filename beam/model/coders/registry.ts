@@ -77,7 +77,7 @@ const succeeded = new Map<string, string>();
 
 /**
  * Makes `urn` known. Throws when it is taken by another factory.
- * @param readsToo URN of a coder that this one takes the place of: state that holds its bytes can be gone on from
+ * @param readsToo URN of a coder that this one replaces: a run can continue from state that holds its bytes
  */
 export function registerCoder(urn: string, factory: CoderFactory, readsToo?: string): void {
   if (standard.has(urn)) throw new Error(`${urn} is a standard coder`);

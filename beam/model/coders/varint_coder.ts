@@ -1,7 +1,7 @@
 /**
  * Whole numbers, as `number` or as `bigint`. Both write the same bytes.
  *
- *     64-bit two's complement, seven bits a byte, lowest first, high bit set on all but the last byte.
+ *     64-bit two's complement, seven bits per byte, lowest first, high bit set on all but the last byte.
  *     -1 takes ten bytes.
  */
 import type { ByteReader, ByteWriter } from "../bytes.js";
@@ -10,7 +10,7 @@ import { coderProto } from "./coder_proto.js";
 import { CoderUrn } from "./urns.js";
 import { wrongType } from "./wrong_type.js";
 
-/** Numbers between -(2^53 - 1) and 2^53 - 1; what is beyond is refused in both directions. -0 becomes 0. */
+/** Numbers between -(2^53 - 1) and 2^53 - 1; numbers beyond are refused in both directions. -0 becomes 0. */
 export class VarintCoder implements Coder<number> {
   static readonly INSTANCE = new VarintCoder();
   readonly isDeterministic = true;

@@ -73,7 +73,7 @@ export interface StageActivity extends StageStatus, LoadTimes {
   /** Names of the stages before it. */
   readonly upstream: readonly string[];
   readonly isSource: boolean;
-  /** It could read, and waits for a source that is behind in event time. */
+  /** It could read, but waits for a source that is behind in event time. */
   readonly isAhead: boolean;
 }
 
@@ -83,7 +83,7 @@ export interface TimerCount {
   readonly count: number;
 }
 
-/** A pipeline under way. */
+/** A running pipeline. */
 export class DirectRun implements PipelineRun {
   readonly metrics: RunMetrics;
   readonly store: Store;
@@ -96,8 +96,8 @@ export class DirectRun implements PipelineRun {
   readonly finished: Promise<void>;
 
   /**
-   * Throws an UnsupportedPipelineError for a pipeline that this runner cannot run, and an IncompatibleGraphError for one
-   * that cannot go on from what the store holds.
+   * Throws an UnsupportedPipelineError for a pipeline that this runner cannot run, and an IncompatibleGraphError
+   * for one that cannot continue from the state in the store.
    */
   constructor(pipeline: Pipeline, options: DirectRunnerOptions = {}) {
     this.store = options.store ?? new MemoryStore();

@@ -3,8 +3,8 @@
  * from it if everything that can hold something is still there and still means the same. Counters, options and new
  * steps may come and go.
  */
-import { committedWatermarks, stagesWithWork } from "../../engine/progress.js";
 import { parDoPayload } from "../../exec/do_fn_operator.js";
+import { timedCellOf } from "../../exec/timed_cell.js";
 import { runnerApi } from "../../model/apache_beam.js";
 import { ByteReader, ByteWriter } from "../../model/bytes.js";
 import { oldestReadable } from "../../model/coders/registry.js";
@@ -12,12 +12,12 @@ import { urns } from "../../model/urns.js";
 import { CHANGELOG_URN } from "../../sdk/state_proto.js";
 import type { Store } from "../../store/store.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
-import { IDENTITY_TABLE, stateTableName, timerTableName } from "./table_names.js";
+import { IDENTITY_TABLE, stateTableName, timedStateTableName, timerTableName } from "./table_names.js";
 
 /** By a name for a person, what it is: a coder, a time domain, the configuration of a read. */
 export type GraphIdentity = Readonly<Record<string, string>>;
 
-/** The state belongs to another graph: the message says in what they differ. Nothing has been changed. */
+/** The state belongs to another graph: the message says how they differ. Nothing was changed. */
 export class IncompatibleGraphError extends Error {
   override readonly name = "IncompatibleGraphError";
 
@@ -29,26 +29,11 @@ export class IncompatibleGraphError extends Error {
   }
 }
 
-/** The run that wrote the state read something to its end, and its version did not keep where that was. */
-export class EndedStateError extends Error {
-  override readonly name = "EndedStateError";
-
-  constructor() {
-    super(
-      "the state was written by an earlier version, which kept no offsets at the end of a bounded run or a drain: " +
-        "there is nothing to continue from. Start with an empty directory",
-    );
-  }
-}
-
 const KEY = "graph";
-/** Of the record and of what is beside it in the store. 1 had none, and dropped the offsets of what was read to its end. */
-const FORMAT = "format";
-const PRESENT_FORMAT = "2";
 const A_VALUE = "a value, ";
 const A_BAG = "a bag, ";
 
-/** The graph recorded in a store; undefined: none is. */
+/** The graph recorded in a store; undefined if there is none. */
 export function recordedIdentity(store: Pick<Store, "table">): GraphIdentity | undefined {
   const value = new ByteReader();
   if (!store.table(IDENTITY_TABLE).get(identityKey(), value)) return undefined;
@@ -65,7 +50,6 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
   if (recorded !== undefined) {
     const differences = differencesOf(asReadBy(identity, recorded), identity);
     if (differences.length > 0) throw new IncompatibleGraphError(differences);
-    if (recorded[FORMAT] === undefined) refuseEnded(pipeline, store);
   }
   return {
     save: () => {
@@ -79,32 +63,16 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
 /** The topic that a step read; undefined when none is recorded. */
 export function recordedTopic(store: Pick<Store, "table">, step: string): string | undefined {
   const source = recordedIdentity(store)?.[`source ${step}/process`];
-  return source === undefined ? undefined : /, topic (.*)$/.exec(withoutBoundedness(source))?.[1];
+  return source === undefined ? undefined : /, topic (.*)$/.exec(source)?.[1];
 }
 
 /** What of the recorded graph is missing in this one, or not the same. */
 export function differencesOf(recorded: GraphIdentity, present: GraphIdentity): string[] {
-  return Object.entries(recorded).flatMap(([name, then]) => {
+  return Object.entries(recorded).flatMap(([name, was]) => {
     const is = present[name];
-    const was =
-      recorded[FORMAT] === undefined && name.startsWith("source ") ? withoutBoundedness(then) : then;
     if (is === was || (is !== undefined && canRead(is, was))) return [];
     return [is === undefined ? `${name} is gone` : `${name} was ${was} and is ${is}`];
   });
-}
-
-/** Format 1 told bounded reads from others. */
-const withoutBoundedness = (source: string): string => source.replace(/, (un)?bounded$/, "");
-
-function refuseEnded({ stages }: FusedPipeline, store: Store): void {
-  const known = committedWatermarks(store);
-  const withWork = stagesWithWork(store);
-  /** Something is left to be done by the stage, or may still come to it. */
-  const isAlive = ({ name, inputs }: FusedStage): boolean =>
-    withWork.has(name) || stages.some((one) => one.outputs.some((id) => inputs.includes(id)) && isAlive(one));
-  for (const stage of stages) {
-    if (stage.kind === "splittable" && known.has(stage.name) && !isAlive(stage)) throw new EndedStateError();
-  }
 }
 
 /** Whether the coders of a later release read what those of an earlier one wrote. */
@@ -113,7 +81,7 @@ function canRead(is: string, was: string): boolean {
 }
 
 export function identityOf({ stages, components }: FusedPipeline): GraphIdentity {
-  const identity: Record<string, string> = { [FORMAT]: PRESENT_FORMAT };
+  const identity: Record<string, string> = {};
   for (const stage of stages) {
     stage.inputs.forEach((collection, index) => {
       const { coderId } = components.pcollections[collection]!;
@@ -137,8 +105,20 @@ function addTransform(
   if (stage.kind === "splittable" && urn === urns.sdfProcess) {
     identity[`source ${name}`] = sourceSignature(doFn!);
   }
+  const timed = timedCellOf(
+    Object.entries(stateSpecs).map(([name, { spec }]) => ({
+      name,
+      isMultimap: spec.oneofKind === "mapSpec",
+    })),
+    Object.entries(timerFamilySpecs).map(([name, { timeDomain }]) => ({
+      name,
+      isEventTime: timeDomain === runnerApi.TimeDomain_Enum.EVENT_TIME,
+    })),
+  );
   for (const [cell, { spec }] of Object.entries(stateSpecs)) {
-    identity[stateTableName(name, cell)] = stateSignature(spec, components);
+    const isTimed = cell === timed?.cell;
+    const table = isTimed ? timedStateTableName(name, cell, timed.family) : stateTableName(name, cell);
+    identity[table] = stateSignature(spec, components);
   }
   for (const [family, { timeDomain, timerFamilyCoderId }] of Object.entries(timerFamilySpecs)) {
     const domain = runnerApi.TimeDomain_Enum[timeDomain];

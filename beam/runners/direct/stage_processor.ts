@@ -28,7 +28,7 @@ import "./direct_operators.js";
 import { sideInputCell, sideInputKey } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
 import { StoredState } from "./stored_state.js";
-import { stateTableName, timerTableName } from "./table_names.js";
+import { stateTableName, timedStateTableName, timerTableName } from "./table_names.js";
 
 /** Ids of the transforms that stand for a stage's inputs and outputs in its descriptor. */
 export const sourceId = (collection: string): string => `source:${collection}`;
@@ -132,8 +132,14 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     const name = this.#nameOf(transformId);
     return new StoredState({
       table: (cell) => store.table(stateTableName(name, cell)),
-      timers: (family, timeDomain) =>
-        stage.timers.family(transformId, family, timeDomain, timerTableName(name, family)),
+      timers: (family, timeDomain, beside) =>
+        stage.timers.family(
+          transformId,
+          family,
+          timeDomain,
+          timerTableName(name, family),
+          beside === undefined ? undefined : timedStateTableName(name, beside, family),
+        ),
     });
   }
 

@@ -3,6 +3,7 @@
  * one of these over the same tables; what was decoded of large changelogs is remembered for the table, and not for the
  * processor that asks, since each of them changes the table.
  */
+import type { TimedRecords } from "../../engine/timed_records.js";
 import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
 import type { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { TimeDomain } from "../../model/timer.js";
@@ -11,29 +12,44 @@ import { LeastRecentlyUsed } from "../../platform/least_recently_used.js";
 import type { ByteTable } from "../../store/byte_table.js";
 import { StoredMultimap } from "./stored_multimap.js";
 
+/** One cell of all keys: a table, or records with room for a timer. */
+interface StoredCell {
+  get(key: ByteWriter, out: ByteReader): boolean;
+  put(key: ByteWriter, value: ByteWriter): unknown;
+  append(key: ByteWriter, added: ByteWriter): unknown;
+  delete(key: ByteWriter): unknown;
+}
+
 /** Of stored values; what is decoded of them takes about four times as much. */
 const REMEMBERED_BYTES_MAX = 64 << 20;
 
-const remembered = new WeakMap<ByteTable, LeastRecentlyUsed<unknown>>();
+const remembered = new WeakMap<StoredCell, LeastRecentlyUsed<unknown>>();
 
 /** The timers of one family, for all keys. */
 export interface StoredTimers {
   set(key: ByteWriter, tag: string, fireAt: TimestampMs, outputTimestamp: TimestampMs): void;
   clear(key: ByteWriter, tag: string): void;
+  /** Where those without a tag are, beside the state of their keys. */
+  readonly records: TimedRecords | undefined;
 }
 
 /** Where a transform's tables are found. */
 export interface StatePlaces {
   /** Of a cell, or of a part of a multimap: no declared name contains "~". */
   table(cell: string): ByteTable;
-  timers(family: string, timeDomain: TimeDomain): StoredTimers;
+  /** @param beside a cell that has no table: the timers without a tag are in its records */
+  timers(family: string, timeDomain: TimeDomain, beside?: string): StoredTimers;
 }
 
 export class StoredState implements KeyedState, StateOfKey {
   readonly isAtHand = true;
   /** A change behind a smaller one would make the table move, and the log repeat, all of it anyway. */
   readonly wholeBelowBytes = 512;
-  readonly #cells: ByteTable[] = [];
+  readonly #names: string[] = [];
+  /** By their numbers, once they were asked for. */
+  readonly #cells: StoredCell[] = [];
+  /** Of the cell that has timers beside it. */
+  #records: TimedRecords | undefined;
   readonly #multimaps: StoredMultimap[] = [];
   readonly #timers: StoredTimers[] = [];
   #key!: ByteWriter;
@@ -41,7 +57,7 @@ export class StoredState implements KeyedState, StateOfKey {
   constructor(private readonly places: StatePlaces) {}
 
   cell(name: string): number {
-    return this.#cells.push(this.places.table(name)) - 1;
+    return this.#names.push(name) - 1;
   }
 
   multimap(name: string): number {
@@ -52,11 +68,19 @@ export class StoredState implements KeyedState, StateOfKey {
     );
   }
 
-  timers(family: string, timeDomain: TimeDomain): number {
-    return this.#timers.push(this.places.timers(family, timeDomain)) - 1;
+  /** Those of one family, for one cell, and by event time: others have a table of their own. */
+  timers(family: string, timeDomain: TimeDomain, beside?: number): number {
+    const isBeside = beside !== undefined && timeDomain === "event" && this.#records === undefined;
+    const timers = this.places.timers(family, timeDomain, isBeside ? this.#names[beside] : undefined);
+    if (isBeside) {
+      this.#records = timers.records!;
+      this.#cells[beside] = this.#records;
+    }
+    return this.#timers.push(timers) - 1;
   }
 
   enter(key: ByteWriter): StateOfKey {
+    this.#records?.checkLeft();
     this.#key = key;
     return this;
   }
@@ -65,22 +89,36 @@ export class StoredState implements KeyedState, StateOfKey {
     return this.enter(key);
   }
 
+  leave(): void {
+    this.#records?.leave(this.#key);
+  }
+
   arrive(): void {}
 
   get(cell: number, out: ByteReader): boolean {
-    return this.#cells[cell]!.get(this.#key, out);
+    return this.#cell(cell).get(this.#key, out);
   }
 
   put(cell: number, value: ByteWriter): void {
-    this.#cells[cell]!.put(this.#key, value);
+    this.#cell(cell).put(this.#key, value);
   }
 
   append(cell: number, value: ByteWriter): void {
-    this.#cells[cell]!.append(this.#key, value);
+    this.#cell(cell).append(this.#key, value);
   }
 
   delete(cell: number): void {
-    this.#cells[cell]!.delete(this.#key);
+    this.#cell(cell).delete(this.#key);
+  }
+
+  #cell(cell: number): StoredCell {
+    return this.#cells[cell] ?? this.#find(cell);
+  }
+
+  #find(cell: number): StoredCell {
+    const table = this.places.table(this.#names[cell]!);
+    this.#cells[cell] = table;
+    return table;
   }
 
   recall(cell: number): unknown {
@@ -135,7 +173,7 @@ export class StoredState implements KeyedState, StateOfKey {
   }
 
   #rememberedOf(cell: number): LeastRecentlyUsed<unknown> {
-    const table = this.#cells[cell]!;
+    const table = this.#cell(cell);
     let values = remembered.get(table);
     if (values === undefined) {
       values = new LeastRecentlyUsed();

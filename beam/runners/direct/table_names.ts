@@ -2,6 +2,9 @@
 
 /** @param transform unique name of the stateful step */
 export const stateTableName = (transform: string, cell: string): string => `state/${transform}/${cell}`;
+/** A cell whose records have room for the timers without a tag of a family: see timed_records.ts. */
+export const timedStateTableName = (transform: string, cell: string, family: string): string =>
+  `timed/${transform}/${cell}/${family}`;
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 /** The table of a store that holds the pipeline's counters. */
 export const COUNTERS_TABLE = "run/counters";

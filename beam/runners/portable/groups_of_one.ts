@@ -10,7 +10,7 @@
 import { runnerApi } from "../../model/apache_beam.js";
 import { triggerFromProto } from "../../model/triggers.js";
 import { urns } from "../../model/urns.js";
-import { PANE_OF_ONE_URN, PANES_UNSEEN } from "../../sdk/co_group_by_key.js";
+import { PANE_OF_ONE_URN, PANES_UNSEEN, PaneOfOneCoder } from "../../sdk/co_group_by_key.js";
 
 /** Changes the pipeline that it is given. */
 export function withoutGroupsOfOne(pipeline: runnerApi.Pipeline): runnerApi.Pipeline {
@@ -26,8 +26,21 @@ export function withoutGroupsOfOne(pipeline: runnerApi.Pipeline): runnerApi.Pipe
     });
     group.spec = { urn: urns.parDo, payload: runnerApi.ParDoPayload.toBinary(payload) };
     group.environmentId = readers[0]!.environmentId;
+    encodeAsValues(output!, pipeline.components!);
   }
   return pipeline;
+}
+
+/** Has the panes of a collection lie on the wire as the one value that each holds. */
+function encodeAsValues(collection: string, { pcollections, coders }: runnerApi.Components): void {
+  const panes = pcollections[collection]!;
+  const keyed = coders[panes.coderId]!;
+  const [key, values] = keyed.componentCoderIds as [string, string];
+  const { componentCoderIds } = coders[values]!;
+  const id = `${collection}/pane_of_one`;
+  coders[id] = { spec: { urn: PaneOfOneCoder.URN, payload: new Uint8Array() }, componentCoderIds };
+  coders[`${id}/keyed`] = { ...keyed, componentCoderIds: [key, id] };
+  panes.coderId = `${id}/keyed`;
 }
 
 /** Whether each of its panes holds one element, at the element's own time. */

@@ -41,7 +41,7 @@ export class RunnerGoneError extends Error {
   override readonly name = "RunnerGoneError";
 }
 
-/** The runner cannot end a job in the way that was asked for; the job goes on. */
+/** The runner cannot end a job in the requested way; the job goes on. */
 export class StopUnsupportedError extends Error {
   override readonly name = "StopUnsupportedError";
 }
@@ -60,12 +60,15 @@ const WORKERLESS_MAX_MS = 10_000;
 const { DONE, FAILED, CANCELLED, UPDATED, DRAINED } = jobApi.JobState_Enum;
 const TERMINAL: ReadonlySet<jobApi.JobState_Enum> = new Set([DONE, FAILED, CANCELLED, UPDATED, DRAINED]);
 
-/** Submits a pipeline. Rejects, in bounded time, when the runner cannot be reached or does not take it. */
+/** Submits a pipeline. Rejects, in bounded time, if the runner cannot be reached or refuses it. */
 export function runPortable(pipeline: Pipeline, options: PortableRunnerOptions): Promise<PortableRun> {
   return runProto(protoOf(pipeline), options);
 }
 
-/** As `runPortable`, for a pipeline as bytes, whichever SDK made it. Its environments give way to the one of the options. */
+/**
+ * As `runPortable`, for a pipeline as bytes, whichever SDK made it. The environment of the options replaces its
+ * own.
+ */
 export function runSerialized(pipeline: Uint8Array, options: PortableRunnerOptions): Promise<PortableRun> {
   return runProto(runnerApi.Pipeline.fromBinary(pipeline), options);
 }

@@ -17,7 +17,7 @@ import { ABSENT, ObjectNotFoundError, type ObjectStore } from "./object_store.js
 /** Far more than a manifest or a pointer ever has. */
 const JSON_BYTES_MAX = 16 * 1024 * 1024;
 
-/** The checkpoints of one place in an object store. */
+/** The checkpoints under one path of an object store. */
 export class CheckpointRepository {
   constructor(readonly objects: ObjectStore) {}
 

@@ -32,7 +32,7 @@ export interface CheckpointUploaderOptions {
   readonly random?: () => number;
 }
 
-/** Carries checkpoints of a store to a place, one at a time, each interval and at the stop. */
+/** Uploads checkpoints of a store, one at a time, at each interval and at the stop. */
 export class CheckpointUploader {
   readonly #health: HealthReporter;
   readonly #random: () => number;

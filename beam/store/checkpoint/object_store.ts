@@ -13,7 +13,7 @@
 /** Generation of an object that is not there. */
 export const ABSENT = "0";
 
-/** What a store tells of an object without its bytes. */
+/** What a store knows about an object, without its bytes. */
 export interface ObjectInfo {
   readonly name: string;
   readonly length: number;
@@ -49,11 +49,11 @@ export interface ObjectStore {
   get(name: string): Promise<OpenObject>;
   /** In the order of names. */
   list(prefix?: string): AsyncIterable<ObjectInfo>;
-  /** Deleting what is not there is no error. */
+  /** Deleting an object that does not exist is not an error. */
   delete(name: string): Promise<void>;
 }
 
-/** The object is not at the generation that the write was made for: somebody else has written it. */
+/** The object has another generation than the write expected: somebody else has written it. */
 export class PreconditionFailedError extends Error {
   override readonly name = "PreconditionFailedError";
 

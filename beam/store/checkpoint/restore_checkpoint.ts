@@ -25,7 +25,7 @@ const TEMPORARY = ".restoring";
 const IGNORED: ReadonlySet<string> = new Set(["lost+found", partialName(NOTE)]);
 
 /**
- * Brings a checkpoint into an empty state directory.
+ * Downloads a checkpoint into an empty state directory.
  *
  * @param wanted an id, or "latest"
  * @param directory of this process alone; empty, but for what is left of an interrupted restore

@@ -5,7 +5,7 @@
  *   record => length varint, attributes int8, timestamp delta varlong, offset delta varint,
  *             key length varint, key, value length varint, value, headers (skipped by the length, unless one is wanted)
  *   headers => count varint, as often: name length varint, name, value length varint, value
- *   varint, varlong: zig-zag, seven bits a byte, lowest first; length -1 = null
+ *   varint, varlong: zig-zag, seven bits per byte, lowest first; length -1 = null
  *
  * Source: https://kafka.apache.org/documentation/#record.
  */

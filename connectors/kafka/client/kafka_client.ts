@@ -11,7 +11,7 @@ import type { LoginProvider } from "./kafkajs_internals.js";
 import type { BatchMark, LogId } from "./log_id.js";
 import type { Anchor, LogMark } from "./log_identity.js";
 
-/** What a Kafka read needs of a cluster. */
+/** What a Kafka read needs from a cluster. */
 export interface KafkaClient {
   /**
    * Partition ids of a topic, ascending.
@@ -107,7 +107,7 @@ export interface PartitionSubscription {
   close(): void;
 }
 
-/** How it goes with fetching a partition. Times are by `Clock.elapsed`. */
+/** The state of fetching a partition. Times are by `Clock.elapsed`. */
 export interface FetchingState {
   /** Node id of the broker that is asked; -1: to be found out. */
   readonly leader: number;
@@ -115,7 +115,7 @@ export interface FetchingState {
   readonly answeredAtMs: number;
   /** An answer is waited for. */
   readonly isBusy: boolean;
-  /** So much is buffered that nothing more is asked for. */
+  /** So much is buffered that nothing more is requested. */
   readonly isPaused: boolean;
   /** Since when no attempt has succeeded, and what the last one failed with. */
   readonly failure: { readonly sinceMs: number; readonly message: string } | undefined;
@@ -132,7 +132,7 @@ export interface RecordCursor {
   next(): boolean;
   /** After an UnreadableRecordsError: goes on behind its last offset. */
   skipUnreadable(): void;
-  /** Takes the last step back: its record comes again. Once after a `next` that returned true. */
+  /** Undoes the last step, so that its record comes again. Once after a `next` that returned true. */
   unread(): void;
   readonly offset: number;
   /** The batch that the record is in. Not to be kept: it holds the memory of its records. */
@@ -159,7 +159,7 @@ export interface RecordCursor {
   readonly headerEnd: number;
 }
 
-/** Where a client's words go. */
+/** Where a client logs. */
 export interface KafkaLogger {
   debug(message: string, fields?: Record<string, unknown>): void;
   info(message: string, fields?: Record<string, unknown>): void;
@@ -202,7 +202,7 @@ export interface KafkaConfig {
   readonly clock?: Clock;
   /** By default one of its own, of `clock` alone. */
   readonly trustedClock?: TrustedClock;
-  /** Told of outages that last, and of clocks that are wrong. */
+  /** Receives lasting outages, and wrong clocks. */
   readonly health?: HealthReporter;
   readonly limits?: Partial<KafkaLimits>;
 }

@@ -8,7 +8,7 @@ export const schemaRegistries = new SharedConnections<SchemaRegistry>("schema re
   registry.close(),
 );
 
-/** Makes a schema registry known in this process under the name that graphs use. */
+/** Registers a schema registry in this process, under the name that graphs use. */
 export function registerSchemaRegistry(name: string, config: SchemaRegistryConfig): void {
   schemaRegistries.register(name, async () => new SchemaRegistry(config));
 }

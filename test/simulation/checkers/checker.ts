@@ -66,5 +66,5 @@ export function stageNamed(world: World, beginning: string): Stage | undefined {
 
 /** Whether a table of the store holds state or timers of a DoFn, rather than what the run itself remembers. */
 export function isOfADoFn(table: string): boolean {
-  return /^(state|timers)\//.test(table);
+  return /^(state|timed|timers)\//.test(table);
 }

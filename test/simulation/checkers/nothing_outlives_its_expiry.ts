@@ -5,6 +5,7 @@
  */
 import { ByteReader } from "../../../beam/model/bytes.js";
 import { readInstant } from "../../../beam/model/coders/instant.js";
+import { StoredCellReader } from "../../../beam/runners/direct/stored_cell.js";
 import { readChangelog } from "../../../beam/sdk/state.js";
 import { waitingLog } from "../../../transforms/waiting.js";
 import { type Checker, type CheckerFactory, isOfADoFn } from "./checker.js";
@@ -26,18 +27,22 @@ export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker
     for (const name of run.store.sizes().keys()) {
       if (!isOfADoFn(name)) continue;
       const table = run.store.table(name);
+      const checkTimer = (fireAt: number): void => {
+        if (fireAt >= join.outputWatermark || timersBehind.has(fireAt)) return;
+        report(`a timer of ${fireAt} has not fired at output watermark ${join.outputWatermark}`);
+      };
       if (name.startsWith("timers/")) {
         table.forEach((address) => {
           table.readValue(address, reader);
-          const fireAt = readInstant(reader);
-          if (fireAt >= join.outputWatermark || timersBehind.has(fireAt)) return;
-          report(`a timer of ${fireAt} has not fired at output watermark ${join.outputWatermark}`);
+          checkTimer(readInstant(reader));
         });
       }
-      if (!name.endsWith("/waiting")) continue;
-      table.forEach((address) => {
-        table.readValue(address, reader);
-        const { orders, payments } = readChangelog(waitingLog, reader).value;
+      const cell = StoredCellReader.ofTable(run.store, name);
+      if (cell?.cell !== "waiting") continue;
+      cell.forEach(({ value, timer }) => {
+        if (timer !== undefined) checkTimer(timer.fireAt);
+        if (value.remaining === 0) return;
+        const { orders, payments } = readChangelog(waitingLog, value).value;
         for (const { event } of [...orders, ...payments]) {
           // The timer fires one millisecond behind the expiry, and holds the output watermark until it has.
           if (event.created_at + longestMs + 1 < join.outputWatermark && !behind.has(event.created_at)) {

@@ -36,7 +36,7 @@ function countChanges(bundle: Buffer): number {
   const one = (): void => {
     count++;
   };
-  const table: ReplayTable = { put: one, appendAt: one, delete: one };
+  const table: ReplayTable = { put: one, appendAt: one, patchOf: one, delete: one };
   replay(new ByteReader(bundle), { byNumber: () => table, nameTable: () => assert.fail("a name") });
   return count;
 }

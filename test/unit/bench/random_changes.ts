@@ -21,8 +21,10 @@ export async function changeAtRandom(store: Store): Promise<void> {
     for (let j = 0; j < CHANGES_PER_COMMIT; j++) {
       const table = store.table(TABLES[below(2)]!);
       const key = bytesOf(`key ${below(KEYS)}`);
-      const kind = below(4);
+      const kind = below(5);
+      const address = table.find(key);
       if (kind === 0) table.delete(key);
+      else if (kind === 4 && address !== 0) table.patch(address, bytesOf("vul"));
       else if (kind === 1) table.put(key, bytesOf(`value ${below(1_000)}`));
       else table.append(key, bytesOf(`, ${below(1_000)}`));
     }

@@ -37,9 +37,9 @@ type Flagged<E> = { readonly event: E; readonly isPaired: boolean };
 
 function waitingOf(orders: readonly Flagged<Order>[], payments: readonly Flagged<Payment>[]): Waiting {
   const waiting = new Waiting();
-  for (const { event, isPaired } of orders) waiting.orders.add(new WaitingEvent("order", event, isPaired, 0));
+  for (const { event, isPaired } of orders) waiting.addOrder(new WaitingEvent("order", event, isPaired, 0));
   for (const { event, isPaired } of payments) {
-    waiting.payments.add(new WaitingEvent("payment", event, isPaired, 0));
+    waiting.addPayment(new WaitingEvent("payment", event, isPaired, 0));
   }
   return waiting;
 }

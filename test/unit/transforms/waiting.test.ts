@@ -79,12 +79,12 @@ describe("what waits of one order_id", () => {
     );
   });
 
-  it("goes on from what earlier versions stored, which had no changes", () => {
+  it("continues from a value that is stored whole", () => {
     const stored = new ByteWriter();
     stored.writeVarint(1);
     stored.writeByte(0);
     const old = new Waiting();
-    old.orders.add(new WaitingEvent("order", order({ created_at: 5 }), false, 0));
+    old.addOrder(new WaitingEvent("order", order({ created_at: 5 }), false, 0));
     const bytes = new ByteWriter();
     waitingCoder.encode(old, bytes, "nested");
     assert.deepEqual([...bytes.view().subarray(0, 2)], [...stored.view()]);

@@ -104,7 +104,7 @@ class SlowStore extends MemoryStore {
 
   override async commit(): Promise<void> {
     for (const [name, size] of this.sizes()) {
-      if (name.startsWith("timers/")) this.waitingMax = Math.max(this.waitingMax, size);
+      if (name.startsWith("timed/")) this.waitingMax = Math.max(this.waitingMax, size);
     }
     await new Promise((resolve) => setTimeout(resolve, COMMIT_MS));
   }

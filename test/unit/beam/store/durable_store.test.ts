@@ -125,12 +125,25 @@ describe("DurableStore", () => {
     await writeTwoCommits();
     const log = join(path, "log-00000001");
     const bytes = readFileSync(log);
-    bytes.writeUInt32BE(2, 12);
+    bytes.writeUInt32BE(3, 12);
     const { crc32 } = await import("node:zlib");
     bytes.writeUInt32BE(crc32(bytes.subarray(0, 16)), 16);
     writeFileSync(log, bytes);
     const before = files();
-    await assert.rejects(open(), /newer version: log-00000001 has format 2/);
+    await assert.rejects(open(), /newer version: log-00000001 has format 3/);
+    assert.deepEqual(files(), before);
+  });
+
+  it("refuses the format of an earlier version by name", async () => {
+    await writeTwoCommits();
+    const log = join(path, "log-00000001");
+    const bytes = readFileSync(log);
+    bytes.writeUInt32BE(1, 12);
+    const { crc32 } = await import("node:zlib");
+    bytes.writeUInt32BE(crc32(bytes.subarray(0, 16)), 16);
+    writeFileSync(log, bytes);
+    const before = files();
+    await assert.rejects(open(), /earlier version: log-00000001 has format 1, and this version reads 2/);
     assert.deepEqual(files(), before);
   });
 

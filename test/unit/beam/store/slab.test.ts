@@ -28,8 +28,8 @@ describe("Slab", () => {
             owner: step + 1,
           };
           assert.notEqual(block.address, 0);
-          assert.ok(slab.capacity(block.address) >= length);
-          assert.ok(slab.capacity(block.address) <= (length + HEADER_BYTES) * 1.25 + 16);
+          assert.ok(slab.valueCapacity(block.address) >= length);
+          assert.ok(slab.valueCapacity(block.address) <= (length + HEADER_BYTES) * 1.25 + 16);
           fill(slab, block);
           live.push(block);
         });

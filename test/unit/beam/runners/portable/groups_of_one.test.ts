@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { runnerApi } from "../../../../../beam/model/apache_beam.js";
+import { ByteReader } from "../../../../../beam/model/bytes.js";
+import { encodeToBytes } from "../../../../../beam/model/coders/encode_to_bytes.js";
+import type { KVCoder } from "../../../../../beam/model/coders/kv_coder.js";
+import { coderFromProto } from "../../../../../beam/model/coders/registry.js";
 import type { KV } from "../../../../../beam/model/kv.js";
 import { urns } from "../../../../../beam/model/urns.js";
 import { fixedWindows } from "../../../../../beam/model/window_fns.js";
@@ -39,7 +43,20 @@ function groupOf(windowing: Windowing, read: (grouped: Grouped) => void, group: 
   for (const [each, one] of Object.entries(after.components!.transforms)) {
     if (each !== id) assert.deepEqual(one, before.components!.transforms[each]);
   }
-  assert.deepEqual(after.components!.pcollections, before.components!.pcollections);
+  const isStep = transform.spec!.urn === urns.parDo;
+  for (const [each, { coderId, ...one }] of Object.entries(after.components!.pcollections)) {
+    const { coderId: coderBefore, ...same } = before.components!.pcollections[each]!;
+    assert.deepEqual(one, same);
+    if (isStep && Object.values(transform.outputs).includes(each)) {
+      const coder = coderFromProto(coderId, after.components!.coders) as KVCoder<string, any>;
+      const pane = { key: "k", value: [{ tag: "b", value: 7 }] };
+      const value = encodeToBytes(coder, pane, "nested");
+      assert.deepEqual(value, Buffer.from([1, "k".charCodeAt(0), 1, 7]), "the value alone");
+      assert.deepEqual(coder.decode(new ByteReader(value), "nested"), pane);
+    } else {
+      assert.equal(coderId, coderBefore);
+    }
+  }
   assert.deepEqual(transform.outputs, before.components!.transforms[id]!.outputs);
   if (group === coGroupTagged)
     assert.deepEqual(Object.values(transform.outputs), [pcollectionOf(grouped).getId()]);
