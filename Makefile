@@ -37,16 +37,16 @@ types: setup
 lint: setup
 	npx biome check --error-on-warnings .
 
-test: types lint build ## Everything; the last line counts what passed, failed and was skipped
+test: types lint build ## All tests; the last line counts what passed, failed and was skipped
 	@TEST_PROGRAM=dist node scripts/run_tests.mjs
 
 unit: setup ## Unit tests
 	@node scripts/run_tests.mjs unit
 
-types-test: setup ## What must not compile does not
+types-test: setup ## Check that wrong programs do not compile
 	@node scripts/run_tests.mjs types
 
-conformance: setup ## The rules of the Beam model on every runner at hand; writes the table of docs/runners.md
+conformance: setup ## Test the rules of the Beam model on every available runner; writes the table of docs/runners.md
 	@CONFORMANCE_TABLE=write node scripts/run_tests.mjs conformance
 
 simulation: setup ## The whole pipeline in a simulated world: a thousand seeds with faults, and planted bugs
@@ -55,16 +55,16 @@ simulation: setup ## The whole pipeline in a simulated world: a thousand seeds w
 sim: setup ## One simulated run with its trace, or many [SEED=n COUNT=m ARGS="--store=memory --save=NAME …"]
 	@node $(FROM_SOURCE) test/simulation/main.ts $(if $(SEED),--seed=$(SEED)) $(if $(COUNT),--count=$(COUNT)) $(ARGS)
 
-fuzz: setup ## Mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
+fuzz: setup ## Send mutated records through the whole read path [SECONDS=60 SEED=n RECORDS=1000000]
 	@SECONDS="$(SECONDS)" SEED="$(SEED)" RECORDS="$(RECORDS)" node $(FROM_SOURCE) test/fuzz/main.ts
 
-fuzz-files: setup ## Mutated files through the read of files [FILES=100000 SEED=n]
+fuzz-files: setup ## Read mutated files [FILES=100000 SEED=n]
 	@FILES="$(FILES)" SEED="$(SEED)" node $(FROM_SOURCE) test/fuzz/files_main.ts
 
-integration: setup ## Against a real Kafka and a MongoDB-protocol server, which it starts
+integration: setup ## Tests against a real Kafka and a MongoDB-protocol server, which it starts
 	@node scripts/run_tests.mjs integration
 
-e2e: build ## Producers, pipeline and MongoDB together, against an independent oracle
+e2e: build ## Tests of producers, pipeline and MongoDB together, against an independent oracle
 	@TEST_PROGRAM=dist node scripts/run_tests.mjs e2e
 
 run-local: fetch-services runnable ## Start what is missing, generate load, join it, show progress [DURATION=30s RATE=1000 ARGS=…]
@@ -73,7 +73,7 @@ run-local: fetch-services runnable ## Start what is missing, generate load, join
 submit: build ## Submit to Google Cloud Dataflow, and follow the job [ARGS="--dry_run", settings as in .env.example]
 	@$(PROGRAM) run --runner=dataflow $(ARGS)
 
-run-batch: runnable ## A day of events in files, made once, joined to files [COUNT=100000 ARGS="--sink=mongodb"]
+run-batch: runnable ## Generate a day of events in files, once, and join them to files [COUNT=100000 ARGS="--sink=mongodb"]
 	@test -d .local/history || $(PROGRAM) produce all --to=files --to_path=.local/history --backfill $(if $(COUNT),--count=$(COUNT))
 	@rm -rf .local/results
 	@$(PROGRAM) run --orders='.local/history/orders/*.avro' --payments='.local/history/payments/*.avro' --sink=jsonl --sink_path=.local/results $(ARGS)
@@ -88,39 +88,39 @@ push-image: ## Build the worker image and the Flex Template with Cloud Build [IM
 producers: runnable ## Send orders and payments until Ctrl-C [ARGS="--rate=500 --count=10000 …"]
 	@$(PROGRAM) produce all $(ARGS)
 
-services: fetch-services runnable ## Start Kafka and MongoDB in the background, unless they run
+services: fetch-services runnable ## Start Kafka and MongoDB in the background, unless they are running
 	@$(PROGRAM) services up
 
-services-down: runnable ## End them, if they were started from here
+services-down: runnable ## Stop them, if they were started from here
 	@$(PROGRAM) services down
 
-bench-peers: setup ## Kafka Streams, Flink and a plain consumer beside this, on the same topics [ARGS="--events=1000000 --runs=3"]
+bench-peers: setup ## Compare with Kafka Streams, Flink and a plain consumer, on the same topics [ARGS="--events=1000000 --runs=3"]
 	@node $(FROM_SOURCE) bench/peers/main.ts $(ARGS)
 
-bench: setup ## Events per second, latency and memory, beside the ceilings [ARGS=…]
+bench: setup ## Measure events per second, latency and memory, beside the ceilings [ARGS=…]
 	@node $(FROM_SOURCE) bench/main.ts $(ARGS)
 
-bench-portable: setup ## A job on a portable runner [SHAPE=counter|product RUNNER=flink|prism ARGS="--runs=3 …"]; counter: beside Beam's Python SDK, on Prism
+bench-portable: setup ## Measure a job on a portable runner [SHAPE=counter|product RUNNER=flink|prism ARGS="--runs=3 …"]; counter: beside Beam's Python SDK, on Prism
 	@node $(FROM_SOURCE) bench/portable/$(if $(filter product,$(SHAPE)),product_main,main).ts $(if $(RUNNER),--runner=$(RUNNER)) $(ARGS)
 
-bench-hot-key: setup ## Very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
+bench-hot-key: setup ## Measure very many events of one order_id, in all shapes [ARGS="--events=10000,100000 --synced"]
 	@node $(FROM_SOURCE) bench/hot_key.ts $(ARGS)
 
-bench-growth: setup ## How cost grows with what waits, events of a key and partitions; what idle costs [ARGS="--only=idle"]
+bench-growth: setup ## Measure how cost grows with waiting events, events of a key and partitions, and what idling costs [ARGS="--only=idle"]
 	@node $(FROM_SOURCE) bench/growth/main.ts $(ARGS)
 
-bench-files: setup ## History in Avro files of 1, 5 and 10 million events [ARGS="--events=1000000 --codecs=snappy"]
+bench-files: setup ## Measure history in Avro files of 1, 5 and 10 million events [ARGS="--events=1000000 --codecs=snappy"]
 	@node $(FROM_SOURCE) bench/files.ts $(ARGS)
 
-bench-codecs: setup ## How fast each codec unpacks
+bench-codecs: setup ## Measure how fast each codec decompresses
 	@node $(FROM_SOURCE) bench/codecs.ts $(ARGS)
 
-pack: build ## The packages of the library as tarballs, in .local/packages
+pack: build ## Pack the packages of the library as tarballs, in .local/packages
 	@node scripts/pack.mjs
 
-api: setup ## The API reference of the library, as HTML in .local/api
+api: setup ## Write the API reference of the library, as HTML in .local/api
 	npx typedoc
 
-clean: ## End the services started from here, then remove dist/ and .local/ (their jars and data)
+clean: ## Stop the services started from here, then remove dist/ and .local/ (their jars and data)
 	@if [ -d .local ] && [ -d node_modules/tsx ]; then node $(FROM_SOURCE) pipeline/main.ts services down; fi
 	rm -rf dist .local

@@ -37,4 +37,4 @@ export { LocalDirectory } from "./store/local_directory.js";
 export { MemoryStore } from "./store/memory_store.js";
 export { readState, type StateReading } from "./store/read_store.js";
 export type { Store } from "./store/store.js";
-export { UnusableDirectoryError, writeProblem } from "./store/store_errors.js";
+export { OlderFormatError, UnusableDirectoryError, writeProblem } from "./store/store_errors.js";

@@ -69,7 +69,7 @@ class Cutter implements ReplayTarget, ReplayTable {
     record.writeBytes(key.view());
     while (record.length < padded(key.length)) record.writeByte(0);
     record.writeBytes(value.view());
-    this.#journal.put(this.#table, record.buffer, 0, key.length, padded(key.length), value.length);
+    this.#journal.put(this.#table, record.words, 0, key.length, value.length);
     this.#count();
   }
 
@@ -79,12 +79,12 @@ class Cutter implements ReplayTarget, ReplayTable {
   }
 
   patchOf(key: ByteWriter, front: ByteWriter): void {
-    this.#journal.patch(this.#table, key.buffer, 0, key.length, front);
+    this.#journal.patch(this.#table, key.words, 0, key.length, front);
     this.#count();
   }
 
   delete(key: ByteWriter): void {
-    this.#journal.delete(this.#table, key.buffer, 0, key.length);
+    this.#journal.delete(this.#table, key.words, 0, key.length);
     this.#count();
   }
 

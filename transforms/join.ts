@@ -213,18 +213,8 @@ export class JoinOrdersPayments extends StatefulDoFn<
   #keepTimer(waiting: Waiting, bound: number, ctx: ExpiryContext): void {
     const { expiry } = ctx.timers;
     const created_at = createdAtOf(ctx.tag) ?? waiting.alone?.event.created_at;
-    if (created_at !== undefined) {
-      if (created_at >= bound && waiting.size > 0) {
-        setExpiryTimer(expiry, { created_at }, this.#timeoutMs, ctx.tag);
-      }
-      return;
-    }
-    // Kept from a time when what waits did not say whose timer has no tag.
-    for (const events of [waiting.orders, waiting.payments]) {
-      for (const { event } of events) {
-        if (event.created_at >= bound) setExpiryTimer(expiry, event, this.#timeoutMs);
-      }
-    }
+    if (created_at === undefined || created_at < bound || waiting.size === 0) return;
+    setExpiryTimer(expiry, { created_at }, this.#timeoutMs, ctx.tag);
   }
 }
 registerDoFn(JoinOrdersPayments);

@@ -10,8 +10,7 @@
  *
  * Invariants
  * - What is stored, read from its beginning, gives what `read` of the cell gives: the same events with the same flags.
- * - One event that came alone waits at most. A state written before the flag 8 was may have a timer without a tag, and
- *   no such event.
+ * - One event that came alone waits at most.
  * - The events that a change 4 takes depend on nothing but what waits: the earliest first, orders before payments.
  */
 import {

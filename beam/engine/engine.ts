@@ -53,7 +53,7 @@ export interface EngineOptions extends CommitOptions {
 export const DEFAULT_ENGINE_OPTIONS = {
   bundleSizeMax: 1024,
   bundleTimeMaxMs: 50,
-  turnsOpenMax: 16,
+  turnsOpenMax: 8,
   sourceSkewMaxMs: 60_000,
 } as const;
 

@@ -40,20 +40,6 @@ export function committedWatermarks(store: Pick<Store, "table">): ReadonlyMap<st
   return found;
 }
 
-/** Names of the stages that the last commit leaves something to do: pending elements, or restrictions. */
-export function stagesWithWork(store: Store): ReadonlySet<string> {
-  const names = new Set<string>();
-  const key = new ByteReader();
-  for (const name of [PENDING_TABLE, RESTRICTIONS_TABLE]) {
-    const table = store.table(name);
-    table.forEach((address) => {
-      table.readKey(address, key);
-      names.add(key.readString());
-    });
-  }
-  return names;
-}
-
 /** The value of a record of WATERMARKS_TABLE. */
 export function readWatermarks(value: ByteReader): StageWatermarks {
   return { input: readInstant(value), output: readInstant(value) };

@@ -8,7 +8,7 @@
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Journal } from "./journal.js";
 import { copyWords, hashOf } from "./record_bytes.js";
-import { HEADER_BYTES, type Slab } from "./slab.js";
+import type { Slab } from "./slab.js";
 
 const SEGMENT_COUNT = 64;
 const SEGMENT_SHIFT = 26;
@@ -16,8 +16,6 @@ const FIRST_CAPACITY = 8;
 const SMALL_VALUE_BYTES = 512;
 /** A block larger than this takes what it must; a Slab has a limit. */
 const ROOM_MAX = 60 << 20;
-/** Where a block's key begins, in words. */
-const KEY_WORD = HEADER_BYTES / 4;
 const NO_FRONT = new ByteWriter(1);
 
 interface Segment {
@@ -141,9 +139,9 @@ export class ByteTable {
   /** Replaces the first bytes of the value at an address that `find` or `put` gave. */
   patch(address: number, front: ByteWriter): void {
     const { slab } = this;
-    const bytes = slab.bytes(address);
-    this.journal?.patch(this.owner, bytes, slab.keyAt(address), slab.keyLength(address), front);
-    copyWords(front, bytes, slab.words(address), slab.valueAt(address));
+    const words = slab.words(address);
+    this.journal?.patch(this.owner, words, slab.keyWord(address), slab.keyLength(address), front);
+    copyWords(front, slab.bytes(address), words, slab.valueAt(address));
   }
 
   /**
@@ -188,10 +186,9 @@ export class ByteTable {
     if (journal === undefined) return;
     journal.put(
       this.owner,
-      slab.bytes(address),
-      slab.keyAt(address),
+      slab.words(address),
+      slab.keyWord(address),
       slab.keyLength(address),
-      slab.valueAt(address),
       slab.valueLength(address),
     );
   }
@@ -281,7 +278,7 @@ export class ByteTable {
   /** Deletes the record at an address that `find`, `put` or `swap` gave. */
   deleteAt(address: number): void {
     const { slab } = this;
-    this.journal?.delete(this.owner, slab.bytes(address), slab.keyAt(address), slab.keyLength(address));
+    this.journal?.delete(this.owner, slab.words(address), slab.keyWord(address), slab.keyLength(address));
     const hash = slab.hash(address);
     const segment = this.#segments[hash >>> SEGMENT_SHIFT]!;
     const slot = slotOfAddress(segment.slots, hash, address);
@@ -327,7 +324,7 @@ export class ByteTable {
     const { slab } = this;
     if (slab.keyLength(address) !== length) return false;
     const stored = slab.words(address);
-    const at = slab.wordAt(address) + KEY_WORD;
+    const at = slab.keyWord(address);
     const whole = length >>> 2;
     for (let i = 0; i < whole; i++) if (stored[at + i] !== words[i]) return false;
     const bytes = slab.bytes(address);

@@ -17,10 +17,13 @@ export interface Directory {
   readonly path: string;
   /** Names of all files, in no particular order. */
   list(): Promise<string[]>;
-  /** A new, empty file. Throws EEXIST when there is one. */
-  create(name: string): Promise<AppendFile>;
-  /** Opens a file for more to be added. Throws ENOENT. */
-  openForAppend(name: string): Promise<AppendFile>;
+  /**
+   * A new, empty file. Throws EEXIST when there is one.
+   * @param syncsEach `sync` follows on each `append`: a directory may do both at once
+   */
+  create(name: string, syncsEach?: boolean): Promise<AppendFile>;
+  /** Opens a file for more to be added; `syncsEach` as for `create`. Throws ENOENT. */
+  openForAppend(name: string, syncsEach?: boolean): Promise<AppendFile>;
   /** Throws ENOENT. */
   openForRead(name: string): Promise<ReadFile>;
   /** Replaces a file that has the new name. */

@@ -132,7 +132,7 @@ export class DurableStore implements Store, CheckpointSource {
       const tables = new Tables(journal);
       const recovered = await recover(directory, files, tables);
       if (tables.names().size === 0) tables.nameDirectory(whole.newId());
-      const { log, logNumber } = await openLog(directory, files, recovered, tables);
+      const { log, logNumber } = await openLog(directory, files, recovered, tables, whole.sync);
       journal.isReplaying = false;
       const { commit, snapshotBytes, logBytes, torn } = recovered;
       const durationMs = whole.clock.elapsed() - startedAtMs;
@@ -195,10 +195,7 @@ export class DurableStore implements Store, CheckpointSource {
       if (this.#options.sync) await this.#log.sync();
       this.#commit++;
       this.#logBytes += bytes;
-      for (const list of lists) {
-        this.#open.delete(list);
-        this.#journal.recycle(list);
-      }
+      for (const list of lists) this.discard(list);
       this.#onCommit?.();
       // What it fails with is told to `onSnapshot`.
       if (this.#logBytes >= this.#snapshotAtLogBytes) this.snapshot().catch(() => undefined);
@@ -288,7 +285,7 @@ export class DurableStore implements Store, CheckpointSource {
   /** From here on commits go to a new log. */
   async #beginLog(number: number): Promise<void> {
     await this.#log.sync();
-    const log = await createLog(this.directory, number, this.#commit + 1, this.#tables);
+    const log = await createLog(this.directory, number, this.#commit + 1, this.#tables, this.#options.sync);
     const before = this.#log;
     this.#log = log;
     this.#logNumber = number;
@@ -360,6 +357,7 @@ async function openLog(
   { logs, leftovers }: StoreFiles,
   { log, commit, torn }: Recovered,
   tables: Tables,
+  syncsEach: boolean,
 ): Promise<{ log: AppendFile; logNumber: number }> {
   try {
     // What the process before did last may be here and not outlive a power failure: nothing may build on it before.
@@ -368,8 +366,10 @@ async function openLog(
     for (const name of [...leftovers, ...unused]) await directory.remove(name);
     // A log that came back would stand behind one that has grown since.
     if (unused.length > 0) await directory.sync();
-    if (log === undefined) return { log: await createLog(directory, 1, commit + 1, tables), logNumber: 1 };
-    const file = await directory.openForAppend(logName(log.number));
+    if (log === undefined) {
+      return { log: await createLog(directory, 1, commit + 1, tables, syncsEach), logNumber: 1 };
+    }
+    const file = await directory.openForAppend(logName(log.number), syncsEach);
     if (torn !== undefined && unused.length === 0) await file.truncate(log.length);
     await file.sync();
     return { log: file, logNumber: log.number };
@@ -384,8 +384,9 @@ async function createLog(
   number: number,
   firstCommit: number,
   tables: Tables,
+  syncsEach: boolean,
 ): Promise<AppendFile> {
-  const log = await directory.create(logName(number));
+  const log = await directory.create(logName(number), syncsEach);
   const first = new ByteWriter();
   first.writeByte(FrameKind.log);
   first.writeVarint(firstCommit);

@@ -11,7 +11,7 @@
 import { crc32 } from "node:zlib";
 import type { AppendFile, Directory, ReadFile } from "./directory.js";
 import { FORMAT } from "./journal.js";
-import { CorruptStoreError, NewerFormatError } from "./store_errors.js";
+import { CorruptStoreError, NewerFormatError, OlderFormatError } from "./store_errors.js";
 
 const MAGIC_BYTES = 12;
 export const FILE_HEADER_BYTES = MAGIC_BYTES + 8;
@@ -63,7 +63,7 @@ export class FrameReader {
     private readonly file: ReadFile,
   ) {}
 
-  /** Throws CorruptStoreError or NewerFormatError for what is no such file. A header that is torn leaves no frames. */
+  /** Throws CorruptStoreError, NewerFormatError or OlderFormatError for what is no such file. A header that is torn leaves no frames. */
   static async open(directory: Directory, name: string, kind: FileKind): Promise<FrameReader> {
     const reader = new FrameReader(directory, name, await directory.openForRead(name));
     try {
@@ -125,6 +125,7 @@ export class FrameReader {
     }
     const format = header.readUInt32BE(MAGIC_BYTES);
     if (format > FORMAT) throw new NewerFormatError(this.directory.path, this.name, format, FORMAT);
+    if (format < FORMAT) throw new OlderFormatError(this.directory.path, this.name, format, FORMAT);
     this.position = FILE_HEADER_BYTES;
   }
 

@@ -1,16 +1,18 @@
 /**
  * What happens to the tables, as bytes: the one home of how a change is written and read.
  *
- *     change = 1 | table | keyLength | valueLength | key | padding | value              put
+ *     change = 1 | table | keyLength | valueLength | key | value                        put
  *            | 2 | table | keyLength | oldLength | addedLength | key | added            append
  *            | 3 | table | keyLength | key                                              delete
- *            | 4 | table | name                                                         a table's name
+ *            | 4 | table | nameLength | name                                            a table's name
  *            | 5 | table | keyLength | frontLength | key | front                        the first bytes of a value
  *
- * All numbers are varints, a name is a string; the padding is as in a block of the slab, so that a record is written in
- * one go. Changes that are read again meet a state that may be ahead of them (see
- * snapshot.ts), so each says what comes of it, not what is to be done: an append names the length that it adds to, and
- * a value that moves in memory is written as a whole.
+ * Kind and table share a word of 4 bytes, big-endian, the kind in its lowest byte; each length is a word. What follows
+ * is filled up to whole words, as in a block of the slab, so that a record is copied by words.
+ *
+ * Changes that are read again meet a state that may be ahead of them (see snapshot.ts), so each says what comes of it,
+ * not what is to be done: an append names the length that it adds to, and a value that moves in memory is written as a
+ * whole.
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Changes } from "./changes.js";
@@ -62,49 +64,36 @@ export class Journal {
     this.#writer = list?.writer;
   }
 
-  patch(table: number, bytes: Buffer, keyAt: number, keyLength: number, front: ByteWriter): void {
+  /** @param keyWord where the key begins, in `words`; the value is behind it, as in a block of the slab */
+  put(table: number, words: Uint32Array, keyWord: number, keyLength: number, valueLength: number): void {
+    const out = this.#writer ?? this.#nowhere();
+    if (out !== undefined) writeRecord(out, table, words, keyWord, keyLength, valueLength);
+  }
+
+  patch(table: number, words: Uint32Array, keyWord: number, keyLength: number, front: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    out.writeByte(PATCH);
-    out.writeVarint(table);
-    out.writeVarint(keyLength);
-    out.writeVarint(front.length);
-    out.writeBytes(bytes, keyAt, keyAt + keyLength);
-    out.writeBytes(front.buffer, 0, front.length);
+    writeHeader(out, PATCH, table, keyLength);
+    out.writeWord(front.length);
+    out.writeWords(words, keyWord, wordsFor(keyLength));
+    out.writeWords(front.words, 0, wordsFor(front.length));
   }
 
   append(table: number, key: ByteWriter, oldLength: number, added: ByteWriter): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    out.writeByte(APPEND);
-    out.writeVarint(table);
-    out.writeVarint(key.length);
-    out.writeVarint(oldLength);
-    out.writeVarint(added.length);
-    out.writeBytes(key.buffer, 0, key.length);
-    out.writeBytes(added.buffer, 0, added.length);
+    writeHeader(out, APPEND, table, key.length);
+    out.writeWord(oldLength);
+    out.writeWord(added.length);
+    out.writeWords(key.words, 0, wordsFor(key.length));
+    out.writeWords(added.words, 0, wordsFor(added.length));
   }
 
-  /** Key and value lie in `bytes` as in a block of the slab. */
-  put(
-    table: number,
-    bytes: Buffer,
-    keyAt: number,
-    keyLength: number,
-    valueAt: number,
-    valueLength: number,
-  ): void {
-    const out = this.#writer ?? this.#nowhere();
-    if (out !== undefined) writeRecord(out, table, bytes, keyAt, keyLength, valueAt, valueLength);
-  }
-
-  delete(table: number, bytes: Buffer, keyAt: number, keyLength: number): void {
+  delete(table: number, words: Uint32Array, keyWord: number, keyLength: number): void {
     const out = this.#writer ?? this.#nowhere();
     if (out === undefined) return;
-    out.writeByte(DELETE);
-    out.writeVarint(table);
-    out.writeVarint(keyLength);
-    out.writeBytes(bytes, keyAt, keyAt + keyLength);
+    writeHeader(out, DELETE, table, keyLength);
+    out.writeWords(words, keyWord, wordsFor(keyLength));
   }
 
   #nowhere(): undefined {
@@ -113,27 +102,34 @@ export class Journal {
   }
 }
 
-/** A record as a put; key and value lie in `bytes` as in a block of the slab. */
+/** A record as a put. Parameters as for `put`. */
 export function writeRecord(
   out: ByteWriter,
   table: number,
-  bytes: Buffer,
-  keyAt: number,
+  words: Uint32Array,
+  keyWord: number,
   keyLength: number,
-  valueAt: number,
   valueLength: number,
 ): void {
-  out.writeByte(PUT);
-  out.writeVarint(table);
-  out.writeVarint(keyLength);
-  out.writeVarint(valueLength);
-  out.writeBytes(bytes, keyAt, valueAt + valueLength);
+  writeHeader(out, PUT, table, keyLength);
+  out.writeWord(valueLength);
+  out.writeWords(words, keyWord, wordsFor(keyLength) + wordsFor(valueLength));
 }
 
 export function writeName(out: ByteWriter, table: number, name: string): void {
-  out.writeByte(NAME);
-  out.writeVarint(table);
-  out.writeString(name);
+  const bytes = Buffer.from(name);
+  writeHeader(out, NAME, table, bytes.length);
+  out.writeBytes(bytes);
+  for (let i = bytes.length; i < padded(bytes.length); i++) out.writeByte(0);
+}
+
+function writeHeader(out: ByteWriter, kind: number, table: number, length: number): void {
+  out.writeWord((table << 8) | kind);
+  out.writeWord(length);
+}
+
+function wordsFor(length: number): number {
+  return padded(length) >>> 2;
 }
 
 /** What the changes of one table are applied to; the writers serve the next change too. */
@@ -157,26 +153,27 @@ const value = new ByteWriter(1024);
 /** Applies changes up to the reader's limit. Throws CorruptBytesError for bytes that are none. */
 export function replay(changes: ByteReader, target: ReplayTarget): void {
   while (changes.remaining > 0) {
-    const kind = changes.readByte();
-    const number = changes.readVarint();
+    const kindAndTable = changes.readWord();
+    const kind = kindAndTable & 0xff;
+    const number = kindAndTable >>> 8;
+    const keyLength = changes.readWord();
     if (kind === NAME) {
-      target.nameTable(number, changes.readString());
+      readInto(key, changes, keyLength);
+      target.nameTable(number, key.view().toString());
       continue;
     }
     const table = target.byNumber(number);
-    const keyLength = changes.readVarint();
     switch (kind) {
       case PUT: {
-        const valueLength = changes.readVarint();
+        const valueLength = changes.readWord();
         readInto(key, changes, keyLength);
-        changes.skip(padded(keyLength) - keyLength);
         readInto(value, changes, valueLength);
         table.put(key, value);
         break;
       }
       case APPEND: {
-        const oldLength = changes.readVarint();
-        const addedLength = changes.readVarint();
+        const oldLength = changes.readWord();
+        const addedLength = changes.readWord();
         readInto(key, changes, keyLength);
         readInto(value, changes, addedLength);
         table.appendAt(key, oldLength, value);
@@ -187,7 +184,7 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
         table.delete(key);
         break;
       case PATCH: {
-        const frontLength = changes.readVarint();
+        const frontLength = changes.readWord();
         readInto(key, changes, keyLength);
         readInto(value, changes, frontLength);
         table.patchOf(key, value);
@@ -200,7 +197,7 @@ export function replay(changes: ByteReader, target: ReplayTarget): void {
 }
 
 function readInto(writer: ByteWriter, from: ByteReader, count: number): void {
-  const at = from.skip(count);
+  const at = from.skip(padded(count));
   writer.reset();
   writer.writeBytes(from.buffer, at, at + count);
 }

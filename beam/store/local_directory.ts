@@ -34,16 +34,18 @@ export class LocalDirectory implements Directory {
     return (await readdir(this.path)).filter((name) => name !== LOCK_FILE);
   }
 
-  async create(name: string): Promise<AppendFile> {
+  async create(name: string, syncsEach = false): Promise<AppendFile> {
     this.assertLocked();
-    return this.#forAppending(await open(join(this.path, name), "ax"));
+    const flags = appendFlags(syncsEach) | constants.O_CREAT | constants.O_EXCL;
+    return this.#forAppending(await open(join(this.path, name), flags), syncsEach);
   }
 
-  async openForAppend(name: string): Promise<AppendFile> {
+  async openForAppend(name: string, syncsEach = false): Promise<AppendFile> {
     this.assertLocked();
-    // Not "a": that would make the file.
-    const flags = constants.O_WRONLY | constants.O_APPEND;
-    return this.#forAppending(await openRegularFile(join(this.path, name), flags));
+    return this.#forAppending(
+      await openRegularFile(join(this.path, name), appendFlags(syncsEach)),
+      syncsEach,
+    );
   }
 
   async openForRead(name: string): Promise<ReadFile> {
@@ -84,10 +86,10 @@ export class LocalDirectory implements Directory {
     this.#lock = undefined;
   }
 
-  async #forAppending(handle: FileHandle): Promise<AppendFile> {
+  async #forAppending(handle: FileHandle, syncsEach: boolean): Promise<AppendFile> {
     try {
       await lockForAppending(this.path, handle);
-      return new LocalAppendFile(this, handle, (await handle.stat()).size);
+      return new LocalAppendFile(this, handle, (await handle.stat()).size, syncsEach);
     } catch (error) {
       await handle.close();
       throw error;
@@ -95,12 +97,25 @@ export class LocalDirectory implements Directory {
   }
 }
 
+/** Elsewhere it promises less than `datasync`, or is not there. */
+const HAS_SYNCED_WRITES = process.platform === "linux";
+
+/** A write that ends on disk is one task of Node's threads; writing and then syncing are two, one behind the other. */
+function appendFlags(syncsEach: boolean): number {
+  const flags = constants.O_WRONLY | constants.O_APPEND;
+  return syncsEach && HAS_SYNCED_WRITES ? flags | constants.O_DSYNC : flags;
+}
+
 class LocalAppendFile implements AppendFile {
   constructor(
     private readonly directory: LocalDirectory,
     private readonly handle: FileHandle,
     public length: number,
+    private readonly syncsEach: boolean,
   ) {}
+
+  /** What was there before is on disk, and what is written since is with each write. */
+  #isSynced = false;
 
   async append(buffers: readonly Uint8Array[]): Promise<void> {
     this.directory.assertLocked();
@@ -113,13 +128,16 @@ class LocalAppendFile implements AppendFile {
   }
 
   /** Without the times that `stat` shows: they are of no use here and cost a second write. */
-  sync(): Promise<void> {
-    return this.handle.datasync();
+  async sync(): Promise<void> {
+    if (this.#isSynced) return;
+    await this.handle.datasync();
+    this.#isSynced = this.syncsEach && HAS_SYNCED_WRITES;
   }
 
   async truncate(length: number): Promise<void> {
     this.directory.assertLocked();
     await this.handle.truncate(length);
+    this.#isSynced = false;
     this.length = length;
   }
 

@@ -128,6 +128,11 @@ export class Slab {
     return (address & (UNITS_PER_CHUNK - 1)) << 2;
   }
 
+  /** Index of a block's key in `words`. */
+  keyWord(address: number): number {
+    return this.wordAt(address) + HEADER_BYTES / 4;
+  }
+
   /** Index of a block's key in `bytes`. */
   keyAt(address: number): number {
     return ((address & (UNITS_PER_CHUNK - 1)) << 4) + HEADER_BYTES;

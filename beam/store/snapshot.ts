@@ -60,8 +60,8 @@ export async function writeSnapshot(task: SnapshotTask): Promise<{ bytes: number
 async function writeRecords(file: AppendFile, { tables, clock, isClosed }: SnapshotTask): Promise<void> {
   const { slab } = tables;
   await file.append([fileHeader("snapshot")]);
+  const kind = Buffer.from([FrameKind.records]);
   const piece = new ByteWriter(PIECE_BYTES * 2);
-  piece.writeByte(FrameKind.records);
   for (const [name, table] of tables.names()) writeName(piece, table.owner, name);
   // What is made behind this end is in the log.
   const { end } = slab;
@@ -72,16 +72,14 @@ async function writeRecords(file: AppendFile, { tables, clock, isClosed }: Snaps
       writeRecord(
         piece,
         slab.owner(address),
-        slab.bytes(address),
-        slab.keyAt(address),
+        slab.words(address),
+        slab.keyWord(address),
         slab.keyLength(address),
-        slab.valueAt(address),
         slab.valueLength(address),
       );
     });
-    await appendFrame(file, [piece.view()]);
+    await appendFrame(file, [kind, piece.view()]);
     piece.reset();
-    piece.writeByte(FrameKind.records);
     await new Promise<void>((resolve) => clock.schedule(PAUSE_MS, resolve));
   }
 }

@@ -50,6 +50,18 @@ export class NewerFormatError extends StoreError {
   }
 }
 
+/** An earlier version of the program wrote it, in a way that is no longer read. */
+export class OlderFormatError extends StoreError {
+  override readonly name = "OlderFormatError";
+
+  constructor(path: string, file: string, format: number, known: number) {
+    super(
+      `the state in ${path} was written by an earlier version: ${file} has format ${format}, and this version reads ${known}. Nothing was changed. ` +
+        "Run the version that wrote it, or begin anew with an empty directory",
+    );
+  }
+}
+
 /** What the system answered to a write that must succeed for the run to go on. */
 export class StoreWriteError extends StoreError {
   override readonly name = "StoreWriteError";

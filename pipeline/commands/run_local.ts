@@ -5,7 +5,12 @@
  */
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type DirectRun, type Health, IncompatibleGraphError } from "@order-payment-stream/beam/direct";
+import {
+  type DirectRun,
+  type Health,
+  IncompatibleGraphError,
+  OlderFormatError,
+} from "@order-payment-stream/beam/direct";
 import { maskAddress, sleep, systemClock } from "@order-payment-stream/beam/io";
 
 import { kafkaPartitions, type PartitionStatus } from "@order-payment-stream/kafka";
@@ -145,7 +150,8 @@ async function runUnderLoad(
   };
   const { state, direct } = await begin().catch((error: unknown) => {
     const own = given.state_dir === undefined ? settings.state_dir : undefined;
-    if (own === undefined || !(error instanceof IncompatibleGraphError)) throw error;
+    const isOfAnother = error instanceof IncompatibleGraphError || error instanceof OlderFormatError;
+    if (own === undefined || !isOfAnother) throw error;
     setAside(own, log);
     return begin();
   });

@@ -80,23 +80,8 @@ function bookOf(metrics: CounterSource, kind: Kind, read: string): Book {
   return book;
 }
 
-/** What kept state of earlier versions has counted, it has under other names. */
-const EARLIER_NAMES: Readonly<Record<string, string>> = {
-  joined: "pairs",
-  joined_orders: "paired_orders",
-  joined_payments: "paired_payments",
-  duplicates_orders: "duplicate_orders",
-  duplicates_payments: "duplicate_payments",
-  dead_letters_orders: "conflict_orders",
-  dead_letters_payments: "conflict_payments",
-  pending_orders: "waiting_orders",
-  pending_payments: "waiting_payments",
-};
-
 function countOfJoin(metrics: CounterSource, name: string): number {
-  const earlier = EARLIER_NAMES[name];
-  const count = metrics.counter(name, JOIN);
-  return earlier === undefined ? count : count + metrics.counter(earlier, JOIN);
+  return metrics.counter(name, JOIN);
 }
 
 /** Whether each event that was read is in exactly one place. True whenever no bundle is under way. */

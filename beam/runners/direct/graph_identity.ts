@@ -3,7 +3,6 @@
  * from it if everything that can hold something is still there and still means the same. Counters, options and new
  * steps may come and go.
  */
-import { committedWatermarks, stagesWithWork } from "../../engine/progress.js";
 import { parDoPayload } from "../../exec/do_fn_operator.js";
 import { timedCellOf } from "../../exec/timed_cell.js";
 import { runnerApi } from "../../model/apache_beam.js";
@@ -30,22 +29,7 @@ export class IncompatibleGraphError extends Error {
   }
 }
 
-/** The run that wrote the state read something to its end, and its version did not keep where that was. */
-export class EndedStateError extends Error {
-  override readonly name = "EndedStateError";
-
-  constructor() {
-    super(
-      "the state was written by an earlier version, which kept no offsets at the end of a bounded run or a drain: " +
-        "there is nothing to continue from. Start with an empty directory",
-    );
-  }
-}
-
 const KEY = "graph";
-/** Of the record and of what is beside it in the store. 1 had none, and dropped the offsets of what was read to its end. */
-const FORMAT = "format";
-const PRESENT_FORMAT = "2";
 const A_VALUE = "a value, ";
 const A_BAG = "a bag, ";
 
@@ -66,7 +50,6 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
   if (recorded !== undefined) {
     const differences = differencesOf(asReadBy(identity, recorded), identity);
     if (differences.length > 0) throw new IncompatibleGraphError(differences);
-    if (recorded[FORMAT] === undefined) refuseEnded(pipeline, store);
   }
   return {
     save: () => {
@@ -80,32 +63,16 @@ export function resumeGraph(pipeline: FusedPipeline, store: Store): { save(): vo
 /** The topic that a step read; undefined when none is recorded. */
 export function recordedTopic(store: Pick<Store, "table">, step: string): string | undefined {
   const source = recordedIdentity(store)?.[`source ${step}/process`];
-  return source === undefined ? undefined : /, topic (.*)$/.exec(withoutBoundedness(source))?.[1];
+  return source === undefined ? undefined : /, topic (.*)$/.exec(source)?.[1];
 }
 
 /** What of the recorded graph is missing in this one, or not the same. */
 export function differencesOf(recorded: GraphIdentity, present: GraphIdentity): string[] {
-  return Object.entries(recorded).flatMap(([name, then]) => {
+  return Object.entries(recorded).flatMap(([name, was]) => {
     const is = present[name];
-    const was =
-      recorded[FORMAT] === undefined && name.startsWith("source ") ? withoutBoundedness(then) : then;
     if (is === was || (is !== undefined && canRead(is, was))) return [];
     return [is === undefined ? `${name} is gone` : `${name} was ${was} and is ${is}`];
   });
-}
-
-/** Format 1 told bounded reads from others. */
-const withoutBoundedness = (source: string): string => source.replace(/, (un)?bounded$/, "");
-
-function refuseEnded({ stages }: FusedPipeline, store: Store): void {
-  const known = committedWatermarks(store);
-  const withWork = stagesWithWork(store);
-  /** Something is left to be done by the stage, or may still come to it. */
-  const isAlive = ({ name, inputs }: FusedStage): boolean =>
-    withWork.has(name) || stages.some((one) => one.outputs.some((id) => inputs.includes(id)) && isAlive(one));
-  for (const stage of stages) {
-    if (stage.kind === "splittable" && known.has(stage.name) && !isAlive(stage)) throw new EndedStateError();
-  }
 }
 
 /** Whether the coders of a later release read what those of an earlier one wrote. */
@@ -114,7 +81,7 @@ function canRead(is: string, was: string): boolean {
 }
 
 export function identityOf({ stages, components }: FusedPipeline): GraphIdentity {
-  const identity: Record<string, string> = { [FORMAT]: PRESENT_FORMAT };
+  const identity: Record<string, string> = {};
   for (const stage of stages) {
     stage.inputs.forEach((collection, index) => {
       const { coderId } = components.pcollections[collection]!;

@@ -79,7 +79,7 @@ describe("what waits of one order_id", () => {
     );
   });
 
-  it("goes on from what earlier versions stored, which had no changes", () => {
+  it("continues from a value that is stored whole", () => {
     const stored = new ByteWriter();
     stored.writeVarint(1);
     stored.writeByte(0);

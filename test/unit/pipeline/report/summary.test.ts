@@ -69,20 +69,6 @@ describe("the summary", () => {
 });
 
 describe("the books", () => {
-  it("go on over state in which an earlier version counted under other names", () => {
-    const { orders, joined } = figuresOf(
-      metrics({
-        ...COUNTERS,
-        "JoinOrdersPayments/pairs": 3,
-        "JoinOrdersPayments/paired_orders": 3,
-        "JoinOrdersPayments/waiting_orders": 5,
-        // Of the five, one has expired since.
-        "JoinOrdersPayments/pending_orders": -1,
-      }),
-    );
-    assert.deepEqual([orders.joined, orders.pending, joined], [11, 4, 11]);
-  });
-
   it("balance when each event is in exactly one place", () => {
     assert.deepEqual(imbalances(figuresOf(metrics(COUNTERS))), []);
   });
