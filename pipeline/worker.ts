@@ -18,14 +18,14 @@ import {
 
 const HELP = `Usage: node dist/pipeline/worker.js --worker_pool[=HOST:PORT]
 
-Works for portable Beam runners that are told --environment_type=EXTERNAL --environment_config=HOST:PORT, until it is
-ended [127.0.0.1:50000]. Runners start it themselves where the type is PROCESS or DOCKER, with --id and endpoints.
+Serves portable Beam runners that are given --environment_type=EXTERNAL --environment_config=HOST:PORT, until it is
+stopped [127.0.0.1:50000]. With PROCESS or DOCKER, runners start it themselves, with --id and endpoints.
 
 Environment, for a pool:
-  KAFKA_BOOTSTRAP, MONGODB_URI, SCHEMA_REGISTRY_URL   the servers that its passwords are for; a job that names others is refused
+  KAFKA_BOOTSTRAP, MONGODB_URI, SCHEMA_REGISTRY_URL   the servers that its passwords are for; a job with others is refused
   KAFKA_SASL_PASSWORD and other passwords             taken from here; a job has none
-  WORKER_POOL_TOKEN                                   who names it may have workers; without one, this machine's users alone
-  WORKER_POOL_RUNNERS                                 with a token: the hosts that may ask, with commas between them [any]
+  WORKER_POOL_TOKEN                                   everyone who presents it may have workers; without it, only users of this machine
+  WORKER_POOL_RUNNERS                                 with a token: the hosts that may ask, separated by commas [any]
 
 Examples:
   node dist/pipeline/worker.js --worker_pool

@@ -48,7 +48,7 @@ export function refusalOfEndpoints(
   if (token !== undefined && runnerHosts === undefined) return undefined;
   for (const endpoint of endpoints) {
     const [, host] = HOST_AND_PORT.exec(endpoint) ?? [];
-    if (host === undefined) return `${JSON.stringify(endpoint)} is no endpoint: expected host:port`;
+    if (host === undefined) return `${JSON.stringify(endpoint)} is not an endpoint: expected host:port`;
     if (isLoopback(host) || runnerHosts?.includes(host.toLowerCase())) continue;
     return `this worker pool's workers do not connect to ${host}: expected a runner on this machine, or its host in the pool's WORKER_POOL_RUNNERS`;
   }

@@ -135,7 +135,7 @@ async function runWorker(flags: WorkerFlags, provision: Provision, program: Work
   const log = logging ?? stderrLog;
   const release = logging === undefined ? () => undefined : captureOutput(logging);
   const onBug = (error: unknown): void => {
-    log.error("an error that nobody has caught ends the worker", {
+    log.error("an uncaught error ends the worker", {
       reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
     logging?.close();

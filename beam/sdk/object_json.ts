@@ -117,7 +117,7 @@ function bytesFrom(json: unknown, path: string): Uint8Array {
 }
 
 function unfit(path: string, json: unknown, expected: string): TypeError {
-  if (json === undefined) return new TypeError(`it has no "${path}", which is to be ${expected}`);
+  if (json === undefined) return new TypeError(`it has no "${path}", which must be ${expected}`);
   const got =
     json === null ? "null" : Array.isArray(json) ? "an array" : `${article(typeof json)} ${typeof json}`;
   return new TypeError(`${path === "" ? "it" : `"${path}"`} is ${got}, not ${expected}`);

@@ -99,7 +99,7 @@ export async function recover(directory: Directory, files: StoreFiles, tables: T
     const name = logName(number);
     if (number !== expected) throw damagedBefore(directory, number, `${logName(expected)} is missing`);
     if (snapshot === 0 && expected === logs[0] && number !== 1) {
-      throw damagedBefore(directory, number, "the snapshot that it goes on from is missing");
+      throw damagedBefore(directory, number, "the snapshot that it continues from is missing");
     }
     expected = number + 1;
     const isLast = number === logs.at(-1);

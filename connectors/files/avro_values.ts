@@ -47,7 +47,7 @@ export function typeOf(schema: string): Type {
   try {
     parsed = JSON.parse(schema);
   } catch (error) {
-    throw new Error(`its schema is no JSON: ${firstLine(error)}`);
+    throw new Error(`its schema is not JSON: ${firstLine(error)}`);
   }
   let type: Type;
   try {

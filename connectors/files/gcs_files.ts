@@ -85,6 +85,6 @@ export class GcsFiles implements FileSystem {
 function split(path: string): { readonly bucket: string; readonly name: string } {
   const [, bucket = "", name = ""] = /^gs:\/\/([^/]+)\/?(.*)$/s.exec(path) ?? [];
   if (parseGcsPath(`gs://${bucket}`) === undefined)
-    throw new Error(`${path} is no path of Google Cloud Storage`);
+    throw new Error(`${path} is not a path of Google Cloud Storage`);
   return { bucket, name };
 }

@@ -17,7 +17,7 @@ export interface GcsObjects {
 export function gcsObjects(options: GcsOptions = {}): GcsObjects {
   const open = async (url: string): Promise<{ store: GcsObjectStore; name: string }> => {
     const path = parseGcsPath(url);
-    if (path === undefined || path.prefix === "") throw new TypeError(`${url} is no gs://bucket/object`);
+    if (path === undefined || path.prefix === "") throw new TypeError(`${url} is not a gs://bucket/object`);
     const slash = path.prefix.lastIndexOf("/");
     const prefix = path.prefix.slice(0, Math.max(0, slash));
     const store = await GcsObjectStore.open({ bucket: path.bucket, prefix }, options);

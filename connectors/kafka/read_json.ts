@@ -85,7 +85,7 @@ export function readJsonFromKafka<T, K extends KeyField<T> | undefined = undefin
   const time = typeOf(eventTime);
   if (!isTimestamp(time) || time.nullable) {
     throw new TypeError(
-      `${name}: the event time comes from a field of the type "timestamp", and "${eventTime}" is none`,
+      `${name}: the event time comes from a field of the type "timestamp", which "${eventTime}" is not`,
     );
   }
   const keyCoder = key === undefined ? undefined : keyCoderOf(typeOf(key));

@@ -69,7 +69,11 @@ export function* cutIntoChunks(
       continue;
     }
     if (bytes >= DOCUMENT_BYTES_MAX) {
-      reject(index, DOCUMENT_TOO_LARGE, `the document has ${bytes} bytes, MongoDB takes less than 16 MiB`);
+      reject(
+        index,
+        DOCUMENT_TOO_LARGE,
+        `the document has ${bytes} bytes, and MongoDB accepts less than 16 MiB`,
+      );
       continue;
     }
     const full = chunk.size === limits.documentsMax || chunkBytes + bytes > limits.bytesMax;

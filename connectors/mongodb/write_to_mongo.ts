@@ -43,7 +43,7 @@ export function writeToMongo<T extends object>(
   const { schema } = coderOf(input) as Partial<ObjectCoder<T>>;
   if (schema === undefined) {
     throw new TypeError(
-      `${name}: its elements are no objects. Give the output before it a coder made by coders.object, or use defineMongoSink`,
+      `${name}: its elements are not objects. Give the preceding output a coder made by coders.object, or use defineMongoSink`,
     );
   }
   const ids = typeof id === "string" ? [id] : [...id];
@@ -57,7 +57,7 @@ export function writeToMongo<T extends object>(
     if (type === undefined)
       throw new TypeError(`${name}: the elements have no field "${field}" for their _id`);
     if (type.kind === "array")
-      throw new TypeError(`${name}: "${field}" is an array, which MongoDB takes for no _id`);
+      throw new TypeError(`${name}: "${field}" is an array, which MongoDB does not accept as an _id`);
   }
   return parDo(name, input, new WriteObjects({ ...place, ids, schema: schema as unknown as Json }));
 }
@@ -75,7 +75,7 @@ class WriteObjects extends LineReportingSink<any> {
       others.length === 0
         ? fields[first!]
         : Object.fromEntries(this.#ids.map((name) => [name, fields[name]]));
-    if (_id === null) throw new TypeError(`"${first}" is null, and is to be the _id`);
+    if (_id === null) throw new TypeError(`"${first}" is null, and cannot be the _id`);
     return { _id, ...fields };
   }
 }

@@ -76,7 +76,7 @@ async function serve(
     const isChosen = read.origins.get("ui_port") !== "default";
     if (code !== "EADDRINUSE" || isChosen) throw refused(error as Error, settings);
     log.info(
-      `port ${port} is taken: the page of this run uses another port. Set UI_PORT to choose one, or to off`,
+      `port ${port} is taken: the page of this run uses another port. Set UI_PORT to choose a port, or to off`,
     );
     return Monitor.start({ ...options, port: 0 });
   }

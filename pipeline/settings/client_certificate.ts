@@ -23,7 +23,7 @@ export function clientCertificateProblems(
   );
   const missing = (name: string, beside: string): Problem[] =>
     name in settings && settings[name] === undefined
-      ? [{ name, text: `is not set: expected ${expected(name)}, beside ${variableOf(beside)}` }]
+      ? [{ name, text: `is not set: expected ${expected(name)}, to go with ${variableOf(beside)}` }]
       : [];
   const problems = [
     ...(certificate === undefined ? [] : missing(keyName, certName)),

@@ -145,7 +145,7 @@ export function registryProblems(settings: Given): Problem[] {
     const [one, other] = [first, second].map(({ needed, more }) => [...needed, ...more].find(isSet)!);
     problems.push({
       name: other!,
-      text: `is set beside ${variableOf(one!)}: expected one way to log in to the schema registry`,
+      text: `is set, and so is ${variableOf(one!)}: expected only one way to log in to the schema registry`,
     });
     return problems;
   }
@@ -154,7 +154,7 @@ export function registryProblems(settings: Given): Problem[] {
     const because = variableOf([...first!.needed, ...first!.more].find(isSet)!);
     problems.push({
       name,
-      text: `is not set: expected ${REGISTRY_SETTINGS[name].expected}, beside ${because}`,
+      text: `is not set: expected ${REGISTRY_SETTINGS[name].expected}, to go with ${because}`,
     });
   }
   return problems;
@@ -167,6 +167,9 @@ function withoutRegistry(settings: Given): Problem[] {
   if (login === undefined) return [];
   const { expected } = REGISTRY_SETTINGS.schema_registry_url;
   return [
-    { name: "schema_registry_url", text: `is not set: expected ${expected}, beside ${variableOf(login)}` },
+    {
+      name: "schema_registry_url",
+      text: `is not set: expected ${expected}, to go with ${variableOf(login)}`,
+    },
   ];
 }

@@ -180,7 +180,7 @@ describe("jobs on Dataflow", function () {
     assert.match(stderr, /the state cell seen of the step JoinOrdersPayments is gone/);
     assert.match(
       stderr,
-      /the step WritePairs is gone: name the one that takes its place in TRANSFORM_NAME_MAPPING/,
+      /the step WritePairs is gone: name the one that replaces it in TRANSFORM_NAME_MAPPING/,
     );
     assert.equal(dataflow.service.latest, running);
     assert.equal(running.state, "RUNNING");

@@ -301,8 +301,8 @@ describe("logins at a real broker", function () {
 
     it("says that the broker wants one, or another", async () => {
       const without = at("MTLS", { KAFKA_SECURITY_PROTOCOL: "SSL" });
-      await assertRefused(without, /the broker wants a client certificate/);
-      await assertRefused(tls(stranger.issue("eve")), /the broker wants a client certificate/);
+      await assertRefused(without, /the broker requires a client certificate/);
+      await assertRefused(tls(stranger.issue("eve")), /the broker requires a client certificate/);
     });
 
     it("is refused before anything starts when its own has expired", () => {

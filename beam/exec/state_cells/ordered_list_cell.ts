@@ -33,7 +33,7 @@ export class OrderedListCell<T> implements StateCell, OrderedListState<T> {
   }
 
   add(sortKey: number, value: T): void {
-    if (!Number.isSafeInteger(sortKey)) throw new TypeError(`an ordered list: ${sortKey} is no sort key`);
+    if (!Number.isSafeInteger(sortKey)) throw new TypeError(`an ordered list: ${sortKey} is not a sort key`);
     if (!this.#isRewritten) this.#encode(sortKey, value, this.#added);
     this.#values?.push({ sortKey, value });
     this.#isSorted = false;

@@ -91,7 +91,7 @@ export function checkCompatible(
     const now = wanted[mapped];
     if (now === undefined) {
       changes.push(
-        `the step ${name} is gone: name the one that takes its place in TRANSFORM_NAME_MAPPING, or give it "" to drop it with its state`,
+        `the step ${name} is gone: name the one that replaces it in TRANSFORM_NAME_MAPPING, or give it "" to drop it with its state`,
       );
     } else {
       changes.push(...stepChanges(name === mapped ? name : `${name} (now ${mapped})`, step, now));

@@ -26,7 +26,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /ALERT_(?:BAD_|NO_|UNSUPPORTED_)?CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_ACCESS_DENIED/,
-    "the SERVER wants a client certificate, and takes none, or not this one: it must be valid now and of an authority that the SERVER trusts",
+    "the SERVER requires a client certificate, and accepts none, or not this one: it must be valid now and issued by an authority that the SERVER trusts",
   ],
   [/WRONG_VERSION|EPROTO|PACKET_LENGTH/, "does this port expect plain text?"],
 ];

@@ -308,7 +308,7 @@ function parseAddress(text: string): Address {
   const host = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
   const port = Number(text.slice(colon + 1));
   if (colon <= 0 || host === "" || !Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new KafkaError(`"${text}" is no Kafka broker address: expected host:port`);
+    throw new KafkaError(`"${text}" is not a Kafka broker address: expected host:port`);
   }
   return { host, port };
 }

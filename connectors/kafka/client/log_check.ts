@@ -101,7 +101,7 @@ export class LogCheck {
 function contradiction(anchor: Anchor, first: BatchHeader): string {
   const text = ({ baseOffset, leaderEpoch, checksum }: BatchMark): string =>
     `of offset ${baseOffset}, epoch ${leaderEpoch} and checksum ${checksum.toString(16)}`;
-  return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was cut or restored`;
+  return `at offset ${anchor.offset} there was a batch ${text(anchor)} and is one ${text(first)}, so it was truncated or restored`;
 }
 
 /** For a message. */

@@ -28,7 +28,7 @@ describe("readJsonFromKafka", () => {
     assert.throws(read("user", "time"), /^TypeError: Read: the events have no field "time"$/);
     assert.throws(
       read("user", "n"),
-      /Read: the event time comes from a field of the type "timestamp", and "n" is none/,
+      /Read: the event time comes from a field of the type "timestamp", which "n" is not/,
     );
     assert.throws(read("age", "at"), /Read: "age" cannot be the key: .*never null/);
     assert.throws(read("tags", "at"), /Read: "tags" cannot be the key/);
@@ -62,10 +62,13 @@ describe("writeToMongo", () => {
   it("refuses what it can make no documents of, in a sentence", () => {
     assert.throws(
       write(beam.coders.string, "user"),
-      /Write: its elements are no objects\. .* coders\.object/,
+      /Write: its elements are not objects\. .* coders\.object/,
     );
     assert.throws(write(click, "usr"), /Write: the elements have no field "usr" for their _id/);
-    assert.throws(write(click, ["user", "tags"]), /"tags" is an array, which MongoDB takes for no _id/);
+    assert.throws(
+      write(click, ["user", "tags"]),
+      /"tags" is an array, which MongoDB does not accept as an _id/,
+    );
     const own = beam.coders.object({ _id: "string", user: "string" });
     assert.throws(write(own, "user"), /Write: the elements have a field "_id": name it as the id/);
   });

@@ -209,7 +209,7 @@ describe("user state", () => {
       {},
     );
     parDo("Add", new TestStream(keyedInts).add(at(1, 0)).read("Stream", root), add);
-    await assert.rejects(runDirect(pipeline).finished, /0\.5 is no sort key/);
+    await assert.rejects(runDirect(pipeline).finished, /0\.5 is not a sort key/);
   });
 
   it("takes keys and values of any length", async () => {

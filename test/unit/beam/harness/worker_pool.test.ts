@@ -171,7 +171,7 @@ describe("worker pool", () => {
         "dns:///evil:1",
         "x",
       ]) {
-        assert.match(await ask({}, {}, url), /do not connect to|is no endpoint/, url);
+        assert.match(await ask({}, {}, url), /do not connect to|is not an endpoint/, url);
         await guarded!.close();
       }
       assert.equal(await ask({ runnerHosts: ["flink-1.invalid"] }, {}, "Flink-1.invalid:1"), "");

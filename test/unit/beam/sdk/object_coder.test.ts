@@ -104,7 +104,7 @@ describe("objects read from JSON", () => {
 
   for (const [field, value, message] of [
     ["id", 7, '"id" is a number, not a text'],
-    ["id", undefined, 'it has no "id", which is to be a text'],
+    ["id", undefined, 'it has no "id", which must be a text'],
     ["number", 1.5, '"number" is a number, not a whole number within 53 bits'],
     ["number", 2 ** 53, '"number" is a number, not a whole number within 53 bits'],
     ["big", "1".repeat(19), undefined],
@@ -118,7 +118,7 @@ describe("objects read from JSON", () => {
     ["lines", {}, '"lines" is an object, not an array'],
     ["lines", [{ sku: 1 }], '"lines[].sku" is a number, not a text'],
     ["address", null, '"address" is null, not an object'],
-    ["address", {}, 'it has no "address.city", which is to be a text'],
+    ["address", {}, 'it has no "address.city", which must be a text'],
   ] as const) {
     it(`${message === undefined ? "take" : "refuse"} ${field}: ${JSON.stringify(value)}`, () => {
       const call = () => read({ ...json, [field]: value });

@@ -59,7 +59,7 @@ describe("the settings of a schema registry", () => {
     const [half] = problems(at({ SCHEMA_REGISTRY_USERNAME: "bob" }));
     assert.match(
       half!,
-      /^SCHEMA_REGISTRY_PASSWORD .* is not set: expected a password, beside SCHEMA_REGISTRY_USERNAME/,
+      /^SCHEMA_REGISTRY_PASSWORD .* is not set: expected a password, to go with SCHEMA_REGISTRY_USERNAME/,
     );
     const [client] = problems(at({ SCHEMA_REGISTRY_OAUTH_SCOPE: "read" }));
     assert.match(client!, /^SCHEMA_REGISTRY_OAUTH_TOKEN_ENDPOINT_URL .* is not set/);
@@ -72,10 +72,10 @@ describe("the settings of a schema registry", () => {
     );
     assert.match(
       both!,
-      /^SCHEMA_REGISTRY_BEARER_TOKEN .* is set beside SCHEMA_REGISTRY_USERNAME: expected one way/,
+      /^SCHEMA_REGISTRY_BEARER_TOKEN .* is set, and so is SCHEMA_REGISTRY_USERNAME: expected only one way/,
     );
     const [nowhere] = problems({ SCHEMA_REGISTRY_BEARER_TOKEN: SECRET });
-    assert.match(nowhere!, /^SCHEMA_REGISTRY_URL .* is not set: .* beside SCHEMA_REGISTRY_BEARER_TOKEN/);
+    assert.match(nowhere!, /^SCHEMA_REGISTRY_URL .* is not set: .* to go with SCHEMA_REGISTRY_BEARER_TOKEN/);
     for (const url of [
       "registry:8081",
       "ftp://a",

@@ -315,7 +315,7 @@ describe("a schema registry", () => {
       const bob = authority.issue("bob");
       const own = { ca, cert: contentOf(bob.certFile), key: contentOf(bob.keyFile) };
       assert.equal(await failure(good, own, true), "well");
-      assert.match(await failure(good, { ca }, true), /the schema registry wants a client certificate/);
+      assert.match(await failure(good, { ca }, true), /the schema registry requires a client certificate/);
     });
   });
 
