@@ -65,7 +65,7 @@ const compressions = namesOf<Compression>(values.kafka, COMPRESSIONS, whyNoCompr
 const cancel = new AbortController();
 const { signal } = cancel;
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => cancel.abort());
-const say = (line: string): void => console.error(line);
+
 const scripts = build();
 
 const folder = mkdtempSync(join(tmpdir(), "order-payment-stream-bench-files-"));
@@ -196,4 +196,9 @@ function namesOf<T extends string>(
       say(`${name} is left out: ${why}`);
       return [];
     });
+}
+
+/** Progress, so that stdout holds the table alone. */
+function say(line: string): void {
+  console.error(line);
 }
