@@ -160,7 +160,7 @@ async function readOurselves(path: string): Promise<number[]> {
     if (reader.claim(file!.size) === undefined) break;
     batch.begin(0);
     reader.read(batch, 0);
-    found.push(...(batch.results as number[]));
+    found.push(...(batch.results as number[]).slice(0, batch.count));
   }
   await reader.close();
   return found;

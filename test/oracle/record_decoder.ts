@@ -138,7 +138,9 @@ function isInt32(value: number): boolean {
 /** ISO-8601; without an offset it is UTC; fractions of any length are cut to ms. */
 export function isoTimestampMs(text: string): number | undefined {
   const match =
-    /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?$/.exec(text);
+    /^(\d{4}|[+-]\d{6})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/.exec(
+      text,
+    );
   if (match === null) return undefined;
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", offset = "Z"] = match;
   const wanted = [year, month, day, hour, minute, second].map(Number);
@@ -155,13 +157,15 @@ export function isoTimestampMs(text: string): number | undefined {
     date.getUTCSeconds(),
   ];
   if (got.some((part, i) => part !== wanted[i])) return undefined;
-  if (offset === "Z") return date.getTime();
+  if (offset === "Z" || offset === "z") return date.getTime();
   const digits = offset.slice(1).replace(":", "").padEnd(4, "0");
   const hours = Number(digits.slice(0, 2));
   const minutes = Number(digits.slice(2));
   if (hours > 23 || minutes > 59) return undefined;
   const offsetMs = (hours * 60 + minutes) * 60_000;
-  return offset[0] === "+" ? date.getTime() - offsetMs : date.getTime() + offsetMs;
+  // What no Date can hold is NaN.
+  const shifted = new Date(date.getTime() + (offset[0] === "+" ? -offsetMs : offsetMs)).getTime();
+  return Number.isNaN(shifted) ? undefined : shifted;
 }
 
 function utf8(bytes: Uint8Array): string | undefined {

@@ -13,6 +13,7 @@ export interface StoredValue {
   readonly timer: FrontTimer | undefined;
 }
 
+/** Reads one cell of all keys, with the timers that are kept beside it. */
 export class StoredCellReader {
   readonly #value = new ByteReader();
   readonly #key = new ByteReader();
