@@ -53,7 +53,7 @@ export interface EngineOptions extends CommitOptions {
 export const DEFAULT_ENGINE_OPTIONS = {
   bundleSizeMax: 1024,
   bundleTimeMaxMs: 50,
-  turnsOpenMax: 8,
+  turnsOpenMax: 3,
   sourceSkewMaxMs: 60_000,
 } as const;
 

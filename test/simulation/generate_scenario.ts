@@ -144,7 +144,7 @@ class Generator {
       engine: {
         bundleSizeMax: this.#hasHotKey ? Math.max(HOT_BUNDLE_SIZE_MIN, bundleSizeMax) : bundleSizeMax,
         bundleTimeMaxMs: pick(random, [1, 50]),
-        turnsOpenMax: pick(random, [1, 2, 4, 8]),
+        turnsOpenMax: pick(random, [1, 2, 3, 8]),
         sourceSkewMaxMs: skew,
       },
       kafka: {
