@@ -124,12 +124,14 @@ export class StageTimers {
 
   /** Puts the timers of an earlier process back into the queue, and their holds. */
   #resume(family: Family): void {
-    const { timeDomain, records } = family;
+    const { timeDomain, table, records } = family;
+    let set = 0;
     this.#forEach(family, ({ fireAt, outputTimestamp }, address) => {
+      set++;
       this.#queues[timeDomain].insert(fireAt, address);
       if (isHold(timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
     });
-    records?.forEachTimer(() => records.timers++);
+    if (records !== undefined) records.timers = set - table.size;
   }
 
   #forEach({ table, records }: Family, visit: (timer: FrontTimer, address: number) => void): void {

@@ -26,7 +26,7 @@ const TIMER = 1;
 const STATE = 2;
 const ZEROS = 3;
 /** In front of the state. */
-export const FRONT_BYTES = 20;
+const FRONT_BYTES = 20;
 
 const NO_BYTES = new ByteWriter(1);
 
