@@ -121,31 +121,23 @@ describe("DurableStore", () => {
     await assert.rejects(open(), /needs the log/);
   });
 
-  it("refuses the format of a newer version by name", async () => {
-    await writeTwoCommits();
-    const log = join(path, "log-00000001");
-    const bytes = readFileSync(log);
-    bytes.writeUInt32BE(3, 12);
-    const { crc32 } = await import("node:zlib");
-    bytes.writeUInt32BE(crc32(bytes.subarray(0, 16)), 16);
-    writeFileSync(log, bytes);
-    const before = files();
-    await assert.rejects(open(), /newer version: log-00000001 has format 3/);
-    assert.deepEqual(files(), before);
-  });
-
-  it("refuses the format of an earlier version by name", async () => {
-    await writeTwoCommits();
-    const log = join(path, "log-00000001");
-    const bytes = readFileSync(log);
-    bytes.writeUInt32BE(1, 12);
-    const { crc32 } = await import("node:zlib");
-    bytes.writeUInt32BE(crc32(bytes.subarray(0, 16)), 16);
-    writeFileSync(log, bytes);
-    const before = files();
-    await assert.rejects(open(), /earlier version: log-00000001 has format 1, and this version reads 2/);
-    assert.deepEqual(files(), before);
-  });
+  for (const [version, format, message] of [
+    ["a newer", 3, /newer version: log-00000001 has format 3/],
+    ["an earlier", 1, /earlier version: log-00000001 has format 1, and this version reads 2/],
+  ] as const) {
+    it(`refuses the format of ${version} version by name`, async () => {
+      await writeTwoCommits();
+      const log = join(path, "log-00000001");
+      const bytes = readFileSync(log);
+      bytes.writeUInt32BE(format, 12);
+      const { crc32 } = await import("node:zlib");
+      bytes.writeUInt32BE(crc32(bytes.subarray(0, 16)), 16);
+      writeFileSync(log, bytes);
+      const before = files();
+      await assert.rejects(open(), message);
+      assert.deepEqual(files(), before);
+    });
+  }
 
   it("refuses a directory of somebody else, and leaves it as it is", async () => {
     writeFileSync(join(path, "photo.jpg"), "…");
