@@ -50,12 +50,15 @@ export class Machine {
 export class SimulatedProcess implements Owner, Clock {
   isAlive = true;
   readonly name: string;
+  /** What the machine's measure showed when it started. */
+  readonly #startedAt: number;
 
   constructor(
     readonly machine: Machine,
     number: number,
   ) {
     this.name = `process ${number}`;
+    this.#startedAt = machine.elapsed();
   }
 
   /** After this nothing of it happens any more. */
@@ -72,9 +75,9 @@ export class SimulatedProcess implements Owner, Clock {
     return this.machine.now();
   }
 
-  /** By a clock that nobody sets. */
+  /** By a clock that nobody sets. It begins anew with each process, so that none can be compared with the one before. */
   elapsed(): number {
-    return this.machine.elapsed();
+    return this.machine.elapsed() - this.#startedAt;
   }
 
   /** As the machine's timers: by a clock that nobody sets. */
