@@ -232,6 +232,12 @@ export class ReadPartitions extends SplittableDoFn<
   ): Reading {
     const { maxOutOfOrdernessMs, groupId } = this.config;
     const decoder = this.#decoder;
+    const records = reader.subscription.take(Number.POSITIVE_INFINITY);
+    if (records === undefined) {
+      reader.watermark = ctx.watermark.current;
+      this.#kafka.untimely.note(topic, partition, 0, 0, 0, reader.watermark);
+      return "read";
+    }
     const now: TimestampMs = this.#kafka.trustedClock.latest();
     const emitEvent = ctx.emit.events!;
     const emitRejected = ctx.emit.rejected!;
@@ -242,8 +248,7 @@ export class ReadPartitions extends SplittableDoFn<
     let future = 0;
     const { end, log } = tracker.restriction;
     const from: TopicPartition = { topic, partition, log: log?.topicId || log?.clusterId || "" };
-    const records = reader.subscription.take(Number.POSITIVE_INFINITY);
-    while (records !== undefined) {
+    for (;;) {
       try {
         if (!records.next()) break;
       } catch (error) {

@@ -11,6 +11,9 @@ export const FETCH_VERSION = 11;
 const READ_COMMITTED = 1;
 /** "Not a broker", "no fetch session", "log start unknown". */
 const NONE = -1;
+const NO_LOG_START = -1n;
+/** Of a partition in a request. */
+const PARTITION_BYTES = 28;
 
 export interface FetchRequest {
   readonly maxWaitMs: number;
@@ -82,24 +85,35 @@ export function fetchCall(fetch: FetchRequest): ProtocolCall<FetchAnswer> {
 }
 
 /** Neighbours of the same topic share an entry; the order of partitions is kept, so a topic may occur twice. */
-function encodeTopics({ partitions, partitionMaxBytes }: FetchRequest) {
-  const topics: { topic: string; partitions: InstanceType<typeof Encoder>[] }[] = [];
-  for (const { topic, partition, fetchOffset, leaderEpoch } of partitions) {
-    let last = topics.at(-1);
-    if (last?.topic !== topic) {
-      last = { topic, partitions: [] };
-      topics.push(last);
-    }
-    last.partitions.push(
+function encodeTopics(fetch: FetchRequest): InstanceType<typeof Encoder>[] {
+  const { partitions } = fetch;
+  const topics: InstanceType<typeof Encoder>[] = [];
+  for (let from = 0, to = 0; from < partitions.length; from = to) {
+    const { topic } = partitions[from]!;
+    while (to < partitions.length && partitions[to]!.topic === topic) to++;
+    topics.push(
       new Encoder()
-        .writeInt32(partition)
-        .writeInt32(leaderEpoch)
-        .writeInt64(fetchOffset)
-        .writeInt64(NONE)
-        .writeInt32(partitionMaxBytes),
+        .writeString(topic)
+        .writeInt32(to - from)
+        .writeBuffer(encodePartitions(fetch, from, to)),
     );
   }
-  return topics.map((entry) => new Encoder().writeString(entry.topic).writeArray(entry.partitions));
+  return topics;
+}
+
+/** In one piece: an encoder for each would be most of what an idle run with a hundred partitions costs. */
+function encodePartitions({ partitions, partitionMaxBytes }: FetchRequest, from: number, to: number): Buffer {
+  const buffer = Buffer.allocUnsafe((to - from) * PARTITION_BYTES);
+  let at = 0;
+  for (let i = from; i < to; i++) {
+    const { partition, fetchOffset, leaderEpoch } = partitions[i]!;
+    at = buffer.writeInt32BE(partition, at);
+    at = buffer.writeInt32BE(leaderEpoch, at);
+    at = buffer.writeBigInt64BE(BigInt(fetchOffset), at);
+    at = buffer.writeBigInt64BE(NO_LOG_START, at);
+    at = buffer.writeInt32BE(partitionMaxBytes, at);
+  }
+  return buffer;
 }
 
 /**

@@ -64,8 +64,8 @@ export interface PartitionOffset {
 /**
  * One partition being read. `onData` is called when
  * - records have arrived while there was none left to take,
- * - the broker has changed `caughtUpAtMs` (each empty answer does: the time goes on), or
- * - `error` was set. Records fetched before can still be taken then.
+ * - the end of the log was reached or lost: `caughtUpAtMs` was set or unset (that it goes on with the time calls nobody),
+ * - or `error` was set. Records fetched before can still be taken then.
  * It is called by the event loop, never from inside a call of the reader's.
  */
 export interface PartitionSubscription {

@@ -219,7 +219,9 @@ export class PartitionFetcher implements ReaderOwner {
         const reader = this.#readers.get(fetched.topic)?.get(fetched.partition);
         // Closed, or closed and subscribed anew, while the fetch was under way.
         if (reader === undefined || !unanswered.delete(reader)) continue;
-        if (await this.#accept(reader, fetched, leader, sentAtMs)) toNotify.push(reader);
+        const hasNews = this.#accept(reader, fetched, leader, sentAtMs);
+        // Nearly always known at once.
+        if (typeof hasNews === "boolean" ? hasNews : await hasNews) toNotify.push(reader);
       }
       for (const reader of unanswered) {
         if (
@@ -257,12 +259,12 @@ export class PartitionFetcher implements ReaderOwner {
   }
 
   /** True: the subscriber has something to see. */
-  async #accept(
+  #accept(
     reader: PartitionReader,
     fetched: FetchedPartition,
     leader: number,
     sentAtMs: number,
-  ): Promise<boolean> {
+  ): boolean | Promise<boolean> {
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
       // It is an answer: without it what is trusted now would be in doubt again before the next fetch.
       reader.fetchedAtMs = this.clock.elapsed();
@@ -275,7 +277,7 @@ export class PartitionFetcher implements ReaderOwner {
     if (fetched.errorCode !== NO_ERROR) return this.#failures.failedByCode(reader, fetched.errorCode);
 
     let { buffer, recordsStart: start, recordsEnd: end } = fetched;
-    if (end - start < buffer.length * VIEW_MIN_SHARE) {
+    if (end > start && end - start < buffer.length * VIEW_MIN_SHARE) {
       buffer = Buffer.from(buffer.subarray(start, end));
       start = 0;
       end = buffer.length;
@@ -292,7 +294,7 @@ export class PartitionFetcher implements ReaderOwner {
         }
       }
       const set = readRecordSet(buffer, start, end, reader.nextOffset, fetched.aborted, verifyChecksums);
-      this.trustedClock.confirm(set.latestTimestampMs);
+      if (set.latestTimestampMs >= 0) this.trustedClock.confirm(set.latestTimestampMs);
       if (set.nextOffset > reader.fetchOffset) reader.damaged = 0;
       this.#failures.succeeded(reader);
       this.#transactions.watch(reader, set.nextOffset, fetched, leader);

@@ -159,7 +159,8 @@ export class PartitionReader implements PartitionSubscription {
   }
 
   /**
-   * Takes in an answer to a fetch sent at `sentAtMs`. True: the subscriber has something to see.
+   * Takes in an answer to a fetch sent at `sentAtMs`. True: the subscriber has something to see. That the end is still
+   * the end is nothing to see: with many quiet partitions it would wake the subscriber of each with every answer.
    * @param anchor the last batch of the answer, if there was one
    */
   accept(
@@ -170,7 +171,7 @@ export class PartitionReader implements PartitionSubscription {
     sentAtMs: number,
   ): boolean {
     const wasExhausted = this.#records.isExhausted;
-    const caughtUpBefore = this.caughtUpAtMs;
+    const wasCaughtUp = this.caughtUpAtMs !== undefined;
     this.#records.push(batches);
     this.nextOffset = nextOffset;
     this.#anchor = anchor ?? this.#anchor;
@@ -178,7 +179,8 @@ export class PartitionReader implements PartitionSubscription {
     this.highWatermark = highWatermark;
     // A leader that is new may tell an end that is too early; it does not know yet what lies behind.
     this.#endConfirmedAtMs = nextOffset === highWatermark ? sentAtMs : undefined;
-    return (wasExhausted && batches.length > 0) || this.caughtUpAtMs !== caughtUpBefore;
+    const isCaughtUp = this.caughtUpAtMs !== undefined;
+    return (wasExhausted && batches.length > 0) || isCaughtUp !== wasCaughtUp;
   }
 
   /** The end of the log is not known any more. True: the subscriber has something to see. */

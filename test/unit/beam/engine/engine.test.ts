@@ -755,6 +755,39 @@ describe("Engine", () => {
       assert.deepEqual(calls, [0, 100, 200, 300]);
     });
 
+    it("that wait equally long come back in one turn, however they began", async () => {
+      const clock = new VirtualClock();
+      const calls: [atMs: number, name: unknown][] = [];
+      const engine = newEngine(
+        [
+          fakeStage("source", "splittable", "impulse", "numbers", {
+            restriction({ value }, _claims, bundle) {
+              calls.push([clock.now(), value]);
+              const isFirstOfB = value === "b" && calls.length === 2;
+              if (clock.now() < 200) bundle.defer(value, 0, isFirstOfB ? 30 : 100);
+            },
+          }),
+        ],
+        { clock },
+      );
+      seed(engine, "impulse", "a", "b");
+      const running = engine.run();
+      for (let now = 0; now <= 300; now += 10) {
+        await turns(3);
+        clock.advanceTo(now);
+      }
+      await running;
+      assert.deepEqual(calls, [
+        [0, "a"],
+        [0, "b"],
+        [30, "b"],
+        [100, "a"],
+        [100, "b"],
+        [200, "a"],
+        [200, "b"],
+      ]);
+    });
+
     it("come back as soon as they are told of news", async () => {
       let wake: (() => void) | undefined;
       let calls = 0;
