@@ -36,9 +36,12 @@ export interface ElementPart {
   readonly watermark: TimestampMs;
 }
 
+/** When to go on with what is left. */
+export type Resumption = Extract<ProcessContinuation, { kind: "resume" }>;
+
 /** What is left of a splittable element after `process`. */
 export interface ElementResidual extends ElementPart {
-  readonly continuation: Extract<ProcessContinuation, { kind: "resume" }>;
+  readonly continuation: Resumption;
 }
 
 /** A splittable element that is cut while it is processed. */
@@ -80,7 +83,7 @@ export interface SplittableServices {
   /** For the element about to be processed. */
   claimBudget(): ClaimBudget;
   /** Takes back what a splittable element leaves undone. */
-  deferResidual(residual: ElementResidual): void;
+  deferResidual(rest: ElementPart, continuation: Resumption): void;
   /** Takes what a later run on the same state is to do; undefined where there is no later run. */
   leaveForNextRun?(part: ElementPart): void;
 }

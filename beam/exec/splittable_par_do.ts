@@ -283,7 +283,7 @@ export class ProcessSizedOperator extends DoFnOperator<AnySplittable> implements
   #defer(call: Call, restriction: unknown, continuation: ProcessContinuation): void {
     if (continuation.kind === "stop") throw new Error("a residual is resumed, not stopped");
     const part = this.#part(call.element, restriction, call.ctx.watermark.current, call.ctx);
-    this.#services.deferResidual({ ...part, continuation });
+    this.#services.deferResidual(part, continuation);
   }
 
   #part(

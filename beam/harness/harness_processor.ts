@@ -8,7 +8,14 @@ import { ExecutionTimes } from "../exec/execution_times.js";
 import type { KeyedState } from "../exec/keyed_state.js";
 import type { FiredTimer } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver } from "../exec/receiver.js";
-import type { ClaimBudget, ElementResidual, ExecServices, SideInputTable } from "../exec/services.js";
+import type {
+  ClaimBudget,
+  ElementPart,
+  ElementResidual,
+  ExecServices,
+  Resumption,
+  SideInputTable,
+} from "../exec/services.js";
 import { fnApi, type runnerApi } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
@@ -186,8 +193,8 @@ export class HarnessProcessor implements ExecServices {
     this.finalizers.push(callback);
   }
 
-  deferResidual(residual: ElementResidual): void {
-    this.residuals.push(residual);
+  deferResidual(rest: ElementPart, continuation: Resumption): void {
+    this.residuals.push({ ...rest, continuation });
   }
 
   claimBudget(): ClaimBudget {

@@ -109,8 +109,8 @@ export class LogRangeTracker implements RestrictionTracker<LogRange, LogPosition
     if (split === undefined) return undefined;
     const { primary, residual } = split;
     return {
-      primary: { ...primary, log: this.#log },
-      residual: { ...residual, log: this.#markAt(residual.start) },
+      primary: { start: primary.start, end: primary.end, log: this.#log },
+      residual: { start: residual.start, end: residual.end, log: this.#markAt(residual.start) },
     };
   }
 

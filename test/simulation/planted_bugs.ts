@@ -103,8 +103,8 @@ export const PLANTED_BUGS = {
     plant: () => {
       let count = 0;
       return replace(DirectStageProcessor.prototype, "deferResidual", (deferResidual) => {
-        return function (this: DirectStageProcessor, residual) {
-          if (++count % 50 !== 0) deferResidual.call(this, residual);
+        return function (this: DirectStageProcessor, rest, continuation) {
+          if (++count % 50 !== 0) deferResidual.call(this, rest, continuation);
         };
       });
     },

@@ -14,8 +14,8 @@ import type { Receiver } from "../../exec/receiver.js";
 import type {
   ClaimBudget,
   ElementPart,
-  ElementResidual,
   ExecServices,
+  Resumption,
   SideInputTable,
 } from "../../exec/services.js";
 import type { SizedElement } from "../../exec/splittable_par_do.js";
@@ -178,9 +178,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     this.#finalizers.push(callback);
   }
 
-  deferResidual(residual: ElementResidual): void {
-    const { delayMs, onReady } = residual.continuation;
-    this.#residuals.push(residualOf(residual, delayMs, onReady));
+  deferResidual(rest: ElementPart, { delayMs, onReady }: Resumption): void {
+    this.#residuals.push(residualOf(rest, delayMs, onReady));
   }
 
   leaveForNextRun(part: ElementPart): void {

@@ -11,7 +11,7 @@ export const FETCH_VERSION = 11;
 const READ_COMMITTED = 1;
 /** "Not a broker", "no fetch session", "log start unknown". */
 const NONE = -1;
-const NO_LOG_START = -1n;
+const UINT32 = 2 ** 32;
 /** Of a partition in a request. */
 const PARTITION_BYTES = 28;
 
@@ -109,11 +109,17 @@ function encodePartitions({ partitions, partitionMaxBytes }: FetchRequest, from:
     const { partition, fetchOffset, leaderEpoch } = partitions[i]!;
     at = buffer.writeInt32BE(partition, at);
     at = buffer.writeInt32BE(leaderEpoch, at);
-    at = buffer.writeBigInt64BE(BigInt(fetchOffset), at);
-    at = buffer.writeBigInt64BE(NO_LOG_START, at);
+    at = writeInt64(fetchOffset, buffer, at);
+    at = writeInt64(NONE, buffer, at);
     at = buffer.writeInt32BE(partitionMaxBytes, at);
   }
   return buffer;
+}
+
+/** Without a BigInt. Returns where it ends. */
+function writeInt64(value: number, buffer: Buffer, at: number): number {
+  buffer.writeInt32BE(Math.floor(value / UINT32), at);
+  return buffer.writeUInt32BE(((value % UINT32) + UINT32) % UINT32, at + 4);
 }
 
 /**
