@@ -75,6 +75,9 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
   }
 
   push(batches: readonly RecordBatch[]): void {
+    // Lets go of the answers that were read: a reader with a long log in front of it never comes to the end of the queue.
+    this.queue.splice(0, this.queueHead);
+    this.queueHead = 0;
     for (const batch of batches) {
       this.queue.push(batch);
       this.bufferedBytes += batch.recordsEnd - batch.recordsStart;
