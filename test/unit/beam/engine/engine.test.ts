@@ -731,7 +731,7 @@ describe("Engine", () => {
   });
 
   describe("sources", () => {
-    it("come back after their delay, and not before", async () => {
+    it("come back when their delay ends", async () => {
       const clock = new VirtualClock();
       const calls: number[] = [];
       const engine = newEngine(
