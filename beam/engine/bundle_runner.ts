@@ -10,7 +10,7 @@ import type { Clock } from "../platform/clock.js";
 import type { Store } from "../store/store.js";
 import type { Delivery } from "./delivery.js";
 import type { SourcePace } from "./source_pace.js";
-import type { OpenBundle, Restriction, Stage } from "./stage.js";
+import { endOfDelay, type OpenBundle, type Restriction, type Stage } from "./stage.js";
 import type { OpenFlush } from "./stage_load.js";
 import type { Residual, StageProcessor } from "./stage_spec.js";
 import type { Turn } from "./turn.js";
@@ -165,7 +165,7 @@ export class BundleRunner {
   }
 
   #leave(stage: Stage, residual: Residual): Restriction {
-    const restriction = stage.addRestriction(residual, this.#resumeAtMs(residual));
+    const restriction = stage.addRestriction(residual, endOfDelay(residual.delayMs, this.clock.elapsed()));
     if (residual.onReady !== undefined && !restriction.isReady) {
       restriction.endWatch = residual.onReady(() => {
         restriction.isReady = true;
@@ -173,16 +173,6 @@ export class BundleRunner {
       });
     }
     return restriction;
-  }
-
-  /**
-   * A delay is a latest time, so it ends at a multiple of itself: restrictions that wait equally long come back in one
-   * turn. Each in a turn of its own, a hundred quiet partitions would keep an idle engine busy.
-   */
-  #resumeAtMs({ delayMs }: Residual): number {
-    const latestMs = this.clock.elapsed() + delayMs;
-    if (delayMs <= 0 || delayMs === Number.POSITIVE_INFINITY) return latestMs;
-    return Math.floor(latestMs / delayMs) * delayMs;
   }
 
   /** Goes on with `then` when the promise is kept; a broken one is a failure. */

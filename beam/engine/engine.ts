@@ -227,6 +227,7 @@ export class Engine {
       stage.refreshWatermarks();
       if (stage.spec.kind === "splittable") {
         stage.beginRestrictions(turn);
+        stage.askWatermarks(this.options.clock.elapsed(), turn);
         this.#runSource(stage, turn);
       } else {
         this.#owed = this.#hasDueTimers(stage) ? (this.#owedBefore.get(stage) ?? 0) : 0;

@@ -51,7 +51,7 @@ export class CommittedProgress {
   readonly #watermarks: ByteTable;
   readonly #key = new ByteWriter(256);
   readonly #value = new ByteWriter();
-  /** Restrictions that are left, and are not in the table yet. */
+  /** Restrictions that are left, and are not in the table yet, or not with their present watermark. */
   readonly #left = new Set<Restriction>();
   /** Those in the table that were taken since. */
   readonly #gone = new Set<Restriction>();
@@ -77,7 +77,7 @@ export class CommittedProgress {
     for (const { id, bytes } of this.#recordsOf(this.#restrictions, stage)) {
       const watermark = readInstant(bytes);
       const element = coderOf(stage, 0).decode(bytes, "nested");
-      const residual = { ...element, watermark, delayMs: 0, onReady: undefined };
+      const residual = { ...element, watermark, delayMs: 0, onReady: undefined, watermarkNow: undefined };
       const restriction = stage.addRestriction(residual, Number.NEGATIVE_INFINITY, id);
       restriction.isStored = true;
       restriction.isResumed = true;
@@ -90,7 +90,8 @@ export class CommittedProgress {
     for (const turn of turns) {
       for (const restriction of turn.left) this.#left.add(restriction);
       for (const restriction of turn.taken) {
-        if (!this.#left.delete(restriction) && restriction.isStored) this.#gone.add(restriction);
+        this.#left.delete(restriction);
+        if (restriction.isStored) this.#gone.add(restriction);
       }
     }
   }

@@ -191,6 +191,7 @@ export class Stage implements StageView {
           watermark: batch.timestamps[i]!,
           delayMs: 0,
           onReady: undefined,
+          watermarkNow: undefined,
         };
         turn.left.push(this.addRestriction(residual, Number.NEGATIVE_INFINITY));
       }
@@ -211,6 +212,23 @@ export class Stage implements StageView {
     restriction.endWatch?.();
     this.#restrictions.delete(restriction);
     turn.taken.push(restriction);
+  }
+
+  /**
+   * Asks the restrictions whose delay is over how far event time has come, where they can tell that by themselves. A
+   * bundle for each would be most of what an idle run with many partitions does.
+   * @param elapsedMs now, by `Clock.elapsed`
+   */
+  askWatermarks(elapsedMs: number, turn: TakenByTurn): void {
+    for (const restriction of this.#restrictions) {
+      const { residual, isReady, resumeAtMs } = restriction;
+      if (residual.watermarkNow === undefined || isReady || resumeAtMs > elapsedMs) continue;
+      restriction.resumeAtMs = endOfDelay(residual.delayMs, elapsedMs);
+      const watermark = residual.watermarkNow();
+      if (watermark <= residual.watermark) continue;
+      residual.watermark = watermark;
+      turn.left.push(restriction);
+    }
   }
 
   /** What a later run is to do: nobody touches it any more. */
@@ -329,4 +347,15 @@ export class Stage implements StageView {
     ];
     return `${this.spec.name}: ${parts.join(", ")}`;
   }
+}
+
+/**
+ * When a delay that begins now is over, by `elapsed`. A delay is a latest time, so it ends at a multiple of itself:
+ * restrictions that wait equally long come back in one turn. Each in a turn of its own, a hundred quiet partitions would
+ * keep an idle engine busy.
+ */
+export function endOfDelay(delayMs: number, elapsedMs: number): number {
+  const latestMs = elapsedMs + delayMs;
+  if (delayMs <= 0 || delayMs === Number.POSITIVE_INFINITY) return latestMs;
+  return Math.floor(latestMs / delayMs) * delayMs;
 }

@@ -12,9 +12,12 @@ export interface Residual {
   readonly timestamp: TimestampMs;
   readonly windows: readonly BoundedWindow[];
   readonly pane: PaneInfo;
-  readonly watermark: TimestampMs;
+  /** Goes on while it waits, where `watermarkNow` can tell. */
+  watermark: TimestampMs;
   readonly delayMs: number;
   readonly onReady: ((wake: () => void) => () => void) | undefined;
+  /** Asked at the end of each delay, in place of a bundle; `value` knows of the answer. Undefined: a bundle it must be. */
+  readonly watermarkNow: (() => TimestampMs) | undefined;
 }
 
 export interface BundleResult {

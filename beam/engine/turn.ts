@@ -35,7 +35,8 @@ export class Turn implements TakenByTurn {
 
   /** Nothing happened in it. */
   get isEmpty(): boolean {
-    return this.bundles + this.consumed.length + this.produced.length + this.taken.length === 0;
+    const { consumed, produced, taken, left } = this;
+    return this.bundles + consumed.length + produced.length + taken.length + left.length === 0;
   }
 
   /** Sources looked for something to read, and there was nothing. */

@@ -55,6 +55,12 @@ export type ProcessContinuation =
        * returns a function that stops watching.
        */
       readonly onReady: ((wake: () => void) => () => void) | undefined;
+      /**
+       * A hint for runners in the same process: how far the watermark has come by now, if nothing has happened but that
+       * time has passed. They may ask this at the end of each delay in place of a call of `process`, until `onReady`
+       * calls; so it means nothing without `onReady`. Undefined: only `process` knows.
+       */
+      readonly watermarkNow: (() => TimestampMs) | undefined;
     };
 
 const STOP: ProcessContinuation = { kind: "stop" };
@@ -63,8 +69,12 @@ const STOP: ProcessContinuation = { kind: "stop" };
 export const stop = (): ProcessContinuation => STOP;
 
 /** More may come: call again with the residual. */
-export function resume(delayMs = 0, onReady?: (wake: () => void) => () => void): ProcessContinuation {
-  return { kind: "resume", delayMs, onReady };
+export function resume(
+  delayMs = 0,
+  onReady?: (wake: () => void) => () => void,
+  watermarkNow?: () => TimestampMs,
+): ProcessContinuation {
+  return { kind: "resume", delayMs, onReady, watermarkNow };
 }
 
 /** What a splittable `process` sees: also its watermark. */

@@ -163,16 +163,24 @@ export class ReadPartitions extends SplittableDoFn<
     if (this.config.isBounded && subscription.transactionTimeout !== undefined) {
       throw subscription.transactionTimeout;
     }
-    const { caughtUpAtMs } = subscription;
-    if (caughtUpAtMs !== undefined && !this.config.isBounded) {
-      const { maxOutOfOrdernessMs } = this.config;
-      ctx.watermark.set(watermarkWhenCaughtUp(ctx.watermark.current, caughtUpAtMs, maxOutOfOrdernessMs));
-      reader.watermark = ctx.watermark.current;
-    }
+    if (!this.config.isBounded) ctx.watermark.set(this.#watermarkWhileQuiet(source, reader));
     // More is in the log: whoever gets the residual waits for it within the bundle.
-    const isBehind = caughtUpAtMs === undefined && subscription.position < subscription.highWatermark;
+    const isBehind =
+      subscription.caughtUpAtMs === undefined && subscription.position < subscription.highWatermark;
     if (isBehind && !ctx.heedsReady) return resume();
-    return resume(QUIET_DELAY_MS, reader.onReady);
+    if (this.config.isBounded) return resume(QUIET_DELAY_MS, reader.onReady);
+    return resume(QUIET_DELAY_MS, reader.onReady, () => this.#watermarkWhileQuiet(source, reader));
+  }
+
+  /** Where nothing is at hand: on with the clock where the partition is caught up, or as it was. */
+  #watermarkWhileQuiet({ topic, partition }: PartitionSource, reader: KeptSubscription): TimestampMs {
+    const { caughtUpAtMs } = reader.subscription;
+    if (caughtUpAtMs !== undefined) {
+      const { maxOutOfOrdernessMs } = this.config;
+      reader.watermark = watermarkWhenCaughtUp(reader.watermark, caughtUpAtMs, maxOutOfOrdernessMs);
+    }
+    this.#kafka.untimely.note(topic, partition, 0, 0, 0, reader.watermark);
+    return reader.watermark;
   }
 
   /**
@@ -235,7 +243,6 @@ export class ReadPartitions extends SplittableDoFn<
     const records = reader.subscription.take(Number.POSITIVE_INFINITY);
     if (records === undefined) {
       reader.watermark = ctx.watermark.current;
-      this.#kafka.untimely.note(topic, partition, 0, 0, 0, reader.watermark);
       return "read";
     }
     const now: TimestampMs = this.#kafka.trustedClock.latest();

@@ -178,12 +178,12 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
     this.#finalizers.push(callback);
   }
 
-  deferResidual(rest: ElementPart, { delayMs, onReady }: Resumption): void {
-    this.#residuals.push(residualOf(rest, delayMs, onReady));
+  deferResidual(rest: ElementPart, { delayMs, onReady, watermarkNow }: Resumption): void {
+    this.#residuals.push(residualOf(rest, delayMs, onReady, watermarkNow));
   }
 
   leaveForNextRun(part: ElementPart): void {
-    this.#parked.push(residualOf(part, Number.POSITIVE_INFINITY, undefined));
+    this.#parked.push(residualOf(part, Number.POSITIVE_INFINITY));
   }
 
   claimBudget(): ClaimBudget {
@@ -194,11 +194,24 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 function residualOf(
   { element, restriction, timestamp, windows, pane, watermark }: ElementPart,
   delayMs: number,
-  onReady: Residual["onReady"],
+  onReady?: Residual["onReady"],
+  watermarkNow?: Resumption["watermarkNow"],
 ): Residual {
-  const value: SizedElement = {
-    key: { key: element, value: { key: restriction, value: watermark } },
-    value: 1,
+  const state = { key: restriction, value: watermark };
+  const value: SizedElement = { key: { key: element, value: state }, value: 1 };
+  const advance = (): TimestampMs => {
+    state.value = Math.max(state.value, watermarkNow!());
+    return state.value;
   };
-  return { value, timestamp, windows, pane, watermark, delayMs, onReady };
+  return {
+    value,
+    timestamp,
+    windows,
+    pane,
+    watermark,
+    delayMs,
+    onReady,
+    // Where nobody says when there is work again, it is `process` that has to find out.
+    watermarkNow: watermarkNow === undefined || onReady === undefined ? undefined : advance,
+  };
 }

@@ -21,7 +21,13 @@ export interface BundleHandle {
   readonly stage: StageView;
   emit(value: unknown, timestamp: TimestampMs, output?: number): void;
   /** Leaves work behind; without a delay it comes at once. */
-  defer(value: unknown, watermark: TimestampMs, delayMs?: number, onReady?: Residual["onReady"]): void;
+  defer(
+    value: unknown,
+    watermark: TimestampMs,
+    delayMs?: number,
+    onReady?: Residual["onReady"],
+    watermarkNow?: Residual["watermarkNow"],
+  ): void;
   onFinalize(callback: () => void | Promise<void>): void;
 }
 
@@ -90,7 +96,13 @@ class FakeProcessor implements StageProcessor, BundleHandle {
   emit(value: unknown, timestamp: TimestampMs, output = 0): void {
     this.#outputs[output]!.accept(value, timestamp, IN_GLOBAL_WINDOW, NO_FIRING);
   }
-  defer(value: unknown, watermark: TimestampMs, delayMs = 0, onReady?: Residual["onReady"]): void {
+  defer(
+    value: unknown,
+    watermark: TimestampMs,
+    delayMs = 0,
+    onReady?: Residual["onReady"],
+    watermarkNow?: Residual["watermarkNow"],
+  ): void {
     const timestamp = MIN_TIMESTAMP;
     this.#residuals.push({
       value,
@@ -100,6 +112,7 @@ class FakeProcessor implements StageProcessor, BundleHandle {
       watermark,
       delayMs,
       onReady,
+      watermarkNow,
     });
   }
   onFinalize(callback: () => void | Promise<void>): void {
