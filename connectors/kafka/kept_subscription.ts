@@ -8,6 +8,8 @@ const UNKNOWN = Number.NEGATIVE_INFINITY;
 
 export class KeptSubscription {
   readonly subscription: PartitionSubscription;
+  /** For whoever counts by partitions. */
+  readonly name: string;
   /** The offset that the next piece of work must begin with; anything else is a seek. */
   nextOffset: number;
   /** The partition's watermark as the last piece of work left it, for whoever watches. */
@@ -25,6 +27,7 @@ export class KeptSubscription {
     offset: number,
     mark: LogMark | undefined,
   ) {
+    this.name = partitionName(topic, partition);
     this.nextOffset = offset;
     const onData = (): void => {
       this.#hasNews = true;
@@ -76,4 +79,8 @@ export class KeptSubscription {
   close(): void {
     this.subscription.close();
   }
+}
+
+export function partitionName(topic: string, partition: number): string {
+  return `${topic}[${partition}]`;
 }

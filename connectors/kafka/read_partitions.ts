@@ -20,7 +20,7 @@ import {
 
 import { PositionLostError, UnreadableRecordsError } from "./client/kafka_errors.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
-import type { KeptSubscription } from "./kept_subscription.js";
+import { type KeptSubscription, partitionName } from "./kept_subscription.js";
 import {
   EndOfRange,
   LastBatch,
@@ -163,23 +163,23 @@ export class ReadPartitions extends SplittableDoFn<
     if (this.config.isBounded && subscription.transactionTimeout !== undefined) {
       throw subscription.transactionTimeout;
     }
-    if (!this.config.isBounded) ctx.watermark.set(this.#watermarkWhileQuiet(source, reader));
+    if (!this.config.isBounded) ctx.watermark.set(this.#watermarkWhileQuiet(reader));
     // More is in the log: whoever gets the residual waits for it within the bundle.
     const isBehind =
       subscription.caughtUpAtMs === undefined && subscription.position < subscription.highWatermark;
     if (isBehind && !ctx.heedsReady) return resume();
     if (this.config.isBounded) return resume(QUIET_DELAY_MS, reader.onReady);
-    return resume(QUIET_DELAY_MS, reader.onReady, () => this.#watermarkWhileQuiet(source, reader));
+    return resume(QUIET_DELAY_MS, reader.onReady, () => this.#watermarkWhileQuiet(reader));
   }
 
   /** Where nothing is at hand: on with the clock where the partition is caught up, or as it was. */
-  #watermarkWhileQuiet({ topic, partition }: PartitionSource, reader: KeptSubscription): TimestampMs {
+  #watermarkWhileQuiet(reader: KeptSubscription): TimestampMs {
     const { caughtUpAtMs } = reader.subscription;
     if (caughtUpAtMs !== undefined) {
       const { maxOutOfOrdernessMs } = this.config;
       reader.watermark = watermarkWhenCaughtUp(reader.watermark, caughtUpAtMs, maxOutOfOrdernessMs);
     }
-    this.#kafka.untimely.note(topic, partition, 0, 0, 0, reader.watermark);
+    this.#kafka.untimely.note(reader.name, 0, 0, 0, reader.watermark);
     return reader.watermark;
   }
 
@@ -228,7 +228,7 @@ export class ReadPartitions extends SplittableDoFn<
 
   #endOf({ topic, partition }: PartitionSource): void {
     this.#kafka.closeReader(topic, partition);
-    this.#kafka.untimely.end(topic, partition);
+    this.#kafka.untimely.end(partitionName(topic, partition));
   }
 
   /** Everything that is at hand. */
@@ -317,7 +317,7 @@ export class ReadPartitions extends SplittableDoFn<
     reader.watermark = watermark;
     reader.recordsRead += count;
     this.metrics.records.inc(count);
-    this.#kafka.untimely.note(from.topic, from.partition, count, late, future, watermark);
+    this.#kafka.untimely.note(reader.name, count, late, future, watermark);
     if (groupId !== null && count > 0) {
       const { nextOffset } = reader;
       const committer = this.#kafka.committer(groupId);

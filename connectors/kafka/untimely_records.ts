@@ -40,17 +40,10 @@ export class UntimelyRecords {
 
   /**
    * What a piece of reading has brought; nothing is news too, for the minute goes by.
+   * @param name of the partition
    * @param watermark of the partition, behind it
    */
-  note(
-    topic: string,
-    partition: number,
-    records: number,
-    late: number,
-    future: number,
-    watermark: TimestampMs,
-  ): void {
-    const name = `${topic}[${partition}]`;
+  note(name: string, records: number, late: number, future: number, watermark: TimestampMs): void {
     const now = this.clock.elapsed();
     let minute = this.#minutes.get(name);
     if (minute === undefined) {
@@ -70,8 +63,7 @@ export class UntimelyRecords {
   }
 
   /** The partition has been read to its end. */
-  end(topic: string, partition: number): void {
-    const name = `${topic}[${partition}]`;
+  end(name: string): void {
     const minute = this.#minutes.get(name);
     if (minute === undefined) return;
     this.#minutes.delete(name);

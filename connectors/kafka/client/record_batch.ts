@@ -37,6 +37,8 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
+const NO_BATCHES: readonly RecordBatch[] = [];
+
 /** A record of nothing: length, attributes, timestamp, offset, key, value, headers. */
 const SMALLEST_RECORD_BYTES = 7;
 
@@ -66,7 +68,7 @@ export interface AbortedTransaction {
 
 export interface RecordSet {
   /** Batches that may hold wanted records, in order; without control batches and aborted transactions. */
-  readonly batches: RecordBatch[];
+  readonly batches: readonly RecordBatch[];
   /** Where to fetch next: behind the last complete batch, whatever it held. */
   readonly nextOffset: number;
   /** Of the last complete batch, whatever it held; undefined: there was none. */
@@ -89,6 +91,9 @@ export function readRecordSet(
   aborted: readonly AbortedTransaction[],
   verifyChecksums: boolean,
 ): RecordSet {
+  // Nearly all answers of quiet partitions.
+  if (start === end)
+    return { batches: NO_BATCHES, nextOffset: fetchOffset, anchor: undefined, latestTimestampMs: -1 };
   const batches: RecordBatch[] = [];
   const isAborted = aborted.length > 0 ? new AbortedProducers(aborted) : undefined;
   let nextOffset = fetchOffset;

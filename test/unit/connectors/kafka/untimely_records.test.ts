@@ -13,7 +13,7 @@ describe("UntimelyRecords", () => {
   const pass = (ms: number) => clock.advanceTo(clock.now() + ms);
   /** Of orders[0], with the watermark as it should be. */
   const note = (count: number, late: number, future = 0, partition = 0) =>
-    records.note("orders", partition, count, late, future, clock.now() - 30_000);
+    records.note(`orders[${partition}]`, count, late, future, clock.now() - 30_000);
   const problems = () => health.problems().map(({ component, problem }) => `${component}: ${problem}`);
 
   beforeEach(() => {
@@ -61,7 +61,7 @@ describe("UntimelyRecords", () => {
     note(0, 0);
     assert.match(problems()[0]!, /^records from the future: 3 of 3/);
     note(3, 3, 0, 1);
-    records.end("orders", 1);
+    records.end("orders[1]");
     assert.match(problems()[1]!, /^late records: 3 of 3 records of orders\[1\]/);
   });
 
@@ -78,7 +78,7 @@ describe("UntimelyRecords", () => {
   });
 
   it("names a record from the future when the watermark is ahead of the clock", () => {
-    records.note("orders", 0, 100, 90, 0, clock.now() + 60_000);
+    records.note("orders[0]", 100, 90, 0, clock.now() + 60_000);
     assert.match(problems()[0]!, /a record from the future has moved it/);
   });
 });
