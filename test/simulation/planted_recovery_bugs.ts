@@ -100,6 +100,21 @@ export const PLANTED_RECOVERY_BUGS = {
       }),
   },
 
+  "a restriction that was asked for its watermark stays in state when it is read on": {
+    // After a restart a partition has two readers, and each closes the other's subscription.
+    caughtBy: ["it comes to an end", "books balance"],
+    scenarios: { store: "durable" },
+    seedsMax: MANY,
+    plant: () =>
+      replace(Stage.prototype, "askWatermarks", (askWatermarks) => {
+        return function (this: Stage, elapsedMs, turn) {
+          const leftBefore = turn.left.length;
+          askWatermarks.call(this, elapsedMs, turn);
+          for (const restriction of turn.left.slice(leftBefore)) restriction.isStored = false;
+        };
+      }),
+  },
+
   "timers are forgotten at a restart": {
     caughtBy: ["nothing outlives its expiry"],
     scenarios: { store: "durable", mode: "streaming" },
