@@ -2,7 +2,7 @@
  * Steps through the fields of a broker's answer; throws a RangeError at its end. Compact strings and arrays, and tagged
  * fields, are those of the protocol's flexible versions: https://kafka.apache.org/protocol#protocol_types.
  */
-import { readInt64 } from "./record_batch.js";
+import { readInt64 } from "./int64.js";
 
 export class AnswerReader {
   lastSkipStart = 0;

@@ -3,6 +3,7 @@
  * gives errors of single partitions as data.
  */
 import { AnswerReader } from "./answer_reader.js";
+import { writeInt64 } from "./int64.js";
 import { KafkaRequestError } from "./kafka_errors.js";
 import { apiKeys, Encoder, type ProtocolCall } from "./kafkajs_internals.js";
 import type { AbortedTransaction } from "./record_batch.js";
@@ -11,7 +12,6 @@ export const FETCH_VERSION = 11;
 const READ_COMMITTED = 1;
 /** "Not a broker", "no fetch session", "log start unknown". */
 const NONE = -1;
-const UINT32 = 2 ** 32;
 /** Of a partition in a request. */
 const PARTITION_BYTES = 28;
 
@@ -114,12 +114,6 @@ function encodePartitions({ partitions, partitionMaxBytes }: FetchRequest, from:
     at = buffer.writeInt32BE(partitionMaxBytes, at);
   }
   return buffer;
-}
-
-/** Without a BigInt. Returns where it ends. */
-function writeInt64(value: number, buffer: Buffer, at: number): number {
-  buffer.writeInt32BE(Math.floor(value / UINT32), at);
-  return buffer.writeUInt32BE(value >>> 0, at + 4);
 }
 
 /**

@@ -16,6 +16,7 @@
  * and compaction may have removed records from it, or all of them.
  */
 import { crc32c } from "@order-payment-stream/beam/io";
+import { readInt64 } from "./int64.js";
 import { RecordFormatError } from "./kafka_errors.js";
 import type { Anchor, BatchHeader } from "./log_identity.js";
 
@@ -198,11 +199,6 @@ export function readBatchHeader(buffer: Buffer, at: number, end: number): BatchH
 
 function anchorOf({ baseOffset, lastOffset, leaderEpoch, checksum }: BatchHeader): Anchor {
   return { offset: lastOffset, baseOffset, leaderEpoch, checksum };
-}
-
-/** A signed 64-bit number; exact up to 2^53, far above any offset, time or producer id. */
-export function readInt64(buffer: Buffer, at: number): number {
-  return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
 }
 
 /** @throws RecordFormatError when so many records cannot be in so few bytes */
