@@ -55,11 +55,13 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
   /**
    * @param firstOffset records below are skipped
    * @param name of the partition, for messages
+   * @param onLeft called when a batch has been read, and does not count as buffered any more
    */
   constructor(
     private readonly firstOffset: number,
     private readonly name: string,
     private readonly unpacked: UnpackedBatches,
+    private readonly onLeft: () => void = () => undefined,
   ) {
     this.nextOffset = firstOffset;
   }
@@ -237,6 +239,7 @@ export class BufferedRecords implements RecordCursor, BatchHolder {
     if (this.batch.codec !== 0) this.unpacked.release(this);
     this.bufferedBytes -= this.batch.recordsEnd - this.batch.recordsStart;
     this.batch = undefined;
+    this.onLeft();
   }
 
   /** -1 in place of one that is none, or goes on behind the record: nothing more is looked for then. */

@@ -75,7 +75,7 @@ export class PartitionReader implements PartitionSubscription {
     this.#expected = mark ?? UNKNOWN_LOG;
     this.#anchor = mark?.anchor;
     this.#isSameLog = mark?.anchor === undefined;
-    this.#records = new BufferedRecords(offset, this.name, unpacked);
+    this.#records = new BufferedRecords(offset, this.name, unpacked, () => this.#tellOfRoom());
   }
 
   get name(): string {
@@ -128,11 +128,14 @@ export class PartitionReader implements PartitionSubscription {
   take(maxRecords: number): RecordCursor | undefined {
     const records = this.#records;
     records.allow(maxRecords);
-    if (this.isPaused && !this.isFull) {
-      this.isPaused = false;
-      this.owner.hasRoom();
-    }
     return records.isExhausted ? undefined : records;
+  }
+
+  /** At once, and not when somebody asks for more: a subscriber that has seen all may not come back before there is news. */
+  #tellOfRoom(): void {
+    if (!this.isPaused || this.isFull || this.isClosed) return;
+    this.isPaused = false;
+    this.owner.hasRoom();
   }
 
   get position(): number {

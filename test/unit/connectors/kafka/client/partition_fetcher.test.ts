@@ -295,6 +295,19 @@ describe("partition fetcher", () => {
     assert.deepEqual(takeAll(reader), ["a", "b"]);
   });
 
+  it("fetches on when the last record of a full buffer has been handed out, though nobody asks for more", async () => {
+    start({ bufferPartitionMaxBytes: 10 });
+    const reader = await subscribe();
+    const { answer } = cluster.next();
+    await answer({ buffer: await batchBytes({ records: recordsOf("a", "b") }), lastStableOffset: 9 });
+    assert.equal(cluster.fetches.length, 0);
+    const cursor = reader.take(100)!;
+    assert.ok(cursor.next() && cursor.next());
+    assert.equal(cursor.next(), false);
+    await settle();
+    assert.equal(cluster.next().request.partitions[0]!.fetchOffset, 2);
+  });
+
   it("leaves a full partition out, polls briefly meanwhile, and takes it in again when there is room", async () => {
     start({ bufferPartitionMaxBytes: 50 });
     cluster.leaders.set("t1", 1);
