@@ -21,13 +21,7 @@ export interface BundleHandle {
   readonly stage: StageView;
   emit(value: unknown, timestamp: TimestampMs, output?: number): void;
   /** Leaves work behind; without a delay it comes at once. */
-  defer(
-    value: unknown,
-    watermark: TimestampMs,
-    delayMs?: number,
-    onReady?: Residual["onReady"],
-    watermarkNow?: Residual["watermarkNow"],
-  ): void;
+  defer(value: unknown, watermark: TimestampMs, delayMs?: number, onReady?: Residual["onReady"]): void;
   onFinalize(callback: () => void | Promise<void>): void;
 }
 
@@ -96,13 +90,7 @@ class FakeProcessor implements StageProcessor, BundleHandle {
   emit(value: unknown, timestamp: TimestampMs, output = 0): void {
     this.#outputs[output]!.accept(value, timestamp, IN_GLOBAL_WINDOW, NO_FIRING);
   }
-  defer(
-    value: unknown,
-    watermark: TimestampMs,
-    delayMs = 0,
-    onReady?: Residual["onReady"],
-    watermarkNow?: Residual["watermarkNow"],
-  ): void {
+  defer(value: unknown, watermark: TimestampMs, delayMs = 0, onReady?: Residual["onReady"]): void {
     const timestamp = MIN_TIMESTAMP;
     this.#residuals.push({
       value,
@@ -112,7 +100,7 @@ class FakeProcessor implements StageProcessor, BundleHandle {
       watermark,
       delayMs,
       onReady,
-      watermarkNow,
+      watermarkNow: undefined,
     });
   }
   onFinalize(callback: () => void | Promise<void>): void {
