@@ -39,6 +39,8 @@ export interface GenerateOptions {
   readonly isClockAlone?: boolean;
   /** A log is changed; what kind of change it is, the seed says. */
   readonly hasLogChange?: boolean;
+  /** It is changed while something stands still, and the brokers know topics by their names alone. */
+  readonly isChangeUnseen?: true;
   readonly hasEarlierRuns?: boolean;
   readonly hasHotKey?: boolean;
 }
@@ -65,6 +67,7 @@ class Generator {
   readonly #runStory: RunStory | undefined;
   readonly #hasHotKey: boolean;
   readonly #isClockAlone: boolean;
+  readonly #isChangeUnseen: boolean;
   /** The largest D of all runs. */
   readonly #longestOutOfOrdernessMs: number;
 
@@ -91,9 +94,16 @@ class Generator {
     const hasLogChange = random.chance(LOG_STORIES);
     const hasEarlierRuns = random.chance(RUN_STORIES);
     const hasHotKey = random.chance(HOT_KEYS);
+    this.#isChangeUnseen = options.isChangeUnseen ?? false;
     this.#hasHotKey = options.hasHotKey ?? hasHotKey;
     if (!isPlain && this.#mode === "streaming" && (options.hasLogChange ?? hasLogChange)) {
-      this.#logStory = drawLogStory(random, this.#loadMs, this.#partitions);
+      this.#logStory = drawLogStory(
+        random,
+        this.#loadMs,
+        this.#partitions,
+        randomFor(seed, "standstill"),
+        options.isChangeUnseen,
+      );
     }
     if (!isPlain && (options.hasEarlierRuns ?? hasEarlierRuns)) {
       this.#runStory = drawRuns(random, this.#loadMs, this.#timeoutMs, this.#outOfOrdernessMs);
@@ -152,6 +162,7 @@ class Generator {
         bufferPartitionMaxBytes: pick(random, [500, 5_000, 2 << 20]),
         retryMaxMs: pick(random, [2_000, 300_000]),
         topicMissingMaxMs: pick(random, [2_000, 30_000]),
+        fetchesById: !this.#isChangeUnseen && randomFor(this.seed, "brokers").chance(0.5),
       },
       mongodb: {
         chunkDocumentsMax: pick(random, [1, 3, 999]),

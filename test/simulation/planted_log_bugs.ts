@@ -9,6 +9,7 @@ import { ReadPartitions } from "../../connectors/kafka/read_partitions.js";
 import { ORDER_DECODER } from "../../transforms/decode.js";
 import { WriteDeadLetters } from "../../transforms/write.js";
 import { inner, type PlantedBug, replace } from "./planting.js";
+import { SimulatedKafka } from "./world/simulated_kafka.js";
 
 const MANY = 200;
 const CHANGED = { store: "durable", mode: "streaming", hasLogChange: true } as const;
@@ -36,6 +37,18 @@ export const PLANTED_LOG_BUGS = {
         return function (this: PartitionReader) {
           doubt.call(this);
           this.trust();
+        };
+      }),
+  },
+
+  "what was told under a name is taken for what its id says": {
+    caughtBy: ["every event in one place", "lost positions are told", "books balance", "it comes to an end"],
+    scenarios: { ...CHANGED, isChangeUnseen: true },
+    seedsMax: MANY,
+    plant: () =>
+      replace(SimulatedKafka.prototype, "fetch", (fetch) => {
+        return async function (this: SimulatedKafka, ...args) {
+          return { ...(await fetch.apply(this, args)), isById: true };
         };
       }),
   },

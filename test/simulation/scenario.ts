@@ -75,6 +75,8 @@ export interface Scenario extends RunSettings {
     readonly retryMaxMs: number;
     /** So is a topic that is not there for longer. */
     readonly topicMissingMaxMs?: number;
+    /** The brokers know topics by their ids, as Kafka 3.1 or newer does. Default: by their names alone. */
+    readonly fetchesById?: boolean;
   };
   readonly mongodb: {
     readonly chunkDocumentsMax: number;

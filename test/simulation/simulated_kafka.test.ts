@@ -16,10 +16,15 @@ import { Machine, SimulatedProcess } from "./world/simulated_process.js";
 
 class SimulatedHarness implements MortalKafkaHarness {
   readonly #running = new RunningLoop(START_MS, 1);
-  readonly #kafka = new SimulatedKafka(this.#running.loop, randomFor(1, "kafka"), [1]);
+  readonly #kafka: SimulatedKafka;
   readonly #process = new SimulatedProcess(new Machine(this.#running.loop, randomFor(1, "process")), 1);
-  readonly address = this.#kafka.address;
+  readonly address: string;
   #names = 0;
+
+  constructor(fetchesById: boolean) {
+    this.#kafka = new SimulatedKafka(this.#running.loop, randomFor(1, "kafka"), [1], fetchesById);
+    this.address = this.#kafka.address;
+  }
 
   connect(limits = {}): Promise<KafkaClient> {
     return connectSimulatedKafka(this.#kafka, this.#process, limits);
@@ -95,15 +100,17 @@ class SimulatedHarness implements MortalKafkaHarness {
   }
 }
 
-describe("simulated Kafka", () => {
-  let harness: SimulatedHarness;
+for (const fetchesById of [true, false]) {
+  describe(`simulated Kafka, fetched from by ${fetchesById ? "id" : "name"}`, () => {
+    let harness: SimulatedHarness;
 
-  before(() => {
-    harness = new SimulatedHarness();
+    before(() => {
+      harness = new SimulatedHarness(fetchesById);
+    });
+
+    after(() => harness.close());
+
+    testKafkaClient(() => harness);
+    testKafkaOutage(async () => new SimulatedHarness(fetchesById));
   });
-
-  after(() => harness.close());
-
-  testKafkaClient(() => harness);
-  testKafkaOutage(async () => new SimulatedHarness());
-});
+}

@@ -126,7 +126,8 @@ class Simulation implements World {
     const { seed } = scenario;
     this.loop = new EventLoop(START_MS, randomFor(seed, "order"), options.onTrace);
     const nodes = Array.from({ length: scenario.brokers }, (_, i) => i + 1);
-    this.kafka = new SimulatedKafka(this.loop, randomFor(seed, "kafka"), nodes);
+    const { fetchesById = false } = scenario.kafka;
+    this.kafka = new SimulatedKafka(this.loop, randomFor(seed, "kafka"), nodes, fetchesById);
     this.mongodb = new SimulatedMongo(this.loop, randomFor(seed, "mongodb"));
     this.disk = new SimulatedDisk(this.loop, randomFor(seed, "disk"));
     this.machine = new Machine(this.loop, randomFor(seed, "process"));

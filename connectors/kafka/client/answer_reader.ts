@@ -4,6 +4,9 @@
  */
 import { readInt64 } from "./int64.js";
 
+const UUID_BYTES = 16;
+const NO_UUID = Buffer.alloc(UUID_BYTES);
+
 export class AnswerReader {
   lastSkipStart = 0;
   #at = 0;
@@ -36,6 +39,13 @@ export class AnswerReader {
     this.#at += Math.max(0, length);
     if (this.#at > this.payload.length) throw new RangeError("the answer ends early");
     return this.#at;
+  }
+
+  /** As Kafka's tools show it; the one of nothing is empty. */
+  uuid(): string {
+    const end = this.skip(UUID_BYTES);
+    const bytes = this.payload.subarray(this.lastSkipStart, end);
+    return bytes.equals(NO_UUID) ? "" : bytes.toString("base64url");
   }
 
   /** Lowest seven bits first. */

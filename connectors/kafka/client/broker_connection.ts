@@ -23,6 +23,7 @@ const OTHER = 0;
 
 export type ConnectionUse = typeof FETCH | typeof OTHER;
 export const forFetch: ConnectionUse = FETCH;
+export const forOther: ConnectionUse = OTHER;
 
 export class BrokerConnection {
   readonly #broker: KafkaJsBroker;
@@ -63,14 +64,24 @@ export class BrokerConnection {
     return !this.#isDestroyed && this.#pool.pool[OTHER].isConnected();
   }
 
+  /** Opens the connection, unless it is open. What the broker speaks is known then. */
+  async ready(use: ConnectionUse): Promise<void> {
+    if (this.#isDestroyed) throw new Error("connection given up");
+    if (this.#pool.pool[use].isConnected()) return;
+    this.#opening[use] ??= this.#open(use).finally(() => {
+      this.#opening[use] = undefined;
+    });
+    await this.#opening[use];
+  }
+
   async send<T>(call: ProtocolCall<T>, use: ConnectionUse = OTHER): Promise<T> {
-    await this.#ready(use);
+    await this.ready(use);
     return this.#pool.send(call);
   }
 
   /** For kafkajs's own requests, which all go by the connection for other than fetches. */
   async broker(): Promise<KafkaJsBroker> {
-    await this.#ready(OTHER);
+    await this.ready(OTHER);
     return this.#broker;
   }
 
@@ -95,15 +106,6 @@ export class BrokerConnection {
   destroy(): void {
     this.#isDestroyed = true;
     for (const socket of this.#sockets) socket.destroy(new Error("connection given up"));
-  }
-
-  async #ready(use: ConnectionUse): Promise<void> {
-    if (this.#isDestroyed) throw new Error("connection given up");
-    if (this.#pool.pool[use].isConnected()) return;
-    this.#opening[use] ??= this.#open(use).finally(() => {
-      this.#opening[use] = undefined;
-    });
-    await this.#opening[use];
   }
 
   async #open(use: ConnectionUse): Promise<void> {

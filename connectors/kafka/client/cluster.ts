@@ -4,9 +4,15 @@
  */
 import type { Clock } from "@order-payment-stream/beam/io";
 import { backoffMs } from "./backoff.js";
-import { BrokerConnection, type ConnectionUse } from "./broker_connection.js";
+import { BrokerConnection, forFetch, forOther } from "./broker_connection.js";
 import { certificateHint, isTlsFailure } from "./certificate_hints.js";
-import { FETCH_VERSION } from "./fetch_protocol.js";
+import {
+  FETCH_BY_ID_VERSION,
+  FETCH_VERSION,
+  type FetchAnswer,
+  type FetchRequest,
+  fetchCall,
+} from "./fetch_protocol.js";
 import type { KafkaLimits, WholeKafkaConfig } from "./kafka_client.js";
 import {
   classifyFailure,
@@ -96,8 +102,7 @@ export class Cluster {
 
   #askMetadata(connection: BrokerConnection, topics: readonly string[]): Promise<MetadataAnswer> {
     return this.#guarded(connection, async () => {
-      // What it speaks is known once it is connected to.
-      await connection.broker();
+      await connection.ready(forOther);
       return connection.send(metadataCall(topics, connection.speaks(apiKeys.Metadata, METADATA_VERSION)));
     });
   }
@@ -114,13 +119,17 @@ export class Cluster {
     return this.#guarded(connection, async () => send(await connection.broker()));
   }
 
-  /** One attempt at one of our requests to a node that `metadata` has told of. */
-  async send<T>(nodeId: number, call: ProtocolCall<T>, use: ConnectionUse): Promise<T> {
+  /** One attempt at a fetch from a node that `metadata` has told of. */
+  async fetch(nodeId: number, request: FetchRequest): Promise<FetchAnswer> {
     const connection = this.#node(nodeId);
-    return this.#guarded(connection, () => connection.send(call, use));
+    return this.#guarded(connection, async () => {
+      await connection.ready(forFetch);
+      const call = fetchCall(request, connection.speaks(apiKeys.Fetch, FETCH_BY_ID_VERSION));
+      return connection.send(call, forFetch);
+    });
   }
 
-  /** The same for a request that older brokers do not know, and would hang up on. */
+  /** One attempt at one of our requests to such a node, that older brokers do not know, and would hang up on. */
   async sendIfKnown<T>(nodeId: number, call: ProtocolCall<T>): Promise<T> {
     const connection = this.#node(nodeId);
     await this.#guarded(connection, () => connection.broker());

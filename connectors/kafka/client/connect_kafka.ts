@@ -1,8 +1,7 @@
 /** The Kafka client on kafkajs: requests by `Cluster`, records by `PartitionFetcher`. */
 import { type Clock, systemClock } from "@order-payment-stream/beam/io";
-import { forFetch } from "./broker_connection.js";
 import { Cluster, RetriableCodeError } from "./cluster.js";
-import { fetchCall } from "./fetch_protocol.js";
+import type { FetchRequest } from "./fetch_protocol.js";
 import {
   defaultKafkaLimits,
   type KafkaClient,
@@ -91,8 +90,7 @@ class KafkaJsClient implements KafkaClient {
     const transport = {
       brokers: cluster.brokers,
       metadata: (topics: readonly string[]) => cluster.metadata(topics),
-      fetch: (nodeId: number, request: Parameters<typeof fetchCall>[0]) =>
-        cluster.send(nodeId, fetchCall(request), forFetch),
+      fetch: (nodeId: number, request: FetchRequest) => cluster.fetch(nodeId, request),
       offsetRange: async (nodeId: number, topic: string, partition: number) => {
         const at = async (timestamp: number) =>
           (await this.#listOffsets(nodeId, topic, [partition], timestamp, READ_UNCOMMITTED)).get(partition)!;

@@ -297,8 +297,16 @@ export const {
   readonly KafkaJSSASLAuthenticationError: ErrorClass;
 } = require("kafkajs");
 
+/** Of errors that came after kafkajs. */
+const NEWER_ERRORS = new Map([
+  [100, "UNKNOWN_TOPIC_ID"],
+  [103, "INCONSISTENT_TOPIC_ID"],
+]);
+
 /** The protocol's name of an error code, such as NOT_LEADER_FOR_PARTITION. */
 export function errorName(code: number): string {
+  const newer = NEWER_ERRORS.get(code);
+  if (newer !== undefined) return newer;
   return protocolErrors.errorCodes.find((known) => known.code === code)?.type ?? `error code ${code}`;
 }
 

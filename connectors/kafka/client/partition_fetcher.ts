@@ -33,8 +33,8 @@ const SETTLING_MS = 1_000;
 
 const HEALTH_CLOCK = "clock";
 /**
- * After a gap of this length between fetches, of a buffer that was full or a process that stood still, a topic may have
- * been made again unseen.
+ * In a gap of this length, of a buffer that was full, or a process or a broker that stood still, a log may have been
+ * cut, or its topic made again, unseen.
  */
 const DOUBT_AFTER_MS = 1_000;
 
@@ -170,6 +170,22 @@ export class PartitionFetcher implements ReaderOwner {
     this.#isResolving = true;
     for (const reader of readers) reader.isBusy = true;
     const toNotify: PartitionReader[] = [];
+    await this.#recognize(readers, toNotify);
+    for (const reader of readers) reader.isBusy = false;
+    this.#isResolving = false;
+    await this.#goOn(toNotify);
+  }
+
+  /**
+   * Asks who leads the partitions, and which logs they are now.
+   * @returns those that can be read on; what became of the others is done, and who is to see it is in `toNotify`
+   */
+  async #recognize(
+    readers: readonly PartitionReader[],
+    toNotify: PartitionReader[],
+  ): Promise<ReadonlySet<PartitionReader>> {
+    const recognized = new Set<PartitionReader>();
+    const askedAtMs = this.clock.elapsed();
     try {
       const { clusterId, topicMetadata } = await this.transport.metadata([
         ...new Set(readers.map(({ topic }) => topic)),
@@ -189,17 +205,20 @@ export class PartitionFetcher implements ReaderOwner {
           if (reader.recognize(told)) {
             reader.leader = leader;
             reader.leaderEpoch = leaderEpoch;
+            reader.recognizedAtMs = askedAtMs;
+            recognized.add(reader);
           } else if (await this.#logs.madeAgain(reader, leader, told)) {
             toNotify.push(reader);
           }
         }
       }
     } catch (error) {
-      for (const reader of readers) if (this.#failures.failed(reader, error)) toNotify.push(reader);
+      for (const reader of readers) {
+        recognized.delete(reader);
+        if (this.#failures.failed(reader, error)) toNotify.push(reader);
+      }
     }
-    for (const reader of readers) reader.isBusy = false;
-    this.#isResolving = false;
-    await this.#goOn(toNotify);
+    return recognized;
   }
 
   async #fetch(leader: number, readers: readonly PartitionReader[], maxWaitMs: number): Promise<void> {
@@ -215,10 +234,18 @@ export class PartitionFetcher implements ReaderOwner {
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
+      if (!answer.isById) {
+        // The name may be another topic's by now. That is asked after the answer came: no id comes back.
+        const doubtful = readers.filter((one) => this.clock.elapsed() - one.recognizedAtMs > DOUBT_AFTER_MS);
+        const recognized = doubtful.length > 0 ? await this.#recognize(doubtful, toNotify) : undefined;
+        for (const reader of doubtful) if (!recognized!.has(reader)) unanswered.delete(reader);
+      }
       for (const fetched of answer.partitions) {
         const reader = this.#readers.get(fetched.topic)?.get(fetched.partition);
         // Closed, or closed and subscribed anew, while the fetch was under way.
         if (reader === undefined || !unanswered.delete(reader)) continue;
+        if (fetched.errorCode === NO_ERROR)
+          reader.recognizedAtMs = Math.max(reader.recognizedAtMs, elapsedMs);
         const hasNews = this.#accept(reader, fetched, leader, sentAtMs);
         // Nearly always known at once.
         if (typeof hasNews === "boolean" ? hasNews : await hasNews) toNotify.push(reader);

@@ -39,6 +39,8 @@ export class PartitionReader implements PartitionSubscription {
   isPaused = false;
   /** When the last fetch was answered, by the clock's elapsed time. */
   fetchedAtMs = Number.POSITIVE_INFINITY;
+  /** When what was told of the log last was asked for, which was that it is still the same; by `Clock.elapsed`. */
+  recognizedAtMs = 0;
   /** No attempt before this time. */
   retryAtMs = 0;
   /** Failures since the last success, and since when. */
@@ -90,6 +92,11 @@ export class PartitionReader implements PartitionSubscription {
   /** The batch that shows, once it was fetched again, that the log is still the same. Undefined: that is known. */
   get anchorInDoubt(): Anchor | undefined {
     return this.#isSameLog ? undefined : this.#anchor;
+  }
+
+  /** Names the log in a fetch; empty: the brokers do not tell. */
+  get topicId(): string {
+    return this.log?.topicId ?? "";
   }
 
   get isCompared(): boolean {

@@ -8,6 +8,8 @@ const STREAMS = {
   mongodb: 4,
   disk: 5,
   process: 6,
+  brokers: 7,
+  standstill: 8,
 } as const;
 
 export type Purpose = keyof typeof STREAMS;

@@ -19,6 +19,7 @@ const LEADER_NOT_AVAILABLE = 5;
 const NOT_LEADER = 6;
 const FENCED_LEADER_EPOCH = 74;
 const UNKNOWN_LEADER_EPOCH = 76;
+const UNKNOWN_TOPIC_ID = 100;
 
 /** As the client's: a request that is not answered for longer has failed. */
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -60,6 +61,8 @@ export class SimulatedKafka {
     readonly loop: EventLoop,
     readonly random: Random,
     readonly nodes: readonly number[],
+    /** Fetches name topics by their ids: see connectors/kafka/client/fetch_protocol.ts. */
+    readonly fetchesById: boolean,
   ) {}
 
   createTopic(topic: string, partitions: number): void {
@@ -305,16 +308,21 @@ export class SimulatedKafka {
   }
 
   #hasNews(node: number, { partitions }: FetchRequest): boolean {
-    return partitions.some(({ topic, partition, fetchOffset, leaderEpoch }) => {
+    return partitions.some(({ topic, topicId, partition, fetchOffset, leaderEpoch }) => {
       const log = this.partition(topic, partition);
       return (
         log === undefined ||
+        this.#isOtherTopic(log, topicId) ||
         log.leader !== node ||
         epochError(log, leaderEpoch) !== NO_ERROR ||
         fetchOffset < log.lastStableOffset ||
         isOutOfRange(log, fetchOffset)
       );
     });
+  }
+
+  #isOtherTopic(log: SimulatedPartition, topicId: string): boolean {
+    return this.fetchesById && log.topicId !== topicId;
   }
 
   #fetchAnswer(node: number, request: FetchRequest): FetchAnswer {
@@ -327,10 +335,13 @@ export class SimulatedKafka {
     };
     const room = { bytes: request.maxBytes };
     const partitions = request.partitions.map(
-      ({ topic, partition, fetchOffset, leaderEpoch }): FetchedPartition => {
+      ({ topic, topicId, partition, fetchOffset, leaderEpoch }): FetchedPartition => {
         const part = { topic, partition, ...nothing, recordsStart: 0, recordsEnd: 0 };
         const log = this.partition(topic, partition);
-        if (log === undefined) return { ...part, errorCode: UNKNOWN_TOPIC_OR_PARTITION };
+        if (log === undefined) {
+          return { ...part, errorCode: this.fetchesById ? UNKNOWN_TOPIC_ID : UNKNOWN_TOPIC_OR_PARTITION };
+        }
+        if (this.#isOtherTopic(log, topicId)) return { ...part, errorCode: UNKNOWN_TOPIC_ID };
         if (log.leader !== node) return { ...part, errorCode: NOT_LEADER };
         const fenced = epochError(log, leaderEpoch);
         if (fenced !== NO_ERROR) return { ...part, errorCode: fenced };
@@ -348,7 +359,7 @@ export class SimulatedKafka {
         };
       },
     );
-    return { clientSideThrottleTime: 0, errorCode: NO_ERROR, partitions };
+    return { clientSideThrottleTime: 0, errorCode: NO_ERROR, isById: this.fetchesById, partitions };
   }
 }
 

@@ -33,6 +33,7 @@ class FakeCluster implements FetchTransport {
   clusterId = "cluster";
   topicId = "topic";
   leaderEpoch = 5;
+  isById = true;
   range = { earliest: 0, latest: 1_000 };
 
   async metadata(topics: readonly string[]) {
@@ -68,6 +69,7 @@ class FakeCluster implements FetchTransport {
           resolve({
             clientSideThrottleTime: 0,
             errorCode: 0,
+            isById: this.isById,
             partitions: partitions.map((partition) => {
               const start = at;
               at += partition.buffer?.length ?? 0;
@@ -539,6 +541,65 @@ describe("partition fetcher", () => {
     await cluster.next().answer({ errorCode: 1, lastStableOffset: -1 });
     assert.equal(reader.error?.name, "LogChangedError");
     assert.match(reader.error!.message, /made again.*topic.*another/);
+  });
+
+  describe("whose brokers know topics by name alone", () => {
+    const answerLate = async (): Promise<void> => {
+      await advance(1_500);
+      await cluster.next().answer({
+        buffer: await batchBytes({ records: recordsOf("a") }),
+        lastStableOffset: 1,
+      });
+    };
+
+    beforeEach(() => {
+      cluster.isById = false;
+    });
+
+    it("takes no record of a topic that was made again while an answer was under way", async () => {
+      const reader = await subscribe();
+      cluster.topicId = "another";
+      cluster.range = { earliest: 0, latest: 1 };
+      await answerLate();
+      assert.equal(reader.error?.name, "LogChangedError");
+      assert.match(reader.error!.message, /made again.*topic.*another/);
+      assert.equal(reader.position, 0);
+      assert.equal(reader.take(1), undefined);
+    });
+
+    it("takes what was long in coming where the topic is the same, and asks no more than once", async () => {
+      const reader = await subscribe();
+      const { metadataCalls } = cluster;
+      await answerLate();
+      assert.equal(cluster.metadataCalls, metadataCalls + 1);
+      assert.deepEqual(takeAll(reader), ["a"]);
+      await advance(500);
+      await cluster.next().answer({ lastStableOffset: 1 });
+      assert.equal(cluster.metadataCalls, metadataCalls + 1);
+    });
+
+    it("looks for a topic that is not there when an answer comes late, and reads on", async () => {
+      const reader = await subscribe();
+      cluster.topicError = 3;
+      await answerLate();
+      assert.equal(reader.error, undefined);
+      assert.equal(reader.take(1), undefined);
+      cluster.topicError = 0;
+      await advance(200);
+      assert.equal(cluster.next().request.partitions[0]!.fetchOffset, 0);
+    });
+  });
+
+  it("does not ask again which topic a late answer is of, where it was named by its id", async () => {
+    const reader = await subscribe();
+    const { metadataCalls } = cluster;
+    await advance(1_500);
+    await cluster.next().answer({
+      buffer: await batchBytes({ records: recordsOf("a") }),
+      lastStableOffset: 1,
+    });
+    assert.equal(cluster.metadataCalls, metadataCalls);
+    assert.deepEqual(takeAll(reader), ["a"]);
   });
 
   it("tries again when the log turns out to have the offset", async () => {
