@@ -14,6 +14,7 @@ import { KafkaRequestError, RecordFormatError } from "./kafka_errors.js";
 import { LogCheck } from "./log_check.js";
 import { holdsAnchor, type LogMark } from "./log_identity.js";
 import { PartitionReader, type ReaderOwner } from "./partition_reader.js";
+import { PassedTime } from "./passed_time.js";
 import { readBatchHeader, readRecordSet } from "./record_batch.js";
 import { TransactionWatch } from "./transaction_watch.js";
 import { UnpackedBatches } from "./unpacked_batches.js";
@@ -54,6 +55,7 @@ export class PartitionFetcher implements ReaderOwner {
   readonly #unpacked: UnpackedBatches;
   readonly #failures: FetchFailures;
   readonly #logs: LogCheck;
+  readonly #passed: PassedTime;
 
   constructor(
     private readonly transport: FetchTransport,
@@ -66,6 +68,7 @@ export class PartitionFetcher implements ReaderOwner {
   ) {
     this.#unpacked = new UnpackedBatches(limits.unpackedBatchMaxBytes, limits.unpackedMaxBytes);
     this.#failures = new FetchFailures(transport, limits, clock, logger, random, health);
+    this.#passed = new PassedTime(clock);
     this.#logs = new LogCheck(transport, this.#failures);
     this.#transactions = new TransactionWatch(transport, limits, clock, logger, health);
   }
@@ -185,7 +188,7 @@ export class PartitionFetcher implements ReaderOwner {
     toNotify: PartitionReader[],
   ): Promise<ReadonlySet<PartitionReader>> {
     const recognized = new Set<PartitionReader>();
-    const askedAtMs = this.clock.elapsed();
+    const askedAtMs = this.#passed.now();
     try {
       const { clusterId, topicMetadata } = await this.transport.metadata([
         ...new Set(readers.map(({ topic }) => topic)),
@@ -227,6 +230,7 @@ export class PartitionFetcher implements ReaderOwner {
     const unanswered = new Set(readers);
     const toNotify: PartitionReader[] = [];
     const sentAtMs = this.trustedClock.now();
+    const askedAtMs = this.#passed.now();
     const elapsedMs = this.clock.elapsed();
     for (const reader of readers) if (elapsedMs - reader.fetchedAtMs > DOUBT_AFTER_MS) reader.doubt();
     this.#watchClock();
@@ -236,7 +240,8 @@ export class PartitionFetcher implements ReaderOwner {
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
       if (!answer.isById) {
         // The name may be another topic's by now. That is asked after the answer came: no id comes back.
-        const doubtful = readers.filter((one) => this.clock.elapsed() - one.recognizedAtMs > DOUBT_AFTER_MS);
+        const answeredAtMs = this.#passed.now();
+        const doubtful = readers.filter((one) => answeredAtMs - one.recognizedAtMs > DOUBT_AFTER_MS);
         const recognized = doubtful.length > 0 ? await this.#recognize(doubtful, toNotify) : undefined;
         for (const reader of doubtful) if (!recognized!.has(reader)) unanswered.delete(reader);
       }
@@ -245,7 +250,7 @@ export class PartitionFetcher implements ReaderOwner {
         // Closed, or closed and subscribed anew, while the fetch was under way.
         if (reader === undefined || !unanswered.delete(reader)) continue;
         if (fetched.errorCode === NO_ERROR)
-          reader.recognizedAtMs = Math.max(reader.recognizedAtMs, elapsedMs);
+          reader.recognizedAtMs = Math.max(reader.recognizedAtMs, askedAtMs);
         const hasNews = this.#accept(reader, fetched, leader, sentAtMs);
         // Nearly always known at once.
         if (typeof hasNews === "boolean" ? hasNews : await hasNews) toNotify.push(reader);

@@ -39,7 +39,7 @@ export class PartitionReader implements PartitionSubscription {
   isPaused = false;
   /** When the last fetch was answered, by the clock's elapsed time. */
   fetchedAtMs = Number.POSITIVE_INFINITY;
-  /** When what was told of the log last was asked for, which was that it is still the same; by `Clock.elapsed`. */
+  /** When what was told of the log last was asked for, which was that it is still the same; by `PassedTime`. */
   recognizedAtMs = 0;
   /** No attempt before this time. */
   retryAtMs = 0;

@@ -578,6 +578,19 @@ describe("partition fetcher", () => {
       assert.equal(cluster.metadataCalls, metadataCalls + 1);
     });
 
+    it("takes no record of a topic that was made again while the machine slept", async () => {
+      const reader = await subscribe();
+      cluster.topicId = "another";
+      cluster.range = { earliest: 0, latest: 1 };
+      clock.jump(5_000);
+      await cluster.next().answer({
+        buffer: await batchBytes({ records: recordsOf("a") }),
+        lastStableOffset: 1,
+      });
+      assert.equal(reader.error?.name, "LogChangedError");
+      assert.equal(reader.take(1), undefined);
+    });
+
     it("looks for a topic that is not there when an answer comes late, and reads on", async () => {
       const reader = await subscribe();
       cluster.topicError = 3;
