@@ -24,9 +24,11 @@ export class Machine {
     readonly random: Random,
   ) {}
 
-  /** Freezes its processes. @param isCounted whether the time counts as passed */
+  /** Freezes its processes, also beyond a sleep that it is in. @param isCounted whether the time counts as passed */
   sleep(untilMs: number, isCounted: boolean): void {
-    if (!isCounted) this.#uncountedMs += untilMs - Math.max(this.loop.nowMs, this.sleepsUntilMs);
+    const fromMs = Math.max(this.loop.nowMs, this.sleepsUntilMs);
+    if (untilMs <= fromMs) return;
+    if (!isCounted) this.#uncountedMs += untilMs - fromMs;
     this.sleepsUntilMs = untilMs;
   }
 
