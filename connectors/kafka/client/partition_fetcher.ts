@@ -181,7 +181,8 @@ export class PartitionFetcher implements ReaderOwner {
 
   /**
    * Asks who leads the partitions, and which logs they are now.
-   * @returns those that can be read on; what became of the others is done, and who is to see it is in `toNotify`
+   * @returns those of which nothing has changed; what is to be done about the others is done, and whose subscriber has
+   *   something to see is in `toNotify`
    */
   async #recognize(
     readers: readonly PartitionReader[],
@@ -206,10 +207,9 @@ export class PartitionFetcher implements ReaderOwner {
           const told = { clusterId, topicId: topic!.topicId };
           const { leader, leaderEpoch } = known!;
           if (reader.recognize(told)) {
-            reader.leader = leader;
-            reader.leaderEpoch = leaderEpoch;
             reader.recognizedAtMs = askedAtMs;
-            recognized.add(reader);
+            if (reader.isLedBy(leader, leaderEpoch)) recognized.add(reader);
+            else reader.followLeader(leader, leaderEpoch);
           } else if (await this.#logs.madeAgain(reader, leader, told)) {
             toNotify.push(reader);
           }

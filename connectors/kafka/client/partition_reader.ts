@@ -118,6 +118,17 @@ export class PartitionReader implements PartitionSubscription {
     return true;
   }
 
+  isLedBy(leader: number, epoch: number): boolean {
+    return this.leader === leader && this.leaderEpoch === epoch;
+  }
+
+  /** The log of another leader may have been cut. */
+  followLeader(leader: number, epoch: number): void {
+    this.leader = leader;
+    this.leaderEpoch = epoch;
+    this.doubt();
+  }
+
   /** The log has passed for the one that was read, or there is nothing to compare any more. */
   trust(): void {
     this.#isSameLog = true;

@@ -103,12 +103,19 @@ class SimulatedKafkaClient implements KafkaClient {
     const attempt = this.#leadersAttempt(topic);
     return this.#retrying(this.limits.requestRetryMaxMs, async () => {
       const found = new Map<number, number>();
-      for (const [partition, leader] of await attempt()) {
-        if (leader < 0) throw new RetriableCodeError(`${topic}[${partition}]`, 5);
-        const point = at === "earliest" || at === "end" ? at : at === "latest" ? "stable" : at.timestampMs;
-        let offset = await this.#listOffset(leader, topic, partition, point);
-        if (offset < 0) offset = await this.#listOffset(leader, topic, partition, "stable");
-        found.set(partition, offset);
+      const unknown = this.kafka.partitionsOf(topic).filter(({ isLookedUp }) => !isLookedUp);
+      try {
+        for (const [partition, leader] of await attempt()) {
+          if (leader < 0) throw new RetriableCodeError(`${topic}[${partition}]`, 5);
+          const point = at === "earliest" || at === "end" ? at : at === "latest" ? "stable" : at.timestampMs;
+          let offset = await this.#listOffset(leader, topic, partition, point);
+          if (offset < 0) offset = await this.#listOffset(leader, topic, partition, "stable");
+          found.set(partition, offset);
+        }
+      } catch (error) {
+        // Nothing begins at what an attempt has found that failed as a whole.
+        for (const log of unknown) log.forgetDeleted();
+        throw error;
       }
       return found;
     });

@@ -591,6 +591,22 @@ describe("partition fetcher", () => {
       assert.equal(reader.take(1), undefined);
     });
 
+    it("looks whether the log was cut where an answer comes late and there is another leader", async () => {
+      const reader = await subscribe();
+      await cluster.next().answer({
+        buffer: await batchBytes({ records: recordsOf("a") }),
+        lastStableOffset: 1,
+      });
+      assert.deepEqual(takeAll(reader), ["a"]);
+      await advance(1_500);
+      cluster.leaderEpoch++;
+      const buffer = await batchBytes({ baseOffset: 1, records: recordsOf("b") });
+      await cluster.next().answer({ buffer, lastStableOffset: 2 });
+      assert.equal(reader.take(1), undefined);
+      const { fetchOffset, leaderEpoch } = cluster.next().request.partitions[0]!;
+      assert.deepEqual({ fetchOffset, leaderEpoch }, { fetchOffset: 0, leaderEpoch: cluster.leaderEpoch });
+    });
+
     it("looks for a topic that is not there when an answer comes late, and reads on", async () => {
       const reader = await subscribe();
       cluster.topicError = 3;
