@@ -17,7 +17,7 @@ import {
   type TimestampMs,
 } from "@order-payment-stream/beam";
 
-import type { LogMark } from "./client/log_identity.js";
+import { isSameLog, type LogMark } from "./client/log_identity.js";
 import { type KafkaConnection, kafkaConnections } from "./kafka_connections.js";
 import { type PartitionSource, partitionSourceCoder } from "./partition_source.js";
 import { watermarkAfterLook } from "./partition_watermark.js";
@@ -124,17 +124,17 @@ export class FindPartitions extends SplittableDoFn<
     const { client } = this.#kafka;
     const { start: known, end } = tracker.restriction;
     const lookedAtMs = this.#kafka.trustedClock.now();
-    // Before the offsets: those of a topic that is made again in between are then found to be of another log.
-    const log = await this.#logMark();
-    const partitions = (await client.partitions(topic)).filter((one) => one >= known && one < end);
-    // A partition that appears later is new as a whole, wherever the read began.
-    const starts = await (known === 0 ? this.#startOffsets(start) : client.offsets(topic, "earliest"));
-    const ends = this.isBounded ? await client.offsets(topic, "end") : undefined;
-    const sources = partitions.map((partition) => {
-      const from = starts.get(partition) ?? 0;
-      if (ends === undefined) return { topic, partition, range: { ...openRange(from), log } };
-      const to = Math.max(from, ends.get(partition) ?? from);
-      return { topic, partition, range: { start: from, end: to, log } };
+    const sources = await this.#inOneLog(async (log) => {
+      const partitions = (await client.partitions(topic)).filter((one) => one >= known && one < end);
+      // A partition that appears later is new as a whole, wherever the read began.
+      const starts = await (known === 0 ? this.#startOffsets(start) : client.offsets(topic, "earliest"));
+      const ends = this.isBounded ? await client.offsets(topic, "end") : undefined;
+      return partitions.map((partition) => {
+        const from = starts.get(partition) ?? 0;
+        if (ends === undefined) return { topic, partition, range: { ...openRange(from), log } };
+        const to = Math.max(from, ends.get(partition) ?? from);
+        return { topic, partition, range: { start: from, end: to, log } };
+      });
     });
     if (!this.#emitAll(sources, tracker, ctx)) return resume();
     this.#holdFrom(lookedAtMs, ctx);
@@ -204,14 +204,16 @@ export class FindPartitions extends SplittableDoFn<
     const { client, clock, trustedClock } = this.#kafka;
     const atMs = trustedClock.now();
     const atElapsedMs = clock.elapsed();
-    const log = await this.#logMark();
-    const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
-    const starts = partitions.length === 0 ? undefined : await client.offsets(topic, "earliest");
-    const found = partitions.map((partition) => ({
-      topic,
-      partition,
-      range: { ...openRange(starts?.get(partition) ?? 0), log },
-    }));
+    const found = await this.#inOneLog(async (log) => {
+      const partitions = (await client.partitions(topic)).filter((partition) => partition >= known);
+      if (partitions.length === 0) return [];
+      const starts = await client.offsets(topic, "earliest");
+      return partitions.map((partition) => ({
+        topic,
+        partition,
+        range: { ...openRange(starts.get(partition) ?? 0), log },
+      }));
+    });
     return { atMs, atElapsedMs, found };
   }
 
@@ -223,9 +225,19 @@ export class FindPartitions extends SplittableDoFn<
     };
   };
 
-  /** Of the log that there is now, of which nothing has been read. */
-  async #logMark(): Promise<LogMark> {
-    return { ...(await this.#kafka.client.log(this.config.topic)), anchor: undefined };
+  /**
+   * Finds partitions and offsets of one log. A topic that was made again meanwhile is looked at once more: else a
+   * partition that only the new one has would be one of the old, and lost.
+   */
+  async #inOneLog(
+    find: (log: LogMark) => Promise<readonly PartitionSource[]>,
+  ): Promise<readonly PartitionSource[]> {
+    const { client } = this.#kafka;
+    for (;;) {
+      const log = await client.log(this.config.topic);
+      const found = await find({ ...log, anchor: undefined });
+      if (found.length === 0 || isSameLog(log, await client.log(this.config.topic))) return found;
+    }
   }
 
   async #startOffsets(start: StartPoint): Promise<Map<number, number>> {

@@ -3,6 +3,7 @@ import { VirtualClock } from "../../../../beam/platform/clock.js";
 import { runDirect } from "../../../../beam/runners/direct/direct_runner.js";
 import { createPipeline } from "../../../../beam/sdk/graph.js";
 import type { KafkaClient } from "../../../../connectors/kafka/client/kafka_client.js";
+import type { LogMark } from "../../../../connectors/kafka/client/log_identity.js";
 import { registerKafkaClient } from "../../../../connectors/kafka/kafka_connections.js";
 import { readFromKafka } from "../../../../connectors/kafka/read_from_kafka.js";
 import { ORDER_DECODER } from "../../../../transforms/decode.js";
@@ -36,6 +37,41 @@ describe("FindPartitions", () => {
     if (!hasEnded) await run.stop("expire");
     assert.ok(hasEnded, "it did not end");
     assert.equal(read(), 3);
+  });
+
+  it("finds partitions, ids and offsets of one log, when the topic is made again meanwhile", async () => {
+    const topics = [
+      { id: "first", ends: [7, 7] },
+      { id: "second", ends: [3, 4] },
+    ];
+    let now = topics[0]!;
+    const subscribed: string[] = [];
+    const madeAgain = {
+      log: async () => ({ clusterId: "cluster", topicId: now.id }),
+      partitions: async () => now.ends.map((_, partition) => partition),
+      offsets: async (_topic: string, at: string) => {
+        now = topics[1]!;
+        return new Map(now.ends.map((end, partition) => [partition, at === "end" ? end : 0]));
+      },
+      subscribe(_topic: string, partition: number, _offset: number, _onData: unknown, mark: LogMark) {
+        subscribed.push(`${partition} of ${mark.topicId}`);
+        const position = now.ends[partition];
+        return { take: () => undefined, position, error: undefined, log: mark, close: () => undefined };
+      },
+      close: async () => undefined,
+    } as unknown as KafkaClient;
+    registerKafkaClient("made again", async () => madeAgain);
+    const { pipeline, root } = createPipeline();
+    readFromKafka("Read", root, {
+      connection: "made again",
+      topic: "orders",
+      isBounded: true,
+      maxOutOfOrdernessMs: 1_000,
+      decoder: ORDER_DECODER,
+      decoderConfig: { timeoutMs: 1_000, maxAheadOfClockMs: null },
+    });
+    await runDirect(pipeline).finished;
+    assert.deepEqual(subscribed.sort(), ["0 of second", "1 of second"]);
   });
 
   it("lets event time pass a look that is overdue only once it was made", async () => {
