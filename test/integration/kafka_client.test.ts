@@ -4,8 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CompressionTypes, Kafka, logLevel, type Message, type Producer } from "kafkajs";
+import { BrokerConnection } from "../../connectors/kafka/client/broker_connection.js";
 import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
+import { FETCH_BY_ID_VERSION, FETCH_VERSION } from "../../connectors/kafka/client/fetch_protocol.js";
 import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
+import { apiKeys } from "../../connectors/kafka/client/kafkajs_internals.js";
 import { type LocalServer, startKafka } from "../../services/index.js";
 import {
   Collector,
@@ -244,6 +247,43 @@ describe("Kafka client", function () {
     const perSecond = Math.round(total / ((performance.now() - startedAt) / 1_000));
     assert.ok(perSecond > 100_000, `${perSecond} records/s`);
     console.log(`      ${perSecond.toLocaleString("en")} records/s`);
+  });
+
+  it("fetches by the topic's id", async () => {
+    const { send } = BrokerConnection.prototype;
+    const versions = new Set<number>();
+    BrokerConnection.prototype.send = function (this: BrokerConnection, call, use) {
+      if (call.request.apiName === "Fetch") versions.add(call.request.apiVersion);
+      return send.call(this, call, use) as Promise<never>;
+    };
+    try {
+      const topic = await real.createTopic("by_id", 1);
+      await real.send(topic, numbered(0, 3));
+      const collector = new Collector(real, client, topic, 0);
+      await collector.count(3);
+      collector.subscription.close();
+    } finally {
+      BrokerConnection.prototype.send = send;
+    }
+    assert.deepEqual([...versions], [FETCH_BY_ID_VERSION]);
+  });
+
+  describe("with a broker that knows topics by name alone", () => {
+    const { speaks } = BrokerConnection.prototype;
+
+    before(() => {
+      BrokerConnection.prototype.speaks = function (this: BrokerConnection, apiKey, apiVersion) {
+        return (
+          !(apiKey === apiKeys.Fetch && apiVersion > FETCH_VERSION) && speaks.call(this, apiKey, apiVersion)
+        );
+      };
+    });
+
+    after(() => {
+      BrokerConnection.prototype.speaks = speaks;
+    });
+
+    testKafkaClient(() => real);
   });
 
   describe("with a broker of its own", () => {
