@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Document } from "mongodb";
 import { encodeOrderAvro } from "../../schemas/encode.js";
 import { type LocalServer, startKafka } from "../../services/index.js";
 import { CommandLine } from "../fixtures/command_line.js";
@@ -97,13 +98,7 @@ describe("positions that are lost", function () {
 
   it("by a topic that was deleted and made again are refused, and gone on from", async () => {
     await withPeer(async (peer) => {
-      await peer.admin.deleteTopics({ topics: [ORDERS] });
-      await until("the name of the topic to be free", () =>
-        peer.admin.createTopics({ topics: [{ topic: ORDERS, numPartitions: 1 }], waitForLeaders: true }).then(
-          () => true,
-          () => undefined,
-        ),
-      );
+      await makeOrdersAgain(peer);
       await sendOrders(peer, "again 1", "again 2", "again 3", "again 4", "again 5", "again 6");
     });
     await assertRefused("other cluster", /orders\[0\] .*deleted and made again.* read up to offset 5,/);
@@ -113,17 +108,36 @@ describe("positions that are lost", function () {
     assert.ok((await drained("other cluster", "none")).includes("again 7"));
   });
 
+  it("by a topic that is made again while the process sleeps, and of which nothing was read, are refused", async () => {
+    const name = "asleep";
+    await withPeer(async (peer) => {
+      await makeOrdersAgain(peer);
+      const stream = new CommandLine(["run", `--state_dir=${state(name)}`], environmentOf(name));
+      await peer.send(PAYMENTS, [{ value: "nothing that can be decoded" }]);
+      await until("it to read", async () => (await found(name, "dead_letters")).length > 0);
+      stream.kill("SIGSTOP");
+      await makeOrdersAgain(peer);
+      await sendOrders(peer, "of the other topic");
+      stream.kill("SIGCONT");
+      const { code } = await stream.ended;
+      assert.equal(code, 1, stream.stderr);
+      assert.match(stream.stderr, /orders\[0\] .*deleted and made again.* read up to offset 0,/);
+    });
+    assert.deepEqual(await drained(name, "earliest"), ["of the other topic"]);
+  });
+
   function run(name: string, args: readonly string[], environment: Record<string, string> = {}): CommandLine {
     const own = ["run", "--runner=direct", "--bounded", "--summary=json", `--state_dir=${state(name)}`];
-    return new CommandLine([...own, ...args], {
-      KAFKA_BOOTSTRAP: kafka.address,
-      KAFKA_ORDER_TOPIC: ORDERS,
-      KAFKA_PAYMENT_TOPIC: PAYMENTS,
-      MONGODB_URI: mongodb.uri(),
-      MONGODB_DATABASE: databaseOf(name),
-      ...environment,
-    });
+    return new CommandLine([...own, ...args], { ...environmentOf(name), ...environment });
   }
+
+  const environmentOf = (name: string): Record<string, string> => ({
+    KAFKA_BOOTSTRAP: kafka.address,
+    KAFKA_ORDER_TOPIC: ORDERS,
+    KAFKA_PAYMENT_TOPIC: PAYMENTS,
+    MONGODB_URI: mongodb.uri(),
+    MONGODB_DATABASE: databaseOf(name),
+  });
 
   async function assertRefused(name: string, reason: RegExp): Promise<void> {
     const refused = run(name, ["--drain=keep"]);
@@ -135,10 +149,13 @@ describe("positions that are lost", function () {
   /** Ids of the orders that nobody has paid, when all that waits is expired. */
   async function drained(name: string, reset: string): Promise<string[]> {
     await run(name, ["--drain=expire"], { AUTO_OFFSET_RESET: reset }).summary();
+    return (await found(name, "unmatched")).map(({ order_id }) => order_id as string).sort();
+  }
+
+  async function found(name: string, collection: string): Promise<Document[]> {
     const database = await TestDatabase.open(mongodb.uri());
     try {
-      const unmatched = database.client.db(databaseOf(name)).collection("unmatched");
-      return (await unmatched.find().toArray()).map(({ order_id }) => order_id as string).sort();
+      return await database.client.db(databaseOf(name)).collection(collection).find().toArray();
     } finally {
       await database.close();
     }
@@ -153,6 +170,16 @@ describe("positions that are lost", function () {
     } finally {
       await peer.close();
     }
+  }
+
+  async function makeOrdersAgain({ admin }: KafkaPeer): Promise<void> {
+    await admin.deleteTopics({ topics: [ORDERS] });
+    await until("the name of the topic to be free", () =>
+      admin.createTopics({ topics: [{ topic: ORDERS, numPartitions: 1 }], waitForLeaders: true }).then(
+        () => true,
+        () => undefined,
+      ),
+    );
   }
 
   async function makeTopics({ admin }: KafkaPeer): Promise<void> {
