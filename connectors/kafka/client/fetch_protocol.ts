@@ -90,18 +90,18 @@ export function fetchCall(fetch: FetchRequest, brokerSpeaksV13: boolean): Protoc
 }
 
 function encodeByName(fetch: FetchRequest): ProtocolEncoder {
-  const topics = topicRuns(fetch).map(({ topic, count, partitions }) =>
-    new Encoder().writeString(topic).writeInt32(count).writeBuffer(partitions(false)),
+  const topics = encodeTopics(fetch, false, (topic, _, count, partitions) =>
+    new Encoder().writeString(topic).writeInt32(count).writeBuffer(partitions),
   );
   return encodeHead(new Encoder(), fetch).writeArray(topics).writeArray([]).writeString("");
 }
 
 function encodeById(fetch: FetchRequest): ProtocolEncoder {
-  const topics = topicRuns(fetch).map(({ topicId, count, partitions }) =>
+  const topics = encodeTopics(fetch, true, (_, topicId, count, partitions) =>
     new Encoder()
       .writeBuffer(Buffer.from(topicId, "base64url"))
       .writeUVarInt(count + 1)
-      .writeBuffer(partitions(true))
+      .writeBuffer(partitions)
       .writeUVarInt(NO_TAGS),
   );
   return encodeHead(new Encoder().writeUVarInt(NO_TAGS), fetch)
@@ -123,26 +123,19 @@ function encodeHead(encoder: ProtocolEncoder, { maxWaitMs, maxBytes }: FetchRequ
 }
 
 /** Neighbours of the same topic share an entry; the order of partitions is kept, so a topic may occur twice. */
-function topicRuns(fetch: FetchRequest): {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly count: number;
-  partitions(isById: boolean): Buffer;
-}[] {
+function encodeTopics(
+  fetch: FetchRequest,
+  isById: boolean,
+  encode: (topic: string, topicId: string, count: number, partitions: Buffer) => ProtocolEncoder,
+): ProtocolEncoder[] {
   const { partitions } = fetch;
-  const runs: ReturnType<typeof topicRuns> = [];
+  const topics: ProtocolEncoder[] = [];
   for (let from = 0, to = 0; from < partitions.length; from = to) {
     const { topic, topicId } = partitions[from]!;
     while (to < partitions.length && partitions[to]!.topic === topic) to++;
-    const [start, end] = [from, to];
-    runs.push({
-      topic,
-      topicId,
-      count: end - start,
-      partitions: (isById) => encodePartitions(fetch, start, end, isById),
-    });
+    topics.push(encode(topic, topicId, to - from, encodePartitions(fetch, from, to, isById)));
   }
-  return runs;
+  return topics;
 }
 
 /** In one piece: an encoder for each partition makes most of the objects of an idle run's requests. */
