@@ -136,7 +136,9 @@ export class FindPartitions extends SplittableDoFn<
         return { topic, partition, range: { start: from, end: to, log } };
       });
     });
-    if (!this.#emitAll(sources, tracker, ctx)) return resume();
+    // The partitions that there were may be gone.
+    if (sources.length === 0 && this.isBounded) tracker.tryClaim(end - 1);
+    else if (!this.#emitAll(sources, tracker, ctx)) return resume();
     this.#holdFrom(lookedAtMs, ctx);
     return this.isBounded ? stop() : resume(partitionDiscoveryIntervalMs);
   }
@@ -233,10 +235,11 @@ export class FindPartitions extends SplittableDoFn<
     find: (log: LogMark) => Promise<readonly PartitionSource[]>,
   ): Promise<readonly PartitionSource[]> {
     const { client } = this.#kafka;
-    for (;;) {
+    for (let isSecond = false; ; isSecond = true) {
       const log = await client.log(this.config.topic);
       const found = await find({ ...log, anchor: undefined });
-      if (found.length === 0 || isSameLog(log, await client.log(this.config.topic))) return found;
+      // Brokers that contradict each other would do so for ever. What is read then tells of another log.
+      if (found.length === 0 || isSecond || isSameLog(log, await client.log(this.config.topic))) return found;
     }
   }
 

@@ -67,7 +67,8 @@ export class BrokerConnection {
   /** Opens the connection, unless it is open. What the broker speaks is known then. */
   async ready(use: ConnectionUse): Promise<void> {
     if (this.#isDestroyed) throw new Error("connection given up");
-    if (this.#pool.pool[use].isConnected()) return;
+    // While the other opens, this one may be connected, and nothing known of the broker.
+    if (this.#broker.versions !== null && this.#pool.pool[use].isConnected()) return;
     this.#opening[use] ??= this.#open(use).finally(() => {
       this.#opening[use] = undefined;
     });

@@ -122,7 +122,10 @@ function encodeHead(encoder: ProtocolEncoder, { maxWaitMs, maxBytes }: FetchRequ
     .writeInt32(NONE);
 }
 
-/** Neighbours of the same topic share an entry; the order of partitions is kept, so a topic may occur twice. */
+/**
+ * Neighbours of the same topic share an entry; the order of partitions is kept, so a topic may occur twice. While one is
+ * being made again, partitions of two topics have its name.
+ */
 function encodeTopics(
   fetch: FetchRequest,
   isById: boolean,
@@ -132,10 +135,14 @@ function encodeTopics(
   const topics: ProtocolEncoder[] = [];
   for (let from = 0, to = 0; from < partitions.length; from = to) {
     const { topic, topicId } = partitions[from]!;
-    while (to < partitions.length && partitions[to]!.topic === topic) to++;
+    while (to < partitions.length && isOfTopic(partitions[to]!, topic, topicId)) to++;
     topics.push(encode(topic, topicId, to - from, encodePartitions(fetch, from, to, isById)));
   }
   return topics;
+}
+
+function isOfTopic(partition: FetchRequest["partitions"][number], topic: string, topicId: string): boolean {
+  return partition.topic === topic && partition.topicId === topicId;
 }
 
 /** In one piece: an encoder for each partition makes most of the objects of an idle run's requests. */

@@ -39,12 +39,17 @@ const HEALTH_CLOCK = "clock";
  */
 const DOUBT_AFTER_MS = 1_000;
 
+/** Of two fetches, so that the answers of a partition with no news come with no gap between them. */
+const WAIT_BY_NAME_MS = 400;
+
 /** A buffer keeps the whole answer alive; a part smaller than this share of it is copied out. */
 const VIEW_MIN_SHARE = 1 / 4;
 
 export class PartitionFetcher implements ReaderOwner {
   readonly #readers = new Map<string, Map<number, PartitionReader>>();
   readonly #fetching = new Set<number>();
+  /** Leaders that know topics by their names alone. */
+  readonly #byName = new Set<number>();
   readonly #tasks = new Set<Promise<void>>();
   #isResolving = false;
   #turn = 0;
@@ -153,7 +158,12 @@ export class PartitionFetcher implements ReaderOwner {
     if (leaderless.length > 0 && !this.#isResolving) this.#run(this.#resolveLeaders(leaderless));
     const isSettling = now - this.#subscribedAtMs < SETTLING_MS;
     for (const [leader, readers] of byLeader) {
-      const waitMs = isSettling || pausedLeaders.has(leader) ? SHORT_WAIT_MS : this.limits.fetchMaxWaitMs;
+      const isShort = isSettling || pausedLeaders.has(leader);
+      const waitMs = isShort
+        ? SHORT_WAIT_MS
+        : this.#byName.has(leader)
+          ? WAIT_BY_NAME_MS
+          : Number.POSITIVE_INFINITY;
       this.#run(this.#fetch(leader, readers, Math.min(waitMs, this.limits.fetchMaxWaitMs)));
     }
     if (wakeAtMs !== Number.POSITIVE_INFINITY) this.#pumpAt(wakeAtMs);
@@ -237,11 +247,14 @@ export class PartitionFetcher implements ReaderOwner {
     const cancel = this.#failures.watchAnswer(leader, maxWaitMs);
     try {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
+      cancel();
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
-      if (!answer.isById) {
-        // The name may be another topic's by now. That is asked after the answer came: no id comes back.
-        const answeredAtMs = this.#passed.now();
-        const doubtful = readers.filter((one) => answeredAtMs - one.recognizedAtMs > DOUBT_AFTER_MS);
+      if (answer.isById) {
+        this.#byName.delete(leader);
+      } else {
+        this.#byName.add(leader);
+        const doubtful = this.#afterGap(readers);
+        // Once the answer came: no id comes back.
         const recognized = doubtful.length > 0 ? await this.#recognize(doubtful, toNotify) : undefined;
         for (const reader of doubtful) if (!recognized!.has(reader)) unanswered.delete(reader);
       }
@@ -269,6 +282,12 @@ export class PartitionFetcher implements ReaderOwner {
     for (const reader of readers) reader.isBusy = false;
     this.#fetching.delete(leader);
     await this.#goOn(toNotify);
+  }
+
+  /** Those whose topic's name may be another topic's by now, where ids tell them apart. */
+  #afterGap(readers: readonly PartitionReader[]): PartitionReader[] {
+    const now = this.#passed.now();
+    return readers.filter((one) => one.topicId !== "" && now - one.recognizedAtMs > DOUBT_AFTER_MS);
   }
 
   /** Sends what can be sent, and only then lets the subscribers work. */

@@ -59,6 +59,7 @@ export class PartitionReader implements PartitionSubscription {
   /** First offset that is not in the buffer. */
   nextOffset: number;
   readonly #expected: LogId;
+  #toldTopicId = "";
   #anchor: Anchor | undefined;
   #isSameLog: boolean;
   #endConfirmedAtMs: number | undefined;
@@ -94,9 +95,9 @@ export class PartitionReader implements PartitionSubscription {
     return this.#isSameLog ? undefined : this.#anchor;
   }
 
-  /** Names the log in a fetch; empty: the brokers do not tell. */
+  /** Names the log in a fetch; empty: the brokers do not tell, even if another that was met before did. */
   get topicId(): string {
-    return this.log?.topicId ?? "";
+    return this.#toldTopicId;
   }
 
   get isCompared(): boolean {
@@ -115,11 +116,15 @@ export class PartitionReader implements PartitionSubscription {
   recognize(told: LogId): boolean {
     if (!isSameLog(this.expectedLog, told)) return false;
     this.log = mergedLog(told, this.expectedLog);
+    this.#toldTopicId = told.topicId;
     return true;
   }
 
+  /** Whether there is nothing new in what the metadata tells; they may come from a broker that is behind. */
   isLedBy(leader: number, epoch: number): boolean {
-    return this.leader === leader && this.leaderEpoch === epoch;
+    if (this.leader < 0) return false;
+    const isOlder = epoch >= 0 && epoch < this.leaderEpoch;
+    return isOlder || (this.leader === leader && this.leaderEpoch === epoch);
   }
 
   /** The log of another leader may have been cut. */

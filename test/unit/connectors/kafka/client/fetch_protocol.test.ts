@@ -130,6 +130,13 @@ describe("fetch protocol", () => {
       assert.deepEqual((await request.encode()).buffer, bytes);
     });
 
+    it("keeps partitions of one name and of different ids apart", async () => {
+      const of = (partition: number, topicId: string) => ({ ...partitions[0]!, partition, topicId });
+      const made = { ...fetch, partitions: [of(1, PAYMENTS_ID), of(0, ORDERS_ID)] };
+      const text = (await fetchCall(made, true).request.encode()).buffer.toString("hex");
+      assert.ok(text.includes(hex(PAYMENTS_ID)) && text.includes(hex(ORDERS_ID)));
+    });
+
     it("is not used where the broker does not speak it, or an id is not known", () => {
       assert.equal(fetchCall(fetch, false).request.apiVersion, 11);
       const unknown = { ...fetch, partitions: [...partitions, { ...partitions[0]!, topicId: "" }] };

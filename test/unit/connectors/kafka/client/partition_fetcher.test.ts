@@ -578,6 +578,45 @@ describe("partition fetcher", () => {
       assert.equal(cluster.metadataCalls, metadataCalls + 1);
     });
 
+    it("asks nothing of a partition with no news whose answers come in time", async () => {
+      await subscribe();
+      const { metadataCalls } = cluster;
+      const startedAtMs = clock.elapsed();
+      while (clock.elapsed() < startedAtMs + 5_000) {
+        const { request, answer } = cluster.next();
+        await advance(request.maxWaitMs + 50);
+        await answer({});
+      }
+      assert.equal(cluster.metadataCalls, metadataCalls);
+    });
+
+    it("does not blame the leader for metadata that are long in coming", async () => {
+      await subscribe();
+      await advance(1_500);
+      let fail: (error: Error) => void = () => undefined;
+      cluster.metadata = () => new Promise((_, reject) => (fail = reject));
+      await cluster.next().answer({});
+      await advance(6_000);
+      assert.deepEqual(health.problems(), []);
+      fail(new Error("connection lost"));
+    });
+
+    it("takes no notice of metadata that are older than what it knows", async () => {
+      const reader = await subscribe();
+      cluster.leaderEpoch--;
+      cluster.leaders.set("t0", 2);
+      await answerLate();
+      assert.deepEqual(takeAll(reader), ["a"]);
+      assert.equal(cluster.next().nodeId, 1);
+    });
+
+    it("fetches by name where the brokers do not tell the id that the state knows", async () => {
+      cluster.topicId = "";
+      fetcher.subscribe("t", 0, 0, () => {}, { clusterId: "cluster", topicId: "topic", anchor: undefined });
+      await advance(0);
+      assert.equal(cluster.next().request.partitions[0]!.topicId, "");
+    });
+
     it("takes no record of a topic that was made again while the machine slept", async () => {
       const reader = await subscribe();
       cluster.topicId = "another";
