@@ -8,7 +8,13 @@ import { BrokerConnection } from "../../connectors/kafka/client/broker_connectio
 import { connectKafka } from "../../connectors/kafka/client/connect_kafka.js";
 import { FETCH_BY_ID_VERSION, FETCH_VERSION } from "../../connectors/kafka/client/fetch_protocol.js";
 import type { KafkaClient } from "../../connectors/kafka/client/kafka_client.js";
-import { apiKeys } from "../../connectors/kafka/client/kafkajs_internals.js";
+import {
+  apiKeys,
+  createBroker,
+  createKafkaJsLogger,
+  Encoder,
+  socketFactory,
+} from "../../connectors/kafka/client/kafkajs_internals.js";
 import { type LocalServer, startKafka } from "../../services/index.js";
 import {
   Collector,
@@ -268,6 +274,33 @@ describe("Kafka client", function () {
     assert.deepEqual([...versions], [FETCH_BY_ID_VERSION]);
   });
 
+  it("reads on, and says so, where a quota holds the answers back", async () => {
+    const clientId = uniqueName("quota");
+    await limitBytes(real.address, clientId, 2_500);
+    const topic = await real.createTopic("quota", 1);
+    const values = Array.from({ length: 8 }, (_, i) => ({ value: `${i}`.repeat(2_000) }));
+    for (const value of values) await real.send(topic, [value]);
+    const warnings: string[] = [];
+    const limits = { fetchPartitionMaxBytes: 4_000 };
+    const slow = await connectKafka({
+      brokers: [real.address],
+      clientId,
+      logger: { ...logger, warn: (text) => warnings.push(text) },
+      limits,
+    });
+    try {
+      const collector = new Collector(real, slow, topic, 0);
+      await collector.count(values.length);
+      collector.assertInOrder();
+      collector.subscription.close();
+      assert.deepEqual(warnings, [
+        "Kafka throttles this client: a quota of the broker holds its answers back",
+      ]);
+    } finally {
+      await slow.close();
+    }
+  });
+
   describe("with a broker that knows topics by name alone", () => {
     const { speaks } = BrokerConnection.prototype;
 
@@ -306,3 +339,41 @@ describe("Kafka client", function () {
     });
   });
 });
+
+/** AlterClientQuotas v0, which kafkajs does not know. @param perSecond bytes that a consumer of this client id may fetch */
+async function limitBytes(address: string, clientId: string, perSecond: number): Promise<void> {
+  const [host, port] = address.split(":");
+  const broker = createBroker({
+    host: host!,
+    port: Number(port),
+    clientId: "kafka-client-test",
+    ssl: null,
+    sasl: null,
+    connectionTimeoutMs: 5_000,
+    requestTimeoutMs: 5_000,
+    logger: createKafkaJsLogger(() => {}),
+    socketFactory: socketFactory(() => {}),
+  });
+  await broker.connect();
+  const value = Buffer.alloc(8);
+  value.writeDoubleBE(perSecond);
+  const entity = new Encoder().writeString("client-id").writeString(clientId);
+  const operation = new Encoder().writeString("consumer_byte_rate").writeBuffer(value).writeBoolean(false);
+  const entry = new Encoder().writeArray([entity]).writeArray([operation]);
+  const ALTER_CLIENT_QUOTAS = 49;
+  const errorCode = await broker.connectionPool.send<number>({
+    request: {
+      apiKey: ALTER_CLIENT_QUOTAS,
+      apiVersion: 0,
+      apiName: "AlterClientQuotas",
+      encode: async () => new Encoder().writeArray([entry]).writeBoolean(false),
+    },
+    response: {
+      // throttle_ms int32, [error_code int16, ..]
+      decode: async (payload) => ({ clientSideThrottleTime: 0, errorCode: payload.readInt16BE(8) }),
+      parse: async ({ errorCode }) => errorCode,
+    },
+  });
+  await broker.disconnect();
+  assert.equal(errorCode, 0);
+}

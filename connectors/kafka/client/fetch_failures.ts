@@ -34,6 +34,8 @@ const HEALTH_AFTER_MS = 1_000;
 /** Beyond the time that a broker may hold an answer back. */
 const HEALTH_SLOW_MS = 5_000;
 
+const TELL_THROTTLE_EVERY_MS = 60_000;
+
 /** What waiting does not mend. */
 const FATAL = [KafkaAuthenticationError, TokenRefusedError, KafkaProgramError];
 
@@ -42,6 +44,9 @@ export class FetchFailures {
   /** Partitions have failed for longer than a change of leader takes, or a broker does not answer. */
   #isFailing = false;
   readonly #failing = new Set<PartitionReader>();
+  #throttleToldUntilMs = Number.NEGATIVE_INFINITY;
+  /** By broker, when the next request to it leaves. */
+  readonly #heldBackUntilMs = new Map<number, number>();
 
   constructor(
     private readonly transport: FetchTransport,
@@ -88,10 +93,23 @@ export class FetchFailures {
     }
   }
 
+  /** A quota of the broker's holds its answers to this client back: that is no failure, but it is to be known. */
+  throttled(leader: number, throttledMs: number): void {
+    const now = this.clock.elapsed();
+    this.#heldBackUntilMs.set(leader, now + throttledMs);
+    if (now < this.#throttleToldUntilMs) return;
+    this.#throttleToldUntilMs = now + TELL_THROTTLE_EVERY_MS;
+    this.logger.warn("Kafka throttles this client: a quota of the broker holds its answers back", {
+      broker: leader,
+      throttledMs,
+    });
+  }
+
   /** Returns a function that ends the watch. */
   watchAnswer(leader: number, maxWaitMs: number): () => void {
     if (this.health === silentHealth) return () => {};
-    return this.clock.schedule(maxWaitMs + HEALTH_SLOW_MS, () => {
+    const heldBackMs = Math.max(0, (this.#heldBackUntilMs.get(leader) ?? 0) - this.clock.elapsed());
+    return this.clock.schedule(heldBackMs + maxWaitMs + HEALTH_SLOW_MS, () => {
       this.#reportProblem(`broker ${leader} has not answered a fetch for ${HEALTH_SLOW_MS / 1000} s`);
     });
   }

@@ -53,6 +53,7 @@ export interface FetchedPartition {
 }
 
 export interface FetchAnswer {
+  /** In ms; kafkajs holds further requests back for so long. Above 0 all partitions may be left out. */
   readonly clientSideThrottleTime: number;
   /** Of the whole request; 0: none. */
   readonly errorCode: number;

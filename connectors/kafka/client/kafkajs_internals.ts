@@ -56,6 +56,7 @@ export interface KafkaJsBroker {
   readonly connectionPool: KafkaJsConnectionPool;
   readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number }>> | null;
   connect(): Promise<void>;
+  disconnect(): Promise<void>;
   listOffsets(request: {
     replicaId: number;
     isolationLevel: number;

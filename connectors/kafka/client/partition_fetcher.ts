@@ -249,6 +249,10 @@ export class PartitionFetcher implements ReaderOwner {
       const answer = await this.transport.fetch(leader, this.#request(readers, maxWaitMs));
       cancel();
       if (answer.errorCode !== NO_ERROR) throw new RetriableCodeError("fetch", answer.errorCode);
+      const throttledMs = answer.clientSideThrottleTime;
+      if (throttledMs > 0) this.#failures.throttled(leader, throttledMs);
+      // Such an answer leaves all partitions out: they are asked for again when the connection is free.
+      if (throttledMs > 0 && answer.partitions.length === 0) unanswered.clear();
       if (answer.isById) {
         this.#byName.delete(leader);
       } else {

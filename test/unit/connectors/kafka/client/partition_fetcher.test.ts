@@ -19,6 +19,8 @@ interface PendingFetch {
   readonly request: FetchRequest;
   answer(...partitions: Partial<FetchAnswer["partitions"][number]>[]): Promise<void>;
   fail(error: Error): Promise<void>;
+  /** By a quota. */
+  throttle(ms: number): Promise<void>;
 }
 
 /** A cluster whose answers the test gives by hand. */
@@ -63,6 +65,10 @@ class FakeCluster implements FetchTransport {
       this.fetches.push({
         nodeId,
         request,
+        throttle: async (ms) => {
+          resolve({ clientSideThrottleTime: ms, errorCode: 0, isById: this.isById, partitions: [] });
+          await settle();
+        },
         answer: async (...partitions) => {
           const buffer = Buffer.concat(partitions.map((partition) => partition.buffer ?? Buffer.alloc(0)));
           let at = 0;
@@ -667,6 +673,23 @@ describe("partition fetcher", () => {
       lastStableOffset: 1,
     });
     assert.equal(cluster.metadataCalls, metadataCalls);
+    assert.deepEqual(takeAll(reader), ["a"]);
+  });
+
+  it("takes an empty answer of a broker that throttles for no failure", async () => {
+    const reader = await subscribe();
+    await cluster.next().answer({ lastStableOffset: 0 });
+    const { caughtUpAtMs } = reader;
+    await cluster.next().throttle(20_000);
+    assert.equal(reader.failures, 0);
+    assert.equal(reader.caughtUpAtMs, caughtUpAtMs);
+    // The next request leaves only then.
+    await advance(20_000);
+    assert.deepEqual(health.problems(), []);
+    await cluster.next().answer({
+      buffer: await batchBytes({ records: recordsOf("a") }),
+      lastStableOffset: 1,
+    });
     assert.deepEqual(takeAll(reader), ["a"]);
   });
 
