@@ -20,10 +20,10 @@ export const PLANTED_LOG_BUGS = {
     scenarios: CHANGED,
     seedsMax: MANY,
     plant: () =>
-      replace(PartitionReader.prototype, "recognize", () => {
+      replace(PartitionReader.prototype, "recognize", (recognize) => {
         return function (this: PartitionReader, told) {
           this.log = told;
-          return true;
+          return recognize.call(this, told);
         };
       }),
   },
