@@ -18,8 +18,8 @@ export function isExpired(event: Order | Payment, watermark: number, timeoutMs: 
 }
 
 /**
- * The tag keeps the timers of one order_id apart; events of the same millisecond share one. Most events come to an
- * order_id without others, and do without a tag: what waits says whose timer has none.
+ * The tag keeps the timers of one order_id and kind apart; events of the same millisecond share one. Nearly every event
+ * is the first of its kind, and does without a tag: what waits says whose timer has none.
  */
 export function setExpiryTimer(
   timer: Timer,

@@ -17,6 +17,7 @@ import {
   registerDoFn,
   type StatefulContext,
   StatefulDoFn,
+  type Timer,
   type TimerContext,
 } from "@order-payment-stream/beam";
 
@@ -28,12 +29,13 @@ import { createdAtOf, expiredBefore, isExpired, NO_TAG, setExpiryTimer, tagOf } 
 import { expiryOf, isPair, isSameOrder, isSamePayment } from "./match.js";
 import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
-import { Expired, type Waiting, waitingLog } from "./waiting.js";
+import { Expired, waitingLog } from "./waiting.js";
 import { WaitingEvent } from "./waiting_events.js";
 
 const outputs = { joined: pairCoder, unmatched: unmatchedCoder, deadLetters: deadLetterCoder };
 const state = { waiting: changelogState(waitingLog) };
-const timers = { expiry: eventTimeTimer() };
+/** Of the expiry of each event, by its kind. */
+const timers = { orders: eventTimeTimer(), payments: eventTimeTimer() };
 
 type Outputs = typeof outputs;
 type Context = StatefulContext<Outputs, typeof state, typeof timers>;
@@ -64,7 +66,10 @@ export class JoinOrdersPayments extends StatefulDoFn<
   readonly outputs = outputs;
   readonly state = state;
   readonly timers = timers;
-  readonly onTimer = { expiry: (ctx: ExpiryContext) => this.#expire(ctx) };
+  readonly onTimer = {
+    orders: (ctx: ExpiryContext) => this.#expire(ctx, "orders"),
+    payments: (ctx: ExpiryContext) => this.#expire(ctx, "payments"),
+  };
   readonly #timeoutMs = this.config.timeoutMs;
 
   /** Both sides of the books, in events, but for `joined`, which are pairs. `pending` goes up and down. */
@@ -102,9 +107,9 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
       return;
     }
-    const isAlone = waiting.size === 0;
-    const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs, isAlone);
-    this.#setTimer(order, isAlone, ctx);
+    const isFirst = waiting.orders.size === 0;
+    const arrived = new WaitingEvent<Order>("order", order, false, this.#timeoutMs, isFirst);
+    this.#setTimer(ctx.timers.orders, order, isFirst);
     this.metrics.pending_orders.inc();
     for (const payment of waiting.payments) this.#pairIfMatching(arrived, payment, ctx);
     ctx.state.waiting.add(arrived);
@@ -123,17 +128,17 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
       return;
     }
-    const isAlone = waiting.size === 0;
-    const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs, isAlone);
-    this.#setTimer(payment, isAlone, ctx);
+    const isFirst = waiting.payments.size === 0;
+    const arrived = new WaitingEvent<Payment>("payment", payment, false, this.#timeoutMs, isFirst);
+    this.#setTimer(ctx.timers.payments, payment, isFirst);
     this.metrics.pending_payments.inc();
     for (const order of waiting.orders) this.#pairIfMatching(order, arrived, ctx, received.timestamp);
     ctx.state.waiting.add(arrived);
   }
 
-  /** An event that waits alone needs no tag. */
-  #setTimer(event: Order | Payment, isAlone: boolean, { timers: { expiry } }: Context): void {
-    setExpiryTimer(expiry, event, this.#timeoutMs, isAlone ? NO_TAG : tagOf(event.created_at));
+  /** The first of its kind needs no tag. */
+  #setTimer(expiry: Timer, event: Order | Payment, isFirst: boolean): void {
+    setExpiryTimer(expiry, event, this.#timeoutMs, isFirst ? NO_TAG : tagOf(event.created_at));
   }
 
   /** The first with the newcomer's id that has not expired for it: what is in state longer waits for other partitions. */
@@ -181,17 +186,24 @@ export class JoinOrdersPayments extends StatefulDoFn<
     );
   }
 
-  /** A timer of very many events ends some of them, and fires again for the rest: nobody waits long for its bundle. */
-  #expire(ctx: ExpiryContext): void {
+  /**
+   * A timer of very many events ends some of them, and fires again for the rest: nobody waits long for its bundle.
+   * @param kind whose timer has fired
+   */
+  #expire(ctx: ExpiryContext, kind: "orders" | "payments"): void {
+    const { tag, timers } = ctx;
     const waiting = ctx.state.waiting.read();
     const bound = expiredBefore(ctx.fireTimestamp, this.#timeoutMs);
-    this.#keepTimer(waiting, bound, ctx);
+    if (waiting.size > 0) this.#keepTimer(timers[kind], waiting[kind].first, bound, tag);
     if (!waiting.hasCreatedBefore(bound)) return;
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
-    const hadAlone = waiting.alone !== undefined;
+    const order = waiting.orders.first;
+    const payment = waiting.payments.first;
     ctx.state.waiting.add(expired, waiting.size <= FEW && waiting.isPairedBefore(bound));
     // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
-    if (hadAlone && waiting.alone === undefined && ctx.tag !== NO_TAG) ctx.timers.expiry.clear();
+    const isOfFirst = tag === NO_TAG;
+    if (waiting.orders.first !== order && !(isOfFirst && kind === "orders")) timers.orders.clear();
+    if (waiting.payments.first !== payment && !(isOfFirst && kind === "payments")) timers.payments.clear();
     for (const { kind, event, isPaired } of expired.events) {
       if (isPaired) continue;
       const expiresAt = expiryOf(event, this.#timeoutMs);
@@ -206,15 +218,22 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
     }
     if (waiting.size === 0) ctx.state.waiting.clear();
-    else if (waiting.hasCreatedBefore(bound)) ctx.timers.expiry.set(ctx.fireTimestamp, tagOf(bound - 1));
+    else if (waiting.hasCreatedBefore(bound)) timers[kind].set(ctx.fireTimestamp, tagOf(bound - 1));
   }
 
-  /** T may have grown since the timer was set: then what it was set for goes on waiting. */
-  #keepTimer(waiting: Waiting, bound: number, ctx: ExpiryContext): void {
-    const { expiry } = ctx.timers;
-    const created_at = createdAtOf(ctx.tag) ?? waiting.alone?.event.created_at;
-    if (created_at === undefined || created_at < bound || waiting.size === 0) return;
-    setExpiryTimer(expiry, { created_at }, this.#timeoutMs, ctx.tag);
+  /**
+   * T may have grown since the timer was set: then what it was set for goes on waiting.
+   * @param first whose timer it is without a tag
+   */
+  #keepTimer(
+    expiry: Timer,
+    first: WaitingEvent<Order> | WaitingEvent<Payment> | undefined,
+    bound: number,
+    tag: string,
+  ): void {
+    const created_at = createdAtOf(tag) ?? first?.event.created_at;
+    if (created_at === undefined || created_at < bound) return;
+    setExpiryTimer(expiry, { created_at }, this.#timeoutMs, tag);
   }
 }
 registerDoFn(JoinOrdersPayments);

@@ -3,14 +3,14 @@
  * its order, and a duplicate must still meet its original. Stored as what waited at some time and, for a large key,
  * each change since: an arrival that pairs says so for its partners as well, so what is stored is not rewritten for a flag.
  *
- *     waiting = varint count | count × ( flags u8 | event )    flags: 1 = payment, 2 = paired, 8 = came alone
+ *     waiting = varint count | count × ( flags u8 | event )    flags: 1 = payment, 2 = paired, 8 = came first
  *     change  = flags u8 | event                               it was not paired when it came
  *             | flags u8 | event | varint reach                it was, with all that waited and match, T being reach, ms
  *             | 4 | instant bound | varint count               the first events before the bound have expired
  *
  * Invariants
  * - What is stored, read from its beginning, gives what `read` of the cell gives: the same events with the same flags.
- * - One event that came alone waits at most.
+ * - One event of each kind that came first waits at most.
  * - The events that a change 4 takes depend on nothing but what waits: the earliest first, orders before payments.
  */
 import {
@@ -42,9 +42,6 @@ export class Waiting {
   #orders = NO_ORDERS;
   #payments = NO_PAYMENTS;
 
-  /** The one that came when nothing else waited, as long as it waits. */
-  alone: WaitingEvent<Order> | WaitingEvent<Payment> | undefined = undefined;
-
   get orders(): ReadonlyEvents<Order> {
     return this.#orders;
   }
@@ -63,13 +60,11 @@ export class Waiting {
   }
 
   addOrder(order: WaitingEvent<Order>): void {
-    if (order.cameAlone) this.alone = order;
     if (this.#orders === NO_ORDERS) this.#orders = new WaitingEvents(orderIdOf);
     this.#orders.add(order);
   }
 
   addPayment(payment: WaitingEvent<Payment>): void {
-    if (payment.cameAlone) this.alone = payment;
     if (this.#payments === NO_PAYMENTS) this.#payments = new WaitingEvents(paymentIdOf);
     this.#payments.add(payment);
   }
@@ -81,7 +76,6 @@ export class Waiting {
     const payments = this.#payments.take(createdBefore, countMax - orders.length);
     expired.events =
       orders.length === 0 ? payments : payments.length === 0 ? orders : [...orders, ...payments];
-    if (this.alone !== undefined && expired.events.includes(this.alone)) this.alone = undefined;
   }
 
   /** Whether nobody misses those created before `bound`: nothing is told of a paired one any more. */
@@ -113,11 +107,11 @@ export type WaitingChange = WaitingEvent<Order> | WaitingEvent<Payment> | Expire
 const PAYMENT = 1;
 const PAIRED = 2;
 const EXPIRED = 4;
-const ALONE = 8;
-const FLAGS = PAYMENT | PAIRED | ALONE;
+const FIRST = 8;
+const FLAGS = PAYMENT | PAIRED | FIRST;
 
-function flagsOf({ isPaired, cameAlone }: WaitingEvent<any>): number {
-  return (isPaired ? PAIRED : 0) | (cameAlone ? ALONE : 0);
+function flagsOf({ isPaired, cameFirst }: WaitingEvent<any>): number {
+  return (isPaired ? PAIRED : 0) | (cameFirst ? FIRST : 0);
 }
 
 export const waitingCoder = leafCoder<Waiting>(
@@ -139,11 +133,11 @@ export const waitingCoder = leafCoder<Waiting>(
       const flags = input.readByte();
       if ((flags & ~FLAGS) !== 0) throw new CorruptBytesError(`flags ${flags} of a waiting event`);
       const isPaired = (flags & PAIRED) !== 0;
-      const cameAlone = (flags & ALONE) !== 0;
+      const cameFirst = (flags & FIRST) !== 0;
       if ((flags & PAYMENT) === 0) {
-        waiting.addOrder(new WaitingEvent("order", readOrder(input), isPaired, 0, cameAlone));
+        waiting.addOrder(new WaitingEvent("order", readOrder(input), isPaired, 0, cameFirst));
       } else {
-        waiting.addPayment(new WaitingEvent("payment", readPayment(input), isPaired, 0, cameAlone));
+        waiting.addPayment(new WaitingEvent("payment", readPayment(input), isPaired, 0, cameFirst));
       }
     }
     return waiting;
@@ -174,13 +168,13 @@ export const waitingChangeCoder = leafCoder<WaitingChange>(
     if (flags === EXPIRED) return new Expired(readInstant(input), input.readVarint());
     if ((flags & ~FLAGS) !== 0) throw new CorruptBytesError(`a change ${flags} of waiting events`);
     const isPaired = (flags & PAIRED) !== 0;
-    const cameAlone = (flags & ALONE) !== 0;
+    const cameFirst = (flags & FIRST) !== 0;
     if ((flags & PAYMENT) === 0) {
       const order = readOrder(input);
-      return new WaitingEvent("order", order, isPaired, isPaired ? input.readVarint() : 0, cameAlone);
+      return new WaitingEvent("order", order, isPaired, isPaired ? input.readVarint() : 0, cameFirst);
     }
     const payment = readPayment(input);
-    return new WaitingEvent("payment", payment, isPaired, isPaired ? input.readVarint() : 0, cameAlone);
+    return new WaitingEvent("payment", payment, isPaired, isPaired ? input.readVarint() : 0, cameFirst);
   },
 );
 

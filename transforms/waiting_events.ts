@@ -11,14 +11,14 @@ export class WaitingEvent<E extends Order | Payment> {
 
   /**
    * @param reachMs T when it came, by which a paired one has paired others
-   * @param cameAlone nothing else waited when it came: the timer without a tag is its own
+   * @param cameFirst none of its kind waited when it came: its kind's timer without a tag is its own
    */
   constructor(
     readonly kind: E extends Payment ? "payment" : "order",
     readonly event: E,
     public isPaired: boolean,
     readonly reachMs: number,
-    readonly cameAlone = false,
+    readonly cameFirst = false,
   ) {}
 }
 
@@ -31,6 +31,8 @@ const NONE: WaitingEvent<never>[] = [];
 export class WaitingEvents<E extends Order | Payment> {
   /** In the order of their coming; with an index a binary heap, the earliest first. */
   #events: WaitingEvent<E>[] = NONE;
+  /** Who came first, as long as it waits: none else waited then. */
+  first: WaitingEvent<E> | undefined = undefined;
   /** The first of each id; undefined while there are few. */
   #index: Map<string, WaitingEvent<E>> | undefined;
 
@@ -57,6 +59,7 @@ export class WaitingEvents<E extends Order | Payment> {
   }
 
   add(waiting: WaitingEvent<E>): void {
+    if (waiting.cameFirst) this.first = waiting;
     if (this.#events === NONE) {
       this.#events = [waiting];
       return;
@@ -89,6 +92,12 @@ export class WaitingEvents<E extends Order | Payment> {
 
   /** Takes out those created before `bound`, `countMax` at most: by created_at, those of one instant by id. */
   take(bound: number, countMax: number): WaitingEvent<E>[] {
+    const taken = this.#take(bound, countMax);
+    if (this.first !== undefined && taken.includes(this.first)) this.first = undefined;
+    return taken;
+  }
+
+  #take(bound: number, countMax: number): WaitingEvent<E>[] {
     if (this.#index !== undefined) {
       const taken: WaitingEvent<E>[] = [];
       while (taken.length < countMax && this.hasCreatedBefore(bound)) taken.push(this.#takeEarliest());

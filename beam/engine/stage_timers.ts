@@ -1,8 +1,8 @@
 /**
  * The timers of one stage: which are set, and which are due. A timer lives in a table of the store, one for each
- * family, or, without a tag, in front of its key's state (timed_records.ts); the queues hold hints to it by its address
- * (see timer_queue.ts). So a timer that is moved, cleared or fired leaves its old hints behind, and each hint is checked
- * against the record when its time comes.
+ * family, or, without a tag, in front of its key's state, beside those of other families (timed_records.ts); the
+ * queues hold hints to it by its address (see timer_queue.ts). So a timer that is moved, cleared or fired leaves its old
+ * hints behind, and each hint is checked against the record when its time comes.
  *
  * Record: key = { encoded key, encoded window, tag }, value = { instant fire time, instant output timestamp,
  * int32 length of key and window }.
@@ -15,7 +15,7 @@ import { addressOf, type ByteTable, isNewRecord } from "../store/byte_table.js";
 import type { Slab } from "../store/slab.js";
 import type { Store } from "../store/store.js";
 import { Holds } from "./holds.js";
-import { type FrontTimer, TimedRecords, type TimerSettings } from "./timed_records.js";
+import { type FrontTimer, TimedRecords } from "./timed_records.js";
 import { TimerQueue } from "./timer_queue.js";
 
 /** A timer that fired. Reused: valid until the next one. */
@@ -27,6 +27,15 @@ export interface DueTimer {
   outputTimestamp: TimestampMs;
 }
 
+/** Records of state that have room for the timers without a tag of some families. */
+export interface TimersBeside {
+  readonly tableName: string;
+  /** How many families. */
+  readonly slots: number;
+  /** Of the family that is asked for. */
+  readonly slot: number;
+}
+
 interface Family {
   readonly transformId: string;
   readonly name: string;
@@ -34,8 +43,19 @@ interface Family {
   readonly table: ByteTable;
   /** Where its timers without a tag are; undefined: in `table` too. */
   readonly records: TimedRecords | undefined;
-  readonly settings: TimerSettings;
+  /** In `records`. */
+  readonly slot: number;
+  /** How often its timers were set, and what the last was set to. */
+  setCount: number;
+  lastSetAt: TimestampMs;
 }
+
+interface RecordsOfFamilies {
+  readonly records: TimedRecords;
+  readonly bySlot: Family[];
+}
+
+type TimerTimes = Pick<FrontTimer, "fireAt" | "outputTimestamp">;
 
 /** So many timers fire between two looks at the clock. */
 const FIRINGS_PER_LOOK = 64;
@@ -46,8 +66,10 @@ const QUEUE_SIZE_MIN = 1024;
 export class StageTimers {
   readonly holds = new Holds();
   readonly #families: Family[] = [];
-  /** By the number of a table. */
+  readonly #records: TimedRecords[] = [];
+  /** By the number of a table: whose timers it holds, or what records. */
   readonly #byOwner: Family[] = [];
+  readonly #recordsByOwner: RecordsOfFamilies[] = [];
   /** Where the records of all families lie. */
   #slab: Slab | undefined;
   readonly #queues: Record<TimeDomain, TimerQueue> = {
@@ -68,9 +90,8 @@ export class StageTimers {
   /** Timers that are set. */
   count(timeDomain: TimeDomain): number {
     let count = 0;
-    for (const family of this.#families) {
-      if (family.timeDomain === timeDomain) count += family.table.size + (family.records?.timers ?? 0);
-    }
+    for (const family of this.#families) if (family.timeDomain === timeDomain) count += family.table.size;
+    if (timeDomain === "event") for (const records of this.#records) count += records.timers;
     return count;
   }
 
@@ -86,17 +107,17 @@ export class StageTimers {
 
   /**
    * @param tableName of the table that the family's timers live in: those that are there already are set
-   * @param recordsName of the table whose records have room for the family's timers without a tag
+   * @param beside where the family's timers without a tag are, if not in that table
    */
   family(
     transformId: string,
     name: string,
     timeDomain: TimeDomain,
     tableName: string,
-    recordsName?: string,
+    beside?: TimersBeside,
   ): TimerFamily {
     const known = this.#families.find((one) => one.transformId === transformId && one.name === name);
-    const family = known ?? this.#add(transformId, name, timeDomain, tableName, recordsName);
+    const family = known ?? this.#add(transformId, name, timeDomain, tableName, beside);
     return new TimerFamily(family, this.#queues[timeDomain], this.holds, () => this.#tidy(timeDomain));
   }
 
@@ -105,41 +126,55 @@ export class StageTimers {
     name: string,
     timeDomain: TimeDomain,
     tableName: string,
-    recordsName: string | undefined,
+    beside: TimersBeside | undefined,
   ): Family {
     const table = this.store.table(tableName);
-    const settings: TimerSettings = { setCount: 0, lastSetAt: 0 };
-    const records =
-      recordsName === undefined
-        ? undefined
-        : new TimedRecords(this.store.table(recordsName), this.#queues[timeDomain], this.holds, settings);
-    const family = { transformId, name, timeDomain, table, records, settings };
+    const shared = beside === undefined ? undefined : this.#recordsOf(beside);
+    const family: Family = {
+      transformId,
+      name,
+      timeDomain,
+      table,
+      records: shared?.records,
+      slot: beside?.slot ?? 0,
+      setCount: 0,
+      lastSetAt: 0,
+    };
     this.#families.push(family);
     this.#byOwner[table.owner] = family;
-    if (records !== undefined) this.#byOwner[records.table.owner] = family;
+    if (shared !== undefined) shared.bySlot[family.slot] = family;
     this.#slab = table.slab;
-    this.#resume(family);
+    this.#forEachIn(table, (timer, address) => this.#resume(timeDomain, timer, address));
     return family;
   }
 
-  /** Puts the timers of an earlier process back into the queue, and their holds. */
-  #resume(family: Family): void {
-    const { timeDomain, table, records } = family;
-    let set = 0;
-    this.#forEach(family, ({ fireAt, outputTimestamp }, address) => {
-      set++;
-      this.#queues[timeDomain].insert(fireAt, address);
-      if (isHold(timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
+  /** The records of a table, which several families share. */
+  #recordsOf({ tableName, slots }: TimersBeside): RecordsOfFamilies {
+    const table = this.store.table(tableName);
+    const known = this.#recordsByOwner[table.owner];
+    if (known !== undefined) return known;
+    const records = new TimedRecords(table, slots, this.#queues.event, this.holds);
+    records.forEachTimer((timer, address) => {
+      records.timers++;
+      this.#resume("event", timer, address);
     });
-    if (records !== undefined) records.timers = set - table.size;
+    const shared = { records, bySlot: [] };
+    this.#records.push(records);
+    this.#recordsByOwner[table.owner] = shared;
+    return shared;
   }
 
-  #forEach({ table, records }: Family, visit: (timer: FrontTimer, address: number) => void): void {
+  /** Puts a timer of an earlier process back into the queue, and its hold. */
+  #resume(timeDomain: TimeDomain, { fireAt, outputTimestamp }: TimerTimes, address: number): void {
+    this.#queues[timeDomain].insert(fireAt, address);
+    if (isHold(timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
+  }
+
+  #forEachIn(table: ByteTable, visit: (timer: TimerTimes, address: number) => void): void {
     table.forEach((address) => {
       table.readValue(address, this.#value);
       visit({ fireAt: readInstant(this.#value), outputTimestamp: readInstant(this.#value) }, address);
     });
-    records?.forEachTimer(visit);
   }
 
   /** The earlier of `limit` and the next timer; a hint that is stale counts until its time has come. */
@@ -180,10 +215,9 @@ export class StageTimers {
       if (family === undefined) continue;
       fired++;
       const { fireTimestamp } = this.#due;
-      const { settings } = family;
-      const { setCount } = settings;
+      const { setCount } = family;
       fire(family.transformId, family.name, this.#due);
-      if (settings.setCount !== setCount && settings.lastSetAt === fireTimestamp) break;
+      if (family.setCount !== setCount && family.lastSetAt === fireTimestamp) break;
       if (fired % FIRINGS_PER_LOOK === 0 && isOver()) break;
     }
     return fired;
@@ -195,21 +229,24 @@ export class StageTimers {
    */
   #takeDue(address: number, timeDomain: TimeDomain, hintTime: TimestampMs): Family | undefined {
     const owner = this.#slab!.owner(address);
-    const family = this.#byOwner[owner];
-    if (family === undefined || family.timeDomain !== timeDomain) return undefined;
-    const { table, records } = family;
     const due = this.#due;
     const { identity } = due;
-    if (records !== undefined && records.table.owner === owner) {
-      if (!records.take(address, hintTime)) return undefined;
+    const shared = this.#recordsByOwner[owner];
+    if (shared !== undefined) {
+      const { records, bySlot } = shared;
+      const slot = timeDomain === "event" ? records.take(address, hintTime) : -1;
+      if (slot === -1) return undefined;
       due.fireTimestamp = records.fireTimestamp;
       due.outputTimestamp = records.outputTimestamp;
       // The record stays where it is until the callback has ended with its key.
-      table.readKey(address, identity);
+      records.table.readKey(address, identity);
       due.keyAndWindowLength = identity.remaining;
       due.tag = "";
-      return family;
+      return bySlot[slot];
     }
+    const family = this.#byOwner[owner];
+    if (family === undefined || family.timeDomain !== timeDomain) return undefined;
+    const { table } = family;
     table.readValue(address, this.#value);
     const fireTimestamp = readInstant(this.#value);
     if (fireTimestamp !== hintTime) return undefined;
@@ -240,10 +277,11 @@ export class StageTimers {
     const queue = this.#queues[timeDomain];
     if (queue.size < QUEUE_SIZE_MIN || queue.size < 4 * this.count(timeDomain)) return;
     queue.clear();
+    const insert = ({ fireAt }: TimerTimes, address: number): void => queue.insert(fireAt, address);
     for (const family of this.#families) {
-      if (family.timeDomain !== timeDomain) continue;
-      this.#forEach(family, ({ fireAt }, address) => queue.insert(fireAt, address));
+      if (family.timeDomain === timeDomain) this.#forEachIn(family.table, insert);
     }
+    if (timeDomain === "event") for (const records of this.#records) records.forEachTimer(insert);
   }
 }
 
@@ -271,19 +309,20 @@ export class TimerFamily {
       this.#untilTidy = QUEUE_SIZE_MIN;
       this.tidy();
     }
-    const { records, settings } = this.family;
+    const { family } = this;
+    const { records } = family;
+    family.setCount++;
+    family.lastSetAt = fireAt;
     if (records !== undefined && tag === "") {
-      records.setTimer(key, fireAt, outputTimestamp);
+      records.setTimer(family.slot, key, fireAt, outputTimestamp);
       return;
     }
     const value = this.#value;
-    settings.setCount++;
-    settings.lastSetAt = fireAt;
     value.reset();
     writeInstant(fireAt, value);
     writeInstant(outputTimestamp, value);
     value.writeInt32(key.length);
-    const swapped = this.family.table.swap(this.#identify(key, tag), value);
+    const swapped = family.table.swap(this.#identify(key, tag), value);
     const address = addressOf(swapped);
     if (!isNewRecord(swapped)) {
       this.#old.reset(value.buffer, 0, value.length);
@@ -293,13 +332,13 @@ export class TimerFamily {
     } else {
       this.queue.insert(fireAt, address);
     }
-    if (isHold(this.family.timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
+    if (isHold(family.timeDomain, fireAt, outputTimestamp)) this.holds.add(outputTimestamp);
   }
 
   clear(key: ByteWriter, tag: string): void {
-    const { table, records } = this.family;
+    const { table, records, slot } = this.family;
     if (records !== undefined && tag === "") {
-      records.clearTimer(key);
+      records.clearTimer(slot, key);
       return;
     }
     const identity = this.#identify(key, tag);

@@ -1,54 +1,62 @@
 /**
- * The records of a table that have room for a timer in front of their value: the timer without a tag of a key, beside
- * the key's state. So what comes for a key, and what ends it, finds and writes both at once.
+ * The records of a table that have room for timers in front of their value: of each family the timer without a tag of a
+ * key, beside the key's state. So what comes for a key, and what ends it, finds and writes all of it at once.
  *
- *     value = flags u8 | 3 bytes 0 | instant fire time | instant output timestamp | state
+ *     value = flags u8 | 3 bytes 0 | for each family: instant fire time | instant output timestamp | state
  *
- * Of the flags 1 says that there is a timer, 2 that there is state; with the zeros the state lies on a whole word.
+ * Of the flags 2 says that there is state; 1, 4, 8, … that the first family, the second, the third, … has a timer. With
+ * the zeros the state lies on a whole word. A family's number is its slot.
  *
  * Only event-time timers lie here: one of the processing-time domain would be behind a family of its own.
  *
  * Invariants
  * - A record is there exactly as long as the key has a timer or state.
- * - The queue has a hint with the fire time and the address of each record with a timer. So a record that moves is
- *   hinted at anew, and its old hint is stale.
+ * - The queue has a hint with the fire time and the address of the record for each timer. So a record that moves is
+ *   hinted at anew, and its old hints are stale.
  * - What is changed of a key is in the table, and in the journal, once the key was left; the state itself at once, and
- *   the timer with it.
+ *   the timers with it.
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import { readInstant, writeInstant } from "../model/coders/instant.js";
-import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
+import type { TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
 import type { Holds } from "./holds.js";
 import type { TimerQueue } from "./timer_queue.js";
 
-const TIMER = 1;
+/** So many families have room in one byte of flags. */
+export const SLOTS_MAX = 6;
+
 const STATE = 2;
 const ZEROS = 3;
-/** In front of the state. */
-const FRONT_BYTES = 20;
+const SLOT_BYTES = 16;
 
+/** In the place of a timer that is not set. */
+const NO_TIME: TimestampMs = 0;
 const NO_BYTES = new ByteWriter(1);
 
-/** How often a family's timers were set, and what the last was set to. */
-export interface TimerSettings {
-  setCount: number;
-  lastSetAt: TimestampMs;
-}
+const flagOf = (slot: number): number => (slot === 0 ? 1 : 2 << slot);
 
-/** A timer in front of a record; absent: the record has none. */
+/** Of what lies in front of the state. */
+const frontBytes = (slots: number): number => 1 + ZEROS + slots * SLOT_BYTES;
+
+/** A timer in front of a record. */
 export interface FrontTimer {
+  /** Of its family. */
+  readonly slot: number;
   readonly fireAt: TimestampMs;
   readonly outputTimestamp: TimestampMs;
 }
 
-/** Reads the front of a value, up to its state. */
-export function readFront(value: ByteReader): FrontTimer | undefined {
+/** Reads the front of a value, up to its state. @param slots for which the records have room */
+export function readFront(value: ByteReader, slots: number): FrontTimer[] {
   const flags = value.readByte();
   value.skip(ZEROS);
-  const fireAt = readInstant(value);
-  const outputTimestamp = readInstant(value);
-  return (flags & TIMER) === 0 ? undefined : { fireAt, outputTimestamp };
+  const timers: FrontTimer[] = [];
+  for (let slot = 0; slot < slots; slot++) {
+    const timer = { slot, fireAt: readInstant(value), outputTimestamp: readInstant(value) };
+    if ((flags & flagOf(slot)) !== 0) timers.push(timer);
+  }
+  return timers;
 }
 
 export class TimedRecords {
@@ -57,37 +65,49 @@ export class TimedRecords {
   /** Of the timer that was taken last. */
   fireTimestamp: TimestampMs = 0;
   outputTimestamp: TimestampMs = 0;
-  readonly #front = new ByteWriter(FRONT_BYTES);
+  readonly #frontBytes: number;
+  readonly #front: ByteWriter;
   readonly #reader = new ByteReader();
 
-  /** The record whose timer was taken, and whose callback has not changed it yet; 0: none. */
+  /** The record of which a timer was taken, and which its callback has not changed yet; 0: none. */
   #taken = 0;
   /** Whether what follows is known, of the key that was entered. */
   #isOpen = false;
   #address = 0;
   #hasState = false;
-  #isSet = false;
-  #fireAt: TimestampMs = 0;
-  #output: TimestampMs = 0;
-  /** The timer is not the one of the record. */
+  /** The flags of the timers that are set. */
+  #set = 0;
+  /** By slot, of those that are set. */
+  readonly #fireAt: Float64Array;
+  readonly #output: Float64Array;
+  /** The timers are not those of the record. */
   #isChanged = false;
-  /** What the queue knows. */
+  /** What the queue knows: the flags of the timers, and when they fire. */
   #hintedAddress = 0;
-  #hintedTime: TimestampMs = 0;
+  #hinted = 0;
+  readonly #hintedTimes: Float64Array;
 
+  /** @param slots families that have their timers here, SLOTS_MAX at most */
   constructor(
     readonly table: ByteTable,
+    private readonly slots: number,
     private readonly queue: TimerQueue,
     private readonly holds: Holds,
-    private readonly settings: TimerSettings,
-  ) {}
+  ) {
+    if (slots > SLOTS_MAX) throw new Error(`room for the timers of ${slots} families, ${SLOTS_MAX} at most`);
+    this.#frontBytes = frontBytes(slots);
+    this.#front = new ByteWriter(this.#frontBytes);
+    this.#fireAt = new Float64Array(slots);
+    this.#output = new Float64Array(slots);
+    this.#hintedTimes = new Float64Array(slots);
+  }
 
   /** Points `out` at the state of a key. False: there is none. */
   get(key: ByteWriter, out: ByteReader): boolean {
     if (!this.#isOpen) this.#open(key);
     if (!this.#hasState) return false;
     this.table.readValue(this.#address, out);
-    out.position += FRONT_BYTES;
+    out.position += this.#frontBytes;
     return true;
   }
 
@@ -108,7 +128,7 @@ export class TimedRecords {
     if (!this.#hasState) return;
     this.#hasState = false;
     this.#isChanged = false;
-    if (this.#isSet) {
+    if (this.#set !== 0) {
       this.#write(key, NO_BYTES);
     } else {
       this.table.deleteAt(this.#address);
@@ -116,38 +136,45 @@ export class TimedRecords {
     }
   }
 
-  setTimer(key: ByteWriter, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
+  setTimer(slot: number, key: ByteWriter, fireAt: TimestampMs, outputTimestamp: TimestampMs): void {
     if (!this.#isOpen) this.#open(key);
-    if (this.#isSet) this.#releaseHold();
+    const flag = flagOf(slot);
+    if ((this.#set & flag) !== 0) this.#releaseHold(slot);
     else this.timers++;
-    this.#isSet = true;
+    this.#set |= flag;
     this.#isChanged = true;
-    this.#fireAt = fireAt;
-    this.#output = outputTimestamp;
+    this.#fireAt[slot] = fireAt;
+    this.#output[slot] = outputTimestamp;
     if (fireAt !== outputTimestamp) this.holds.add(outputTimestamp);
-    this.settings.setCount++;
-    this.settings.lastSetAt = fireAt;
   }
 
-  clearTimer(key: ByteWriter): void {
+  clearTimer(slot: number, key: ByteWriter): void {
     if (!this.#isOpen) this.#open(key);
-    if (!this.#isSet) return;
-    this.#releaseHold();
+    const flag = flagOf(slot);
+    if ((this.#set & flag) === 0) return;
+    this.#releaseHold(slot);
     this.timers--;
-    this.#isSet = false;
+    this.#set &= ~flag;
     this.#isChanged = true;
   }
 
-  /** Ends the work on a key: its timer is stored, if it was not with the state. */
+  /** Ends the work on a key: its timers are stored, if they were not with the state. */
   leave(key: ByteWriter): void {
     if (!this.#isOpen) {
       if (this.#taken === 0) return;
       this.#open(key);
     }
     this.#isOpen = false;
-    if (this.#isChanged) this.#storeTimer(key);
-    if (!this.#isSet || (this.#address === this.#hintedAddress && this.#fireAt === this.#hintedTime)) return;
-    this.queue.insert(this.#fireAt, this.#address);
+    if (this.#isChanged) this.#storeTimers(key);
+    if (this.#set === 0) return;
+    const known = this.#address === this.#hintedAddress ? this.#hinted : 0;
+    for (let slot = 0; slot < this.slots; slot++) {
+      const flag = flagOf(slot);
+      if ((this.#set & flag) === 0) continue;
+      const fireAt = this.#fireAt[slot]!;
+      if ((known & flag) === 0 || fireAt !== this.#hintedTimes[slot])
+        this.queue.insert(fireAt, this.#address);
+    }
   }
 
   /** Throws when a key was not left. */
@@ -156,37 +183,39 @@ export class TimedRecords {
   }
 
   /**
-   * Takes the timer out of the record at `address`, if it is the one that is hinted at; `leave` notes it down. False:
-   * the hint is stale.
+   * Takes a timer out of the record at `address` that is set to the time of the hint, and returns its slot; `leave`
+   * notes it down. -1: the hint is stale.
    */
-  take(address: number, hintTime: TimestampMs): boolean {
+  take(address: number, hintTime: TimestampMs): number {
     const reader = this.#reader;
     this.table.readValue(address, reader);
     const { buffer, position } = reader;
     const flags = reader.readByte();
-    if ((flags & TIMER) === 0) return false;
     reader.skip(ZEROS);
-    const fireAt = readInstant(reader);
-    if (fireAt !== hintTime) return false;
-    this.fireTimestamp = fireAt;
-    this.outputTimestamp = readInstant(reader);
-    buffer[position] = flags & ~TIMER;
-    this.#taken = address;
-    this.timers--;
-    if (fireAt !== this.outputTimestamp) this.holds.remove(this.outputTimestamp);
-    return true;
+    for (let slot = 0; slot < this.slots; slot++) {
+      const fireAt = readInstant(reader);
+      const output = readInstant(reader);
+      if ((flags & flagOf(slot)) === 0 || fireAt !== hintTime) continue;
+      this.fireTimestamp = fireAt;
+      this.outputTimestamp = output;
+      buffer[position] = flags & ~flagOf(slot);
+      this.#taken = address;
+      this.timers--;
+      if (fireAt !== output) this.holds.remove(output);
+      return slot;
+    }
+    return -1;
   }
 
   /** Calls `visit` with each timer and the address of its record. */
   forEachTimer(visit: (timer: FrontTimer, address: number) => void): void {
     this.table.forEach((address) => {
       this.table.readValue(address, this.#reader);
-      const timer = readFront(this.#reader);
-      if (timer !== undefined) visit(timer, address);
+      for (const timer of readFront(this.#reader, this.slots)) visit(timer, address);
     });
   }
 
-  /** Looks the key up; one whose timer was taken is at hand. */
+  /** Looks the key up; one of which a timer was taken is at hand. */
   #open(key: ByteWriter): void {
     const taken = this.#taken;
     this.#taken = 0;
@@ -195,32 +224,35 @@ export class TimedRecords {
     this.#isChanged = taken !== 0;
     const address = taken === 0 ? this.table.find(key) : taken;
     this.#address = address;
+    this.#hintedAddress = address;
+    this.#hinted = 0;
     if (address === 0) {
       this.#hasState = false;
-      this.#isSet = false;
-      this.#hintedAddress = 0;
+      this.#set = 0;
       return;
     }
     const reader = this.#reader;
     this.table.readValue(address, reader);
     const flags = reader.readByte();
     this.#hasState = (flags & STATE) !== 0;
-    this.#isSet = (flags & TIMER) !== 0;
-    this.#hintedAddress = 0;
-    if (!this.#isSet) return;
+    this.#set = flags & ~STATE;
+    this.#hinted = this.#set;
+    if (this.#set === 0) return;
     reader.skip(ZEROS);
-    this.#fireAt = readInstant(reader);
-    this.#output = readInstant(reader);
-    this.#hintedAddress = address;
-    this.#hintedTime = this.#fireAt;
+    for (let slot = 0; slot < this.slots; slot++) {
+      const fireAt = readInstant(reader);
+      this.#fireAt[slot] = fireAt;
+      this.#hintedTimes[slot] = fireAt;
+      this.#output[slot] = readInstant(reader);
+    }
   }
 
-  #storeTimer(key: ByteWriter): void {
+  #storeTimers(key: ByteWriter): void {
     const { table } = this;
     this.#isChanged = false;
     if (this.#address === 0) {
-      if (this.#isSet) this.#write(key, NO_BYTES);
-    } else if (this.#isSet || this.#hasState) {
+      if (this.#set !== 0) this.#write(key, NO_BYTES);
+    } else if (this.#set !== 0 || this.#hasState) {
       table.patch(this.#address, this.#encodedFront());
     } else {
       table.deleteAt(this.#address);
@@ -239,14 +271,17 @@ export class TimedRecords {
   #encodedFront(): ByteWriter {
     const front = this.#front;
     front.reset();
-    front.writeByte((this.#isSet ? TIMER : 0) | (this.#hasState ? STATE : 0));
+    front.writeByte(this.#set | (this.#hasState ? STATE : 0));
     for (let i = 0; i < ZEROS; i++) front.writeByte(0);
-    writeInstant(this.#isSet ? this.#fireAt : MIN_TIMESTAMP, front);
-    writeInstant(this.#isSet ? this.#output : MIN_TIMESTAMP, front);
+    for (let slot = 0; slot < this.slots; slot++) {
+      const isSet = (this.#set & flagOf(slot)) !== 0;
+      writeInstant(isSet ? this.#fireAt[slot]! : NO_TIME, front);
+      writeInstant(isSet ? this.#output[slot]! : NO_TIME, front);
+    }
     return front;
   }
 
-  #releaseHold(): void {
-    if (this.#fireAt !== this.#output) this.holds.remove(this.#output);
+  #releaseHold(slot: number): void {
+    if (this.#fireAt[slot] !== this.#output[slot]) this.holds.remove(this.#output[slot]!);
   }
 }

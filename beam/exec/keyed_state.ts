@@ -9,6 +9,7 @@ import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { TimeDomain } from "../model/timer.js";
 import type { TimestampMs } from "../model/timestamps.js";
+import type { TimedCell } from "./timed_cell.js";
 
 /** How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … */
 export type StateLayout = "bag" | "orderedList";
@@ -18,8 +19,8 @@ export interface KeyedState {
   cell(name: string, layout?: StateLayout): number;
   /** Declares cells that are found by an encoded map key, nested. */
   multimap(name: string, mapKeyCoder: Coder<unknown>): number;
-  /** @param beside a cell: where it pays, the family's timers without a tag are kept with it */
-  timers(family: string, timeDomain: TimeDomain, beside?: number): number;
+  /** @param beside a declared cell: where it pays, the family's timers without a tag are kept with it */
+  timers(family: string, timeDomain: TimeDomain, beside?: TimedCell): number;
   /**
    * What there is of a key; the bytes of `key` stay as they are until the next call. Undefined: it is not at hand, and
    * is loaded by the next `arrive`. The answer is good until the next key is entered.

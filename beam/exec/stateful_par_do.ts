@@ -20,14 +20,11 @@ import type { Receiver, Windows } from "./receiver.js";
 import type { KeyedStateServices, UserCodeServices } from "./services.js";
 import { createCell } from "./state_cells/create_cell.js";
 import type { StateCell } from "./state_cells/state_cell.js";
-import { timedCellOf } from "./timed_cell.js";
+import { type TimedCell, timedCellOf } from "./timed_cell.js";
 import { TimerHandle } from "./user_timers.js";
 
 /** Family of the operator's own timers that drop the state of expired windows. No declared name can contain "~". */
 const EXPIRY_FAMILY = "~window-expiry";
-
-/** The first that is no multimap: those have numbers of their own. */
-const FIRST_CELL = 0;
 
 /** Elements of keys that are not at hand, in the order of their arrival. */
 class ElementsAside {
@@ -123,14 +120,15 @@ export class StatefulParDoOperator
       this.#cells.push(cell);
       ctx.state[name] = cell;
     }
-    const timedFamily = timedFamilyOf(doFn);
+    const timed = timedCell(doFn);
     for (const [name, spec] of Object.entries(doFn.timers)) {
       const { timeDomain } = spec as { timeDomain: "event" | "processing" };
       if (typeof doFn.onTimer[name] !== "function") {
         throw new Error(`${this.name}: timer ${name} has no callback in onTimer`);
       }
       if (timeDomain === "processing") this.#processingTimers.add(name);
-      const family = this.#states.timers(name, timeDomain, name === timedFamily ? FIRST_CELL : undefined);
+      const beside = timed?.families.includes(name) === true ? timed : undefined;
+      const family = this.#states.timers(name, timeDomain, beside);
       const timer = new TimerHandle(name, timeDomain, family, ctx, this.#windowing.allowedLatenessMs);
       this.#timers.push(timer);
       ctx.timers[name] = timer;
@@ -287,8 +285,8 @@ export class StatefulParDoOperator
   }
 }
 
-/** The family whose timers without a tag may be kept beside the first cell. */
-function timedFamilyOf({ state, timers }: StatefulDoFn<any, any, any, any, any, any>): string | undefined {
+/** The cell that timers without a tag may be kept beside. */
+function timedCell({ state, timers }: StatefulDoFn<any, any, any, any, any, any>): TimedCell | undefined {
   const cells = Object.entries(state).map(([name, spec]) => ({
     name,
     isMultimap: (spec as StateSpec).kind === "multimap",
@@ -297,5 +295,5 @@ function timedFamilyOf({ state, timers }: StatefulDoFn<any, any, any, any, any, 
     name,
     isEventTime: (spec as { timeDomain: string }).timeDomain === "event",
   }));
-  return timedCellOf(cells, families)?.family;
+  return timedCellOf(cells, families);
 }

@@ -146,13 +146,14 @@ export function* exported(store: StateReading): Generator<string> {
 function exportedCell(cell: StoredCellReader): string[] {
   const log = CELL_LOGS.get(cell.cell);
   const lines: string[] = [];
-  cell.forEach(({ key, value, timer }) => {
+  cell.forEach(({ key, value, timers }) => {
+    const firesAt = Math.min(...timers.map(({ fireAt }) => fireAt));
     const isKnown = log !== undefined && value.remaining > 0;
     lines.push(
       JSON.stringify({
         table: cell.name,
         key: keyText(cell.name, key),
-        ...(timer === undefined ? {} : { fires_at: formatTimestamp(timer.fireAt) }),
+        ...(timers.length === 0 ? {} : { fires_at: formatTimestamp(firesAt) }),
         ...(isKnown ? { value: withIsoTimes(readChangelog(log, value).value) } : { base64: base64Of(value) }),
       }),
     );

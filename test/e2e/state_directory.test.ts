@@ -193,11 +193,13 @@ describe("a state directory", function () {
     await run.ended;
     const { code, lines } = await state("inspect");
     assert.equal(code, 0);
-    const waiting = lines.find((line) => line.endsWith("timed/JoinOrdersPayments/waiting/expiry"))!;
+    const waiting = lines.find((line) => line.endsWith("timed/JoinOrdersPayments/waiting/orders+payments"))!;
     const count = Number(waiting.trim().split(" ")[0]!.replaceAll(",", ""));
     assert.ok(count > 0, waiting);
     const records = (await state("export")).lines.map((line) => JSON.parse(line));
-    const orders = records.filter(({ table }) => table === "timed/JoinOrdersPayments/waiting/expiry");
+    const orders = records.filter(
+      ({ table }) => table === "timed/JoinOrdersPayments/waiting/orders+payments",
+    );
     assert.equal(orders.length, count);
     for (const { key, value } of orders) {
       for (const { event } of [...value.orders, ...value.payments]) assert.equal(event.order_id, key);

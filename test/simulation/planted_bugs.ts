@@ -52,7 +52,7 @@ export const PLANTED_BUGS = {
           if (duplicates_orders.delta + duplicates_payments.delta === before) return;
           const [arrived] = element.value;
           const { created_at } = arrived!.value.event;
-          ctx.timers.expiry.set(created_at + 2 * this.config.timeoutMs + 1, String(created_at));
+          ctx.timers.payments.set(created_at + 2 * this.config.timeoutMs + 1, String(created_at));
         };
       }),
   },

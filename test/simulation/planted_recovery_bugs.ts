@@ -121,14 +121,14 @@ export const PLANTED_RECOVERY_BUGS = {
     seedsMax: MANY,
     plant: () =>
       replace(StageTimers.prototype, "family", (family) => {
-        return function (this: StageTimers, transform, name, domain, tableName, recordsName) {
+        return function (this: StageTimers, transform, name, domain, tableName, beside) {
           const { store } = this as unknown as { readonly store: Store };
-          const tables = [tableName, recordsName].flatMap((one) =>
+          const tables = [tableName, beside?.tableName].flatMap((one) =>
             one === undefined ? [] : [store.table(one)],
           );
           for (const table of tables) table.forEach = () => undefined;
           try {
-            return family.call(this, transform, name, domain, tableName, recordsName);
+            return family.call(this, transform, name, domain, tableName, beside);
           } finally {
             for (const table of tables) delete (table as Partial<ByteTable>).forEach;
           }

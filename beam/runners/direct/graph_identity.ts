@@ -117,7 +117,7 @@ function addTransform(
   );
   for (const [cell, { spec }] of Object.entries(stateSpecs)) {
     const isTimed = cell === timed?.cell;
-    const table = isTimed ? timedStateTableName(name, cell, timed.family) : stateTableName(name, cell);
+    const table = isTimed ? timedStateTableName(name, timed) : stateTableName(name, cell);
     identity[table] = stateSignature(spec, components);
   }
   for (const [family, { timeDomain, timerFamilyCoderId }] of Object.entries(timerFamilySpecs)) {

@@ -138,7 +138,13 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
           family,
           timeDomain,
           timerTableName(name, family),
-          beside === undefined ? undefined : timedStateTableName(name, beside, family),
+          beside === undefined
+            ? undefined
+            : {
+                tableName: timedStateTableName(name, beside),
+                slots: beside.families.length,
+                slot: beside.families.indexOf(family),
+              },
         ),
     });
   }

@@ -9,8 +9,8 @@ export interface StoredValue {
   readonly key: ByteReader;
   /** The cell's bytes; empty where the record holds a timer alone. */
   readonly value: ByteReader;
-  /** The timer without a tag that is kept beside the cell. */
-  readonly timer: FrontTimer | undefined;
+  /** Those without a tag that are kept beside the cell. */
+  readonly timers: readonly FrontTimer[];
 }
 
 /** Reads one cell of all keys, with the timers that are kept beside it. */
@@ -43,7 +43,7 @@ export class StoredCellReader {
   /** Points `out` at the bytes of a key's cell. False: there is nothing. */
   get(key: ByteWriter, out: ByteReader): boolean {
     if (!this.store.table(this.name).get(key, out)) return false;
-    if (isTimed(this.name)) readFront(out);
+    if (isTimed(this.name)) readFront(out, slotsOf(this.name));
     return true;
   }
 
@@ -53,7 +53,7 @@ export class StoredCellReader {
     table.forEach((address) => {
       table.readKey(address, key);
       table.readValue(address, value);
-      visit({ key, value, timer: isTimed(this.name) ? readFront(value) : undefined });
+      visit({ key, value, timers: isTimed(this.name) ? readFront(value, slotsOf(this.name)) : [] });
     });
   }
 }
@@ -67,4 +67,9 @@ function cellOf(table: string): string | undefined {
 
 function isTimed(table: string): boolean {
   return table.startsWith("timed/");
+}
+
+/** How many families have room in the table's records. */
+function slotsOf(table: string): number {
+  return table.split("/").at(-1)!.split("+").length;
 }

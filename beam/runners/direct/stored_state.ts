@@ -5,6 +5,7 @@
  */
 import type { TimedRecords } from "../../engine/timed_records.js";
 import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
+import type { TimedCell } from "../../exec/timed_cell.js";
 import type { ByteReader, ByteWriter } from "../../model/bytes.js";
 import type { TimeDomain } from "../../model/timer.js";
 import type { TimestampMs } from "../../model/timestamps.js";
@@ -38,7 +39,7 @@ export interface StatePlaces {
   /** Of a cell, or of a part of a multimap: no declared name contains "~". */
   table(cell: string): ByteTable;
   /** @param beside a cell that has no table: the timers without a tag are in its records */
-  timers(family: string, timeDomain: TimeDomain, beside?: string): StoredTimers;
+  timers(family: string, timeDomain: TimeDomain, beside?: TimedCell): StoredTimers;
 }
 
 export class StoredState implements KeyedState, StateOfKey {
@@ -68,13 +69,11 @@ export class StoredState implements KeyedState, StateOfKey {
     );
   }
 
-  /** Those of one family, for one cell, and by event time: others have a table of their own. */
-  timers(family: string, timeDomain: TimeDomain, beside?: number): number {
-    const isBeside = beside !== undefined && timeDomain === "event" && this.#records === undefined;
-    const timers = this.places.timers(family, timeDomain, isBeside ? this.#names[beside] : undefined);
-    if (isBeside) {
+  timers(family: string, timeDomain: TimeDomain, beside?: TimedCell): number {
+    const timers = this.places.timers(family, timeDomain, beside);
+    if (beside !== undefined) {
       this.#records = timers.records!;
-      this.#cells[beside] = this.#records;
+      this.#cells[this.#names.indexOf(beside.cell)] = this.#records;
     }
     return this.#timers.push(timers) - 1;
   }

@@ -1,10 +1,12 @@
 /** What the tables of a durable store are called: by names that stay the same as long as the graph does. */
 
+import type { TimedCell } from "../../exec/timed_cell.js";
+
 /** @param transform unique name of the stateful step */
 export const stateTableName = (transform: string, cell: string): string => `state/${transform}/${cell}`;
-/** A cell whose records have room for the timers without a tag of a family: see timed_records.ts. */
-export const timedStateTableName = (transform: string, cell: string, family: string): string =>
-  `timed/${transform}/${cell}/${family}`;
+/** A cell whose records have room for the timers without a tag of some families: see timed_records.ts. */
+export const timedStateTableName = (transform: string, { cell, families }: TimedCell): string =>
+  `timed/${transform}/${cell}/${families.join("+")}`;
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 /** The table of a store that holds the pipeline's counters. */
 export const COUNTERS_TABLE = "run/counters";

@@ -39,8 +39,8 @@ export const nothingOutlivesItsExpiry: CheckerFactory = (world, report): Checker
       }
       const cell = StoredCellReader.ofTable(run.store, name);
       if (cell?.cell !== "waiting") continue;
-      cell.forEach(({ value, timer }) => {
-        if (timer !== undefined) checkTimer(timer.fireAt);
+      cell.forEach(({ value, timers }) => {
+        for (const { fireAt } of timers) checkTimer(fireAt);
         if (value.remaining === 0) return;
         const { orders, payments } = readChangelog(waitingLog, value).value;
         for (const { event } of [...orders, ...payments]) {

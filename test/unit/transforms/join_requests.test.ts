@@ -52,7 +52,7 @@ describe("the join, on a runner that keeps its state", () => {
   async function bundle(
     token: string | undefined,
     arrivals: readonly Arrival[],
-    timers: readonly (readonly [string, number, string?])[] = [],
+    timers: Readonly<Partial<Record<"orders" | "payments", readonly [string, number, string?]>>> = {},
   ): Promise<{ requests: string; id: string }> {
     const before = test.runner.stateRequests.length;
     const id = await test.runner.startBundle("d", undefined, token);
@@ -60,7 +60,10 @@ describe("the join, on a runner that keeps its state", () => {
       (arrival) => [{ key: "o", value: [arrival] }, arrival.value.event.created_at] as const,
     );
     await test.runner.sendData(id, encodeElements(groupedCoder, ...elements));
-    await test.runner.sendTimers(id, "expiry", encodeTimers(...timers));
+    for (const family of ["orders", "payments"] as const) {
+      const timer = timers[family];
+      await test.runner.sendTimers(id, family, encodeTimers(...(timer === undefined ? [] : [timer])));
+    }
     assert.equal((await test.runner.answer(id)).error, "");
     const kinds = test.runner.stateRequests.slice(before).map(({ request }) => request.oneofKind);
     return { requests: kinds.join(" "), id };
@@ -71,7 +74,7 @@ describe("the join, on a runner that keeps its state", () => {
     payment: { tag: "payments", value: received(payment({ created_at: 200 })) } as Arrival,
   };
   const orderTimer = ["o", 100 + T + 1] as const;
-  const paymentTimer = ["o", 200 + T + 1, "200"] as const;
+  const paymentTimer = ["o", 200 + T + 1] as const;
 
   /** Outputs are in the order in which the join declares them. */
   const unmatched = async (id: string): Promise<unknown[]> =>
@@ -80,18 +83,19 @@ describe("the join, on a runner that keeps its state", () => {
   it("reads a key once, and says nothing of an expiry that nobody misses", async () => {
     assert.equal((await bundle("t", [arrivals.order])).requests, "get append");
     assert.equal((await bundle("t", [arrivals.payment])).requests, "append");
-    assert.equal((await bundle("t", [], [orderTimer])).requests, "");
-    const last = await bundle("t", [], [paymentTimer]);
+    assert.equal((await bundle("t", [], { orders: orderTimer })).requests, "");
+    const last = await bundle("t", [], { payments: paymentTimer });
     assert.equal(last.requests, "clear");
-    assert.deepEqual(decodeTimers(await test.runner.timerOutput(last.id, "expiry")), [], "no timer is left");
+    const left = decodeTimers(await test.runner.timerOutput(last.id, "payments"));
+    assert.deepEqual(left, [], "no timer is left");
   });
 
   it("is right where the expiry that it did not tell was forgotten", async () => {
     await bundle(undefined, [arrivals.order]);
     await bundle(undefined, [arrivals.payment]);
-    const first = await bundle(undefined, [], [orderTimer]);
+    const first = await bundle(undefined, [], { orders: orderTimer });
     assert.equal(first.requests, "get");
-    const last = await bundle(undefined, [], [paymentTimer]);
+    const last = await bundle(undefined, [], { payments: paymentTimer });
     assert.equal(last.requests, "get clear");
     for (const { id } of [first, last]) assert.deepEqual(await unmatched(id), []);
     assert.equal((await bundle(undefined, [arrivals.order])).requests, "get append", "all is gone");
@@ -99,15 +103,15 @@ describe("the join, on a runner that keeps its state", () => {
 
   it("tells of an expiry that somebody misses with the next change", async () => {
     await bundle("t", [arrivals.order, arrivals.payment]);
-    await bundle("t", [], [orderTimer]);
+    await bundle("t", [], { orders: orderTimer });
     const other = payment({ payment_id: "q", created_at: 1_150 });
     const third = await bundle("t", [{ tag: "payments", value: received(other) }]);
     assert.equal(third.requests, "append");
     const { request } = test.runner.stateRequests.at(-1)!;
     assert.ok(request.oneofKind === "append");
     assert.equal(request.append.data[0], 4, "what has expired comes first");
-    assert.equal((await bundle("another", [], [paymentTimer])).requests, "get");
-    const last = await bundle("another", [], [["o", 1_150 + T + 1, "1150"]]);
+    assert.equal((await bundle("another", [], { payments: paymentTimer })).requests, "get");
+    const last = await bundle("another", [], { payments: ["o", 1_150 + T + 1, "1150"] });
     assert.equal(last.requests, "clear");
     assert.deepEqual(await unmatched(last.id), [other]);
   });

@@ -49,16 +49,16 @@ describe("what waits of one order_id", () => {
             change = new Expired(step.expire, step.countMax);
           } else {
             const isPaired = i % 3 === 0;
-            const isAlone = waiting.size === 0;
+            const isFirst = waiting[step.add === "order" ? "orders" : "payments"].size === 0;
             change =
               step.add === "order"
-                ? new WaitingEvent("order", order({ created_at: step.at }), isPaired, reachMs, isAlone)
+                ? new WaitingEvent("order", order({ created_at: step.at }), isPaired, reachMs, isFirst)
                 : new WaitingEvent(
                     "payment",
                     payment({ payment_id: `p${i}`, created_at: step.at }),
                     isPaired,
                     reachMs,
-                    isAlone,
+                    isFirst,
                   );
           }
           waitingLog.apply(waiting, change);
@@ -73,7 +73,8 @@ describe("what waits of one order_id", () => {
         assert.equal(waiting.size, count);
         const again = replayed(whole.view(), changes.view());
         assert.deepEqual(contents(again), contents(waiting));
-        assert.deepEqual(again.alone?.event, waiting.alone?.event);
+        assert.deepEqual(again.orders.first?.event, waiting.orders.first?.event);
+        assert.deepEqual(again.payments.first?.event, waiting.payments.first?.event);
       }),
       { numRuns: 100 },
     );

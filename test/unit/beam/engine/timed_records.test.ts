@@ -10,14 +10,18 @@ import { DurableStore } from "../../../../beam/store/durable_store.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 import { MemoryDirectory } from "../../../fixtures/memory_directory.js";
 
-const RECORDS = "timed/T/cell/f";
+const RECORDS = "timed/T/cell/f+g";
+const FAMILIES = ["f", "g"];
+const SLOTS = FAMILIES.length;
+
+const slot = fc.nat(SLOTS - 1);
 
 const change = fc.oneof(
   fc.record({ kind: fc.constant("put" as const), length: fc.nat(90) }),
   fc.record({ kind: fc.constant("append" as const), length: fc.nat(40) }),
   fc.constant({ kind: "delete" as const }),
-  fc.record({ kind: fc.constant("set" as const), time: fc.nat(60), lead: fc.constantFrom(0, 0, 3) }),
-  fc.constant({ kind: "clear" as const }),
+  fc.record({ kind: fc.constant("set" as const), slot, time: fc.nat(60), lead: fc.constantFrom(0, 0, 3) }),
+  fc.record({ kind: fc.constant("clear" as const), slot }),
   fc.record({ kind: fc.constant("set tagged" as const), time: fc.nat(60) }),
   fc.constant({ kind: "clear tagged" as const }),
 );
@@ -44,9 +48,15 @@ const step = fc.oneof(
 
 type Change = typeof change extends fc.Arbitrary<infer C> ? C : never;
 
+interface ModelTimer {
+  readonly fireAt: number;
+  readonly output: number;
+}
+
 interface Model {
   state?: string;
-  timer?: { readonly fireAt: number; readonly output: number };
+  /** By slot; a tagged one is of the first family. */
+  readonly timers: Map<number, ModelTimer>;
   tagged?: number;
 }
 
@@ -70,19 +80,21 @@ describe("TimedRecords", () => {
         const directory = new MemoryDirectory();
         let store = await DurableStore.open(directory);
         let timers!: StageTimers;
-        let family!: TimerFamily;
+        let families!: readonly TimerFamily[];
         const begin = (): void => {
           timers = new StageTimers(store);
-          family = timers.family("T", "f", "event", "timers/T/f", RECORDS);
+          families = FAMILIES.map((name, slot) =>
+            timers.family("T", name, "event", `timers/T/${name}`, { tableName: RECORDS, slots: SLOTS, slot }),
+          );
         };
         begin();
         const model = new Map<number, Model>();
         let texts = 0;
 
         const apply = (number: number, changes: readonly Change[]) => {
-          const records = family.records!;
+          const records = families[0]!.records!;
           const key = keyOf(number);
-          const is = model.get(number) ?? {};
+          const is: Model = model.get(number) ?? { timers: new Map() };
           model.set(number, is);
           for (const one of changes) {
             const text = String.fromCharCode(97 + (texts++ % 26));
@@ -96,17 +108,17 @@ describe("TimedRecords", () => {
               delete is.state;
               records.delete(key);
             } else if (one.kind === "set") {
-              is.timer = { fireAt: one.time, output: one.time - one.lead };
-              family.set(key, "", one.time, one.time - one.lead);
+              is.timers.set(one.slot, { fireAt: one.time, output: one.time - one.lead });
+              families[one.slot]!.set(key, "", one.time, one.time - one.lead);
             } else if (one.kind === "clear") {
-              delete is.timer;
-              family.clear(key, "");
+              is.timers.delete(one.slot);
+              families[one.slot]!.clear(key, "");
             } else if (one.kind === "set tagged") {
               is.tagged = one.time;
-              family.set(key, "tag", one.time, one.time);
+              families[0]!.set(key, "tag", one.time, one.time);
             } else {
               delete is.tagged;
-              family.clear(key, "tag");
+              families[0]!.clear(key, "tag");
             }
             const out = new ByteReader();
             assert.equal(records.get(key, out), is.state !== undefined);
@@ -123,25 +135,19 @@ describe("TimedRecords", () => {
             table.readKey(address, key);
             table.readValue(address, value);
             const hasState = (value.buffer[value.position]! & 2) !== 0;
-            const timer = readFront(value);
+            const set = readFront(value, SLOTS).map(
+              ({ slot, fireAt, outputTimestamp }) => [slot, { fireAt, output: outputTimestamp }] as const,
+            );
             const state = value.readUtf8(value.remaining);
-            found[key.readString().length] = {
-              ...(hasState ? { state } : {}),
-              ...(timer === undefined
-                ? {}
-                : { timer: { fireAt: timer.fireAt, output: timer.outputTimestamp } }),
-            };
+            found[key.readString().length] = { ...(hasState ? { state } : {}), timers: new Map(set) };
           });
           const expected: Record<number, Model> = {};
-          for (const [number, { state, timer }] of model) {
-            if (state === undefined && timer === undefined) continue;
-            expected[number] = {
-              ...(state === undefined ? {} : { state }),
-              ...(timer === undefined ? {} : { timer }),
-            };
+          for (const [number, { state, timers }] of model) {
+            if (state === undefined && timers.size === 0) continue;
+            expected[number] = { ...(state === undefined ? {} : { state }), timers };
           }
           assert.deepEqual(found, expected);
-          const set = [...model.values()].flatMap(({ timer }) => timer ?? []);
+          const set = [...model.values()].flatMap(({ timers }) => [...timers.values()]);
           const tagged = [...model.values()].flatMap((one) => one.tagged ?? []);
           assert.equal(timers.count("event"), set.length + tagged.length);
           const earliest = Math.min(MAX_TIMESTAMP, ...set.map(({ fireAt }) => fireAt), ...tagged);
@@ -175,7 +181,7 @@ describe("TimedRecords", () => {
                 "event",
                 one.limit,
                 40,
-                (_transform, _family, { identity, keyAndWindowLength, tag, fireTimestamp }) => {
+                (_transform, family, { identity, keyAndWindowLength, tag, fireTimestamp }) => {
                   const key = new ByteReader(
                     identity.buffer,
                     identity.position,
@@ -183,8 +189,9 @@ describe("TimedRecords", () => {
                   );
                   const number = key.readString().length;
                   const is = model.get(number)!;
-                  assert.equal(fireTimestamp, tag === "" ? is.timer?.fireAt : is.tagged);
-                  if (tag === "") delete is.timer;
+                  const slot = FAMILIES.indexOf(family);
+                  assert.equal(fireTimestamp, tag === "" ? is.timers.get(slot)?.fireAt : is.tagged);
+                  if (tag === "") is.timers.delete(slot);
                   else delete is.tagged;
                   seen.push(fireTimestamp);
                   // A callback that says nothing leaves what it did not touch as it is.
@@ -197,8 +204,9 @@ describe("TimedRecords", () => {
                   seen,
                   [...seen].sort((a, b) => a - b),
                 );
-                for (const { timer, tagged } of model.values()) {
-                  assert.ok((timer?.fireAt ?? Infinity) > one.limit && (tagged ?? Infinity) > one.limit);
+                for (const { timers, tagged } of model.values()) {
+                  const left = [...[...timers.values()].map(({ fireAt }) => fireAt), tagged ?? Infinity];
+                  assert.ok(Math.min(...left) > one.limit);
                 }
               }
             });
@@ -216,9 +224,21 @@ describe("TimedRecords", () => {
     const timers = new StageTimers(store);
     const state = new StoredState({
       table: (cell) => store.table(cell),
-      timers: (name, domain, beside) => timers.family("T", name, domain, `timers/${name}`, beside),
+      timers: (name, domain, beside) =>
+        timers.family(
+          "T",
+          name,
+          domain,
+          `timers/${name}`,
+          beside && {
+            tableName: RECORDS,
+            slots: beside.families.length,
+            slot: beside.families.indexOf(name),
+          },
+        ),
     });
-    const family = state.timers("f", "event", state.cell("cell"));
+    state.cell("cell");
+    const family = state.timers("f", "event", { cell: "cell", families: ["f"] });
     state.enter(keyOf(1)).setTimer(family, "", 5, 5);
     assert.throws(() => state.enter(keyOf(2)), /still at work, and another key was entered/);
     state.leave();
