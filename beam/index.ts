@@ -20,6 +20,7 @@ export { type BoundedWindow, GlobalWindow, IntervalWindow } from "./model/window
 
 // ── Coders: how elements become bytes. Every output of a DoFn names its own
 
+export { asciiText } from "./model/ascii_text.js";
 export { ByteReader, ByteWriter, CorruptBytesError } from "./model/bytes.js";
 export type { Coder, CoderIds, Context } from "./model/coders/coder.js";
 export { readInstant, writeInstant } from "./model/coders/instant.js";

@@ -7,15 +7,8 @@
  *   string    = long byte length, then that many bytes of UTF-8
  */
 import { isUtf8 } from "node:buffer";
+import { asciiText } from "@order-payment-stream/beam";
 import { type Malformed, undecodable } from "./malformed.js";
-
-declare global {
-  interface Buffer {
-    /** Node's own, missing from its types; half the cost of toString("latin1") on short strings. */
-    latin1Slice(start: number, end: number): string;
-    utf8Slice(start: number, end: number): string;
-  }
-}
 
 export class AvroReader {
   private buffer: Buffer = Buffer.alloc(0);
@@ -129,7 +122,7 @@ export class AvroReader {
       seen |= buffer[i]! | buffer[i + 1]! | buffer[i + 2]! | buffer[i + 3]!;
     }
     for (; i < end; i++) seen |= buffer[i]!;
-    if (seen < 0x80) return buffer.latin1Slice(start, end);
+    if (seen < 0x80) return asciiText(buffer, start, end);
     if (isUtf8(buffer.subarray(start, end))) return buffer.toString("utf8", start, end);
     this.fault ??= undecodable(`Avro field ${field} is not valid UTF-8`);
     return "";

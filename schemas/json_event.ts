@@ -8,6 +8,13 @@ import { parseIsoTimestamp } from "./iso_timestamp.js";
 import { JsonScanner } from "./json_scanner.js";
 import { invalid, Malformed, undecodable } from "./malformed.js";
 
+declare global {
+  interface Buffer {
+    /** Node's own, missing from its types. */
+    utf8Slice(start: number, end: number): string;
+  }
+}
+
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const QUOTED_LENGTH_MAX = 60;
 

@@ -67,8 +67,8 @@ export class JoinOrdersPayments extends StatefulDoFn<
   readonly state = state;
   readonly timers = timers;
   readonly onTimer = {
-    orders: (ctx: ExpiryContext) => this.#expire(ctx, "orders"),
-    payments: (ctx: ExpiryContext) => this.#expire(ctx, "payments"),
+    orders: (ctx: ExpiryContext) => this.#expire(ctx, true),
+    payments: (ctx: ExpiryContext) => this.#expire(ctx, false),
   };
   readonly #timeoutMs = this.config.timeoutMs;
 
@@ -188,22 +188,23 @@ export class JoinOrdersPayments extends StatefulDoFn<
 
   /**
    * A timer of very many events ends some of them, and fires again for the rest: nobody waits long for its bundle.
-   * @param kind whose timer has fired
+   * @param isOrders it is a timer of an order's
    */
-  #expire(ctx: ExpiryContext, kind: "orders" | "payments"): void {
+  #expire(ctx: ExpiryContext, isOrders: boolean): void {
     const { tag, timers } = ctx;
+    const expiry = isOrders ? timers.orders : timers.payments;
     const waiting = ctx.state.waiting.read();
     const bound = expiredBefore(ctx.fireTimestamp, this.#timeoutMs);
-    if (waiting.size > 0) this.#keepTimer(timers[kind], waiting[kind].first, bound, tag);
-    if (!waiting.hasCreatedBefore(bound)) return;
-    const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
     const order = waiting.orders.first;
     const payment = waiting.payments.first;
+    if (waiting.size > 0) this.#keepTimer(expiry, isOrders ? order : payment, bound, tag);
+    if (!waiting.hasCreatedBefore(bound)) return;
+    const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
     ctx.state.waiting.add(expired, waiting.size <= FEW && waiting.isPairedBefore(bound));
     // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
     const isOfFirst = tag === NO_TAG;
-    if (waiting.orders.first !== order && !(isOfFirst && kind === "orders")) timers.orders.clear();
-    if (waiting.payments.first !== payment && !(isOfFirst && kind === "payments")) timers.payments.clear();
+    if (waiting.orders.first !== order && !(isOfFirst && isOrders)) timers.orders.clear();
+    if (waiting.payments.first !== payment && !(isOfFirst && !isOrders)) timers.payments.clear();
     for (const { kind, event, isPaired } of expired.events) {
       if (isPaired) continue;
       const expiresAt = expiryOf(event, this.#timeoutMs);
@@ -218,7 +219,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
       }
     }
     if (waiting.size === 0) ctx.state.waiting.clear();
-    else if (waiting.hasCreatedBefore(bound)) timers[kind].set(ctx.fireTimestamp, tagOf(bound - 1));
+    else if (waiting.hasCreatedBefore(bound)) expiry.set(ctx.fireTimestamp, tagOf(bound - 1));
   }
 
   /**

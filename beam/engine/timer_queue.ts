@@ -10,9 +10,12 @@ import { MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 const BUCKET_MS = 1024;
 
 interface Bucket {
+  readonly number: number;
   readonly times: number[];
   readonly references: number[];
 }
+
+const NO_BUCKET: Bucket = { number: Number.NaN, times: [], references: [] };
 
 export class TimerQueue {
   /** Binary heap of the entries before `#heapEnd`, by time. */
@@ -20,6 +23,8 @@ export class TimerQueue {
   readonly #references: number[] = [];
   #heapEnd = Number.NEGATIVE_INFINITY;
   readonly #buckets = new Map<number, Bucket>();
+  /** The bucket of the last entry: the next mostly goes there too. */
+  #last: Bucket = NO_BUCKET;
   /** Binary heap of the numbers of all buckets. */
   readonly #bucketNumbers: number[] = [];
   #size = 0;
@@ -36,14 +41,19 @@ export class TimerQueue {
       return;
     }
     const number = Math.floor(time / BUCKET_MS);
+    if (number !== this.#last.number) this.#last = this.#bucket(number);
+    this.#last.times.push(time);
+    this.#last.references.push(reference);
+  }
+
+  #bucket(number: number): Bucket {
     let bucket = this.#buckets.get(number);
     if (bucket === undefined) {
-      bucket = { times: [], references: [] };
+      bucket = { number, times: [], references: [] };
       this.#buckets.set(number, bucket);
       pushNumber(this.#bucketNumbers, number);
     }
-    bucket.times.push(time);
-    bucket.references.push(reference);
+    return bucket;
   }
 
   /** The time of the earliest entry; MAX_TIMESTAMP when there is none. An entry may be stale. */
@@ -100,6 +110,7 @@ export class TimerQueue {
     this.#times.length = 0;
     this.#references.length = 0;
     this.#buckets.clear();
+    this.#last = NO_BUCKET;
     this.#bucketNumbers.length = 0;
     this.#heapEnd = Number.NEGATIVE_INFINITY;
     this.#size = 0;
@@ -109,6 +120,7 @@ export class TimerQueue {
     popNumber(this.#bucketNumbers);
     const bucket = this.#buckets.get(number)!;
     this.#buckets.delete(number);
+    if (this.#last === bucket) this.#last = NO_BUCKET;
     this.#heapEnd = (number + 1) * BUCKET_MS;
     for (let i = 0; i < bucket.times.length; i++) this.#heapPush(bucket.times[i]!, bucket.references[i]!);
   }

@@ -53,6 +53,12 @@ interface TimerAside {
   readonly outputTimestamp: TimestampMs;
 }
 
+/** A declared family of timers. */
+interface TimerCallback {
+  readonly isByClock: boolean;
+  readonly fire: (ctx: any) => unknown;
+}
+
 class StatefulContextCell extends ElementContextCell {
   state: Record<string, unknown> = {};
   timers: Record<string, TimerHandle> = {};
@@ -91,7 +97,7 @@ export class StatefulParDoOperator
   readonly #keyCoder: Coder<unknown>;
   readonly #windowing: CollectionWindowing;
   readonly #cells: StateCell[] = [];
-  readonly #processingTimers = new Set<string>();
+  readonly #callbacks = new Map<string, TimerCallback>();
   readonly #timers: TimerHandle[] = [];
   /** Of EXPIRY_FAMILY. */
   readonly #expiry: number | undefined;
@@ -123,10 +129,12 @@ export class StatefulParDoOperator
     const timed = timedCell(doFn);
     for (const [name, spec] of Object.entries(doFn.timers)) {
       const { timeDomain } = spec as { timeDomain: "event" | "processing" };
-      if (typeof doFn.onTimer[name] !== "function") {
+      const fire = doFn.onTimer[name];
+      if (typeof fire !== "function") {
         throw new Error(`${this.name}: timer ${name} has no callback in onTimer`);
       }
-      if (timeDomain === "processing") this.#processingTimers.add(name);
+      const isByClock = timeDomain === "processing";
+      this.#callbacks.set(name, { isByClock, fire: fire.bind(doFn.onTimer) });
       const beside = timed?.families.includes(name) === true ? timed : undefined;
       const family = this.#states.timers(name, timeDomain, beside);
       const timer = new TimerHandle(name, timeDomain, family, ctx, this.#windowing.allowedLatenessMs);
@@ -213,7 +221,7 @@ export class StatefulParDoOperator
     this.#key.writeBytes(identity);
     const state = this.#states.mustEnter(this.#key);
     if (state.isSuperseded(family, timer.tag)) return;
-    if (!this.#processingTimers.has(family)) {
+    if (!this.#callbacks.get(family)?.isByClock) {
       for (;;) {
         const earlier = state.takeTimerBefore(timer.fireTimestamp);
         if (earlier === undefined) break;
@@ -238,7 +246,9 @@ export class StatefulParDoOperator
   #fire(family: string, timer: FiredTimer, state: StateOfKey): void {
     const { identity, keyAndWindowLength } = timer;
     this.#bind(state);
-    if (family === EXPIRY_FAMILY) {
+    const callback = this.#callbacks.get(family);
+    // EXPIRY_FAMILY, which no DoFn declares.
+    if (callback === undefined) {
       for (const cell of this.#cells) {
         cell.clear();
         cell.flush();
@@ -246,7 +256,7 @@ export class StatefulParDoOperator
       this.#states.leave();
       return;
     }
-    const isByClock = this.#processingTimers.has(family);
+    const { isByClock } = callback;
     const windows = this.#windowsOf(identity, keyAndWindowLength);
     // The clock may come to a timer whose window, and with it its state, is gone.
     if (isByClock && this.#windowing.windowCoder !== undefined && this.#isExpired(windows[0]!)) return;
@@ -254,7 +264,7 @@ export class StatefulParDoOperator
     this.#ctx.eventTimerAt = isByClock ? MIN_TIMESTAMP : timer.fireTimestamp;
     this.#ctx.tag = timer.tag;
     this.#ctx.fireTimestamp = timer.fireTimestamp;
-    const result: unknown = this.doFn.onTimer[family]!(this.#ctx as any);
+    const result = callback.fire(this.#ctx);
     if (result !== undefined) refusePromise(this.name, result);
     this.#flush();
   }

@@ -1,12 +1,6 @@
 /** How bytes are read that a ByteWriter wrote, or anybody else. */
 import { isUtf8 } from "node:buffer";
-
-declare global {
-  interface Buffer {
-    /** Node's own, missing from its types; half the cost of toString("latin1") on short strings. */
-    latin1Slice(start: number, end: number): string;
-  }
-}
+import { asciiText } from "./ascii_text.js";
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 /** How the decoder of UTF-8 shows a byte that it cannot read; also a character that a text may hold. */
@@ -140,7 +134,7 @@ export class ByteReader {
     const { buffer } = this;
     let seen = 0;
     for (let i = at; i < end; i++) seen |= buffer[i]!;
-    if (seen < 0x80) return buffer.latin1Slice(at, end);
+    if (seen < 0x80) return asciiText(buffer, at, end);
     const text = buffer.toString("utf8", at, end);
     if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(buffer.subarray(at, end))) {
       throw new CorruptBytesError("a text is not valid UTF-8");

@@ -24,7 +24,7 @@ const FILES = "@order-payment-stream/files";
 
 /** The most specific folder counts. */
 const TABLE: Readonly<Record<string, Layer>> = {
-  schemas: { folders: [], packages: ["avsc"] },
+  schemas: { folders: [], packages: [BEAM, "avsc"] },
   producers: { folders: ["schemas"], packages: [BEAM, FILES, "kafkajs", "lz4-napi", "snappyjs"] },
   services: { folders: [], packages: [BEAM, "kafkajs", "mongodb"] },
   // A fake of the service, which runs jobs on Prism.
