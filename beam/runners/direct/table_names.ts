@@ -4,9 +4,12 @@ import type { TimedCell } from "../../exec/timed_cell.js";
 
 /** @param transform unique name of the stateful step */
 export const stateTableName = (transform: string, cell: string): string => `state/${transform}/${cell}`;
-/** A cell whose records have room for the timers without a tag of some families: see timed_records.ts. */
+/**
+ * A cell whose records have room for the timers without a tag of some families: see timed_records.ts. The name tells how
+ * many, whatever they are called.
+ */
 export const timedStateTableName = (transform: string, { cell, families }: TimedCell): string =>
-  `timed/${transform}/${cell}/${families.join("+")}`;
+  `timed/${transform}/${cell}/${families.map(encodeURIComponent).join("+")}`;
 export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 /** The table of a store that holds the pipeline's counters. */
 export const COUNTERS_TABLE = "run/counters";
