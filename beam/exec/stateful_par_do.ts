@@ -247,8 +247,10 @@ export class StatefulParDoOperator
     const { identity, keyAndWindowLength } = timer;
     this.#bind(state);
     const callback = this.#callbacks.get(family);
-    // EXPIRY_FAMILY, which no DoFn declares.
     if (callback === undefined) {
+      // A runner that goes on with a graph of another version may know families that this one has not.
+      if (family !== EXPIRY_FAMILY)
+        throw new Error(`${this.name} declares no timer ${family}, which has fired`);
       for (const cell of this.#cells) {
         cell.clear();
         cell.flush();

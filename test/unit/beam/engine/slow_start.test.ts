@@ -20,10 +20,13 @@ describe("SlowStart", () => {
 
   it("stays where a turn twice as large would take too long, or turns brought little", () => {
     const start = new SlowStart(1000);
-    assert.equal(afterTurns(start, 20, 64, 11), 64);
+    assert.equal(afterTurns(start, 20, 64, 21), 64);
     assert.equal(afterTurns(start, 20, 10, 5), 64);
     assert.equal(afterTurns(start, 1, 64, 5), 128);
-    assert.equal(afterTurns(start, 5, 128, 11), 128);
+    assert.equal(afterTurns(start, 3, 128, 11), 128);
+    assert.equal(afterTurns(start, 1, 128, 21), 128);
+    assert.equal(afterTurns(start, 3, 128, 11), 128);
+    assert.equal(afterTurns(start, 1, 128, 11), 256);
   });
 
   it("is never more than it may", () => {

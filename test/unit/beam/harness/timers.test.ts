@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { runnerApi } from "../../../../beam/model/apache_beam.js";
 import type { KV } from "../../../../beam/model/kv.js";
 import { createPipeline, parDo } from "../../../../beam/sdk/graph.js";
 import { valueState } from "../../../../beam/sdk/state.js";
@@ -121,6 +122,20 @@ describe("worker, timers", () => {
 
   it("by the clock fire at their event time", async () => {
     assert.deepEqual(await output(await run([], { byClock: encodeTimers(["a", 7]) })), ["byClock a 7"]);
+  });
+
+  it("of a family that only another version declares fail the bundle, and nothing of the key is dropped", async () => {
+    const { spec } = Object.values(test.runner.descriptors.get("d")!.transforms).find(
+      ({ uniqueName }) => uniqueName === "Timed",
+    )!;
+    const payload = runnerApi.ParDoPayload.fromBinary(spec!.payload);
+    payload.timerFamilySpecs.former = payload.timerFamilySpecs.later!;
+    spec!.payload = runnerApi.ParDoPayload.toBinary(payload);
+    const id = await test.runner.startBundle("d");
+    await test.runner.sendData(id, Buffer.alloc(0));
+    for (const family of FAMILIES) await test.runner.sendTimers(id, family, Buffer.alloc(0));
+    await test.runner.sendTimers(id, "former", encodeTimers(["a", 50]));
+    assert.match((await test.runner.answer(id)).error, /Timed declares no timer former, which has fired/);
   });
 
   it("that are no timers fail the bundle with the family's name", async () => {
