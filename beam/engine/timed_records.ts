@@ -18,13 +18,11 @@
  */
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import { readInstant, writeInstant } from "../model/coders/instant.js";
+import { TIMED_FAMILIES_MAX } from "../model/timer.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
 import type { Holds } from "./holds.js";
 import type { TimerQueue } from "./timer_queue.js";
-
-/** So many families have room in one byte of flags. */
-export const SLOTS_MAX = 6;
 
 const STATE = 2;
 const ZEROS = 3;
@@ -87,14 +85,15 @@ export class TimedRecords {
   #hinted = 0;
   readonly #hintedTimes: Float64Array;
 
-  /** @param slots families that have their timers here, SLOTS_MAX at most */
+  /** @param slots families that have their timers here, TIMED_FAMILIES_MAX at most */
   constructor(
     readonly table: ByteTable,
     private readonly slots: number,
     private readonly queue: TimerQueue,
     private readonly holds: Holds,
   ) {
-    if (slots > SLOTS_MAX) throw new Error(`room for the timers of ${slots} families, ${SLOTS_MAX} at most`);
+    if (slots > TIMED_FAMILIES_MAX)
+      throw new Error(`room for the timers of ${slots} families, ${TIMED_FAMILIES_MAX} at most`);
     this.#frontBytes = frontBytes(slots);
     this.#front = new ByteWriter(this.#frontBytes);
     this.#fireAt = new Float64Array(slots);

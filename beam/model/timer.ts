@@ -5,6 +5,9 @@ import type { BoundedWindow } from "./windows.js";
 /** What a timer goes by: event time, or the wall clock. */
 export type TimeDomain = "event" | "processing";
 
+/** So many families of a DoFn may be kept beside a cell: a flag of each, and one of the state, share a byte. */
+export const TIMED_FAMILIES_MAX = 6;
+
 interface TimerIdentity<K> {
   readonly key: K;
   /** Tells apart the timers of one family; "" when only one is used. */
