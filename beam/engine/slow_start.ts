@@ -1,15 +1,13 @@
 /**
  * How many elements a source's bundle may bring while a process is young. Code that has hardly run takes ten times as
- * long, and what a turn's elements lead to is out only with the commit behind it. So the first turns are small, and the
- * next is twice as large where that takes no longer than it may: the first elements do not wait for a thousand slow ones.
- * A few turns that were only just quick enough do as well: what else a turn does, due timers say, does not double.
+ * long, and what a turn's elements lead to is out only with the commit behind it. So the first turns are small, and
+ * twice as large when a few have been quick: the first elements do not wait for a thousand slow ones.
  */
 
 const FIRST_SIZE = 64;
-/** How long a turn of a full source bundle may take. */
-const TURN_MAX_MS = 20;
-/** So many turns, one after the other, that took no longer let the next be twice as large. */
+/** So many turns of full source bundles that took no longer than this let the next be twice as large. */
 const QUICK_TURNS = 4;
+const QUICK_TURN_MS = 20;
 
 export class SlowStart {
   #size: number;
@@ -38,8 +36,8 @@ export class SlowStart {
     const wasFull = this.#broughtMax >= this.#size / 2;
     this.#broughtMax = 0;
     if (!wasFull || this.#size === this.sizeMax) return;
-    this.#quickTurns = tookMs <= TURN_MAX_MS ? this.#quickTurns + 1 : 0;
-    if (tookMs * 2 > TURN_MAX_MS && this.#quickTurns < QUICK_TURNS) return;
+    this.#quickTurns = tookMs <= QUICK_TURN_MS ? this.#quickTurns + 1 : 0;
+    if (this.#quickTurns < QUICK_TURNS) return;
     this.#quickTurns = 0;
     this.#size = Math.min(this.sizeMax, this.#size * 2);
   }
