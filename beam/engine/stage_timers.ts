@@ -85,7 +85,7 @@ export class StageTimers {
     outputTimestamp: 0,
   };
 
-  constructor(private readonly store: Store) {}
+  constructor(private readonly store: Pick<Store, "table">) {}
 
   /** Timers that are set. */
   count(timeDomain: TimeDomain): number {
@@ -98,6 +98,11 @@ export class StageTimers {
   /** Entries of the queue, stale ones included. */
   hints(timeDomain: TimeDomain): number {
     return this.#queues[timeDomain].size;
+  }
+
+  /** Calls `visit` with the time of each timer that is set; stale hints are timers too. */
+  forEachTime(timeDomain: TimeDomain, visit: (time: TimestampMs) => void): void {
+    this.#queues[timeDomain].forEachTime(visit);
   }
 
   /** When they will fire: as `TimerQueue.histogram`. */

@@ -106,6 +106,12 @@ export class TimerQueue {
     for (const [number, { times }] of this.#buckets) yield { time: number * BUCKET_MS, count: times.length };
   }
 
+  /** Calls `visit` with the time of each entry, stale ones included, in no order. */
+  forEachTime(visit: (time: TimestampMs) => void): void {
+    for (const time of this.#times) visit(time);
+    for (const { times } of this.#buckets.values()) for (const time of times) visit(time);
+  }
+
   clear(): void {
     this.#times.length = 0;
     this.#references.length = 0;

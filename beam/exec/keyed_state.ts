@@ -11,8 +11,11 @@ import type { TimeDomain } from "../model/timer.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import type { TimedCell } from "./timed_cell.js";
 
-/** How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … */
-export type StateLayout = "bag" | "orderedList";
+/**
+ * How a cell lies in a runner's state. In an ordered list: varint sort key | value with a length prefix, … A log is a bag
+ * of which nobody wants the bytes any more once something was made of them (`remember`), which then is what there is.
+ */
+export type StateLayout = "bag" | "orderedList" | "log";
 
 export interface KeyedState {
   /** Declares a cell. Before the first key is entered, as all declarations. */

@@ -123,6 +123,18 @@ export function operatorTraits(urn: string): OperatorTraits | undefined {
   return entries.get(urn)?.traits;
 }
 
+const ofDoFns = new Map<string, OperatorFactory>();
+
+/** Says which operator runs the ParDos of a DoFn that is no class: one that a runner has put into the graph. */
+export function registerDoFnOperator(doFnUrn: string, create: OperatorFactory): void {
+  ofDoFns.set(doFnUrn, create);
+}
+
+/** Undefined: the DoFn is a class. */
+export function doFnOperator(doFnUrn: string): OperatorFactory | undefined {
+  return ofDoFns.get(doFnUrn);
+}
+
 export function createOperator(context: OperatorContext<ExecServices>): Operator {
   const urn = context.transform.spec?.urn ?? "";
   const entry = entries.get(urn);

@@ -13,7 +13,7 @@ import {
 } from "./combine.js";
 import { doFnOf, parDoPayload } from "./do_fn_operator.js";
 import { FlattenOperator, SinkOperator } from "./flatten.js";
-import { type OperatorContext, registerOperator } from "./operator.js";
+import { doFnOperator, type OperatorContext, registerOperator } from "./operator.js";
 import { ParDoOperator } from "./par_do.js";
 import { SideInputParDoOperator } from "./side_input_par_do.js";
 import {
@@ -26,7 +26,10 @@ import { StatefulParDoOperator } from "./stateful_par_do.js";
 import { WindowIntoOperator } from "./window_into.js";
 
 registerOperator(urns.parDo, (context) => {
-  const doFn = doFnOf(parDoPayload(context.transform));
+  const payload = parDoPayload(context.transform);
+  const create = doFnOperator(payload.doFn?.urn ?? "");
+  if (create !== undefined) return create(context);
+  const doFn = doFnOf(payload);
   if (doFn instanceof StatefulDoFn) return new StatefulParDoOperator(doFn, context);
   if (doFn instanceof SideInputDoFn) return new SideInputParDoOperator(doFn, context);
   if (doFn instanceof DoFn) return new ParDoOperator(doFn, context);

@@ -26,6 +26,7 @@ import { type ElementCoder, WindowedValueCoder } from "../model/coders/windowed_
 import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { urns } from "../model/urns.js";
 import type { Clock } from "../platform/clock.js";
+import "../shards/operators.js";
 import type { ProcessStep } from "./bundle_applications.js";
 import { Continuations } from "./continuations.js";
 import type { DataChannel } from "./data_channel.js";

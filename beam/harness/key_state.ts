@@ -31,6 +31,14 @@ export class Cell {
   /** What the runner has not is of no use to it before the next change. */
   #canWait = false;
 
+  /** @param isLog what the runner has of it is not kept here, once something was made of it */
+  constructor(private readonly isLog = false) {}
+
+  /** What was made of its bytes is all that there is of them here. */
+  get isPinned(): boolean {
+    return this.isLog && this.decoded !== undefined;
+  }
+
   get isDirty(): boolean {
     return this.mustClear || (this.length > this.sent && !this.#canWait);
   }
@@ -81,12 +89,27 @@ export class Cell {
     this.#canWait = false;
   }
 
+  remember(value: unknown): void {
+    this.decoded = value;
+    if (!this.isDirty) this.#dropSent();
+  }
+
   /** The runner has everything. */
   markSent(): void {
+    this.#isAtRunner = this.length > 0 || (this.#isAtRunner && !this.mustClear);
     this.sent = this.length;
     this.mustClear = false;
     this.#canWait = false;
-    this.#isAtRunner = this.length > 0;
+    this.#dropSent();
+  }
+
+  #dropSent(): void {
+    if (!this.isPinned) return;
+    this.bytes = NO_BYTES;
+    this.start = 0;
+    this.#capacity = 0;
+    this.length = 0;
+    this.sent = 0;
   }
 
   #reserve(count: number): void {
@@ -192,7 +215,7 @@ export class KeyState implements StateOfKey, KeyBytes {
   }
 
   remember(cell: number, value: unknown): void {
-    this.cells[cell]!.decoded = value;
+    this.cells[cell]!.remember(value);
   }
 
   mapKeys(multimap: number): Buffer[] {
@@ -314,6 +337,12 @@ export class KeyState implements StateOfKey, KeyBytes {
     this.#lastTimer = undefined;
     this.#timersByName = undefined;
     this.#timerCount = 0;
+  }
+
+  /** A cache must not let go of it. */
+  get isPinned(): boolean {
+    for (const { isPinned } of this.cells) if (isPinned) return true;
+    return false;
   }
 
   /** Nothing is stored under it. */

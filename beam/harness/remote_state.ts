@@ -40,7 +40,7 @@ export class RemoteState implements KeyedState, KeyOwner {
   /** An append is one request to the runner, a replacement two. */
   readonly wholeBelowBytes = 0;
   readonly families: TimerFamily[] = [];
-  readonly #cells: { readonly key: CellKey; readonly what: string }[] = [];
+  readonly #cells: CellPlace[] = [];
   readonly #multimaps: MultimapPlace[] = [];
   readonly #timerOutputs = new Map<string, TimerOutput>();
   readonly #reader = new ByteReader();
@@ -66,8 +66,9 @@ export class RemoteState implements KeyedState, KeyOwner {
   ) {}
 
   cell(name: string, layout: StateLayout = "bag"): number {
-    const key = new CellKey(layout, this.transformId, name);
-    return this.#cells.push({ key, what: this.#reading(name) }) - 1;
+    const isLog = layout === "log";
+    const key = new CellKey(isLog ? "bag" : layout, this.transformId, name);
+    return this.#cells.push({ key, what: this.#reading(name), isLog }) - 1;
   }
 
   multimap(name: string, keyCoder: Coder<unknown>): number {
@@ -255,6 +256,14 @@ export class RemoteState implements KeyedState, KeyOwner {
   }
 }
 
+/** Where a cell lies. */
+interface CellPlace {
+  readonly key: CellKey;
+  /** For messages. */
+  readonly what: string;
+  readonly isLog: boolean;
+}
+
 /** Where a multimap lies. */
 interface MultimapPlace {
   /** Of all its map keys. */
@@ -273,7 +282,7 @@ class LoadedBytes {
   }
 }
 
-const newCell = (): Cell => new Cell();
+const newCell = ({ isLog }: CellPlace): Cell => new Cell(isLog);
 
 /** Brings the runner's copy of a cell to what it is here. */
 function send(cell: Cell, place: CellKey, key: KeyBytes, part: Buffer, round: StateRound): void {

@@ -6,7 +6,8 @@
  * A bundle takes out the keys that it touches and puts them back when it has committed: the bundle owns them
  * meanwhile, and when it fails they are gone, as they must be. The order of use is a list of links in the keys
  * themselves: there are so many of them that one more object for each is felt. A key of which nothing is stored is the
- * first to go: most of those never come again.
+ * first to go: most of those never come again. A key of which this memory is all that a bundle can work with, a shard of
+ * keys, never goes, and is not counted.
  */
 import type { KeyState } from "./key_state.js";
 
@@ -42,11 +43,12 @@ export class StateCache {
     }
     keys.set(key.id, key);
     key.scope = scope;
+    this.#size++;
+    if (key.isPinned) return;
     key.cachedBytes = key.bytes;
     if (key.isEmpty) this.#linkOldest(key);
     else this.#linkNewest(key);
     this.#bytes += key.cachedBytes;
-    this.#size++;
     while (this.#bytes > this.bytesMax) this.#remove(this.#oldest!);
   }
 
@@ -65,17 +67,21 @@ export class StateCache {
   }
 
   #remove(key: KeyState): void {
-    const { older, newer, scope } = key;
+    if (!key.isPinned) this.#unlink(key);
+    const keys = this.#scopes.get(key.scope)!;
+    keys.delete(key.id);
+    if (keys.size === 0) this.#scopes.delete(key.scope);
+    this.#size--;
+  }
+
+  #unlink(key: KeyState): void {
+    const { older, newer } = key;
     if (older === undefined) this.#oldest = newer;
     else older.newer = newer;
     if (newer === undefined) this.#newest = older;
     else newer.older = older;
     key.older = undefined;
     key.newer = undefined;
-    const keys = this.#scopes.get(scope)!;
-    keys.delete(key.id);
-    if (keys.size === 0) this.#scopes.delete(scope);
     this.#bytes -= key.cachedBytes;
-    this.#size--;
   }
 }

@@ -29,6 +29,10 @@ class Registry<T extends object> {
     this.#classes.set(registered.urn, registered);
   }
 
+  has(urn: string): boolean {
+    return this.#classes.has(urn);
+  }
+
   instantiate(urn: string, configJson: Uint8Array): T {
     const found = this.#classes.get(urn);
     if (found === undefined) {
@@ -56,6 +60,11 @@ const combineFns = new Registry<AnyCombineFn>("CombineFn", "registerCombineFn");
 /** Throws when another class has the same URN. */
 export function registerDoFn(doFnClass: DoFnClass): void {
   doFns.add(doFnClass);
+}
+
+/** Whether a DoFn of this URN is registered: it is one of this SDK. */
+export function isRegisteredDoFn(urn: string): boolean {
+  return doFns.has(urn);
 }
 
 /** A new instance for a ParDo of a graph. Throws for a URN that nothing registered. */

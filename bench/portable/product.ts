@@ -15,6 +15,7 @@ export interface ProductInput extends SubjectInput {
   readonly workerEndpoint: string;
   readonly sink: "counting" | "mongodb";
   readonly pipelineOptions: PipelineOptions;
+  readonly keyShards: number;
 }
 
 export interface ProductResult {
@@ -39,6 +40,7 @@ const job = await runPortable(pipeline, {
   jobName: "product",
   environment: { kind: "external", endpoint: input.workerEndpoint },
   pipelineOptions: input.pipelineOptions,
+  keyShards: input.keyShards,
   log: quiet,
 });
 await job.finished;

@@ -34,7 +34,9 @@ const { values } = parseArgs({
     runs: { type: "string", default: "3" },
     /** counting or mongodb; Python's is always one that counts. */
     sink: { type: "string", default: "counting" },
+    /** typescript, typescript-by-key (the runner has the state of each key), python. */
     subjects: { type: "string", default: "typescript,python" },
+    key_shards: { type: "string", default: "128" },
     /** One or more: 1,2. Each worker is a process. */
     parallelism: { type: "string", default: "1" },
     /** ms; 0 = no checkpoints. */
@@ -58,12 +60,15 @@ const say = (line: string): void => console.error(line);
 const scripts = build();
 const profiles = join(servicesHome(), "bench", "profiles", "product");
 const nodeArgs = values.profile ? ["--cpu-prof", `--cpu-prof-dir=${profiles}`] : [];
-const ours = typescriptSubject(scripts, nodeArgs, values.sink as ProductInput["sink"], signal);
+const sink = values.sink as ProductInput["sink"];
+const ours = typescriptSubject(scripts, nodeArgs, { sink, keyShards: Number(values.key_shards) }, signal);
 const subjects: ProductSubject[] = [];
 for (const name of values.subjects.split(",")) {
   if (name === "typescript") subjects.push(ours);
+  else if (name === "typescript-by-key")
+    subjects.push(typescriptSubject(scripts, nodeArgs, { sink, keyShards: 0 }, signal));
   else if (name === "python") subjects.push(await pythonSubject());
-  else throw new Error(`there is no subject "${name}", only typescript and python`);
+  else throw new Error(`there is no subject "${name}", only typescript, typescript-by-key and python`);
 }
 const parallelisms = values.parallelism.split(",").map(Number);
 

@@ -33,15 +33,16 @@ const PEAK_EVERY_MS = 1_000;
 /**
  * @param scripts folder of the compiled bench
  * @param nodeArgs of the workers
+ * @param keyShards 0: the runner has the state of each key
  */
 export function typescriptSubject(
   scripts: string,
   nodeArgs: readonly string[],
-  sink: ProductInput["sink"],
+  { sink, keyShards }: Pick<ProductInput, "sink" | "keyShards">,
   signal: AbortSignal,
 ): ProductSubject {
   return {
-    name: "TypeScript",
+    name: keyShards === 0 ? "TypeScript, key by key" : "TypeScript",
     async job(jobEndpoint, subjectInput, pipelineOptions) {
       const pool = spawn(
         process.execPath,
@@ -63,6 +64,7 @@ export function typescriptSubject(
           jobEndpoint,
           workerEndpoint: await nextLine(),
           sink,
+          keyShards,
           pipelineOptions,
         };
         const before = cpuSecondsOf(pool.pid!);

@@ -9,7 +9,7 @@ import { ByteWriter } from "../../beam/model/bytes.js";
 import type { Clock } from "../../beam/platform/clock.js";
 import { TrustedClock } from "../../beam/platform/trusted_clock.js";
 import { DirectStageProcessor } from "../../beam/runners/direct/stage_processor.js";
-import { StoredState } from "../../beam/runners/direct/stored_state.js";
+import { StoredState } from "../../beam/stored_state/stored_state.js";
 import { type ProcessContinuation, resume } from "../../beam/sdk/splittable.js";
 import { PartitionReader } from "../../connectors/kafka/client/partition_reader.js";
 import { FindPartitions } from "../../connectors/kafka/find_partitions.js";

@@ -39,12 +39,28 @@ const TABLE: Readonly<Record<string, Layer>> = {
   "beam/exec": { folders: ["beam/model", "beam/platform", "beam/sdk"], packages: [] },
   "beam/store": { folders: ["beam/model", "beam/platform"], packages: ["fs-native-extensions"] },
   "beam/engine": { folders: ["beam/model", "beam/platform", "beam/store"], packages: [] },
+  "beam/stored_state": {
+    folders: ["beam/model", "beam/platform", "beam/exec", "beam/store", "beam/engine"],
+    packages: [],
+  },
+  "beam/shards": {
+    folders: ["beam/model", "beam/sdk", "beam/exec", "beam/store", "beam/engine", "beam/stored_state"],
+    packages: [],
+  },
   "beam/runners/direct": {
-    folders: ["beam/model", "beam/platform", "beam/sdk", "beam/exec", "beam/store", "beam/engine"],
+    folders: [
+      "beam/model",
+      "beam/platform",
+      "beam/sdk",
+      "beam/exec",
+      "beam/store",
+      "beam/engine",
+      "beam/stored_state",
+    ],
     packages: [],
   },
   "beam/harness": {
-    folders: ["beam/model", "beam/platform", "beam/sdk", "beam/exec"],
+    folders: ["beam/model", "beam/platform", "beam/sdk", "beam/exec", "beam/shards"],
     packages: ["@grpc/grpc-js", "apache-beam"],
   },
   "beam/runners/portable": {

@@ -11,8 +11,9 @@ import { oldestReadable } from "../../model/coders/registry.js";
 import { urns } from "../../model/urns.js";
 import { CHANGELOG_URN } from "../../sdk/state_proto.js";
 import type { Store } from "../../store/store.js";
+import { stateTableName, timedStateTableName, timerTableName } from "../../stored_state/table_names.js";
 import type { FusedPipeline, FusedStage } from "./fusion.js";
-import { IDENTITY_TABLE, stateTableName, timedStateTableName, timerTableName } from "./table_names.js";
+import { IDENTITY_TABLE } from "./table_names.js";
 
 /** By a name for a person, what it is: a coder, a time domain, the configuration of a read. */
 export type GraphIdentity = Readonly<Record<string, string>>;

@@ -24,11 +24,11 @@ import type { TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import type { Clock } from "../../platform/clock.js";
 import type { Store } from "../../store/store.js";
+import { StoredState } from "../../stored_state/stored_state.js";
+import { stateTableName, timedStateTableName, timerTableName } from "../../stored_state/table_names.js";
 import "./direct_operators.js";
 import { sideInputCell, sideInputKey } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
-import { StoredState } from "./stored_state.js";
-import { stateTableName, timedStateTableName, timerTableName } from "./table_names.js";
 
 /** Ids of the transforms that stand for a stage's inputs and outputs in its descriptor. */
 export const sourceId = (collection: string): string => `source:${collection}`;

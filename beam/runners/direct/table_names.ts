@@ -1,16 +1,5 @@
-/** What the tables of a durable store are called: by names that stay the same as long as the graph does. */
+/** What the tables of a durable store are called that are of no step: those of steps are in ../../stored_state/table_names.ts. */
 
-import type { TimedCell } from "../../exec/timed_cell.js";
-
-/** @param transform unique name of the stateful step */
-export const stateTableName = (transform: string, cell: string): string => `state/${transform}/${cell}`;
-/**
- * A cell whose records have room for the timers without a tag of some families: see timed_records.ts. The name tells how
- * many, whatever they are called.
- */
-export const timedStateTableName = (transform: string, { cell, families }: TimedCell): string =>
-  `timed/${transform}/${cell}/${families.map(encodeURIComponent).join("+")}`;
-export const timerTableName = (transform: string, family: string): string => `timers/${transform}/${family}`;
 /** The table of a store that holds the pipeline's counters. */
 export const COUNTERS_TABLE = "run/counters";
 export const CLOCK_TABLE = "run/clock";

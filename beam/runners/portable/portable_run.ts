@@ -14,6 +14,7 @@ import { jobApi } from "./job_api.js";
 import { JobMessages, type RunnerLog } from "./job_messages.js";
 import { JobMetrics } from "./job_metrics.js";
 import { JobService } from "./job_service.js";
+import { withKeyShards } from "./key_shards.js";
 import { optionsToStruct, type PipelineOptions } from "./pipeline_options.js";
 import { RunnerCallError } from "./rpc.js";
 import { stageArtifacts } from "./stage_artifacts.js";
@@ -24,6 +25,12 @@ export interface PortableRunnerOptions {
   readonly jobName: string;
   readonly environment: WorkerEnvironment;
   readonly pipelineOptions?: PipelineOptions;
+  /**
+   * Into how many shards the keys of each stateful step are put, from 1 to 32768. A shard's state is in its worker's
+   * memory, and at the runner as a log: many times fewer requests, where a worker has room for the state of its keys. Do not
+   * change it over kept state. Default 0: the runner has the state of each key. See `withKeyShards` for which steps.
+   */
+  readonly keyShards?: number;
   readonly log: RunnerLog;
   /** Of a runner that was started for this run: resolves with what is to be said when it ends. */
   readonly runnerEnded?: Promise<string>;
@@ -74,11 +81,11 @@ export function runSerialized(pipeline: Uint8Array, options: PortableRunnerOptio
 }
 
 async function runProto(pipeline: runnerApi.Pipeline, options: PortableRunnerOptions): Promise<PortableRun> {
-  const { jobEndpoint, jobName, environment, pipelineOptions = {} } = options;
+  const { jobEndpoint, jobName, environment, pipelineOptions = {}, keyShards = 0 } = options;
   const service = new JobService(jobEndpoint);
   try {
     await service.reach();
-    const proto = withoutGroupsOfOne(withEnvironment(pipeline, environment));
+    const proto = withKeyShards(withoutGroupsOfOne(withEnvironment(pipeline, environment)), keyShards);
     const prepared = await service.prepare(
       proto,
       optionsToStruct({ job_name: jobName, ...pipelineOptions }),

@@ -3,14 +3,14 @@
  * one of these over the same tables; what was decoded of large changelogs is remembered for the table, and not for the
  * processor that asks, since each of them changes the table.
  */
-import type { TimedRecords } from "../../engine/timed_records.js";
-import type { KeyedState, StateOfKey } from "../../exec/keyed_state.js";
-import type { TimedCell } from "../../exec/timed_cell.js";
-import type { ByteReader, ByteWriter } from "../../model/bytes.js";
-import type { TimeDomain } from "../../model/timer.js";
-import type { TimestampMs } from "../../model/timestamps.js";
-import { LeastRecentlyUsed } from "../../platform/least_recently_used.js";
-import type { ByteTable } from "../../store/byte_table.js";
+import type { TimedRecords } from "../engine/timed_records.js";
+import type { KeyedState, StateOfKey } from "../exec/keyed_state.js";
+import type { TimedCell } from "../exec/timed_cell.js";
+import type { ByteReader, ByteWriter } from "../model/bytes.js";
+import type { TimeDomain } from "../model/timer.js";
+import type { TimestampMs } from "../model/timestamps.js";
+import { LeastRecentlyUsed } from "../platform/least_recently_used.js";
+import type { ByteTable } from "../store/byte_table.js";
 import { StoredMultimap } from "./stored_multimap.js";
 
 /** One cell of all keys: a table, or records with room for a timer. */

@@ -2,8 +2,8 @@
  * A multimap cell in the tables of a store: one holds the values of each map key, so that a change touches no other;
  * one the list of a key's map keys, each with its length in front.
  */
-import { ByteReader, ByteWriter } from "../../model/bytes.js";
-import type { ByteTable } from "../../store/byte_table.js";
+import { ByteReader, ByteWriter } from "../model/bytes.js";
+import type { ByteTable } from "../store/byte_table.js";
 
 export class StoredMultimap {
   readonly #address = new ByteWriter(256);
