@@ -24,7 +24,7 @@ export interface ShardKeysConfig {
 }
 
 /** Of the DoFn of SHARDED_URN. */
-export interface ShardedStep {
+export interface ShardedStep extends ShardKeysConfig {
   /** The step's own. */
   readonly doFn: runnerApi.FunctionSpec;
   /** The coder of its elements: an id, and all coders that it is made of. */
@@ -32,16 +32,17 @@ export interface ShardedStep {
   readonly coders: { [id: string]: runnerApi.Coder };
 }
 
-interface ShardedStepJson {
+interface ShardedStepJson extends ShardKeysConfig {
   readonly urn: string;
   readonly payload: string;
   readonly coderId: string;
   readonly components: string;
 }
 
-export function shardedStepToBytes({ doFn, coderId, coders }: ShardedStep): Uint8Array {
+export function shardedStepToBytes({ shards, doFn, coderId, coders }: ShardedStep): Uint8Array {
   const components = runnerApi.Components.toBinary(runnerApi.Components.create({ coders }));
   const json: ShardedStepJson = {
+    shards,
     urn: doFn.urn,
     payload: Buffer.from(doFn.payload).toString("base64"),
     coderId,
@@ -54,6 +55,7 @@ export function shardedStepFromBytes(bytes: Uint8Array): ShardedStep {
   const json: ShardedStepJson = JSON.parse(Buffer.from(bytes).toString());
   const { coders } = runnerApi.Components.fromBinary(Buffer.from(json.components, "base64"));
   return {
+    shards: json.shards,
     doFn: { urn: json.urn, payload: Buffer.from(json.payload, "base64") },
     coderId: json.coderId,
     coders,

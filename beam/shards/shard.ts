@@ -31,8 +31,11 @@ const HOLD_TAG = "hold";
 /** The log is written anew once it is twice as long as then, and this longer. */
 const LOG_SLACK_BYTES = 256 << 10;
 
+/** What the name of a table begins with that says how many shards there are. */
+const COUNT_TABLE = "shards/";
+
 /** The names of a shard's tables are its own, so that of the step is not needed. */
-const STEP = "";
+export const STEP = "";
 
 /** Where a shard is stored: the numbers of its cell and of its timers. */
 export interface ShardPlace {
@@ -40,8 +43,18 @@ export interface ShardPlace {
   readonly wake: number;
 }
 
-/** What a step declares of its state, in its order. */
-export type Declaration = (state: StoredState) => void;
+/** What a step declares of its state. */
+export interface Declared {
+  /** In its order. */
+  readonly declarations: readonly ((state: StoredState) => void)[];
+  /** Of all that it may make. */
+  readonly tables: ReadonlySet<string>;
+}
+
+/** The log of a shard is none of this step, or of as many shards: going on with it would lose what waits. */
+export class ForeignLogError extends Error {
+  override readonly name = "ForeignLogError";
+}
 
 export class Shard {
   readonly state: StoredState;
@@ -61,18 +74,21 @@ export class Shard {
   #held: TimestampMs = MAX_TIMESTAMP;
 
   /**
+   * @param shards how many there are
    * @param log what the runner has of it
-   * @throws CorruptBytesError
+   * @throws CorruptBytesError, ForeignLogError
    */
   constructor(
     transformId: string,
     private readonly place: ShardPlace,
-    declarations: readonly Declaration[],
+    shards: number,
+    { declarations, tables }: Declared,
     log: ByteReader,
   ) {
     this.#logBytes = log.remaining;
     replay(log, this.#tables);
     this.#named = this.#tables.names().size;
+    this.#identify(shards, tables);
     this.#rewriteAtBytes = Math.max(2 * this.#logBytes, LOG_SLACK_BYTES);
     this.#journal.isReplaying = false;
     this.#journal.noteIn(this.#changes);
@@ -96,10 +112,6 @@ export class Shard {
     timers.forEachTime("event", (fireAt) => this.#noteWake(fireAt));
     this.#newWakes.clear();
     this.#held = timers.holds.min();
-  }
-
-  get timers(): number {
-    return this.#timers.count("event");
   }
 
   /**
@@ -135,6 +147,21 @@ export class Shard {
     }
     writer.reset();
     runner.remember(log, this.#logBytes === 0 ? undefined : this, this.#tables.slab.reservedBytes);
+  }
+
+  /** An empty table says how many shards there are. */
+  #identify(shards: number, known: ReadonlySet<string>): void {
+    const own = `${COUNT_TABLE}${shards}`;
+    for (const name of this.#tables.names().keys()) {
+      if (name === own || known.has(name)) continue;
+      const count = name.startsWith(COUNT_TABLE) ? name.slice(COUNT_TABLE.length) : undefined;
+      throw new ForeignLogError(
+        count === undefined
+          ? `what was kept holds ${name}, which this step has not`
+          : `keys were put into ${count} shards, and now are into ${shards}`,
+      );
+    }
+    if (this.#tables.get(own) === undefined) this.#tables.add(own);
   }
 
   get #isEmpty(): boolean {

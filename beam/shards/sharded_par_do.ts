@@ -20,16 +20,17 @@ import type { TimestampMs } from "../model/timestamps.js";
 import { StatefulDoFn } from "../sdk/do_fn.js";
 import { elementCoderOf, SHARD_LOG, SHARD_WAKE, shardedStepFromBytes } from "../sdk/key_shards.js";
 import { instantiateDoFn } from "../sdk/registry.js";
-import type { StoredState } from "../stored_state/stored_state.js";
-import { type Declaration, Shard, type ShardPlace } from "./shard.js";
+import { multimapParts, type StoredState } from "../stored_state/stored_state.js";
+import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
+import { type Declared, ForeignLogError, Shard, type ShardPlace, STEP } from "./shard.js";
 import { batchedCoder } from "./shard_keys.js";
 
 /** The state of the shard at work, as the step's own operator sees it. */
-class StateOfShard implements KeyedState {
+class StateOfShard implements KeyedState, Declared {
   readonly isAtHand = true;
   readonly wholeBelowBytes: number = WHOLE_BELOW_BYTES;
-  /** What the step has declared, for each shard. */
-  readonly declarations: Declaration[] = [];
+  readonly declarations: ((state: StoredState) => void)[] = [];
+  readonly tables = new Set<string>();
   #cells = 0;
   #multimaps = 0;
   #families = 0;
@@ -41,16 +42,20 @@ class StateOfShard implements KeyedState {
 
   cell(name: string): number {
     this.declarations.push((state) => void state.cell(name));
+    this.tables.add(stateTableName(STEP, name));
     return this.#cells++;
   }
 
   multimap(name: string): number {
     this.declarations.push((state) => void state.multimap(name));
+    for (const part of multimapParts(name)) this.tables.add(stateTableName(STEP, part));
     return this.#multimaps++;
   }
 
   timers(family: string, timeDomain: TimeDomain, beside?: TimedCell): number {
     this.declarations.push((state) => void state.timers(family, timeDomain, beside));
+    this.tables.add(timerTableName(STEP, family));
+    if (beside !== undefined) this.tables.add(timedStateTableName(STEP, beside));
     return this.#families++;
   }
 
@@ -93,6 +98,8 @@ export class ShardedParDoOperator extends Operator implements Receiver {
   readonly #elements: WindowedValueCoder<unknown>;
   readonly #transformId: string;
   readonly #name: string;
+  /** Of shards. */
+  readonly #count: number;
   readonly #key = new ByteWriter(16);
   readonly #keyCoder: Coder<unknown>;
   readonly #reader = new ByteReader();
@@ -106,6 +113,7 @@ export class ShardedParDoOperator extends Operator implements Receiver {
     this.#transformId = transformId;
     this.#name = transform.uniqueName;
     const sharded = shardedStepFromBytes(parDoPayload(transform).doFn!.payload);
+    this.#count = sharded.shards;
     const doFn = instantiateDoFn(sharded.doFn.urn, sharded.doFn.payload);
     if (!(doFn instanceof StatefulDoFn)) {
       throw new Error(`${this.#name}: ${doFn.constructor.name} has no state that could be kept in shards`);
@@ -227,10 +235,10 @@ export class ShardedParDoOperator extends Operator implements Receiver {
       if (!runner.get(log, this.#log)) this.#log.reset(NO_BYTES, 0, 0);
       const bytes = this.#log.remaining;
       try {
-        shard = new Shard(this.#transformId, this.#place, this.#stateOfShard.declarations, this.#log);
+        shard = new Shard(this.#transformId, this.#place, this.#count, this.#stateOfShard, this.#log);
       } catch (error) {
-        if (!(error instanceof CorruptBytesError)) throw error;
-        const message = `${this.#name}: the log of a shard cannot be read: ${error.message}`;
+        if (!(error instanceof CorruptBytesError || error instanceof ForeignLogError)) throw error;
+        const message = `${this.#name}: the state of a shard cannot be gone on with: ${error.message}`;
         throw new Error(message, { cause: error });
       }
       if (bytes > 0) runner.remember(log, shard, bytes);

@@ -42,6 +42,9 @@ export interface StatePlaces {
   timers(family: string, timeDomain: TimeDomain, beside?: TimedCell): StoredTimers;
 }
 
+/** What the parts of a multimap are called: of its map keys, and of their values. */
+export const multimapParts = (name: string): [string, string] => [`${name}~keys`, `${name}~values`];
+
 export class StoredState implements KeyedState, StateOfKey {
   readonly isAtHand = true;
   /** A change behind a smaller one would make the table move, and the log repeat, all of it anyway. */
@@ -62,11 +65,9 @@ export class StoredState implements KeyedState, StateOfKey {
   }
 
   multimap(name: string): number {
+    const [keys, values] = multimapParts(name);
     const { places } = this;
-    return (
-      this.#multimaps.push(new StoredMultimap(places.table(`${name}~keys`), places.table(`${name}~values`))) -
-      1
-    );
+    return this.#multimaps.push(new StoredMultimap(places.table(keys), places.table(values))) - 1;
   }
 
   timers(family: string, timeDomain: TimeDomain, beside?: TimedCell): number {

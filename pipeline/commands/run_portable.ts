@@ -19,7 +19,7 @@ import { type LocalRunner, startFlink, startPrism } from "../../services/index.j
 import { CLIENT_ID } from "../connections.js";
 import type { Log } from "../report/log.js";
 import type { RunSettings } from "../settings/options.js";
-import { portableRunnerOptions } from "../settings/runner_options.js";
+import { keyShardsOf, portableRunnerOptions } from "../settings/runner_options.js";
 import { workerEnvironment, workerOptions } from "../settings/worker_settings.js";
 import { CommandError } from "./command.js";
 
@@ -57,6 +57,7 @@ export async function startPortable(
       jobName: settings.job_name ?? CLIENT_ID,
       environment,
       pipelineOptions: { ...workerOptions(texts), ...portableRunnerOptions(settings) },
+      keyShards: keyShardsOf(settings),
       log,
       ...(runner !== undefined && { runnerEnded: runner.ended, workerLost: runner.workerLost }),
     });

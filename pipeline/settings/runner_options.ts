@@ -1,6 +1,6 @@
 /** The settings of the runners, by the names that Beam has for them, what makes no sense together, and what each runner is told. */
 import { DEFAULT_ENGINE_OPTIONS } from "@order-payment-stream/beam/direct";
-import type { PipelineOptions } from "@order-payment-stream/beam/portable";
+import { KEY_SHARDS_MAX, type PipelineOptions } from "@order-payment-stream/beam/portable";
 import type { Problem } from "./read_settings.js";
 import { type SettingsOf, settingsTable } from "./setting.js";
 import { address, durationMs, hosts, oneOf, parsed, secretOf, text, wholeNumber } from "./setting_values.js";
@@ -98,6 +98,12 @@ export const RUNNER_SETTINGS = settingsTable({
     expected: "a whole number of ms from 1",
     schema: wholeNumber(1, INT_MAX),
   },
+  key_shards: {
+    description:
+      "Flink: into how many shards order_ids are put, whose state a worker has in its memory, and the runner as a log; 0: the runner has the state of each order_id, which takes several times as long, and less memory of workers. Do not change it over kept state. Default 128 with flink, else 0.",
+    expected: `a whole number from 0 to ${KEY_SHARDS_MAX}`,
+    schema: wholeNumber(0, KEY_SHARDS_MAX),
+  },
   savepoint_path: {
     description: "Flink: savepoint to start from.",
     expected: "the path of a savepoint",
@@ -116,6 +122,7 @@ const OF_FLINK = [
   "checkpointing_interval",
   "max_bundle_size",
   "max_bundle_time_mills",
+  "key_shards",
   "savepoint_path",
 ] as const;
 
@@ -192,6 +199,13 @@ export function directRunnerOptions({ bundle_size, bundle_time }: SettingsOf<typ
 
 const FLINK_BUNDLE_SIZE_MAX = 100_000;
 const FLINK_BUNDLE_TIME_MAX_MS = 500;
+
+const FLINK_KEY_SHARDS = 128;
+
+/** Only where the runner lets workers keep state from bundle to bundle, as Flink does, are shards fast. */
+export function keyShardsOf({ runner, key_shards }: RunnerSettings): number {
+  return key_shards ?? (runner === "flink" ? FLINK_KEY_SHARDS : 0);
+}
 
 /** What a runner is told beside where Kafka and MongoDB are. Names are those of Beam's FlinkPipelineOptions. */
 export function portableRunnerOptions(

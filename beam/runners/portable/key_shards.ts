@@ -109,6 +109,7 @@ function shard(
     doFn: {
       urn: SHARDED_URN,
       payload: shardedStepToBytes({
+        shards,
         doFn: payload.doFn!,
         coderId: elements.coderId,
         coders: partsOf(elements.coderId, coders),
