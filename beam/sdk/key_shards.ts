@@ -7,6 +7,7 @@
 import { runnerApi } from "../model/apache_beam.js";
 import type { Coder } from "../model/coders/coder.js";
 import { ProtoCoders } from "../model/coders/registry.js";
+import { urns } from "../model/urns.js";
 
 /** DoFn of the step that brings elements together by the shard of their key. */
 export const SHARD_KEYS_URN = "beam:dofn:ts:shard_keys:v1";
@@ -60,6 +61,12 @@ export function shardedStepFromBytes(bytes: Uint8Array): ShardedStep {
     coderId: json.coderId,
     coders,
   };
+}
+
+/** The step as it was before its keys were put into shards, but for its input. */
+export function ownStep(transform: runnerApi.PTransform, { doFn }: ShardedStep): runnerApi.PTransform {
+  const payload = runnerApi.ParDoPayload.toBinary(runnerApi.ParDoPayload.create({ doFn }));
+  return { ...transform, spec: { urn: urns.parDo, payload } };
 }
 
 /** The coder of the step's elements. */

@@ -9,7 +9,6 @@ import type { Receiver } from "../exec/receiver.js";
 import type { ExecServices } from "../exec/services.js";
 import { StatefulParDoOperator } from "../exec/stateful_par_do.js";
 import type { TimedCell } from "../exec/timed_cell.js";
-import { runnerApi } from "../model/apache_beam.js";
 import { ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import { KVCoder } from "../model/coders/kv_coder.js";
@@ -18,7 +17,7 @@ import type { KV } from "../model/kv.js";
 import type { TimeDomain } from "../model/timer.js";
 import type { TimestampMs } from "../model/timestamps.js";
 import { StatefulDoFn } from "../sdk/do_fn.js";
-import { elementCoderOf, SHARD_LOG, SHARD_WAKE, shardedStepFromBytes } from "../sdk/key_shards.js";
+import { elementCoderOf, ownStep, SHARD_LOG, SHARD_WAKE, shardedStepFromBytes } from "../sdk/key_shards.js";
 import { instantiateDoFn } from "../sdk/registry.js";
 import { multimapParts, type StoredState } from "../stored_state/stored_state.js";
 import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
@@ -127,13 +126,9 @@ export class ShardedParDoOperator extends Operator implements Receiver {
       log: this.#shards.cell(SHARD_LOG, "log"),
       wake: this.#shards.timers(SHARD_WAKE, "event"),
     };
-    const payload = runnerApi.ParDoPayload.create({ doFn: sharded.doFn });
     this.#step = new StatefulParDoOperator(doFn, {
       ...context,
-      transform: {
-        ...transform,
-        spec: { urn: transform.spec!.urn, payload: runnerApi.ParDoPayload.toBinary(payload) },
-      },
+      transform: ownStep(transform, sharded),
       kvCoders: () => element,
       services: {
         clock: services.clock,

@@ -131,6 +131,7 @@ describe("the join, whatever the order of arrival", () => {
     drafts: readonly Draft[],
     choices: readonly (readonly [number, boolean])[],
     bundleSizeMax: number,
+    keyShards: number,
   ): Promise<void> {
     const logs = layOut(drafts);
     const expected = oracle([...logs.values()].flat(), {
@@ -138,7 +139,7 @@ describe("the join, whatever the order of arrival", () => {
       outOfOrdernessMs: DISORDER_MS,
     });
     assert.equal(expected.beyondBound, 0);
-    const outcome = await play(logs, choices).run({ bundleSizeMax });
+    const outcome = await play(logs, choices).run({ bundleSizeMax }, undefined, keyShards);
     assert.deepEqual(outcome.deadLetters, new Map(expected.deadLetters));
     assert.deepEqual(outcome.joined, expected.joined);
     assert.deepEqual(outcome.unmatched, expected.unmatched);
@@ -170,6 +171,7 @@ describe("the join, whatever the order of arrival", () => {
         fc.array(draft, { minLength: 1, maxLength: 40, size: "max" }),
         choices,
         fc.constantFrom(1, 3, 4_096),
+        fc.constant(0),
         assertOracles,
       ),
       { numRuns: 200 },
@@ -189,6 +191,20 @@ describe("the join, whatever the order of arrival", () => {
     }
   });
 
+  it("gives the oracle's result with its keys in shards", async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(draft, { minLength: 1, maxLength: 40, size: "max" }),
+        choices,
+        fc.constantFrom(1, 3, 4_096),
+        fc.constantFrom(1, 2),
+        assertOracles,
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it("gives the oracle's result for very many events of one order_id", async function () {
     this.timeout(60_000);
     const hot = (draft: Draft, i: number): Draft => {
@@ -205,7 +221,9 @@ describe("the join, whatever the order of arrival", () => {
         ),
         choices,
         fc.constantFrom(3, 4_096),
-        (drafts, choices, bundleSizeMax) => assertOracles(drafts.map(hot), choices, bundleSizeMax),
+        fc.constantFrom(0, 2),
+        (drafts, choices, bundleSizeMax, keyShards) =>
+          assertOracles(drafts.map(hot), choices, bundleSizeMax, keyShards),
       ),
       { numRuns: 25 },
     );

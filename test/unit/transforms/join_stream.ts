@@ -13,10 +13,13 @@ import {
   type DirectRunnerOptions,
   runDirect,
 } from "../../../beam/runners/direct/direct_runner.js";
+import { withKeyShards } from "../../../beam/runners/portable/key_shards.js";
+import { protoOf } from "../../../beam/sdk/collection.js";
 import { DoFn, type ElementContext } from "../../../beam/sdk/do_fn.js";
 import { createPipeline, parDo } from "../../../beam/sdk/graph.js";
 import { registerDoFn } from "../../../beam/sdk/registry.js";
 import { TestStream } from "../../../beam/sdk/test_stream.js";
+import "../../../beam/shards/operators.js";
 import type { RecordCursor } from "../../../connectors/kafka/client/kafka_client.js";
 import { watermarkAfterEvent } from "../../../connectors/kafka/partition_watermark.js";
 import { Rejected } from "../../../connectors/kafka/record_decoder.js";
@@ -174,10 +177,14 @@ export class JoinStream {
     return this;
   }
 
-  /** @param onStart sees the run before its first step */
+  /**
+   * @param onStart sees the run before its first step
+   * @param keyShards into how many shards order_ids are put; 0: into none
+   */
   async run(
     options: DirectRunnerOptions = {},
     onStart: (run: DirectRun) => void = () => undefined,
+    keyShards = 0,
   ): Promise<Outcome> {
     this.flush();
     const { pipeline, root } = createPipeline();
@@ -190,6 +197,7 @@ export class JoinStream {
     const pairs = collect(results.joined);
     const alone = collect(results.unmatched);
     const refused = collect(results.deadLetters);
+    withKeyShards(protoOf(pipeline), keyShards);
     const run = runDirect(pipeline, options);
     onStart(run);
     await run.finished;

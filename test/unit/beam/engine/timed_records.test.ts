@@ -5,9 +5,9 @@ import { StageTimers, type TimerFamily } from "../../../../beam/engine/stage_tim
 import { readFront } from "../../../../beam/engine/timed_records.js";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
 import { MAX_TIMESTAMP } from "../../../../beam/model/timestamps.js";
-import { StoredState } from "../../../../beam/stored_state/stored_state.js";
 import { DurableStore } from "../../../../beam/store/durable_store.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
+import { StoredState } from "../../../../beam/stored_state/stored_state.js";
 import { MemoryDirectory } from "../../../fixtures/memory_directory.js";
 
 const RECORDS = "timed/T/cell/f+g";

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createCell } from "../../../../beam/exec/state_cells/create_cell.js";
 import { ByteReader, ByteWriter } from "../../../../beam/model/bytes.js";
 import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js";
-import { StoredState } from "../../../../beam/stored_state/stored_state.js";
 import { type ChangelogState, changelogState } from "../../../../beam/sdk/state.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
+import { StoredState } from "../../../../beam/stored_state/stored_state.js";
 import {
   Expired,
   type Waiting,

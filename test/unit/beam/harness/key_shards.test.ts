@@ -245,8 +245,12 @@ describe("worker, keys in shards", () => {
     assert.deepEqual((await run([[a!, 3_850]], { token: "another" })).timers, [
       [shard, "4000", 4_000, 3_850],
     ]);
-    assert.deepEqual((await run([], { token: "another", wakes: [[shard, 4_000]] })).texts, [`${a}: 0 at 3850`]);
-    assert.deepEqual((await run([], { token: "another", wakes: [[shard, 5_000]] })).texts, [`${g}: 0 at 4001`]);
+    assert.deepEqual((await run([], { token: "another", wakes: [[shard, 4_000]] })).texts, [
+      `${a}: 0 at 3850`,
+    ]);
+    assert.deepEqual((await run([], { token: "another", wakes: [[shard, 5_000]] })).texts, [
+      `${g}: 0 at 4001`,
+    ]);
     assert.equal(logOf(shard).length, 0, "nothing waits");
   });
 
