@@ -3,19 +3,18 @@
  *
  *     batch = elements one behind the other, each with its timestamp, window and pane
  */
-import { mainInput, parDoPayload } from "../exec/do_fn_operator.js";
+import { parDoPayload } from "../exec/do_fn_operator.js";
 import { Operator, type OperatorContext } from "../exec/operator.js";
 import type { PCollectionReceiver, Receiver, Windows } from "../exec/receiver.js";
 import { ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
-import { KVCoder } from "../model/coders/kv_coder.js";
 import { GlobalWindowCoder } from "../model/coders/window_coders.js";
 import { WindowedValueCoder } from "../model/coders/windowed_value_coder.js";
 import type { KV } from "../model/kv.js";
 import { NO_FIRING, type PaneInfo } from "../model/pane.js";
 import { MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { IN_GLOBAL_WINDOW } from "../model/windows.js";
-import type { ShardKeysConfig } from "../sdk/key_shards.js";
+import { elementCoderOf, shardedElementsFromBytes } from "../sdk/key_shards.js";
 import { hashOf } from "../store/record_bytes.js";
 
 /** A larger batch does not wait for the end of its bundle. */
@@ -47,12 +46,12 @@ export class ShardKeysOperator extends Operator implements Receiver {
     const { transform } = context;
     const [output] = Object.keys(transform.outputs);
     this.#output = context.output(output!);
-    const { key, value } = context.kvCoders(mainInput(transform));
-    this.#keyCoder = key;
-    this.#coder = batchedCoder(new KVCoder(key, value));
-    const config: ShardKeysConfig = JSON.parse(Buffer.from(parDoPayload(transform).doFn!.payload).toString());
-    this.#shards = config.shards;
-    this.#batches = new Array(config.shards).fill(undefined);
+    const elements = shardedElementsFromBytes(parDoPayload(transform).doFn!.payload);
+    const coder = elementCoderOf(elements);
+    this.#keyCoder = coder.key;
+    this.#coder = batchedCoder(coder);
+    this.#shards = elements.shards;
+    this.#batches = new Array(elements.shards).fill(undefined);
   }
 
   accept(value: unknown, timestamp: TimestampMs, windows: Windows, pane: PaneInfo): void {

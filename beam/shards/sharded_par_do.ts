@@ -11,7 +11,6 @@ import { StatefulParDoOperator } from "../exec/stateful_par_do.js";
 import type { TimedCell } from "../exec/timed_cell.js";
 import { ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
-import { KVCoder } from "../model/coders/kv_coder.js";
 import type { WindowedValueCoder } from "../model/coders/windowed_value_coder.js";
 import type { KV } from "../model/kv.js";
 import type { TimeDomain } from "../model/timer.js";
@@ -118,7 +117,6 @@ export class ShardedParDoOperator extends Operator implements Receiver {
       throw new Error(`${this.#name}: ${doFn.constructor.name} has no state that could be kept in shards`);
     }
     const element = elementCoderOf(sharded);
-    if (!(element instanceof KVCoder)) throw new Error(`${this.#name}: its elements are not KVs`);
     this.#elements = batchedCoder(element);
     this.#keyCoder = context.kvCoders(mainInput(transform)).key;
     this.#shards = services.keyedState(transformId);

@@ -15,7 +15,7 @@ import {
   SHARD_LOG,
   SHARD_WAKE,
   SHARDED_URN,
-  type ShardKeysConfig,
+  shardedElementsToBytes,
   shardedStepToBytes,
 } from "../../sdk/key_shards.js";
 import { isRegisteredDoFn } from "../../sdk/registry.js";
@@ -91,10 +91,10 @@ function shard(
     uniqueName: `${elements.uniqueName}/ByShardFor/${step.uniqueName}`,
     coderId: coder("batch", CoderUrn.KV, [shardCoderId, bytesCoderId]),
   };
-  const config: ShardKeysConfig = { shards };
+  const shared = { shards, coderId: elements.coderId, coders: partsOf(elements.coderId, coders) };
   const front = runnerApi.PTransform.create({
     uniqueName: `${step.uniqueName}/ShardKeys`,
-    spec: parDo({ doFn: { urn: SHARD_KEYS_URN, payload: Buffer.from(JSON.stringify(config)) } }),
+    spec: parDo({ doFn: { urn: SHARD_KEYS_URN, payload: shardedElementsToBytes(shared) } }),
     inputs: { main: input! },
     outputs: { main: batches },
     environmentId: step.environmentId,
@@ -108,12 +108,7 @@ function shard(
     ...payload,
     doFn: {
       urn: SHARDED_URN,
-      payload: shardedStepToBytes({
-        shards,
-        doFn: payload.doFn!,
-        coderId: elements.coderId,
-        coders: partsOf(elements.coderId, coders),
-      }),
+      payload: shardedStepToBytes({ ...shared, doFn: payload.doFn! }),
     },
     stateSpecs: {
       [SHARD_LOG]: {

@@ -23,6 +23,8 @@ export interface PortableRecipe {
   readonly lostReason?: RegExp;
   /** A runner is replaced after so many jobs, where each leaves something behind. */
   readonly jobsMax?: number;
+  /** Into how many shards the keys of stateful steps are put. */
+  readonly keyShards?: number;
   /** Throws RequirementMissing where the runner cannot be had. */
   launch(): Promise<LocalRunner>;
   pipelineOptions?(options: RunOptions, isStream: boolean): PipelineOptions;
@@ -75,6 +77,7 @@ export class PortableUnderTest implements RunnerUnderTest {
       jobName: `conformance-${options.name.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}`.slice(0, 60),
       environment: { kind: "external", endpoint: this.#pool.endpoint },
       pipelineOptions: this.recipe.pipelineOptions?.(options, isStream(pipeline)) ?? {},
+      keyShards: this.recipe.keyShards ?? 0,
       log: silent,
       runnerEnded: ended,
     }).catch(async (error) => {
