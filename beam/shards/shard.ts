@@ -19,7 +19,7 @@ import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, type TimestampMs } from "../model/tim
 import type { ByteTable } from "../store/byte_table.js";
 import { ChangeList, Journal, replay, writeName, writeRecord } from "../store/journal.js";
 import { Tables } from "../store/tables.js";
-import { StoredState, type StoredTimers } from "../stored_state/stored_state.js";
+import { type StatePlaces, StoredState, type StoredTimers } from "../stored_state/stored_state.js";
 import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
 
 /** A timer fires with the others of its second of event time: fewer timers at the runner, which is where they cost. */
@@ -28,6 +28,8 @@ const WAKE_EVERY_MS = 1_000;
 const FIRED_MAX = 4_096;
 /** Tag of the timer that holds the watermark for timers with output timestamps of their own. */
 const HOLD_TAG = "hold";
+/** Of large values, in their decoded form: there are many shards. */
+const REMEMBERED_BYTES_MAX = 1 << 20;
 /** The log is written anew once it is twice as long as then, and this longer. */
 const LOG_SLACK_BYTES = 256 << 10;
 
@@ -95,7 +97,7 @@ export class Shard {
     const table = (name: string): ByteTable => this.#tables.get(name) ?? this.#tables.add(name);
     const timers = new StageTimers({ table });
     this.#timers = timers;
-    this.state = new StoredState({
+    const places: StatePlaces = {
       table: (cell) => table(stateTableName(STEP, cell)),
       timers: (family, timeDomain, beside) => {
         const records = beside && {
@@ -107,7 +109,8 @@ export class Shard {
           timers.family(transformId, family, timeDomain, timerTableName(STEP, family), records),
         );
       },
-    });
+    };
+    this.state = new StoredState(places, REMEMBERED_BYTES_MAX);
     for (const declare of declarations) declare(this.state);
     timers.forEachTime("event", (fireAt) => this.#noteWake(fireAt));
     this.#newWakes.clear();

@@ -58,7 +58,11 @@ export class StoredState implements KeyedState, StateOfKey {
   readonly #timers: StoredTimers[] = [];
   #key!: ByteWriter;
 
-  constructor(private readonly places: StatePlaces) {}
+  /** @param rememberedBytesMax of stored values of one cell, whose decoded form is kept */
+  constructor(
+    private readonly places: StatePlaces,
+    private readonly rememberedBytesMax = REMEMBERED_BYTES_MAX,
+  ) {}
 
   cell(name: string): number {
     return this.#names.push(name) - 1;
@@ -133,7 +137,7 @@ export class StoredState implements KeyedState, StateOfKey {
       return;
     }
     values.set(idOf(this.#key), value, bytes);
-    while (values.bytes > REMEMBERED_BYTES_MAX && values.size > 1) values.dropOldest();
+    while (values.bytes > this.rememberedBytesMax && values.size > 1) values.dropOldest();
   }
 
   mapKeys(multimap: number): Buffer[] {

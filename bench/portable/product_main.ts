@@ -36,7 +36,8 @@ const { values } = parseArgs({
     sink: { type: "string", default: "counting" },
     /** typescript, typescript-by-key (the runner has the state of each key), python. */
     subjects: { type: "string", default: "typescript,python" },
-    key_shards: { type: "string", default: "128" },
+    /** Default: 128 on Flink; 0 on Prism, where each bundle would read them anew. */
+    key_shards: { type: "string" },
     /** One or more: 1,2. Each worker is a process. */
     parallelism: { type: "string", default: "1" },
     /** ms; 0 = no checkpoints. */
@@ -61,7 +62,8 @@ const scripts = build();
 const profiles = join(servicesHome(), "bench", "profiles", "product");
 const nodeArgs = values.profile ? ["--cpu-prof", `--cpu-prof-dir=${profiles}`] : [];
 const sink = values.sink as ProductInput["sink"];
-const ours = typescriptSubject(scripts, nodeArgs, { sink, keyShards: Number(values.key_shards) }, signal);
+const keyShards = Number(values.key_shards ?? (values.runner === "flink" ? 128 : 0));
+const ours = typescriptSubject(scripts, nodeArgs, { sink, keyShards }, signal);
 const subjects: ProductSubject[] = [];
 for (const name of values.subjects.split(",")) {
   if (name === "typescript") subjects.push(ours);

@@ -70,12 +70,14 @@ describe("the pipeline on Flink", function () {
       RUN_TIMEOUT_MS,
     );
 
-  it("gives exactly the oracle's collections and counts, bounded", async () => {
-    const { duration_ms, ...counts } = await start("--bounded").summary();
-    await database.assertAsOracle(topics, BACKLOG_T_MS, BACKLOG_D_MS);
-    assert.deepEqual(counts, backlogSummary(topics));
-    assert.ok(duration_ms > 0);
-  });
+  for (const [how, ...args] of [["in shards"], ["by order_id", "--key_shards=0"]] as const) {
+    it(`gives exactly the oracle's collections and counts, bounded, with its state ${how}`, async () => {
+      const { duration_ms, ...counts } = await start("--bounded", ...args).summary();
+      await database.assertAsOracle(topics, BACKLOG_T_MS, BACKLOG_D_MS);
+      assert.deepEqual(counts, backlogSummary(topics));
+      assert.ok(duration_ms > 0);
+    });
+  }
 
   it("gives the same streaming, and exits with 0 when it is told to end", async () => {
     const run = start();
