@@ -276,16 +276,19 @@ export class Engine {
   #owed = 0;
   /** The same of each stage from the turns before, as timers may not fire in all of them. */
   readonly #owedBefore = new Map<Stage, number>();
+  /** The last of its timers had more to do than one firing does. */
+  #isPortionLeft = false;
   /** When its timers end in this turn whatever is owed, by `elapsed`: a bundle's time behind the last elements. */
   #latest = 0;
 
   /**
    * Whether a stage's timers have had their share of a turn. Where there are elements, as many fire as were taken: each
-   * may have set one, and where fewer fired than are set, what waits would grow for as long as there is input.
+   * may have set one, and where fewer fired than are set, what waits would grow for as long as there is input. A portion of
+   * what a very large key has to do is no such timer, and takes as long as a thousand.
    */
   #isOver(deadline: number, fired: number): boolean {
     const elapsedMs = this.options.clock.elapsed();
-    return elapsedMs >= deadline && (fired >= this.#owed || elapsedMs >= this.#latest);
+    return elapsedMs >= deadline && (this.#isPortionLeft || fired >= this.#owed || elapsedMs >= this.#latest);
   }
 
   /**
@@ -300,6 +303,7 @@ export class Engine {
       let left = bundleSizeMax - taken;
       this.#owed += taken;
       if (taken > 0) this.#latest = clock.elapsed() + bundleTimeMaxMs;
+      this.#isPortionLeft = false;
       if (stage.pending.length > 0 || !this.#mayFireTimers) return;
       // All that came before the watermark has been seen, so the watermark may act.
       stage.refreshWatermarks();
@@ -309,8 +313,13 @@ export class Engine {
         processor.onTimer(transformId, family, timer);
       };
       const isOver = (): boolean => this.#isOver(deadline, fired);
-      left -= stage.timers.fireDue("event", stage.inputWatermark, Math.max(1, left), fire, isOver);
-      stage.timers.fireDue("processing", clock.now(), Math.max(1, left), fire, isOver);
+      for (const [domain, limit] of [
+        ["event", stage.inputWatermark],
+        ["processing", clock.now()],
+      ] as const) {
+        left -= stage.timers.fireDue(domain, limit, Math.max(1, left), fire, isOver);
+        this.#isPortionLeft ||= stage.timers.isPortionLeft;
+      }
       this.#owed -= fired;
     });
   }

@@ -65,6 +65,8 @@ const QUEUE_SIZE_MIN = 1024;
 
 export class StageTimers {
   readonly holds = new Holds();
+  /** The last call of `fireDue` ended with a timer that has more to do at its very time: see there. */
+  isPortionLeft = false;
   readonly #families: Family[] = [];
   readonly #records: TimedRecords[] = [];
   /** By the number of a table: whose timers it holds, or what records. */
@@ -213,6 +215,7 @@ export class StageTimers {
   ): number {
     const queue = this.#queues[timeDomain];
     let fired = 0;
+    this.isPortionLeft = false;
     while (fired < countMax) {
       const hintTime = queue.dueTime(limit);
       if (hintTime === undefined) break;
@@ -222,7 +225,10 @@ export class StageTimers {
       const { fireTimestamp } = this.#due;
       const { setCount } = family;
       fire(family.transformId, family.name, this.#due);
-      if (family.setCount !== setCount && family.lastSetAt === fireTimestamp) break;
+      if (family.setCount !== setCount && family.lastSetAt === fireTimestamp) {
+        this.isPortionLeft = true;
+        break;
+      }
       if (fired % FIRINGS_PER_LOOK === 0 && isOver()) break;
     }
     return fired;

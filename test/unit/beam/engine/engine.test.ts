@@ -479,6 +479,39 @@ describe("Engine", () => {
       assert.ok(waitingMost <= 100, `${waitingMost} timers waited at a time`);
     });
 
+    it("ends a turn when one timer has very much to do, however many others the elements of the turn have set", async () => {
+      const clock = new VirtualClock();
+      const portions = 200;
+      let left = portions;
+      let inTurn = 0;
+      let mostInTurn = 0;
+      const engine = newEngine(
+        [
+          fakeStage("source", "splittable", "impulse", "numbers", counting(5_000)),
+          fakeStage("waits", "ordinary", "numbers", "", {
+            element(value, timestamp, { stage }) {
+              inTurn = 0;
+              const timers = stage.timers.family("waits", "f", "event", "waits/f");
+              timers.set(keyOf(value === 0 ? "large" : `k${value}`), "", timestamp, timestamp);
+            },
+            timer(timer, { stage }) {
+              if (timer.fireTimestamp > 0 || left === 0) return;
+              clock.advanceTo(clock.now() + 2);
+              left--;
+              if (left < portions / 2) return;
+              mostInTurn = Math.max(mostInTurn, ++inTurn);
+              stage.timers.family("waits", "f", "event", "waits/f").set(keyOf("large"), "", 0, 0);
+            },
+          }),
+        ],
+        { clock, bundleSizeMax: 10, bundleTimeMaxMs: 50 },
+      );
+      seed(engine, "impulse", 0);
+      await engine.run();
+      assert.ok(left < portions / 2, `${left} portions left`);
+      assert.ok(mostInTurn <= 3, `${mostInTurn} portions in a turn, whose timers may take 5 ms`);
+    });
+
     it("takes what comes later between the pieces of a large batch, where nothing is kept, and leaves none behind", async () => {
       const taken: (string | number)[][] = [];
       const spec = fakeStage("sink", "ordinary", "a", "", {
