@@ -7,12 +7,15 @@
  * meanwhile, and when it fails they are gone, as they must be. The order of use is a list of links in the keys
  * themselves: there are so many of them that one more object for each is felt. A key of which nothing is stored is the
  * first to go: most of those never come again. A key of which this memory is all that a bundle can work with, a shard of
- * keys, never goes, and is not counted.
+ * keys, is not counted, and goes only when it comes under another token: a key is of one operator, so what an earlier token
+ * holds of it is stale.
  */
 import type { KeyState } from "./key_state.js";
 
 export class StateCache {
   readonly #scopes = new Map<string, Map<string, KeyState>>();
+  /** By transform and id. */
+  readonly #pinned = new Map<string, KeyState>();
   #newest: KeyState | undefined;
   #oldest: KeyState | undefined;
   #bytes = 0;
@@ -44,7 +47,13 @@ export class StateCache {
     keys.set(key.id, key);
     key.scope = scope;
     this.#size++;
-    if (key.isPinned) return;
+    if (key.isPinned) {
+      const name = withoutToken(scope) + key.id;
+      const stale = this.#pinned.get(name);
+      if (stale !== undefined) this.#remove(stale);
+      this.#pinned.set(name, key);
+      return;
+    }
     key.cachedBytes = key.bytes;
     if (key.isEmpty) this.#linkOldest(key);
     else this.#linkNewest(key);
@@ -67,7 +76,8 @@ export class StateCache {
   }
 
   #remove(key: KeyState): void {
-    if (!key.isPinned) this.#unlink(key);
+    if (key.isPinned) this.#pinned.delete(withoutToken(key.scope) + key.id);
+    else this.#unlink(key);
     const keys = this.#scopes.get(key.scope)!;
     keys.delete(key.id);
     if (keys.size === 0) this.#scopes.delete(key.scope);
@@ -84,4 +94,9 @@ export class StateCache {
     key.newer = undefined;
     this.#bytes -= key.cachedBytes;
   }
+}
+
+/** A scope is a token, a zero, and the transform. */
+function withoutToken(scope: string): string {
+  return scope.slice(scope.indexOf("\0"));
 }

@@ -17,7 +17,7 @@ import type { FiredTimer } from "../exec/operator.js";
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
-import { ChangeList, Journal, replay, writeName, writeRecord } from "../store/journal.js";
+import { type ChangeList, Journal, replay, writeName, writeRecord } from "../store/journal.js";
 import { Tables } from "../store/tables.js";
 import { type StatePlaces, StoredState, type StoredTimers } from "../stored_state/stored_state.js";
 import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
@@ -27,12 +27,16 @@ const WAKE_EVERY_MS = 1_000;
 /** So many fire in one go; what is left then is done in the next, so that other shards have their turn. */
 const FIRED_MAX = 4_096;
 /** Tag of the timer that holds the watermark for timers with output timestamps of their own. */
-const HOLD_TAG = "hold";
+export const HOLD_TAG = "hold";
 /** Of large values, in their decoded form: there are many shards. */
 const REMEMBERED_BYTES_MAX = 1 << 20;
+/** Memory for changes that is kept from batch to batch. */
+const CHANGES_KEPT_MAX = 1 << 20;
 /** The log is written anew once it is twice as long as then, and this longer. */
 const LOG_SLACK_BYTES = 256 << 10;
 
+/** Of a record in the log, about. */
+const RECORD_HEAD_BYTES = 16;
 /** What the name of a table begins with that says how many shards there are. */
 const COUNT_TABLE = "shards/";
 
@@ -62,7 +66,6 @@ export class Shard {
   readonly state: StoredState;
   readonly #journal = new Journal();
   readonly #tables = new Tables(this.#journal);
-  readonly #changes = new ChangeList();
   readonly #timers: StageTimers;
   /** Tables whose names are in the log: the first ones. */
   #named = 0;
@@ -91,9 +94,9 @@ export class Shard {
     replay(log, this.#tables);
     this.#named = this.#tables.names().size;
     this.#identify(shards, tables);
-    this.#rewriteAtBytes = Math.max(2 * this.#logBytes, LOG_SLACK_BYTES);
+    // What is stored counts, and not how long the log was: it would grow with each restart.
+    this.#rewriteAtBytes = 2 * this.#storedBytes() + LOG_SLACK_BYTES;
     this.#journal.isReplaying = false;
-    this.#journal.noteIn(this.#changes);
     const table = (name: string): ByteTable => this.#tables.get(name) ?? this.#tables.add(name);
     const timers = new StageTimers({ table });
     this.#timers = timers;
@@ -117,6 +120,16 @@ export class Shard {
     this.#held = timers.holds.min();
   }
 
+  /** @param changes where what happens to the shard is noted from now on */
+  noteIn(changes: ChangeList): void {
+    this.#journal.noteIn(changes);
+  }
+
+  /** The runner's timer that holds the watermark has fired: it holds nothing any more. */
+  holdFired(): void {
+    this.#held = MAX_TIMESTAMP;
+  }
+
   /**
    * Fires the timers that are due with a wake.
    * @param time of the wake
@@ -124,13 +137,16 @@ export class Shard {
   wake(time: TimestampMs, fire: (family: string, timer: FiredTimer) => void): void {
     this.#wakes.delete(time);
     this.#timers.fireDue("event", time, FIRED_MAX, (_, family, timer) => fire(family, timer));
-    if (this.#timers.hasDue("event", time)) this.#needWake(time, time);
+    if (this.#timers.hasDue("event", time)) this.#needWake(time, this.#timers.nextTime("event"));
   }
 
-  /** Hands what has changed to the runner's state: at the end of the work on a shard. @param runner the shard's own */
-  flush(runner: StateOfKey): void {
+  /**
+   * Hands what has changed to the runner's state: at the end of the work on a shard.
+   * @param runner the shard's own
+   * @param changes where it was noted; left empty
+   */
+  flush(runner: StateOfKey, { writer }: ChangeList): void {
     this.#flushWakes(runner);
-    const { writer } = this.#changes;
     if (writer.length === 0) return;
     const { log } = this.place;
     if (this.#isEmpty) {
@@ -148,7 +164,7 @@ export class Shard {
       runner.append(log, writer);
       this.#logBytes += (names?.length ?? 0) + writer.length;
     }
-    writer.reset();
+    writer.shrink(CHANGES_KEPT_MAX);
     runner.remember(log, this.#logBytes === 0 ? undefined : this, this.#tables.slab.reservedBytes);
   }
 
@@ -180,6 +196,16 @@ export class Shard {
     for (const [name, { owner }] of tables.slice(this.#named)) writeName(names, owner, name);
     this.#named = tables.length;
     return names;
+  }
+
+  /** About as much as `#whole` is long. */
+  #storedBytes(): number {
+    const { slab } = this.#tables;
+    let bytes = 0;
+    slab.walk(1, slab.end, Number.POSITIVE_INFINITY, (address) => {
+      bytes += RECORD_HEAD_BYTES + slab.keyLength(address) + slab.valueLength(address);
+    });
+    return bytes;
   }
 
   /** All that is stored, as a log. */

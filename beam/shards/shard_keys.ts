@@ -25,6 +25,16 @@ export function batchedCoder(element: Coder<unknown>): WindowedValueCoder<unknow
   return new WindowedValueCoder(element, GlobalWindowCoder.INSTANCE);
 }
 
+/**
+ * Of the hash of a key. The tables of a shard find keys by the bits of that hash, so another one says which shard: with
+ * the same bits in all keys of a shard, most of a table's slots would never be used.
+ */
+function shardOf(hash: number, shards: number): number {
+  let mixed = Math.imul(hash ^ 0x9e3779b9, 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) >>> 0) % shards;
+}
+
 class Batch {
   readonly writer = new ByteWriter(256);
   /** Of its elements: the runner holds the watermark there until they have come. */
@@ -58,7 +68,7 @@ export class ShardKeysOperator extends Operator implements Receiver {
     const key = this.#key;
     key.reset();
     this.#keyCoder.encode((value as KV<unknown, unknown>).key, key, "nested");
-    const shard = hashOf(key) % this.#shards;
+    const shard = shardOf(hashOf(key), this.#shards);
     let batch = this.#batches[shard];
     if (batch === undefined) {
       batch = new Batch();
@@ -79,7 +89,7 @@ export class ShardKeysOperator extends Operator implements Receiver {
   #emit(shard: number, batch: Batch): void {
     const { writer, minTimestamp } = batch;
     const value: KV<number, Uint8Array> = { key: shard, value: writer.toBytes() };
-    writer.reset();
+    writer.shrink(2 * BATCH_BYTES_MAX);
     batch.minTimestamp = MAX_TIMESTAMP;
     this.#output.accept(value, minTimestamp, IN_GLOBAL_WINDOW, NO_FIRING);
   }

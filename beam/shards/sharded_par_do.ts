@@ -18,9 +18,10 @@ import type { TimestampMs } from "../model/timestamps.js";
 import { StatefulDoFn } from "../sdk/do_fn.js";
 import { elementCoderOf, ownStep, SHARD_LOG, SHARD_WAKE, shardedStepFromBytes } from "../sdk/key_shards.js";
 import { instantiateDoFn } from "../sdk/registry.js";
+import { ChangeList } from "../store/journal.js";
 import { multimapParts, type StoredState } from "../stored_state/stored_state.js";
 import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
-import { type Declared, ForeignLogError, Shard, type ShardPlace, STEP } from "./shard.js";
+import { type Declared, ForeignLogError, HOLD_TAG, Shard, type ShardPlace, STEP } from "./shard.js";
 import { batchedCoder } from "./shard_keys.js";
 
 /** The state of the shard at work, as the step's own operator sees it. */
@@ -83,7 +84,8 @@ interface BatchAside {
 
 interface WakeAside {
   readonly key: Buffer;
-  readonly time: TimestampMs;
+  /** Undefined: it is the end of a hold. */
+  readonly time: TimestampMs | undefined;
 }
 
 export class ShardedParDoOperator extends Operator implements Receiver {
@@ -102,6 +104,8 @@ export class ShardedParDoOperator extends Operator implements Receiver {
   readonly #keyCoder: Coder<unknown>;
   readonly #reader = new ByteReader();
   readonly #log = new ByteReader();
+  /** Of the shard at work. */
+  readonly #changes = new ChangeList();
   #batchesAside: BatchAside[] = [];
   #wakesAside: WakeAside[] = [];
 
@@ -167,15 +171,14 @@ export class ShardedParDoOperator extends Operator implements Receiver {
     else this.#take(runner, elements);
   }
 
-  override onTimer(family: string, { identity, keyAndWindowLength, fireTimestamp, tag }: FiredTimer): void {
+  override onTimer(family: string, { identity, keyAndWindowLength, tag }: FiredTimer): void {
     if (family !== SHARD_WAKE) throw new Error(`${this.#name}: shards have no timer ${family}`);
-    // What only holds the watermark has nothing to wake for.
-    if (tag !== String(fireTimestamp)) return;
     this.#key.reset();
     this.#key.writeBytes(identity.buffer, identity.position, identity.position + keyAndWindowLength);
     const runner = this.#shards.enter(this.#key);
-    if (runner !== undefined && this.#shards.isAtHand) this.#wake(runner, fireTimestamp);
-    else this.#wakesAside.push({ key: this.#key.toBytes(), time: fireTimestamp });
+    const time = tag === HOLD_TAG ? undefined : Number(tag);
+    if (runner !== undefined && this.#shards.isAtHand) this.#wake(runner, time);
+    else this.#wakesAside.push({ key: this.#key.toBytes(), time });
   }
 
   override settle(): void | Promise<void> {
@@ -196,7 +199,7 @@ export class ShardedParDoOperator extends Operator implements Receiver {
       this.#keyCoder.encode(shard, this.#key, "nested");
       this.#take(this.#shards.mustEnter(this.#key), elements);
     }
-    wakes.sort((a, b) => a.time - b.time);
+    wakes.sort((a, b) => (a.time ?? Number.MAX_VALUE) - (b.time ?? Number.MAX_VALUE));
     for (const { key, time } of wakes) {
       this.#key.reset();
       this.#key.writeBytes(key);
@@ -209,14 +212,15 @@ export class ShardedParDoOperator extends Operator implements Receiver {
     const { buffer, byteOffset, byteLength } = elements;
     const reader = this.#reader.reset(Buffer.from(buffer, byteOffset, byteLength));
     while (reader.remaining > 0) this.#elements.decodeInto(reader, "nested", this.#step);
-    shard.flush(runner);
+    shard.flush(runner, this.#changes);
     this.#shards.leave();
   }
 
-  #wake(runner: StateOfKey, time: TimestampMs): void {
+  #wake(runner: StateOfKey, time: TimestampMs | undefined): void {
     const shard = this.#shardOf(runner);
-    shard.wake(time, (family, timer) => this.#step.onTimer(family, timer));
-    shard.flush(runner);
+    if (time === undefined) shard.holdFired();
+    else shard.wake(time, (family, timer) => this.#step.onTimer(family, timer));
+    shard.flush(runner, this.#changes);
     this.#shards.leave();
   }
 
@@ -236,6 +240,7 @@ export class ShardedParDoOperator extends Operator implements Receiver {
       }
       if (bytes > 0) runner.remember(log, shard, bytes);
     }
+    shard.noteIn(this.#changes);
     this.#stateOfShard.turnTo(shard);
     return shard;
   }

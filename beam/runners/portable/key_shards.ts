@@ -50,17 +50,23 @@ function statefulPayload({ spec, subtransforms }: runnerApi.PTransform): runnerA
 
 function canBeSharded(
   { inputs, environmentId }: runnerApi.PTransform,
-  { doFn, sideInputs, timerFamilySpecs, restrictionCoderId }: runnerApi.ParDoPayload,
+  payload: runnerApi.ParDoPayload,
   components: runnerApi.Components,
 ): boolean {
+  const { doFn, sideInputs, timerFamilySpecs, restrictionCoderId } = payload;
   const [input] = Object.values(inputs);
   const { windowingStrategyId } = components.pcollections[input!]!;
+  const { windowFn, allowedLateness } = components.windowingStrategies[windowingStrategyId]!;
   return (
     isRegisteredDoFn(doFn?.urn ?? "") &&
     environmentId !== "" &&
     Object.keys(sideInputs).length === 0 &&
     restrictionCoderId === "" &&
-    components.windowingStrategies[windowingStrategyId]!.windowFn?.urn === urns.globalWindows &&
+    !payload.requiresTimeSortedInput &&
+    payload.onWindowExpirationTimerFamilySpec === "" &&
+    windowFn?.urn === urns.globalWindows &&
+    // A timer may lie behind the end of the window by it.
+    allowedLateness === 0n &&
     Object.values(timerFamilySpecs).every(
       ({ timeDomain }) => timeDomain === runnerApi.TimeDomain_Enum.EVENT_TIME,
     )
