@@ -41,6 +41,27 @@ describe("state cache", () => {
     for (const id of ["a", "b", "c"]) assert.equal(cache.take("t/", id)?.id, id);
   });
 
+  it("keeps shards of keys whatever they take, and of each the one of the last token", () => {
+    const cache = new StateCache(1_000);
+    const shard = (id: string): KeyState => {
+      const cell = new Cell(true);
+      cell.remember({ made: "of its log" });
+      return new KeyState(id, id.length, [cell], []);
+    };
+    for (const token of ["t", "u", "v"]) {
+      for (const id of ["a", "b"]) cache.put(`${token}\0step\0`, shard(id));
+      cache.put(`${token}\0another\0`, shard("a"));
+    }
+    cache.put("v\0step\0", key("large", 5_000));
+    assert.equal(cache.size, 3);
+    assert.equal(cache.bytes, 0);
+    assert.equal(cache.take("u\0step\0", "a"), undefined);
+    assert.equal(cache.take("v\0step\0", "a")?.id, "a");
+    assert.equal(cache.take("v\0step\0", "a"), undefined);
+    cache.put("w\0step\0", shard("a"));
+    assert.equal(cache.size, 3);
+  });
+
   it("holds nothing that is larger than itself", () => {
     const cache = new StateCache(1_000);
     cache.put("t/", key("a", 5_000));
