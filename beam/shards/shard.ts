@@ -17,7 +17,7 @@ import type { FiredTimer } from "../exec/operator.js";
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
-import { type ChangeList, Journal, replay, writeName, writeRecord } from "../store/journal.js";
+import { type ChangeList, FORMAT, Journal, replay, writeName, writeRecord } from "../store/journal.js";
 import { Tables } from "../store/tables.js";
 import { type StatePlaces, StoredState, type StoredTimers } from "../stored_state/stored_state.js";
 import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
@@ -37,8 +37,8 @@ const LOG_SLACK_BYTES = 256 << 10;
 
 /** Of a record in the log, about. */
 const RECORD_HEAD_BYTES = 16;
-/** What the name of a table begins with that says how many shards there are. */
-const COUNT_TABLE = "shards/";
+/** What the name of that table begins with. */
+const IDENTITY = "its keys were put into ";
 
 /** The names of a shard's tables are its own, so that of the step is not needed. */
 export const STEP = "";
@@ -168,16 +168,16 @@ export class Shard {
     runner.remember(log, this.#logBytes === 0 ? undefined : this, this.#tables.slab.reservedBytes);
   }
 
-  /** An empty table says how many shards there are. */
+  /** The name of an empty table says how many shards there are, and how their logs are written. */
   #identify(shards: number, known: ReadonlySet<string>): void {
-    const own = `${COUNT_TABLE}${shards}`;
+    const own = `${IDENTITY}${shards} shards in format ${FORMAT}`;
     for (const name of this.#tables.names().keys()) {
       if (name === own || known.has(name)) continue;
-      const count = name.startsWith(COUNT_TABLE) ? name.slice(COUNT_TABLE.length) : undefined;
+      const isIdentity = name.startsWith(IDENTITY);
       throw new ForeignLogError(
-        count === undefined
-          ? `what was kept holds ${name}, which this step has not`
-          : `keys were put into ${count} shards, and now are into ${shards}`,
+        isIdentity
+          ? `${name}, and now they are ${own.slice(IDENTITY.length)}`
+          : `what was kept holds ${name}, which this step has not`,
       );
     }
     if (this.#tables.get(own) === undefined) this.#tables.add(own);
