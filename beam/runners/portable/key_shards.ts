@@ -20,6 +20,7 @@ import {
 } from "../../sdk/key_shards.js";
 import { isRegisteredDoFn } from "../../sdk/registry.js";
 
+/** The most shards that the keys of a step may be put into. */
 export const KEY_SHARDS_MAX = 32_768;
 
 const NO_PAYLOAD = new Uint8Array(0);
