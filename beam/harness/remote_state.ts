@@ -66,9 +66,8 @@ export class RemoteState implements KeyedState, KeyOwner {
   ) {}
 
   cell(name: string, layout: StateLayout = "bag"): number {
-    const isLog = layout === "log";
-    const key = new CellKey(isLog ? "bag" : layout, this.transformId, name);
-    return this.#cells.push({ key, what: this.#reading(name), isLog }) - 1;
+    const key = new CellKey(layout, this.transformId, name);
+    return this.#cells.push({ key, what: this.#reading(name), isLog: layout === "log" }) - 1;
   }
 
   multimap(name: string, keyCoder: Coder<unknown>): number {

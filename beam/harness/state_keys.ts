@@ -14,7 +14,7 @@ import {
 } from "./proto_fields.js";
 
 /** Number of the field of StateKey that names a kind of user state. */
-const KIND = { bag: 3, multimapKeys: 6, multimap: 7, orderedList: 9 } as const;
+const KIND = { bag: 3, log: 3, multimapKeys: 6, multimap: 7, orderedList: 9 } as const;
 
 /** OrderedListRange { start: -2^63, end: 2^63 - 1 }: all of a list. */
 const WHOLE_RANGE = Buffer.from("088080808080808080800110ffffffffffffffff7f", "hex");

@@ -42,6 +42,11 @@ export function declareState(
   addRequirement(pipeline, urns.requirementStateful);
 }
 
+/** Whether a step is stateful. */
+export function hasStateOrTimers({ stateSpecs, timerFamilySpecs }: runnerApi.ParDoPayload): boolean {
+  return Object.keys(stateSpecs).length > 0 || Object.keys(timerFamilySpecs).length > 0;
+}
+
 /** Pieces of a changelog: of the coder of the whole value and that of its changes. No runner looks inside. */
 export const CHANGELOG_URN = "beam:coder:ts:changelog:v1";
 

@@ -17,10 +17,10 @@ import type { FiredTimer } from "../exec/operator.js";
 import { type ByteReader, ByteWriter } from "../model/bytes.js";
 import { GLOBAL_WINDOW_MAX, MAX_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
-import { type ChangeList, FORMAT, Journal, replay, writeName, writeRecord } from "../store/journal.js";
+import { type ChangeList, FORMAT, Journal, replay, writeName, writeRecordAt } from "../store/journal.js";
 import { Tables } from "../store/tables.js";
+import { statePlaces } from "../stored_state/state_places.js";
 import { type StatePlaces, StoredState, type StoredTimers } from "../stored_state/stored_state.js";
-import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
 
 /** A timer fires with the others of its second of event time: fewer timers at the runner, which is where they cost. */
 const WAKE_EVERY_MS = 1_000;
@@ -100,18 +100,10 @@ export class Shard {
     const table = (name: string): ByteTable => this.#tables.get(name) ?? this.#tables.add(name);
     const timers = new StageTimers({ table });
     this.#timers = timers;
+    const stored = statePlaces(STEP, transformId, table, timers);
     const places: StatePlaces = {
-      table: (cell) => table(stateTableName(STEP, cell)),
-      timers: (family, timeDomain, beside) => {
-        const records = beside && {
-          tableName: timedStateTableName(STEP, beside),
-          slots: beside.families.length,
-          slot: beside.families.indexOf(family),
-        };
-        return this.#waking(
-          timers.family(transformId, family, timeDomain, timerTableName(STEP, family), records),
-        );
-      },
+      ...stored,
+      timers: (...family) => this.#waking(stored.timers(...family)),
     };
     this.state = new StoredState(places, REMEMBERED_BYTES_MAX);
     for (const declare of declarations) declare(this.state);
@@ -190,8 +182,9 @@ export class Shard {
 
   /** Of tables that the log does not know. */
   #newNames(): ByteWriter | undefined {
-    const tables = [...this.#tables.names()];
-    if (this.#named === tables.length) return undefined;
+    const known = this.#tables.names();
+    if (this.#named === known.size) return undefined;
+    const tables = [...known];
     const names = new ByteWriter(256);
     for (const [name, { owner }] of tables.slice(this.#named)) writeName(names, owner, name);
     this.#named = tables.length;
@@ -216,14 +209,7 @@ export class Shard {
     const names = this.#newNames();
     if (names !== undefined) whole.writeBytes(names.buffer, 0, names.length);
     slab.walk(1, slab.end, Number.POSITIVE_INFINITY, (address) => {
-      writeRecord(
-        whole,
-        slab.owner(address),
-        slab.words(address),
-        slab.keyWord(address),
-        slab.keyLength(address),
-        slab.valueLength(address),
-      );
+      writeRecordAt(whole, slab, address);
     });
     return whole;
   }

@@ -19,7 +19,7 @@ import { StatefulDoFn } from "../sdk/do_fn.js";
 import { elementCoderOf, ownStep, SHARD_LOG, SHARD_WAKE, shardedStepFromBytes } from "../sdk/key_shards.js";
 import { instantiateDoFn } from "../sdk/registry.js";
 import { ChangeList } from "../store/journal.js";
-import { multimapParts, type StoredState } from "../stored_state/stored_state.js";
+import { multimapParts, type StoredState, WHOLE_BELOW_BYTES } from "../stored_state/stored_state.js";
 import { stateTableName, timedStateTableName, timerTableName } from "../stored_state/table_names.js";
 import { type Declared, ForeignLogError, HOLD_TAG, Shard, type ShardPlace, STEP } from "./shard.js";
 import { batchedCoder } from "./shard_keys.js";
@@ -72,9 +72,6 @@ class StateOfShard implements KeyedState, Declared {
 
   arrive(): void {}
 }
-
-/** As of a store: see StoredState. */
-const WHOLE_BELOW_BYTES = 512;
 
 /** What waits for shards that are not at hand. */
 interface BatchAside {

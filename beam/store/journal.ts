@@ -16,7 +16,7 @@
  */
 import { type ByteReader, ByteWriter, CorruptBytesError } from "../model/bytes.js";
 import type { Changes } from "./changes.js";
-import { padded } from "./slab.js";
+import { padded, type Slab } from "./slab.js";
 
 /** Goes up with every change of how they are written: the files of a store say it, and a newer one is refused. */
 export const FORMAT = 2;
@@ -102,8 +102,20 @@ export class Journal {
   }
 }
 
+/** The record at an address of a slab as a put. */
+export function writeRecordAt(out: ByteWriter, slab: Slab, address: number): void {
+  writeRecord(
+    out,
+    slab.owner(address),
+    slab.words(address),
+    slab.keyWord(address),
+    slab.keyLength(address),
+    slab.valueLength(address),
+  );
+}
+
 /** A record as a put. Parameters as for `put`. */
-export function writeRecord(
+function writeRecord(
   out: ByteWriter,
   table: number,
   words: Uint32Array,

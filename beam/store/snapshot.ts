@@ -15,7 +15,7 @@ import { ByteWriter } from "../model/bytes.js";
 import type { Clock } from "../platform/clock.js";
 import type { AppendFile, Directory } from "./directory.js";
 import { appendFrame, fileHeader } from "./frames.js";
-import { writeName, writeRecord } from "./journal.js";
+import { writeName, writeRecordAt } from "./journal.js";
 import { FrameKind, snapshotName, unfinishedName } from "./recovery.js";
 import type { Tables } from "./tables.js";
 
@@ -69,14 +69,7 @@ async function writeRecords(file: AppendFile, { tables, clock, isClosed }: Snaps
   while (at < end) {
     if (isClosed()) throw new Error("the store was closed");
     at = slab.walk(at, end, PIECE_BYTES, (address) => {
-      writeRecord(
-        piece,
-        slab.owner(address),
-        slab.words(address),
-        slab.keyWord(address),
-        slab.keyLength(address),
-        slab.valueLength(address),
-      );
+      writeRecordAt(piece, slab, address);
     });
     await appendFrame(file, [kind, piece.view()]);
     piece.reset();

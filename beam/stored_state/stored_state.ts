@@ -24,6 +24,9 @@ interface StoredCell {
 /** Of stored values; what is decoded of them takes about four times as much. */
 const REMEMBERED_BYTES_MAX = 64 << 20;
 
+/** A change behind a smaller value would make the table move, and the log repeat, all of it anyway. */
+export const WHOLE_BELOW_BYTES = 512;
+
 const remembered = new WeakMap<StoredCell, LeastRecentlyUsed<unknown>>();
 
 /** The timers of one family, for all keys. */
@@ -47,8 +50,7 @@ export const multimapParts = (name: string): [string, string] => [`${name}~keys`
 
 export class StoredState implements KeyedState, StateOfKey {
   readonly isAtHand = true;
-  /** A change behind a smaller one would make the table move, and the log repeat, all of it anyway. */
-  readonly wholeBelowBytes = 512;
+  readonly wholeBelowBytes: number = WHOLE_BELOW_BYTES;
   readonly #names: string[] = [];
   /** By their numbers, once they were asked for. */
   readonly #cells: StoredCell[] = [];

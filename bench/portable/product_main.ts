@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import type { PipelineOptions } from "../../beam/runners/portable/pipeline_options.js";
+import { keyShardsOf } from "../../pipeline/settings/runner_options.js";
 import { createMissingTopics } from "../../producers/topics.js";
 import { servicesHome } from "../../services/home.js";
 import {
@@ -36,7 +37,7 @@ const { values } = parseArgs({
     sink: { type: "string", default: "counting" },
     /** typescript, typescript-by-key (the runner has the state of each key), python. */
     subjects: { type: "string", default: "typescript,python" },
-    /** Default: 128 on Flink; 0 on Prism, where each bundle would read them anew. */
+    /** Default: the product's own. */
     key_shards: { type: "string" },
     /** One or more: 1,2. Each worker is a process. */
     parallelism: { type: "string", default: "1" },
@@ -62,7 +63,10 @@ const scripts = build();
 const profiles = join(servicesHome(), "bench", "profiles", "product");
 const nodeArgs = values.profile ? ["--cpu-prof", `--cpu-prof-dir=${profiles}`] : [];
 const sink = values.sink as ProductInput["sink"];
-const keyShards = Number(values.key_shards ?? (values.runner === "flink" ? 128 : 0));
+const keyShards = keyShardsOf({
+  runner: values.runner === "prism" ? "prism" : "flink",
+  key_shards: values.key_shards === undefined ? undefined : Number(values.key_shards),
+});
 const ours = typescriptSubject(scripts, nodeArgs, { sink, keyShards }, signal);
 const subjects: ProductSubject[] = [];
 for (const name of values.subjects.split(",")) {

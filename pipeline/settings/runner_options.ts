@@ -203,7 +203,7 @@ const FLINK_BUNDLE_TIME_MAX_MS = 500;
 const FLINK_KEY_SHARDS = 128;
 
 /** Only where the runner lets workers keep state from bundle to bundle, as Flink does, are shards fast. */
-export function keyShardsOf({ runner, key_shards }: RunnerSettings): number {
+export function keyShardsOf({ runner, key_shards }: Pick<RunnerSettings, "runner" | "key_shards">): number {
   return key_shards ?? (runner === "flink" ? FLINK_KEY_SHARDS : 0);
 }
 

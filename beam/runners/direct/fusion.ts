@@ -18,6 +18,7 @@ import { CoderUrn } from "../../model/coders/urns.js";
 import { urns } from "../../model/urns.js";
 import { windowFnFromProto } from "../../model/window_fns.js";
 import { STABLE_INPUT } from "../../sdk/graph.js";
+import { hasStateOrTimers } from "../../sdk/state_proto.js";
 import {
   AWAIT_SIDE_INPUTS_URN,
   type AwaitPayload,
@@ -186,10 +187,6 @@ function emitsLast(transform: runnerApi.PTransform): boolean {
     // A DoFn that nobody registered; its stage will say so.
     return false;
   }
-}
-
-function hasStateOrTimers({ stateSpecs, timerFamilySpecs }: runnerApi.ParDoPayload): boolean {
-  return Object.keys(stateSpecs).length > 0 || Object.keys(timerFamilySpecs).length > 0;
 }
 
 /** Throws for what this runner cannot run, by name. */

@@ -23,9 +23,10 @@ import { ByteWriter } from "../../model/bytes.js";
 import type { TimestampMs } from "../../model/timestamps.js";
 import { urns } from "../../model/urns.js";
 import type { Clock } from "../../platform/clock.js";
+import type { ByteTable } from "../../store/byte_table.js";
 import type { Store } from "../../store/store.js";
+import { statePlaces } from "../../stored_state/state_places.js";
 import { StoredState } from "../../stored_state/stored_state.js";
-import { stateTableName, timedStateTableName, timerTableName } from "../../stored_state/table_names.js";
 import "./direct_operators.js";
 import { sideInputCell, sideInputKey } from "./await_side_inputs.js";
 import { takeReport } from "./metrics.js";
@@ -129,24 +130,8 @@ export class DirectStageProcessor implements StageProcessor, ExecServices {
 
   keyedState(transformId: string): KeyedState {
     const { store, stage } = this;
-    const name = this.#nameOf(transformId);
-    return new StoredState({
-      table: (cell) => store.table(stateTableName(name, cell)),
-      timers: (family, timeDomain, beside) =>
-        stage.timers.family(
-          transformId,
-          family,
-          timeDomain,
-          timerTableName(name, family),
-          beside === undefined
-            ? undefined
-            : {
-                tableName: timedStateTableName(name, beside),
-                slots: beside.families.length,
-                slot: beside.families.indexOf(family),
-              },
-        ),
-    });
+    const table = (name: string): ByteTable => store.table(name);
+    return new StoredState(statePlaces(this.#nameOf(transformId), transformId, table, stage.timers));
   }
 
   /** Of all that names a transform only this is the same in the next process. */

@@ -11,6 +11,7 @@ import { runnerApi } from "../../model/apache_beam.js";
 import { triggerFromProto } from "../../model/triggers.js";
 import { urns } from "../../model/urns.js";
 import { PANE_OF_ONE_URN, PANES_UNSEEN, PaneOfOneCoder } from "../../sdk/co_group_by_key.js";
+import { hasStateOrTimers } from "../../sdk/state_proto.js";
 
 /** Changes the pipeline that it is given. */
 export function withoutGroupsOfOne(pipeline: runnerApi.Pipeline): runnerApi.Pipeline {
@@ -62,6 +63,5 @@ const isPrimitiveReader = (transform: runnerApi.PTransform, collection: string):
 
 function isStateful({ spec }: runnerApi.PTransform): boolean {
   if (spec?.urn !== urns.parDo) return false;
-  const { stateSpecs, timerFamilySpecs } = runnerApi.ParDoPayload.fromBinary(spec.payload);
-  return Object.keys(stateSpecs).length + Object.keys(timerFamilySpecs).length > 0;
+  return hasStateOrTimers(runnerApi.ParDoPayload.fromBinary(spec.payload));
 }

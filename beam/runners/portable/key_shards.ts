@@ -19,6 +19,7 @@ import {
   shardedStepToBytes,
 } from "../../sdk/key_shards.js";
 import { isRegisteredDoFn } from "../../sdk/registry.js";
+import { hasStateOrTimers } from "../../sdk/state_proto.js";
 
 /** The most shards that the keys of a step may be put into. */
 export const KEY_SHARDS_MAX = 32_768;
@@ -45,8 +46,7 @@ export function withKeyShards(pipeline: runnerApi.Pipeline, shards: number): run
 function statefulPayload({ spec, subtransforms }: runnerApi.PTransform): runnerApi.ParDoPayload | undefined {
   if (spec?.urn !== urns.parDo || subtransforms.length > 0) return undefined;
   const payload = runnerApi.ParDoPayload.fromBinary(spec.payload);
-  const { stateSpecs, timerFamilySpecs } = payload;
-  return Object.keys(stateSpecs).length + Object.keys(timerFamilySpecs).length > 0 ? payload : undefined;
+  return hasStateOrTimers(payload) ? payload : undefined;
 }
 
 function canBeSharded(
