@@ -25,6 +25,10 @@ function readAmount(input: ByteReader): number {
   return zigZag % 2 === 0 ? zigZag / 2 : -(zigZag + 1) / 2;
 }
 
+function skipString(input: ByteReader): void {
+  input.skip(input.readVarint());
+}
+
 export function writeOrder(order: Order, out: ByteWriter): void {
   out.writeString(order.order_id);
   writeInstant(order.order_date, out);
@@ -43,6 +47,16 @@ export function readOrder(input: ByteReader): Order {
   };
 }
 
+/** Moves past an order and returns its created_at: nothing is made of it. */
+export function skipOrder(input: ByteReader): number {
+  skipString(input);
+  readInstant(input);
+  const created_at = readInstant(input);
+  skipString(input);
+  input.readVarint();
+  return created_at;
+}
+
 export function writePayment(payment: Payment, out: ByteWriter): void {
   out.writeString(payment.payment_id);
   out.writeString(payment.order_id);
@@ -59,6 +73,16 @@ export function readPayment(input: ByteReader): Payment {
     created_at: readInstant(input),
     amount: readAmount(input),
   };
+}
+
+/** As `skipOrder`. */
+export function skipPayment(input: ByteReader): number {
+  skipString(input);
+  skipString(input);
+  readInstant(input);
+  const created_at = readInstant(input);
+  input.readVarint();
+  return created_at;
 }
 
 export const orderCoder = leafCoder("order-payment-stream:coder:order:v1", writeOrder, readOrder);

@@ -31,6 +31,7 @@ import { pairCoder, unmatchedCoder } from "./outcomes.js";
 import type { ReceivedEvent } from "./received_event.js";
 import { Expired, waitingLog } from "./waiting.js";
 import { WaitingEvent } from "./waiting_events.js";
+import { WaitingOverview } from "./waiting_overview.js";
 
 const outputs = { joined: pairCoder, unmatched: unmatchedCoder, deadLetters: deadLetterCoder };
 const state = { waiting: changelogState(waitingLog) };
@@ -48,9 +49,6 @@ export type Arrival =
 
 /** What one firing of a timer ends at most. */
 const EXPIRED_PER_FIRING_MAX = 1_000;
-
-/** So many events of an order_id may wait to be taken out until something is to be said of one of them. */
-const FEW = 8;
 
 export type JoinConfig = { readonly timeoutMs: number };
 
@@ -71,6 +69,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     payments: (ctx: ExpiryContext) => this.#expire(ctx, false),
   };
   readonly #timeoutMs = this.config.timeoutMs;
+  readonly #overview = new WaitingOverview();
 
   /** Both sides of the books, in events, but for `joined`, which are pairs. `pending` goes up and down. */
   override readonly metrics = {
@@ -193,18 +192,26 @@ export class JoinOrdersPayments extends StatefulDoFn<
   #expire(ctx: ExpiryContext, isOrders: boolean): void {
     const { tag, timers } = ctx;
     const expiry = isOrders ? timers.orders : timers.payments;
-    const waiting = ctx.state.waiting.read();
     const bound = expiredBefore(ctx.fireTimestamp, this.#timeoutMs);
-    const order = waiting.orders.first;
-    const payment = waiting.payments.first;
-    if (waiting.size > 0) this.#keepTimer(expiry, isOrders ? order : payment, bound, tag);
-    if (!waiting.hasCreatedBefore(bound)) return;
-    const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
-    ctx.state.waiting.add(expired, waiting.size <= FEW && waiting.isPairedBefore(bound));
-    // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
+    const overview = this.#overview;
+    overview.lookAt(ctx.state.waiting, bound);
+    const { firstOrderAt, firstPaymentAt } = overview;
+    if (overview.size > 0) this.#keepTimer(expiry, isOrders ? firstOrderAt : firstPaymentAt, bound, tag);
+    if (!overview.hasExpired) return;
+    // They stand for nobody, and the expiry of those that go on waiting takes them along.
+    if (overview.isNothingToTell && overview.hasOthers) return;
+    // Another's timer may end its time: one of the same millisecond.
     const isOfFirst = tag === NO_TAG;
-    if (waiting.orders.first !== order && !(isOfFirst && isOrders)) timers.orders.clear();
-    if (waiting.payments.first !== payment && !(isOfFirst && !isOrders)) timers.payments.clear();
+    if (firstOrderAt === bound - 1 && !(isOfFirst && isOrders)) timers.orders.clear();
+    if (firstPaymentAt === bound - 1 && !(isOfFirst && !isOrders)) timers.payments.clear();
+    if (overview.isNothingToTell) ctx.state.waiting.clear();
+    else this.#tellExpired(ctx, bound, expiry);
+  }
+
+  #tellExpired(ctx: ExpiryContext, bound: number, expiry: Timer): void {
+    const waiting = ctx.state.waiting.read();
+    const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
+    ctx.state.waiting.add(expired);
     for (const { kind, event, isPaired } of expired.events) {
       if (isPaired) continue;
       const expiresAt = expiryOf(event, this.#timeoutMs);
@@ -224,16 +231,11 @@ export class JoinOrdersPayments extends StatefulDoFn<
 
   /**
    * T may have grown since the timer was set: then what it was set for goes on waiting.
-   * @param first whose timer it is without a tag
+   * @param firstAt when the event was created whose timer it is without a tag
    */
-  #keepTimer(
-    expiry: Timer,
-    first: WaitingEvent<Order> | WaitingEvent<Payment> | undefined,
-    bound: number,
-    tag: string,
-  ): void {
-    const created_at = createdAtOf(tag) ?? first?.event.created_at;
-    if (created_at === undefined || created_at < bound) return;
+  #keepTimer(expiry: Timer, firstAt: number, bound: number, tag: string): void {
+    const created_at = createdAtOf(tag) ?? firstAt;
+    if (created_at < bound) return;
     setExpiryTimer(expiry, { created_at }, this.#timeoutMs, tag);
   }
 }

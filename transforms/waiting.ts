@@ -78,11 +78,6 @@ export class Waiting {
       orders.length === 0 ? payments : payments.length === 0 ? orders : [...orders, ...payments];
   }
 
-  /** Whether nobody misses those created before `bound`: nothing is told of a paired one any more. */
-  isPairedBefore(bound: number): boolean {
-    return this.orders.isPairedBefore(bound) && this.payments.isPairedBefore(bound);
-  }
-
   hasCreatedBefore(bound: number): boolean {
     return this.#orders.hasCreatedBefore(bound) || this.#payments.hasCreatedBefore(bound);
   }
@@ -104,14 +99,21 @@ export class Expired {
 
 export type WaitingChange = WaitingEvent<Order> | WaitingEvent<Payment> | Expired;
 
-const PAYMENT = 1;
-const PAIRED = 2;
+export const PAYMENT = 1;
+export const PAIRED = 2;
 const EXPIRED = 4;
-const FIRST = 8;
+export const FIRST = 8;
 const FLAGS = PAYMENT | PAIRED | FIRST;
 
 function flagsOf({ isPaired, cameFirst }: WaitingEvent<any>): number {
   return (isPaired ? PAIRED : 0) | (cameFirst ? FIRST : 0);
+}
+
+/** Of an event that waits. */
+export function readFlags(input: ByteReader): number {
+  const flags = input.readByte();
+  if ((flags & ~FLAGS) !== 0) throw new CorruptBytesError(`flags ${flags} of a waiting event`);
+  return flags;
 }
 
 export const waitingCoder = leafCoder<Waiting>(
@@ -130,8 +132,7 @@ export const waitingCoder = leafCoder<Waiting>(
   (input: ByteReader) => {
     const waiting = new Waiting();
     for (let left = input.readVarint(); left > 0; left--) {
-      const flags = input.readByte();
-      if ((flags & ~FLAGS) !== 0) throw new CorruptBytesError(`flags ${flags} of a waiting event`);
+      const flags = readFlags(input);
       const isPaired = (flags & PAIRED) !== 0;
       const cameFirst = (flags & FIRST) !== 0;
       if ((flags & PAYMENT) === 0) {

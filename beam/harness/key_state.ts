@@ -28,8 +28,6 @@ export class Cell {
   decoded: unknown;
   #capacity = 0;
   #isAtRunner = false;
-  /** What the runner has not is of no use to it before the next change. */
-  #canWait = false;
 
   /** @param isLog what the runner has of it is not kept here, once something was made of it */
   constructor(private readonly isLog = false) {}
@@ -40,7 +38,7 @@ export class Cell {
   }
 
   get isDirty(): boolean {
-    return this.mustClear || (this.length > this.sent && !this.#canWait);
+    return this.mustClear || this.length > this.sent;
   }
 
   /** Copies `source[start, end)`. */
@@ -53,12 +51,10 @@ export class Cell {
     this.sent = this.length;
     this.decoded = undefined;
     this.mustClear = false;
-    this.#canWait = false;
     this.#isAtRunner = this.length > 0;
   }
 
-  append(source: Buffer, count: number, canWait = false): void {
-    this.#canWait = canWait && !this.isDirty;
+  append(source: Buffer, count: number): void {
     const needed = this.length + count;
     if (needed > this.#capacity) {
       const { bytes, start, length } = this;
@@ -76,7 +72,6 @@ export class Cell {
     this.length = count;
     this.sent = 0;
     this.mustClear = this.#isAtRunner;
-    this.#canWait = false;
   }
 
   clear(): void {
@@ -86,7 +81,6 @@ export class Cell {
     this.length = 0;
     this.sent = 0;
     this.mustClear = this.#isAtRunner;
-    this.#canWait = false;
   }
 
   remember(value: unknown): void {
@@ -99,7 +93,6 @@ export class Cell {
     this.#isAtRunner = this.length > 0 || (this.#isAtRunner && !this.mustClear);
     this.sent = this.length;
     this.mustClear = false;
-    this.#canWait = false;
     this.#dropSent();
   }
 
@@ -200,9 +193,9 @@ export class KeyState implements StateOfKey, KeyBytes {
     this.cells[cell]!.replace(buffer, length);
   }
 
-  append(cell: number, { buffer, length }: ByteWriter, canWait?: boolean): void {
+  append(cell: number, { buffer, length }: ByteWriter): void {
     this.#changing(length);
-    this.cells[cell]!.append(buffer, length, canWait);
+    this.cells[cell]!.append(buffer, length);
   }
 
   delete(cell: number): void {

@@ -80,11 +80,13 @@ export interface ChangelogState<V, C> {
   /** The value, at first an empty one. Only `add` changes it. */
   read(): V;
   /**
-   * Applies a change, and stores it.
-   * @param canWait it need not be stored before the next change is, or `clear`: where storing costs a request to a
-   *   runner, it waits for that. When the worker ends before, or forgets the key, it is as if the change was never made.
+   * Shows `look` the bytes of the value, which it reads up to their end: so little of a value is known without reading
+   * all of it. Only a small value that is stored whole, and that this element has neither read nor changed, has such
+   * bytes. False: it has not, and what was looked at says nothing.
    */
-  add(change: C, canWait?: boolean): void;
+  peek(look: (bytes: ByteReader) => void): boolean;
+  /** Applies a change, and stores it. */
+  add(change: C): void;
   clear(): void;
 }
 

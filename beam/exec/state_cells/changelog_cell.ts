@@ -1,4 +1,4 @@
-import { ByteWriter } from "../../model/bytes.js";
+import { type ByteReader, ByteWriter } from "../../model/bytes.js";
 import { applyChanges, type Changelog, type ChangelogState } from "../../sdk/state.js";
 import type { StateOfKey } from "../keyed_state.js";
 import { reader } from "./scratch.js";
@@ -30,8 +30,6 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   #isCleared = false;
   /** Changed by this element, and so small that it is stored whole. */
   #isWhole = false;
-  /** All that this element added can wait. */
-  #canWait = true;
   /** What this element added, encoded. */
   readonly #added = new ByteWriter(256);
 
@@ -47,7 +45,6 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     this.#isLoaded = false;
     this.#isCleared = false;
     this.#isWhole = false;
-    this.#canWait = true;
     this.#added.reset();
   }
 
@@ -56,13 +53,19 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     return this.#value!;
   }
 
-  add(change: C, canWait = false): void {
+  peek(look: (bytes: ByteReader) => void): boolean {
+    if (this.#isLoaded || this.#isCleared || !this.#state.get(this.number, reader)) return false;
+    if (reader.remaining >= REMEMBERED_BYTES_MIN) return false;
+    look(reader);
+    return reader.remaining === 0;
+  }
+
+  add(change: C): void {
     this.log.apply(this.read(), change);
     if (this.#storedBytes === 0 || this.#storedBytes < this.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }
-    this.#canWait &&= canWait;
     this.log.changeCoder.encode(change, this.#added, "nested");
     this.#changes++;
   }
@@ -96,7 +99,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
         this.#state.remember(this.number, undefined, 0);
       }
     } else {
-      this.#state.append(this.number, this.#added, this.#canWait);
+      this.#state.append(this.number, this.#added);
       this.#storedBytes += this.#added.length;
     }
     this.#added.reset();

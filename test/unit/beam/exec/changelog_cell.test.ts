@@ -6,6 +6,7 @@ import { encodeToBytes } from "../../../../beam/model/coders/encode_to_bytes.js"
 import { type ChangelogState, changelogState } from "../../../../beam/sdk/state.js";
 import { MemoryStore } from "../../../../beam/store/memory_store.js";
 import { StoredState } from "../../../../beam/stored_state/stored_state.js";
+import type { Payment } from "../../../../schemas/events.js";
 import {
   Expired,
   type Waiting,
@@ -19,30 +20,77 @@ import { payment } from "../../transforms/join_stream.js";
 /** Above it, changes are appended. */
 const SMALL_BYTES = 512;
 
+const waitingPayment = (i: number): WaitingEvent<Payment> =>
+  new WaitingEvent("payment", payment({ payment_id: `p${i}`, created_at: i }), false, 0);
+
+const tableOf = (store: MemoryStore) => (name: string) => store.table(name);
+
+/** A cell of one key. */
+function cellOf(states: StoredState) {
+  const cell = createCell("waiting", changelogState(waitingLog), states);
+  const key = new ByteWriter();
+  key.writeString("o");
+  const element = (body: () => void): void => {
+    cell.bind(states.enter(key));
+    body();
+    cell.flush();
+  };
+  return { state: cell as unknown as ChangelogState<Waiting, WaitingChange>, element, key };
+}
+
 describe("a changelog cell", () => {
+  it("shows the bytes of a small value that the element has not touched", () => {
+    const states = new StoredState({ table: tableOf(new MemoryStore()), timers: assert.fail });
+    const { state, element } = cellOf(states);
+    const shown = (): number | undefined => {
+      let size: number | undefined;
+      const isWhole = state.peek((bytes) => {
+        size = waitingCoder.decode(bytes, "nested").size;
+      });
+      return isWhole ? size : undefined;
+    };
+    element(() => assert.equal(shown(), undefined, "nothing is stored"));
+    element(() => state.add(waitingPayment(0)));
+    element(() => {
+      assert.equal(shown(), 1);
+      assert.equal(shown(), 1, "again");
+      assert.equal(state.read().size, 1);
+      assert.equal(shown(), undefined, "it was read");
+    });
+    element(() => {
+      state.add(waitingPayment(1));
+      assert.equal(shown(), undefined, "it was changed");
+    });
+    element(() => {
+      assert.equal(
+        state.peek(() => undefined),
+        false,
+        "there is more than was read",
+      );
+      assert.equal(shown(), 2);
+      state.clear();
+      assert.equal(shown(), undefined, "it was cleared");
+      state.add(waitingPayment(2));
+    });
+    for (let i = 3; i < 100; i++) element(() => state.add(waitingPayment(i)));
+    element(() => assert.equal(shown(), undefined, "it is large"));
+    element(() => state.add(new Expired(98, 1_000)));
+    element(() => assert.equal(state.read().size, 2));
+  });
+
   it("stores a small value whole, and the changes of a larger one", () => {
     const store = new MemoryStore();
-    const states = new StoredState({ table: (name) => store.table(name), timers: assert.fail });
-    const cell = createCell("waiting", changelogState(waitingLog), states);
-    const state = cell as unknown as ChangelogState<Waiting, WaitingChange>;
-    const key = new ByteWriter();
-    key.writeString("o");
+    const states = new StoredState({ table: tableOf(store), timers: assert.fail });
+    const { state, element, key } = cellOf(states);
     const stored = new ByteReader();
     const storedBytes = (): Buffer =>
       store.table("waiting").get(key, stored)
         ? Buffer.from(stored.buffer.subarray(stored.position, stored.limit))
         : Buffer.alloc(0);
-    const element = (body: () => void): void => {
-      cell.bind(states.enter(key));
-      body();
-      cell.flush();
-    };
     let appended = 0;
     for (let i = 0; i < 40; i++) {
       const before = storedBytes();
-      element(() =>
-        state.add(new WaitingEvent("payment", payment({ payment_id: `p${i}`, created_at: i }), false, 0)),
-      );
+      element(() => state.add(waitingPayment(i)));
       element(() => assert.equal(state.read().size, i + 1));
       if (before.length < SMALL_BYTES) {
         element(() => assert.deepEqual(storedBytes(), encodeToBytes(waitingCoder, state.read(), "nested")));
