@@ -24,7 +24,7 @@ export class WaitingOverview {
   isNothingToTell = true;
   /** Some go on waiting. */
   hasOthers = false;
-  #bound = 0;
+  #bound = NEVER;
 
   /** @param bound those created before it have expired */
   lookAt(state: ChangelogState<Waiting, WaitingChange>, bound: number): void {

@@ -10,7 +10,7 @@
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import { readInstant, writeInstant } from "../model/coders/instant.js";
 import type { TimeDomain } from "../model/timer.js";
-import type { TimestampMs } from "../model/timestamps.js";
+import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import { addressOf, type ByteTable, isNewRecord } from "../store/byte_table.js";
 import type { Slab } from "../store/slab.js";
 import type { Store } from "../store/store.js";
@@ -83,8 +83,8 @@ export class StageTimers {
     identity: new ByteReader(),
     keyAndWindowLength: 0,
     tag: "",
-    fireTimestamp: 0,
-    outputTimestamp: 0,
+    fireTimestamp: MIN_TIMESTAMP,
+    outputTimestamp: MIN_TIMESTAMP,
   };
 
   constructor(private readonly store: Pick<Store, "table">) {}
@@ -145,7 +145,7 @@ export class StageTimers {
       records: shared?.records,
       slot: beside?.slot ?? 0,
       setCount: 0,
-      lastSetAt: 0,
+      lastSetAt: MIN_TIMESTAMP,
     };
     this.#families.push(family);
     this.#byOwner[table.owner] = family;

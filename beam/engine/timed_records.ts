@@ -19,7 +19,7 @@
 import { ByteReader, ByteWriter } from "../model/bytes.js";
 import { readInstant, writeInstant } from "../model/coders/instant.js";
 import { TIMED_FAMILIES_MAX } from "../model/timer.js";
-import type { TimestampMs } from "../model/timestamps.js";
+import { MIN_TIMESTAMP, type TimestampMs } from "../model/timestamps.js";
 import type { ByteTable } from "../store/byte_table.js";
 import type { Holds } from "./holds.js";
 import type { TimerQueue } from "./timer_queue.js";
@@ -60,9 +60,12 @@ export function readFront(value: ByteReader, slots: number): FrontTimer[] {
 export class TimedRecords {
   /** Timers that are set. */
   timers = 0;
-  /** Of the timer that was taken last. */
-  fireTimestamp: TimestampMs = 0;
-  outputTimestamp: TimestampMs = 0;
+  /**
+   * Of the timer that was taken last. Never a small integer: V8 would lay the object out for one, and throw away all code
+   * that knows its layout when the first timer fires.
+   */
+  fireTimestamp: TimestampMs = MIN_TIMESTAMP;
+  outputTimestamp: TimestampMs = MIN_TIMESTAMP;
   readonly #frontBytes: number;
   readonly #front: ByteWriter;
   readonly #reader = new ByteReader();

@@ -63,7 +63,7 @@ class StatefulContextCell extends ElementContextCell {
   state: Record<string, unknown> = {};
   timers: Record<string, TimerHandle> = {};
   tag = "";
-  fireTimestamp: TimestampMs = 0;
+  fireTimestamp: TimestampMs = MIN_TIMESTAMP;
   eventTimerAt: TimestampMs = MIN_TIMESTAMP;
   keyCoder!: Coder<unknown>;
   keyBytes!: ByteWriter;

@@ -5,6 +5,7 @@ import { readInstant } from "../model/coders/instant.js";
 import { readPaneInfo } from "../model/coders/pane_info.js";
 import type { TimerCoder } from "../model/coders/timer_coder.js";
 import { readWindows } from "../model/coders/window_coders.js";
+import { MIN_TIMESTAMP } from "../model/timestamps.js";
 
 export class TimerInput {
   readonly #reader = new ByteReader();
@@ -13,8 +14,8 @@ export class TimerInput {
     identity: new ByteReader(),
     keyAndWindowLength: 0,
     tag: "",
-    fireTimestamp: 0,
-    outputTimestamp: 0,
+    fireTimestamp: MIN_TIMESTAMP,
+    outputTimestamp: MIN_TIMESTAMP,
   };
 
   /** @param name for messages */
