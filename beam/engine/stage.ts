@@ -350,12 +350,13 @@ export class Stage implements StageView {
 }
 
 /**
- * When a delay that begins now is over, by `elapsed`. A delay is a latest time, so it ends at a multiple of itself:
- * restrictions that wait equally long come back in one turn. Each in a turn of its own, a hundred quiet partitions would
- * keep an idle engine busy.
+ * When a delay that begins now is over, by `elapsed`. A delay is a latest time, so it ends at a multiple of its half, and
+ * takes more than half of what it says: restrictions that wait equally long come back in one turn, or two. Each in a turn
+ * of its own, a hundred quiet partitions would keep an idle engine busy.
  */
 export function endOfDelay(delayMs: number, elapsedMs: number): number {
   const latestMs = elapsedMs + delayMs;
   if (delayMs <= 0 || delayMs === Number.POSITIVE_INFINITY) return latestMs;
-  return Math.floor(latestMs / delayMs) * delayMs;
+  const stepMs = delayMs / 2;
+  return Math.floor(latestMs / stepMs) * stepMs;
 }

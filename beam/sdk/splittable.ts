@@ -68,7 +68,12 @@ const STOP: ProcessContinuation = { kind: "stop" };
 /** The restriction is done. */
 export const stop = (): ProcessContinuation => STOP;
 
-/** More may come: call again with the residual. */
+/**
+ * More may come: call again with the residual.
+ * @param delayMs that it rests for at most; the direct runner lets it rest for more than half of that, and portable
+ *   runners as long as they see fit
+ * @param onReady see ProcessContinuation, as for `watermarkNow`
+ */
 export function resume(
   delayMs = 0,
   onReady?: (wake: () => void) => () => void,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { ElementBatch } from "../../../../beam/engine/element_batch.js";
 import { StuckError } from "../../../../beam/engine/engine.js";
+import { endOfDelay } from "../../../../beam/engine/stage.js";
 import type { ScriptedEvent, StageSpec } from "../../../../beam/engine/stage_spec.js";
 import { ByteWriter } from "../../../../beam/model/bytes.js";
 import { NO_FIRING } from "../../../../beam/model/pane.js";
@@ -819,6 +821,19 @@ describe("Engine", () => {
         [200, "a"],
         [200, "b"],
       ]);
+    });
+
+    it("rest for more than half of their delay, and no longer than it", () => {
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 1, max: 5_000 }),
+          fc.integer({ min: 0, max: 1_000_000 }),
+          (delayMs, at) => {
+            const restMs = endOfDelay(delayMs, at) - at;
+            assert.ok(restMs > delayMs / 2 && restMs <= delayMs, String(restMs));
+          },
+        ),
+      );
     });
 
     it("come back as soon as they are told of news", async () => {
