@@ -50,6 +50,9 @@ export type Arrival =
 /** What one firing of a timer ends at most. */
 const EXPIRED_PER_FIRING_MAX = 1_000;
 
+/** So many events of an order_id may wait to be taken out until something is to be said of one of them. */
+const FEW = 8;
+
 export type JoinConfig = { readonly timeoutMs: number };
 
 export class JoinOrdersPayments extends StatefulDoFn<
@@ -198,20 +201,18 @@ export class JoinOrdersPayments extends StatefulDoFn<
     const { firstOrderAt, firstPaymentAt } = overview;
     if (overview.size > 0) this.#keepTimer(expiry, isOrders ? firstOrderAt : firstPaymentAt, bound, tag);
     if (!overview.hasExpired) return;
-    // They stand for nobody, and the expiry of those that go on waiting takes them along.
-    if (overview.isNothingToTell && overview.hasOthers) return;
-    // Another's timer may end its time: one of the same millisecond.
+    // Another's timer may end its time: one of the same millisecond, or one that a smaller T set.
     const isOfFirst = tag === NO_TAG;
-    if (firstOrderAt === bound - 1 && !(isOfFirst && isOrders)) timers.orders.clear();
-    if (firstPaymentAt === bound - 1 && !(isOfFirst && !isOrders)) timers.payments.clear();
-    if (overview.isNothingToTell) ctx.state.waiting.clear();
+    if (firstOrderAt < bound && !(isOfFirst && isOrders)) timers.orders.clear();
+    if (firstPaymentAt < bound && !(isOfFirst && !isOrders)) timers.payments.clear();
+    if (overview.isNothingToTell) overview.keepOthers(ctx.state.waiting);
     else this.#tellExpired(ctx, bound, expiry);
   }
 
   #tellExpired(ctx: ExpiryContext, bound: number, expiry: Timer): void {
     const waiting = ctx.state.waiting.read();
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);
-    ctx.state.waiting.add(expired);
+    ctx.state.waiting.add(expired, waiting.size <= FEW && waiting.isPairedBefore(bound));
     for (const { kind, event, isPaired } of expired.events) {
       if (isPaired) continue;
       const expiresAt = expiryOf(event, this.#timeoutMs);
@@ -231,12 +232,11 @@ export class JoinOrdersPayments extends StatefulDoFn<
 
   /**
    * T may have grown since the timer was set: then what it was set for goes on waiting.
-   * @param firstAt when the event was created whose timer it is without a tag
+   * @param firstAt when the event was created whose timer it is without a tag; NaN: it is gone
    */
   #keepTimer(expiry: Timer, firstAt: number, bound: number, tag: string): void {
     const created_at = createdAtOf(tag) ?? firstAt;
-    if (created_at < bound) return;
-    setExpiryTimer(expiry, { created_at }, this.#timeoutMs, tag);
+    if (created_at >= bound) setExpiryTimer(expiry, { created_at }, this.#timeoutMs, tag);
   }
 }
 registerDoFn(JoinOrdersPayments);

@@ -78,6 +78,11 @@ export class Waiting {
       orders.length === 0 ? payments : payments.length === 0 ? orders : [...orders, ...payments];
   }
 
+  /** Whether nobody misses those created before `bound`: nothing is told of a paired one any more. */
+  isPairedBefore(bound: number): boolean {
+    return this.orders.isPairedBefore(bound) && this.payments.isPairedBefore(bound);
+  }
+
   hasCreatedBefore(bound: number): boolean {
     return this.#orders.hasCreatedBefore(bound) || this.#payments.hasCreatedBefore(bound);
   }

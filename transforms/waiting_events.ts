@@ -84,6 +84,12 @@ export class WaitingEvents<E extends Order | Payment> {
     return false;
   }
 
+  /** Looks at all of them. */
+  isPairedBefore(bound: number): boolean {
+    for (const { event, isPaired } of this.#events) if (event.created_at < bound && !isPaired) return false;
+    return true;
+  }
+
   /** Takes out those created before `bound`, `countMax` at most: by created_at, those of one instant by id. */
   take(bound: number, countMax: number): WaitingEvent<E>[] {
     const taken = this.#take(bound, countMax);

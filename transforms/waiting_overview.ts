@@ -1,52 +1,51 @@
 /**
  * What waits under one order_id, as an expiry sees it. Most events are paired when their time is over, and nothing is
- * told of them then: so this is read from the bytes of a small value, and no event is made of them.
+ * told of them then: so a small value is read, and rewritten without them, as bytes, and no event is made of it.
  */
-import type { ByteReader, ChangelogState } from "@order-payment-stream/beam";
+import { type ByteReader, ByteWriter, type ChangelogState } from "@order-payment-stream/beam";
 
 import { skipOrder, skipPayment } from "./event_coders.js";
 import { FIRST, PAIRED, PAYMENT, readFlags, type Waiting, type WaitingChange } from "./waiting.js";
 
-/** Of more than these it is not known whether something is to be told of one: to look at all would have no end. */
-const FEW = 8;
-
-/** When something was created that is not there. */
-const NEVER = Number.NEGATIVE_INFINITY;
+/** When something was created that is not there. Neither before nor after any time. */
+const NEVER = Number.NaN;
 
 export class WaitingOverview {
   size = 0;
-  /** When the order was created that came first, if it still waits; the payment likewise. */
+  /** When the order was created that came first, if it still waits; the payment likewise. Otherwise NaN. */
   firstOrderAt = NEVER;
   firstPaymentAt = NEVER;
   /** Some of them were created before the bound: their time is over. */
   hasExpired = false;
-  /** None of these is unpaired. */
-  isNothingToTell = true;
-  /** Some go on waiting. */
-  hasOthers = false;
+  /** It is known that none of these is unpaired. */
+  isNothingToTell = false;
   #bound = NEVER;
+  /** Those that go on waiting, as they are stored. */
+  #othersCount = 0;
+  readonly #others = new ByteWriter(256);
 
   /** @param bound those created before it have expired */
   lookAt(state: ChangelogState<Waiting, WaitingChange>, bound: number): void {
     this.#bound = bound;
-    this.#reset();
-    if (state.peek(this.#readBytes)) return;
-    this.#reset();
-    this.#readValue(state.read());
+    if (!state.peek(this.#readBytes)) this.#readValue(state.read());
   }
 
-  #reset(): void {
-    this.size = 0;
+  /** Once it is known that there is nothing to tell: takes out what has expired. */
+  keepOthers(state: ChangelogState<Waiting, WaitingChange>): void {
+    if (this.#othersCount === 0) state.clear();
+    else state.replace(this.#writeOthers);
+  }
+
+  readonly #readBytes = (input: ByteReader): void => {
     this.firstOrderAt = NEVER;
     this.firstPaymentAt = NEVER;
     this.hasExpired = false;
     this.isNothingToTell = true;
-    this.hasOthers = false;
-  }
-
-  readonly #readBytes = (input: ByteReader): void => {
-    const count = input.readVarint();
-    for (let left = count; left > 0; left--) {
+    this.#othersCount = 0;
+    this.#others.reset();
+    this.size = input.readVarint();
+    for (let left = this.size; left > 0; left--) {
+      const start = input.position;
       const flags = readFlags(input);
       const isPayment = (flags & PAYMENT) !== 0;
       const created_at = isPayment ? skipPayment(input) : skipOrder(input);
@@ -54,31 +53,26 @@ export class WaitingOverview {
         if (isPayment) this.firstPaymentAt = created_at;
         else this.firstOrderAt = created_at;
       }
-      this.#add(created_at, (flags & PAIRED) !== 0);
+      if (created_at >= this.#bound) {
+        this.#othersCount++;
+        this.#others.writeBytes(input.buffer, start, input.position);
+        continue;
+      }
+      this.hasExpired = true;
+      if ((flags & PAIRED) === 0) this.isNothingToTell = false;
     }
-    this.size = count;
+  };
+
+  readonly #writeOthers = (out: ByteWriter): void => {
+    out.writeVarint(this.#othersCount);
+    out.writeBytes(this.#others.buffer, 0, this.#others.length);
   };
 
   #readValue(waiting: Waiting): void {
-    const { orders, payments, size } = waiting;
-    this.size = size;
-    this.firstOrderAt = orders.first?.event.created_at ?? NEVER;
-    this.firstPaymentAt = payments.first?.event.created_at ?? NEVER;
-    if (size > FEW) {
-      this.hasExpired = waiting.hasCreatedBefore(this.#bound);
-      this.isNothingToTell = false;
-      return;
-    }
-    for (const { event, isPaired } of orders) this.#add(event.created_at, isPaired);
-    for (const { event, isPaired } of payments) this.#add(event.created_at, isPaired);
-  }
-
-  #add(created_at: number, isPaired: boolean): void {
-    if (created_at >= this.#bound) {
-      this.hasOthers = true;
-      return;
-    }
-    this.hasExpired = true;
-    if (!isPaired) this.isNothingToTell = false;
+    this.size = waiting.size;
+    this.firstOrderAt = waiting.orders.first?.event.created_at ?? NEVER;
+    this.firstPaymentAt = waiting.payments.first?.event.created_at ?? NEVER;
+    this.hasExpired = waiting.hasCreatedBefore(this.#bound);
+    this.isNothingToTell = false;
   }
 }

@@ -48,8 +48,11 @@ export interface StateOfKey {
   /** Points `out` at the bytes of a cell; valid until the next change. False: nothing there. */
   get(cell: number, out: ByteReader): boolean;
   put(cell: number, value: ByteWriter): void;
-  /** Adds behind what is there. */
-  append(cell: number, value: ByteWriter): void;
+  /**
+   * Adds behind what is there.
+   * @param canWait until something else of this cell changes; where all is at hand it does not
+   */
+  append(cell: number, value: ByteWriter, canWait?: boolean): void;
   delete(cell: number): void;
   /** What `remember` was told last of this cell, if it is still known and no other process has changed the bytes. */
   recall(cell: number): unknown;

@@ -28,6 +28,8 @@ export class Cell {
   decoded: unknown;
   #capacity = 0;
   #isAtRunner = false;
+  /** What the runner has not is of no use to it before the next change. */
+  #canWait = false;
 
   /** @param isLog what the runner has of it is not kept here, once something was made of it */
   constructor(private readonly isLog = false) {}
@@ -38,7 +40,7 @@ export class Cell {
   }
 
   get isDirty(): boolean {
-    return this.mustClear || this.length > this.sent;
+    return this.mustClear || (this.length > this.sent && !this.#canWait);
   }
 
   /** Copies `source[start, end)`. */
@@ -51,10 +53,12 @@ export class Cell {
     this.sent = this.length;
     this.decoded = undefined;
     this.mustClear = false;
+    this.#canWait = false;
     this.#isAtRunner = this.length > 0;
   }
 
-  append(source: Buffer, count: number): void {
+  append(source: Buffer, count: number, canWait = false): void {
+    this.#canWait = canWait && !this.isDirty;
     const needed = this.length + count;
     if (needed > this.#capacity) {
       const { bytes, start, length } = this;
@@ -72,6 +76,7 @@ export class Cell {
     this.length = count;
     this.sent = 0;
     this.mustClear = this.#isAtRunner;
+    this.#canWait = false;
   }
 
   clear(): void {
@@ -81,6 +86,7 @@ export class Cell {
     this.length = 0;
     this.sent = 0;
     this.mustClear = this.#isAtRunner;
+    this.#canWait = false;
   }
 
   remember(value: unknown): void {
@@ -93,6 +99,7 @@ export class Cell {
     this.#isAtRunner = this.length > 0 || (this.#isAtRunner && !this.mustClear);
     this.sent = this.length;
     this.mustClear = false;
+    this.#canWait = false;
     this.#dropSent();
   }
 
@@ -193,9 +200,9 @@ export class KeyState implements StateOfKey, KeyBytes {
     this.cells[cell]!.replace(buffer, length);
   }
 
-  append(cell: number, { buffer, length }: ByteWriter): void {
+  append(cell: number, { buffer, length }: ByteWriter, canWait?: boolean): void {
     this.#changing(length);
-    this.cells[cell]!.append(buffer, length);
+    this.cells[cell]!.append(buffer, length, canWait);
   }
 
   delete(cell: number): void {

@@ -3,7 +3,7 @@
  * access is synchronous, since the cells of a key are at hand before user code runs.
  * Source: beam_runner_api.proto, StateSpec.
  */
-import type { ByteReader } from "../model/bytes.js";
+import type { ByteReader, ByteWriter } from "../model/bytes.js";
 import type { Coder } from "../model/coders/coder.js";
 import type { CombineFn } from "./combine_fn.js";
 
@@ -85,8 +85,17 @@ export interface ChangelogState<V, C> {
    * bytes. False: it has not, and what was looked at says nothing.
    */
   peek(look: (bytes: ByteReader) => void): boolean;
-  /** Applies a change, and stores it. */
-  add(change: C): void;
+  /**
+   * After `peek` has told that there are such bytes: stores those that `write` writes in their place.
+   * @param write as the changelog's coder would, nested
+   */
+  replace(write: (bytes: ByteWriter) => void): void;
+  /**
+   * Applies a change, and stores it.
+   * @param canWait it need not be stored before the next change is, or `clear`: where storing costs a request to a
+   *   runner, it waits for that. When the worker ends before, or forgets the key, it is as if the change was never made.
+   */
+  add(change: C, canWait?: boolean): void;
   clear(): void;
 }
 

@@ -30,6 +30,8 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   #isCleared = false;
   /** Changed by this element, and so small that it is stored whole. */
   #isWhole = false;
+  /** All that this element added can wait. */
+  #canWait = true;
   /** What this element added, encoded. */
   readonly #added = new ByteWriter(256);
 
@@ -45,6 +47,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     this.#isLoaded = false;
     this.#isCleared = false;
     this.#isWhole = false;
+    this.#canWait = true;
     this.#added.reset();
   }
 
@@ -60,12 +63,22 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
     return reader.remaining === 0;
   }
 
-  add(change: C): void {
+  replace(write: (bytes: ByteWriter) => void): void {
+    if (this.#isLoaded || this.#isCleared)
+      throw new Error("the value was read or changed since it was looked at");
+    this.#added.reset();
+    write(this.#added);
+    this.#state.put(this.number, this.#added);
+    this.#added.reset();
+  }
+
+  add(change: C, canWait = false): void {
     this.log.apply(this.read(), change);
     if (this.#storedBytes === 0 || this.#storedBytes < this.wholeBelowBytes) {
       this.#isWhole = true;
       return;
     }
+    this.#canWait &&= canWait;
     this.log.changeCoder.encode(change, this.#added, "nested");
     this.#changes++;
   }
@@ -99,7 +112,7 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
         this.#state.remember(this.number, undefined, 0);
       }
     } else {
-      this.#state.append(this.number, this.#added);
+      this.#state.append(this.number, this.#added, this.#canWait);
       this.#storedBytes += this.#added.length;
     }
     this.#added.reset();

@@ -90,7 +90,7 @@ describe("the join, on a runner that keeps its state", () => {
     assert.deepEqual(left, [], "no timer is left");
   });
 
-  it("is right where the runner has the key read again", async () => {
+  it("is right where the expiry that it did not tell was forgotten", async () => {
     await bundle(undefined, [arrivals.order]);
     await bundle(undefined, [arrivals.payment]);
     const first = await bundle(undefined, [], { orders: orderTimer });
@@ -101,7 +101,7 @@ describe("the join, on a runner that keeps its state", () => {
     assert.equal((await bundle(undefined, [arrivals.order])).requests, "get append", "all is gone");
   });
 
-  it("leaves those that nobody misses to the expiry of who came later", async () => {
+  it("tells of an expiry that somebody misses with the next change", async () => {
     await bundle("t", [arrivals.order, arrivals.payment]);
     await bundle("t", [], { orders: orderTimer });
     const other = payment({ payment_id: "q", created_at: 1_150 });
@@ -109,7 +109,7 @@ describe("the join, on a runner that keeps its state", () => {
     assert.equal(third.requests, "append");
     const { request } = test.runner.stateRequests.at(-1)!;
     assert.ok(request.oneofKind === "append");
-    assert.equal(request.append.data[0], 1, "nothing but the payment is told");
+    assert.equal(request.append.data[0], 4, "what has expired comes first");
     assert.equal((await bundle("another", [], { payments: paymentTimer })).requests, "get");
     const last = await bundle("another", [], { payments: ["o", 1_150 + T + 1, "1150"] });
     assert.equal(last.requests, "clear");

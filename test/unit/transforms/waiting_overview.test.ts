@@ -1,19 +1,24 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader } from "../../../beam/model/bytes.js";
+import { ByteReader, ByteWriter } from "../../../beam/model/bytes.js";
 import { encodeToBytes } from "../../../beam/model/coders/encode_to_bytes.js";
-import { Waiting, waitingCoder } from "../../../transforms/waiting.js";
+import { Expired, Waiting, waitingCoder } from "../../../transforms/waiting.js";
 import { WaitingEvent } from "../../../transforms/waiting_events.js";
 import { WaitingOverview } from "../../../transforms/waiting_overview.js";
 import { order, payment } from "./join_stream.js";
 
-const events = (lengths: { minLength: number; maxLength: number }) =>
-  fc.array(
-    fc.record({ isOrder: fc.boolean(), at: fc.integer({ min: -5, max: 20 }), isPaired: fc.boolean() }),
-    lengths,
-  );
+interface Arrived {
+  readonly isOrder: boolean;
+  readonly at: number;
+  readonly isPaired: boolean;
+}
 
-function waitingOf(all: readonly { isOrder: boolean; at: number; isPaired: boolean }[]): Waiting {
+const arrived = fc.array(
+  fc.record({ isOrder: fc.boolean(), at: fc.integer({ min: -5, max: 20 }), isPaired: fc.boolean() }),
+  { maxLength: 12 },
+);
+
+function waitingOf(all: readonly Arrived[]): Waiting {
   const waiting = new Waiting();
   all.forEach(({ isOrder, at, isPaired }, i) => {
     const cameFirst = (isOrder ? waiting.orders : waiting.payments).size === 0;
@@ -28,65 +33,93 @@ function waitingOf(all: readonly { isOrder: boolean; at: number; isPaired: boole
   return waiting;
 }
 
-/** @param bytes whether the value lies there so that it can be looked at */
-function overviewOf(waiting: Waiting, bound: number, bytes: boolean): object {
-  const overview = new WaitingOverview();
-  const state = {
-    read: () => waiting,
-    add: () => assert.fail(),
-    clear: () => assert.fail(),
-    peek(look: (bytes: ByteReader) => void): boolean {
-      const value = encodeToBytes(waitingCoder, waiting, "nested");
-      // What was looked at of a value with changes behind it says nothing.
-      const reader = new ByteReader(bytes ? value : Buffer.concat([value, Buffer.from([0])]));
-      look(reader);
-      return reader.remaining === 0;
-    },
-  };
-  overview.lookAt(state, bound);
-  const { size, firstOrderAt, firstPaymentAt, hasExpired, isNothingToTell, hasOthers } = overview;
-  return { size, firstOrderAt, firstPaymentAt, hasExpired, isNothingToTell, hasOthers };
+/** State that holds one value. */
+class OneValue {
+  readonly add = (): never => assert.fail();
+  bytes: Buffer;
+
+  /** @param isWhole there are no changes behind it */
+  constructor(
+    private readonly waiting: Waiting,
+    private readonly isWhole: boolean,
+  ) {
+    this.bytes = encodeToBytes(waitingCoder, waiting, "nested");
+  }
+
+  read(): Waiting {
+    return this.waiting;
+  }
+
+  clear(): void {
+    this.bytes = Buffer.of(0);
+  }
+
+  peek(look: (bytes: ByteReader) => void): boolean {
+    const reader = new ByteReader(this.isWhole ? this.bytes : Buffer.concat([this.bytes, Buffer.of(0)]));
+    look(reader);
+    return reader.remaining === 0;
+  }
+
+  replace(write: (bytes: ByteWriter) => void): void {
+    const writer = new ByteWriter();
+    write(writer);
+    this.bytes = writer.toBytes();
+  }
 }
 
+function overviewOf(state: OneValue, bound: number) {
+  const overview = new WaitingOverview();
+  // What it said of another key is forgotten.
+  overview.lookAt(new OneValue(waitingOf([{ isOrder: true, at: 3, isPaired: false }]), true), 5);
+  overview.lookAt(state, bound);
+  return overview;
+}
+
+const facts = ({ size, firstOrderAt, firstPaymentAt, hasExpired, isNothingToTell }: WaitingOverview) => ({
+  size,
+  firstOrderAt,
+  firstPaymentAt,
+  hasExpired,
+  isNothingToTell,
+});
+
 describe("the overview of what waits", () => {
-  it("is the same from bytes and from the value, and what the events say", () => {
+  it("says of bytes and of a value what the events say", () => {
     fc.assert(
-      fc.property(events({ minLength: 0, maxLength: 8 }), fc.integer({ min: -6, max: 21 }), (all, bound) => {
+      fc.property(arrived, fc.integer({ min: -6, max: 21 }), (all, bound) => {
         const waiting = waitingOf(all);
         const expired = all.filter(({ at }) => at < bound);
         const firstAt = (isOrder: boolean): number =>
-          all.find((one) => one.isOrder === isOrder)?.at ?? Number.NEGATIVE_INFINITY;
+          all.find((one) => one.isOrder === isOrder)?.at ?? Number.NaN;
         const expected = {
           size: all.length,
           firstOrderAt: firstAt(true),
           firstPaymentAt: firstAt(false),
           hasExpired: expired.length > 0,
-          isNothingToTell: expired.every(({ isPaired }) => isPaired),
-          hasOthers: expired.length < all.length,
         };
-        assert.deepEqual(overviewOf(waiting, bound, true), expected);
-        assert.deepEqual(overviewOf(waiting, bound, false), expected);
+        const isNothingToTell = expired.every(({ isPaired }) => isPaired);
+        const ofBytes = facts(overviewOf(new OneValue(waiting, true), bound));
+        assert.deepEqual(ofBytes, { ...expected, isNothingToTell });
+        const ofValue = facts(overviewOf(new OneValue(waiting, false), bound));
+        assert.deepEqual(ofValue, { ...expected, isNothingToTell: false });
       }),
       { numRuns: 300 },
     );
   });
 
-  it("does not look at all of very many", () => {
-    const waiting = waitingOf(
-      Array.from({ length: 40 }, (_, at) => ({ isOrder: false, at, isPaired: true })),
+  it("takes out what has expired", () => {
+    fc.assert(
+      fc.property(arrived, fc.integer({ min: -6, max: 21 }), (all, bound) => {
+        const paired = all.map((one) => (one.at < bound ? { ...one, isPaired: true } : one));
+        const waiting = waitingOf(paired);
+        const state = new OneValue(waiting, true);
+        overviewOf(state, bound).keepOthers(state);
+        // Anew, as what waits is linked to others; and with what it was told when it came.
+        const left = waitingOf(paired);
+        left.take(new Expired(bound, all.length));
+        assert.deepEqual(state.bytes, encodeToBytes(waitingCoder, left, "nested"));
+      }),
+      { numRuns: 300 },
     );
-    for (const [bound, hasExpired] of [
-      [0, false],
-      [1, true],
-    ] as const) {
-      assert.deepEqual(overviewOf(waiting, bound, false), {
-        size: 40,
-        firstOrderAt: Number.NEGATIVE_INFINITY,
-        firstPaymentAt: 0,
-        hasExpired,
-        isNothingToTell: false,
-        hasOthers: false,
-      });
-    }
   });
 });

@@ -72,6 +72,15 @@ describe("a changelog cell", () => {
       assert.equal(shown(), undefined, "it was cleared");
       state.add(waitingPayment(2));
     });
+    element(() => {
+      assert.equal(shown(), 1);
+      state.replace((bytes) => bytes.writeVarint(0));
+      assert.equal(shown(), 0, "it was replaced");
+      assert.equal(state.read().size, 0);
+      assert.throws(() => state.replace(() => assert.fail()), /read or changed/);
+    });
+    element(() => assert.equal(shown(), 0));
+    element(() => state.add(waitingPayment(2)));
     for (let i = 3; i < 100; i++) element(() => state.add(waitingPayment(i)));
     element(() => assert.equal(shown(), undefined, "it is large"));
     element(() => state.add(new Expired(98, 1_000)));

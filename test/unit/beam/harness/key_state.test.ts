@@ -37,6 +37,25 @@ describe("a cell", () => {
     assert.ok(cell.mustClear);
   });
 
+  it("keeps back what can wait until something else changes", () => {
+    const cell = loaded("a");
+    cell.append(Buffer.from("b"), 1, true);
+    assert.ok(!cell.isDirty);
+    cell.append(Buffer.from("c"), 1, true);
+    assert.ok(!cell.isDirty);
+    cell.append(Buffer.from("d"), 1);
+    assert.ok(cell.isDirty);
+    assert.equal(cell.sent, 1);
+    cell.append(Buffer.from("e"), 1, true);
+    assert.ok(cell.isDirty, "what is behind it cannot wait");
+    cell.markSent();
+    cell.append(Buffer.from("f"), 1, true);
+    assert.ok(!cell.isDirty);
+    assert.equal(bytesOf(cell), "abcdef");
+    cell.clear();
+    assert.ok(cell.isDirty);
+  });
+
   it("can be cleared and used again", () => {
     const cell = loaded("before");
     cell.clear();
