@@ -188,10 +188,7 @@ export class JoinOrdersPayments extends StatefulDoFn<
     );
   }
 
-  /**
-   * A timer of very many events ends some of them, and fires again for the rest: nobody waits long for its bundle.
-   * @param isOrders it is a timer of an order's
-   */
+  /** @param isOrders it is a timer of an order's */
   #expire(ctx: ExpiryContext, isOrders: boolean): void {
     const { tag, timers } = ctx;
     const expiry = isOrders ? timers.orders : timers.payments;
@@ -209,6 +206,10 @@ export class JoinOrdersPayments extends StatefulDoFn<
     else this.#tellExpired(ctx, bound, expiry);
   }
 
+  /**
+   * Where some may be unpaired. A timer of very many events ends some of them, and fires again for the rest: nobody waits
+   * long for its bundle.
+   */
   #tellExpired(ctx: ExpiryContext, bound: number, expiry: Timer): void {
     const waiting = ctx.state.waiting.read();
     const expired = new Expired(bound, EXPIRED_PER_FIRING_MAX);

@@ -66,7 +66,6 @@ export class ChangelogCell<V, C> implements StateCell, ChangelogState<V, C> {
   replace(write: (bytes: ByteWriter) => void): void {
     if (this.#isLoaded || this.#isCleared)
       throw new Error("the value was read or changed since it was looked at");
-    this.#added.reset();
     write(this.#added);
     this.#state.put(this.number, this.#added);
     this.#added.reset();
