@@ -3,12 +3,14 @@
  * anything is allocated where the format tells them, and while it is unpacked otherwise.
  */
 import zlib from "node:zlib";
-import { Decompress } from "fzstd";
 
 /** Since Node 22.15. */
 const { zstdDecompressSync } = zlib as unknown as {
   zstdDecompressSync?: (bytes: Uint8Array, options: { maxOutputLength: number }) => Buffer;
 };
+/** zstd itself as WebAssembly: it becomes ready in a promise, and batches are unpacked in none. */
+const zstdWasm = zstdDecompressSync === undefined ? await import("@bokuweb/zstd-wasm") : undefined;
+await zstdWasm?.init();
 
 /** That bytes would be larger than `maxBytes`, unpacked. */
 export function tooLarge(maxBytes: number): Error {
@@ -58,17 +60,23 @@ export function unpackZstd(bytes: Buffer, maxBytes: number): Buffer {
     if (unpacked.length < contentSize) throw endsEarly();
     return unpacked;
   }
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  let isWhole = false;
-  new Decompress((chunk, isLast) => {
-    total += chunk.length;
-    if (total > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-    isWhole ||= isLast === true;
-  }).push(bytes, true);
-  if (!isWhole || total < contentSize) throw endsEarly();
-  return Buffer.concat(chunks, total);
+  return unpackByWasm(bytes, maxBytes, contentSize);
+}
+
+/** zstd's error codes, as the WebAssembly tells them; source: zstd_errors.h. */
+const DST_SIZE_TOO_SMALL = "-70";
+const SRC_SIZE_WRONG = "-72";
+
+function unpackByWasm(bytes: Buffer, maxBytes: number, contentSize: number): Buffer {
+  try {
+    const { buffer, byteOffset, length } = zstdWasm!.decompress(bytes, { defaultHeapSize: maxBytes });
+    return Buffer.from(buffer, byteOffset, length);
+  } catch (error) {
+    const code = /-\d+$/.exec((error as Error).message)?.[0];
+    if (code === DST_SIZE_TOO_SMALL && contentSize === 0) throw tooLarge(maxBytes);
+    if (code === SRC_SIZE_WRONG) throw endsEarly();
+    throw new Error(`the zstd frame is damaged (zstd's error ${code})`, { cause: error });
+  }
 }
 
 const endsEarly = (): Error => new Error("the zstd frame ends early");

@@ -33,7 +33,7 @@ const TABLE: Readonly<Record<string, Layer>> = {
     packages: [BEAM, GCS, "@google-cloud/dataflow", "@grpc/grpc-js", "@grpc/proto-loader"],
   },
   transforms: { folders: ["schemas"], packages: [BEAM, KAFKA, MONGODB, FILES, "avsc", "mongodb"] },
-  "beam/platform": { folders: ["beam/model"], packages: ["fzstd"] },
+  "beam/platform": { folders: ["beam/model"], packages: ["@bokuweb/zstd-wasm"] },
   "beam/model": { folders: [], packages: ["apache-beam"] },
   "beam/sdk": { folders: ["beam/model", "beam/platform"], packages: [] },
   "beam/exec": { folders: ["beam/model", "beam/platform", "beam/sdk"], packages: [] },

@@ -21,6 +21,13 @@ const ZSTD_GOLDEN =
 /** Four MiB of zeros, in a frame that does not tell so. */
 const ZSTD_ZEROS =
   "KLUv/QBYVAAAEAAAAQD7/znAAgIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAACABAAAgAQAAIAEAABAAA=";
+/** A literals' Huffman table whose weights are coded by states that take no bits: a reader must count what it decodes. */
+const ZSTD_BITLESS = (() => {
+  const bytes = Buffer.from(ZSTD_GOLDEN, "base64");
+  bytes[357 % bytes.length] = 118;
+  bytes[286 % bytes.length] = 240;
+  return bytes;
+})();
 
 const MIB = 1 << 20;
 const from = (base64: string): Buffer => Buffer.from(base64, "base64");
@@ -91,6 +98,10 @@ describe("codecs", () => {
       for (const length of [whole.length - 1, whole.length >> 1, 7])
         assert.throws(() => unpack(ZSTD, whole.subarray(0, length), 4 * MIB), Error, `${length} bytes`);
     }
+  });
+
+  it("refuses a zstd frame that is damaged", () => {
+    assert.throws(() => unpack(ZSTD, ZSTD_BITLESS, MIB), /zstd|corruption/i);
   });
 
   it("allocates nothing for sizes that are made up", () => {
