@@ -1,7 +1,7 @@
 /**
- * `make bench-hot-key [ARGS="--events=10000,100000 --synced"]`: very many events of one order_id, in all shapes. Twice
- * the events are to take twice the time, memory and log; and other order_ids are not to wait. Each in a process of its
- * own.
+ * `make bench-hot-key [ARGS="--events=10000,100000 --synced --cold"]`: very many events of one order_id, in all shapes.
+ * Twice the events are to take twice the time, memory and log; and other order_ids are not to wait. Each in a process of
+ * its own, in which other order_ids alone have come for two seconds; `--cold`: which has just begun.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,13 +10,15 @@ import { type HotKeyFigures, measureHotKey } from "./subjects/hot_key/measure_ho
 
 const [first, ...rest] = process.argv.slice(2);
 if (first === "--measure") {
-  const [shape, events, isSynced] = rest;
-  console.log(JSON.stringify(await measureHotKey(shape as Shape, Number(events), isSynced === "true")));
+  const [shape, events, isSynced, aloneMs] = rest;
+  const figures = await measureHotKey(shape as Shape, Number(events), isSynced === "true", Number(aloneMs));
+  console.log(JSON.stringify(figures));
   process.exit();
 }
 
 const flags = process.argv.slice(2);
 const counts = (flags.find((flag) => flag.startsWith("--events="))?.slice(9) ?? "10000,100000").split(",");
+const aloneMs = flags.includes("--cold") ? 0 : 2_000;
 console.log("events   take s  expire s   CPU s  peak MiB  log MiB   p50 ms  p99 ms  max ms  shape");
 for (const isSynced of flags.includes("--synced") ? [true] : [false, true]) {
   console.log(isSynced ? "state on disk, synced" : "state in memory");
@@ -24,7 +26,15 @@ for (const isSynced of flags.includes("--synced") ? [true] : [false, true]) {
     for (const events of counts) {
       const { stdout, stderr, status } = spawnSync(
         process.execPath,
-        [...process.execArgv, fileURLToPath(import.meta.url), "--measure", shape, events, String(isSynced)],
+        [
+          ...process.execArgv,
+          fileURLToPath(import.meta.url),
+          "--measure",
+          shape,
+          events,
+          isSynced,
+          aloneMs,
+        ].map(String),
         { encoding: "utf8" },
       );
       if (status !== 0) throw new Error(`${shape}, ${events}: ${stderr}`);

@@ -3,7 +3,7 @@
  * reasons, of their shape, and of the fields of their documents (dead_letter_document.ts adds the `_id`). In files of
  * Avro a field has a column where schemas/dead_letter.avsc names it; the others are in the column `more`.
  */
-import type { EventKind, Order, Payment } from "../schemas/events.js";
+import type { EventKind, EventOfKind, Order, Payment } from "../schemas/events.js";
 
 const RECORD_REASONS = [
   "UNDECODABLE",
@@ -14,7 +14,7 @@ const RECORD_REASONS = [
   "CONFLICT",
 ] as const;
 
-/** In the order in which they are told. */
+/** In the order in which they are told; dead_letter_coder.ts writes a reason as its place in it. */
 export const DEAD_LETTER_REASONS = [...RECORD_REASONS, "SINK_REJECTED"] as const;
 
 export type RecordReason = (typeof RECORD_REASONS)[number];
@@ -61,14 +61,16 @@ export interface RecordDeadLetter {
   readonly cuts?: Cuts;
 }
 
-/** Two events of one kind and one id that differ. */
-export interface Conflict {
-  readonly kind: EventKind;
+interface ConflictOf<K extends EventKind> {
+  readonly kind: K;
   /** The one that stands. */
-  readonly first: Order | Payment;
+  readonly first: EventOfKind[K];
   /** The one that was refused. */
-  readonly event: Order | Payment;
+  readonly event: EventOfKind[K];
 }
+
+/** Two events of one kind and one id that differ. */
+export type Conflict = ConflictOf<"order"> | ConflictOf<"payment">;
 
 /** A document that its collection will never take. */
 export interface SinkDeadLetter {

@@ -98,8 +98,10 @@ class Cutter {
     return bytes.toString("utf8", 0, end);
   }
 
-  conflict({ kind, first, event }: Conflict): Conflict {
-    return { kind, first: this.#texts("first", first), event: this.#texts("event", event) };
+  conflict(conflict: Conflict): Conflict {
+    const first = this.#texts("first", conflict.first);
+    const event = this.#texts("event", conflict.event);
+    return { kind: conflict.kind, first, event } as Conflict;
   }
 
   document(document: StoredDocument): StoredDocument {
@@ -107,11 +109,20 @@ class Cutter {
   }
 
   #texts<T extends Order | Payment | StoredDocument>(name: string, fields: T): T {
+    if (!this.#mayBeLong(fields)) return fields;
     const cut: Record<string, unknown> = {};
     for (const [field, value] of Object.entries(fields)) {
       cut[field] = typeof value === "string" ? this.text(`${name}.${field}`, value) : value;
     }
     return cut as T;
+  }
+
+  #mayBeLong(fields: object): boolean {
+    for (const field in fields) {
+      const value = (fields as Record<string, unknown>)[field];
+      if (typeof value === "string" && value.length * 3 > this.keptMax) return true;
+    }
+    return false;
   }
 
   #note(name: string, whole: Buffer): void {

@@ -1,6 +1,7 @@
 /**
  * A source without Kafka for the join: events of one hot order_id as fast as they are taken, then the watermark beyond
- * all their expiries, until they have ended; and all the time, on the clock, pairs of strangers' order_ids.
+ * all their expiries, until they have ended; and before that and all the time, on the clock, pairs of strangers'
+ * order_ids.
  */
 import type { Coder } from "../../../beam/model/coders/coder.js";
 import { KVCoder } from "../../../beam/model/coders/kv_coder.js";
@@ -54,17 +55,25 @@ type Outputs = typeof outputs;
 
 /** What source, sinks and measurement tell each other. */
 export interface Progress {
-  /** By `performance.now`: the last hot event was taken; the last has ended. */
+  /** By `performance.now`: the first hot event is due, the last was taken; the last has ended. */
+  hotFromMs: number;
   takenAtMs: number;
   endedAtMs: number;
   readonly latenciesMs: number[];
 }
-export const progress: Progress = { takenAtMs: 0, endedAtMs: 0, latenciesMs: [] };
+export const progress: Progress = {
+  hotFromMs: Number.POSITIVE_INFINITY,
+  takenAtMs: 0,
+  endedAtMs: 0,
+  latenciesMs: [],
+};
 
 export interface HotKeyConfig {
   readonly [name: string]: string | number;
   readonly shape: Shape;
   readonly events: number;
+  /** Strangers alone: for so long the process runs before the first hot event. */
+  readonly aloneMs: number;
 }
 
 export class HotKeySource extends SplittableDoFn<Uint8Array, OffsetRange, number, Outputs, HotKeyConfig> {
@@ -72,6 +81,7 @@ export class HotKeySource extends SplittableDoFn<Uint8Array, OffsetRange, number
   readonly outputs = outputs;
   readonly restrictionCoder = offsetRangeCoder;
   readonly isBounded = false;
+  #hot = 0;
   #strangers = 0;
   #startMs = 0;
 
@@ -88,34 +98,39 @@ export class HotKeySource extends SplittableDoFn<Uint8Array, OffsetRange, number
     tracker: RestrictionTracker<OffsetRange, number>,
     ctx: SplittableContext<Outputs>,
   ): ProcessContinuation {
-    if (this.#startMs === 0) this.#startMs = performance.now();
-    const { events, shape } = this.config;
+    const { events, aloneMs } = this.config;
+    if (this.#startMs === 0) {
+      this.#startMs = performance.now();
+      progress.hotFromMs = this.#startMs + aloneMs;
+    }
     let { start } = tracker.restriction;
     for (;;) {
       const isDone = progress.endedAtMs > 0 && performance.now() > progress.endedAtMs + TAIL_MS;
       const isStrangersTurn = performance.now() - this.#startMs >= this.#strangers * STRANGER_EVERY_MS;
-      if (!isDone && !isStrangersTurn && start >= events) return resume(1);
+      const isHot = this.#hot < events && performance.now() >= progress.hotFromMs;
+      if (!isDone && !isStrangersTurn && !isHot) return resume(1);
       if (!tracker.tryClaim(start)) return isDone ? stop() : resume();
       if (isDone) {
         tracker.tryClaim(Number.MAX_SAFE_INTEGER - 1);
         return stop();
       }
       if (isStrangersTurn) this.#emitStranger(ctx, start);
-      if (start < events) {
-        const { order, payment, at } = SHAPES[shape](start, events) as ReturnType<
-          (typeof SHAPES)["payments behind their order"]
-        >;
-        if (order !== undefined) this.#emitOrder(HOT, "c", order, BASE_MS + at, ctx, start);
-        if (payment !== undefined) this.#emitPayment(HOT, `payment-${payment}`, BASE_MS + at, ctx, start);
-        start++;
-        if (start === events) {
-          progress.takenAtMs = performance.now();
-          ctx.watermark.set(BASE_MS + events + 2 * TIMEOUT_MS);
-        }
-      } else {
-        start++;
+      if (isHot) this.#emitHot(ctx, start);
+      start++;
+      if (isHot && this.#hot === events) {
+        progress.takenAtMs = performance.now();
+        ctx.watermark.set(BASE_MS + events + 2 * TIMEOUT_MS);
       }
     }
+  }
+
+  #emitHot(ctx: SplittableContext<Outputs>, offset: number): void {
+    const { shape, events } = this.config;
+    const { order, payment, at } = SHAPES[shape](this.#hot++, events) as ReturnType<
+      (typeof SHAPES)["payments behind their order"]
+    >;
+    if (order !== undefined) this.#emitOrder(HOT, "c", order, BASE_MS + at, ctx, offset);
+    if (payment !== undefined) this.#emitPayment(HOT, `payment-${payment}`, BASE_MS + at, ctx, offset);
   }
 
   #emitStranger(ctx: SplittableContext<Outputs>, offset: number): void {

@@ -24,9 +24,9 @@ class HotKeySink extends DoFn<unknown, Record<never, never>> {
 
   process(value: unknown): void {
     const { order } = value as Partial<Pair>;
-    if (order?.order_id.startsWith(STRANGER)) {
-      progress.latenciesMs.push(performance.now() - Number(order.customer_id));
-    }
+    if (!order?.order_id.startsWith(STRANGER)) return;
+    const dueMs = Number(order.customer_id);
+    if (dueMs >= progress.hotFromMs) progress.latenciesMs.push(performance.now() - dueMs);
   }
 }
 registerDoFn(HotKeySink);
@@ -34,7 +34,7 @@ registerDoFn(HotKeySink);
 export interface HotKeyFigures {
   readonly shape: Shape;
   readonly events: number;
-  /** Until the last hot event was read. */
+  /** From the first hot event until the last was read. */
   readonly takingSeconds: number;
   /** From there until none of them waits. */
   readonly expirySeconds: number;
@@ -46,8 +46,18 @@ export interface HotKeyFigures {
   readonly strangersMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-/** Once in a process: peak memory is the process's. @param isSynced state on disk, else in memory */
-export async function measureHotKey(shape: Shape, events: number, isSynced: boolean): Promise<HotKeyFigures> {
+/**
+ * Once in a process: peak memory is the process's.
+ *
+ * @param isSynced state on disk, else in memory
+ * @param aloneMs how old the process is, in which only strangers' pairs come, when the hot events begin
+ */
+export async function measureHotKey(
+  shape: Shape,
+  events: number,
+  isSynced: boolean,
+  aloneMs: number,
+): Promise<HotKeyFigures> {
   const folder = isSynced ? stateFolder() : undefined;
   const store =
     folder === undefined
@@ -58,14 +68,13 @@ export async function measureHotKey(shape: Shape, events: number, isSynced: bool
           snapshotLogBytes: 2 ** 40,
         });
   const { pipeline, root } = createPipeline();
-  const source = parDo("HotKey", impulse("Impulse", root), new HotKeySource({ shape, events }));
+  const source = parDo("HotKey", impulse("Impulse", root), new HotKeySource({ shape, events, aloneMs }));
   const grouped = coGroupByOrderId(source.orders, source.payments);
   const results = parDo("Join", grouped, new JoinOrdersPayments({ timeoutMs: TIMEOUT_MS }));
   parDo("CountJoined", results.joined as never, new HotKeySink(null));
   parDo("CountUnmatched", results.unmatched as never, new HotKeySink(null));
   parDo("CountDeadLetters", results.deadLetters as never, new HotKeySink(null));
   const cpuBefore = process.cpuUsage();
-  const startMs = performance.now();
   const run = runDirect(pipeline, { store });
   // No counter tells that a paired event has expired; a state without keys does, less the last strangers'.
   const watch = setInterval(() => {
@@ -87,7 +96,7 @@ export async function measureHotKey(shape: Shape, events: number, isSynced: bool
   return {
     shape,
     events,
-    takingSeconds: (progress.takenAtMs - startMs) / 1000,
+    takingSeconds: (progress.takenAtMs - progress.hotFromMs) / 1000,
     expirySeconds: (progress.endedAtMs - progress.takenAtMs) / 1000,
     cpuSeconds: (user + system) / 1e6,
     peakRssBytes: peakRssBytes(),
