@@ -9,7 +9,7 @@
  *     cuts        = varint count | count times (part string | length varint | sha256 string)
  *     a document's = length int32 | BSON: a document has any shape
  */
-import { type ByteReader, type ByteWriter, leafCoder } from "@order-payment-stream/beam";
+import { type ByteReader, type ByteWriter, CorruptBytesError, leafCoder } from "@order-payment-stream/beam";
 import { BSON } from "mongodb";
 import {
   type Conflict,
@@ -33,7 +33,9 @@ export const deadLetterCoder = leafCoder<DeadLetter>(
     else writeOfRecord(letter, out);
   },
   (input: ByteReader) => {
-    const reason = DEAD_LETTER_REASONS[input.readByte()]!;
+    const place = input.readByte();
+    const reason = DEAD_LETTER_REASONS[place];
+    if (reason === undefined) throw new CorruptBytesError(`reason ${place} of a dead letter`);
     if (reason !== "SINK_REJECTED") return readOfRecord(reason, input);
     const length = input.buffer.readInt32LE(input.position);
     return BSON.deserialize(input.readView(length), { promoteBuffers: true }) as SinkDeadLetter;

@@ -160,6 +160,22 @@ describe("coders of the join", () => {
         value: null,
       },
       {
+        reason: "CONFLICT",
+        message: "m",
+        topic: "folder/file.avro",
+        partition: 2 ** 40,
+        offset: 3,
+        log: "file",
+        timestamp: -1,
+        key: null,
+        value: Buffer.alloc(0),
+        conflict: { kind: "payment", first: payment(), event: payment({ amount: -2 }) },
+        cuts: {
+          value: { length: 2 ** 33, sha256: "ab".repeat(32) },
+          "first.payment_id": { length: 7, sha256: "cd".repeat(32) },
+        },
+      },
+      {
         reason: "SINK_REJECTED",
         message: "too large",
         collection: "c",
@@ -169,6 +185,10 @@ describe("coders of the join", () => {
       },
     ];
     for (const letter of letters) assert.deepEqual(roundTrip(deadLetterCoder, letter), letter);
+    assert.throws(
+      () => deadLetterCoder.decode(new ByteReader(Buffer.from([7])), "nested"),
+      CorruptBytesError,
+    );
   });
 
   it("are found again by a worker", () => {
