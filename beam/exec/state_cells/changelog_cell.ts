@@ -5,7 +5,7 @@ import { reader } from "./scratch.js";
 import type { StateCell } from "./state_cell.js";
 
 /** A value of which less is stored is read anew for each element, which costs less than to remember it. */
-const REMEMBERED_BYTES_MIN = 2048;
+const REMEMBERED_BYTES_MIN = 512;
 /** So many changes are stored without a look at how many would do. */
 const CHANGES_MIN = 32;
 
