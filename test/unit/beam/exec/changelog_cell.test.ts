@@ -26,8 +26,8 @@ const waitingPayment = (i: number): WaitingEvent<Payment> =>
 const tableOf = (store: MemoryStore) => (name: string) => store.table(name);
 
 /** A cell of one key. */
-function cellOf(states: StoredState) {
-  const cell = createCell("waiting", changelogState(waitingLog), states);
+function cellOf(states: StoredState, log = waitingLog) {
+  const cell = createCell("waiting", changelogState(log), states);
   const key = new ByteWriter();
   key.writeString("o");
   const element = (body: () => void): void => {
@@ -120,5 +120,21 @@ describe("a changelog cell", () => {
     element(() => assert.equal(state.read().payments.withId("last")!.isPaired, true));
     element(() => state.clear());
     assert.equal(storedBytes().length, 0);
+  });
+
+  it("reads a larger value back once, and not for each element", () => {
+    let decoded = 0;
+    const decode: typeof waitingCoder.decode = (input, context) => {
+      decoded++;
+      return waitingCoder.decode(input, context);
+    };
+    const coder = Object.create(waitingCoder, { decode: { value: decode } }) as typeof waitingCoder;
+    const states = new StoredState({ table: tableOf(new MemoryStore()), timers: assert.fail });
+    const { state, element } = cellOf(states, { ...waitingLog, coder });
+    for (let i = 0; i < 100; i++) element(() => state.add(waitingPayment(i)));
+    assert.ok(decoded > 0 && decoded < 30, `decoded ${decoded} times for 100 changes`);
+    const before = decoded;
+    for (let i = 0; i < 100; i++) element(() => assert.equal(state.read().size, 100));
+    assert.equal(decoded, before);
   });
 });
