@@ -6,6 +6,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { produce } from "../producers/producer.js";
 import { completeShares, messagesPerOrder } from "../producers/shares.js";
 import { createMissingTopics } from "../producers/topics.js";
+import { encodePaymentAvro } from "../schemas/encode.js";
 import { BENCH_START_MS, FRAMED_SCHEMA_IDS, type LoadInput, type LoadResult, SHARES } from "./load_input.js";
 
 const input = JSON.parse(process.argv[2] ?? "{}") as LoadInput;
@@ -17,12 +18,13 @@ async function load(input: LoadInput): Promise<LoadResult> {
   const kafka = { clientId: "bench-load", brokers: [...brokers], logLevel: logLevel.NOTHING };
   const startMs = performance.now();
   await createMissingTopics(new Kafka(kafka), [topics.orders, topics.payments], input.partitions);
+  const count = Math.round(events / messagesPerOrder(completeShares(shares), "all"));
   await produce({
     kafka,
     topics,
     which: "all",
     seed,
-    count: Math.round(events / messagesPerOrder(completeShares(shares), "all")),
+    count,
     rate: 0,
     startMs: BENCH_START_MS,
     eventRatePerSecond,
@@ -32,9 +34,30 @@ async function load(input: LoadInput): Promise<LoadResult> {
     outOfOrdernessMs,
     ...(input.isFramed && { valueFormat: { name: "confluent", schemaIds: FRAMED_SCHEMA_IDS } }),
   });
+  if (input.hotPayments !== undefined) {
+    const lastMs = BENCH_START_MS + (count / eventRatePerSecond) * 1000;
+    await sendHotPayments(new Kafka(kafka), topics.payments, input.hotPayments, lastMs);
+  }
   const orders = await records(kafka.brokers, topics.orders);
   const payments = await records(kafka.brokers, topics.payments);
   return { orders, payments, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** @param fromMs event time of the first; each is a millisecond behind the one before */
+async function sendHotPayments(kafka: Kafka, topic: string, count: number, fromMs: number): Promise<void> {
+  const producer = kafka.producer();
+  await producer.connect();
+  const order_id = "placeholder";
+  for (let next = 0; next < count; ) {
+    const messages: { key: string; value: Buffer }[] = [];
+    for (; messages.length < 1_000 && next < count; next++) {
+      const at = fromMs + next;
+      const payment = { payment_id: `hot-${next}`, order_id, payment_date: at, created_at: at, amount: 1 };
+      messages.push({ key: order_id, value: encodePaymentAvro(payment) });
+    }
+    await producer.send({ topic, messages });
+  }
+  await producer.disconnect();
 }
 
 /** What the log says it holds, not what was sent. */

@@ -22,6 +22,8 @@ export interface LoadInput extends Load {
   readonly compression?: Compression;
   /** Of each topic. Default: the producers'. */
   readonly partitions?: number;
+  /** So many payments of one order_id, which has no order, behind all others. Default: none. */
+  readonly hotPayments?: number;
   /** In Confluent's frame, with FRAMED_SCHEMA_IDS, in place of single-object values. Default: no. */
   readonly isFramed?: boolean;
 }

@@ -32,6 +32,8 @@ const { values } = parseArgs({
   options: {
     runner: { type: "string", default: "flink" },
     events: { type: "string", default: "100000" },
+    /** Further payments, all of one order_id. */
+    hot_payments: { type: "string", default: "0" },
     runs: { type: "string", default: "3" },
     /** counting or mongodb; Python's is always one that counts. */
     sink: { type: "string", default: "counting" },
@@ -90,7 +92,9 @@ try {
     signal,
   });
   servers.push(mongodb);
-  const filled = await fillTopics(scripts, kafka.address, Number(values.events), signal);
+  const filled = await fillTopics(scripts, kafka.address, Number(values.events), signal, {
+    hotPayments: Number(values.hot_payments),
+  });
   const client = new Kafka({ clientId: "bench", brokers: [kafka.address], logLevel: logLevel.NOTHING });
   await createMissingTopics(client, Object.values(EMPTY_TOPICS));
   const report = new ProductReport();
@@ -110,7 +114,7 @@ try {
       say(`round ${round}  ${oneLine(run)}`);
     }
   }
-  const what = `${(filled.loaded.orders + filled.loaded.payments).toLocaleString("en-US")} events, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
+  const what = `${(filled.loaded.orders + filled.loaded.payments).toLocaleString("en-US")} events, of which ${Number(values.hot_payments).toLocaleString("en-US")} are of one order_id, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
   console.log(`\nThe join on ${values.runner}: ${what}\n\n${report.table()}`);
 } finally {
   for (const server of servers.reverse()) await server.kill();
