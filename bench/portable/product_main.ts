@@ -114,7 +114,9 @@ try {
       say(`round ${round}  ${oneLine(run)}`);
     }
   }
-  const what = `${(filled.loaded.orders + filled.loaded.payments).toLocaleString("en-US")} events, of which ${Number(values.hot_payments).toLocaleString("en-US")} are of one order_id, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
+  const hotPayments = Number(values.hot_payments).toLocaleString("en-US");
+  const hot = hotPayments === "0" ? "" : `, of which ${hotPayments} are of one order_id`;
+  const what = `${(filled.loaded.orders + filled.loaded.payments).toLocaleString("en-US")} events${hot}, ${values.sink} sink, ${Number(values.warm) > 0 ? "warm" : "cold"} JVM, min / median / max of ${values.runs} rounds`;
   console.log(`\nThe join on ${values.runner}: ${what}\n\n${report.table()}`);
 } finally {
   for (const server of servers.reverse()) await server.kill();
