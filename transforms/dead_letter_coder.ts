@@ -4,12 +4,19 @@
  *     dead letter = reason byte, its index in DEAD_LETTER_REASONS | of a record, or a refused document's
  *     of a record = message string | field string, empty: none | topic string | partition varint | offset varint
  *                   | log string | timestamp double | key bytes? | value bytes? | conflict? | cuts
- *     bytes?      = varint length + 1 | bytes; or 0 for null
+ *     bytes?      = 0 for null; or 1 | varint length | bytes
  *     conflict?   = 0; or 1 | first order | event order; or 2 | first payment | event payment
  *     cuts        = varint count | count times (part string | length varint | sha256 string)
  *     a document's = length int32 | BSON: a document has any shape
  */
-import { type ByteReader, type ByteWriter, CorruptBytesError, leafCoder } from "@order-payment-stream/beam";
+import {
+  type ByteReader,
+  type ByteWriter,
+  type Coder,
+  CorruptBytesError,
+  coders,
+  leafCoder,
+} from "@order-payment-stream/beam";
 import { BSON } from "mongodb";
 import {
   type Conflict,
@@ -19,6 +26,7 @@ import {
   type DeadLetter,
   type RecordDeadLetter,
   type RecordReason,
+  recordDeadLetter,
   type SinkDeadLetter,
 } from "./dead_letter.js";
 import { cutDeadLetter } from "./dead_letter_cuts.js";
@@ -42,6 +50,8 @@ export const deadLetterCoder = leafCoder<DeadLetter>(
   },
 );
 
+const nullableBytes = coders.nullable(coders.bytes) as Coder<Buffer | null>;
+
 function writeOfRecord(letter: RecordDeadLetter, out: ByteWriter): void {
   out.writeString(letter.message);
   out.writeString(letter.field ?? "");
@@ -50,8 +60,8 @@ function writeOfRecord(letter: RecordDeadLetter, out: ByteWriter): void {
   out.writeVarint(letter.offset);
   out.writeString(letter.log);
   out.writeDouble(letter.timestamp);
-  writeNullable(letter.key, out);
-  writeNullable(letter.value, out);
+  nullableBytes.encode(letter.key, out, "nested");
+  nullableBytes.encode(letter.value, out, "nested");
   writeConflict(letter.conflict, out);
   writeCuts(letter.cuts, out);
 }
@@ -64,38 +74,18 @@ function readOfRecord(reason: RecordReason, input: ByteReader): RecordDeadLetter
   const offset = input.readVarint();
   const log = input.readString();
   const timestamp = input.readDouble();
-  const key = readNullable(input);
-  const value = readNullable(input);
+  const key = nullableBytes.decode(input, "nested");
+  const value = nullableBytes.decode(input, "nested");
   const conflict = readConflict(input);
   const cuts = readCuts(input);
-  return {
+  const refused = {
     reason,
     message,
     ...(field !== "" && { field }),
-    topic,
-    partition,
-    offset,
-    log,
-    timestamp,
-    key,
-    value,
     ...(conflict !== undefined && { conflict }),
-    ...(cuts !== undefined && { cuts }),
   };
-}
-
-function writeNullable(bytes: Buffer | null, out: ByteWriter): void {
-  if (bytes === null) {
-    out.writeByte(0);
-    return;
-  }
-  out.writeVarint(bytes.length + 1);
-  out.writeBytes(bytes);
-}
-
-function readNullable(input: ByteReader): Buffer | null {
-  const length = input.readVarint();
-  return length === 0 ? null : input.readBytes(length - 1);
+  const letter = recordDeadLetter(refused, { topic, partition, log }, { offset, timestamp, key, value });
+  return cuts === undefined ? letter : { ...letter, cuts };
 }
 
 function writeConflict(conflict: Conflict | undefined, out: ByteWriter): void {

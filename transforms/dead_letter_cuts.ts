@@ -109,20 +109,16 @@ class Cutter {
   }
 
   #texts<T extends Order | Payment | StoredDocument>(name: string, fields: T): T {
-    if (!this.#mayBeLong(fields)) return fields;
-    const cut: Record<string, unknown> = {};
-    for (const [field, value] of Object.entries(fields)) {
-      cut[field] = typeof value === "string" ? this.text(`${name}.${field}`, value) : value;
-    }
-    return cut as T;
-  }
-
-  #mayBeLong(fields: object): boolean {
-    for (const field in fields) {
+    let cut: Record<string, unknown> | undefined;
+    for (const field of Object.keys(fields)) {
       const value = (fields as Record<string, unknown>)[field];
-      if (typeof value === "string" && value.length * 3 > this.keptMax) return true;
+      if (typeof value !== "string") continue;
+      const kept = this.text(`${name}.${field}`, value);
+      if (kept === value) continue;
+      cut ??= { ...fields };
+      cut[field] = kept;
     }
-    return false;
+    return (cut as T | undefined) ?? fields;
   }
 
   #note(name: string, whole: Buffer): void {
