@@ -14,7 +14,7 @@ process.stdout.write(`${JSON.stringify(await load(input))}\n`);
 
 async function load(input: LoadInput): Promise<LoadResult> {
   const { brokers, topics, events, seed, eventRatePerSecond, timeoutMs, outOfOrdernessMs } = input;
-  const { shares = SHARES, compression = "none" } = input;
+  const { shares = SHARES, compression = "none", hotPayments = 0 } = input;
   const kafka = { clientId: "bench-load", brokers: [...brokers], logLevel: logLevel.NOTHING };
   const startMs = performance.now();
   await createMissingTopics(new Kafka(kafka), [topics.orders, topics.payments], input.partitions);
@@ -34,9 +34,9 @@ async function load(input: LoadInput): Promise<LoadResult> {
     outOfOrdernessMs,
     ...(input.isFramed && { valueFormat: { name: "confluent", schemaIds: FRAMED_SCHEMA_IDS } }),
   });
-  if (input.hotPayments !== undefined) {
+  if (hotPayments > 0) {
     const lastMs = BENCH_START_MS + (count / eventRatePerSecond) * 1000;
-    await sendHotPayments(new Kafka(kafka), topics.payments, input.hotPayments, lastMs);
+    await sendHotPayments(new Kafka(kafka), topics.payments, hotPayments, lastMs);
   }
   const orders = await records(kafka.brokers, topics.orders);
   const payments = await records(kafka.brokers, topics.payments);
